@@ -1,0 +1,62 @@
+// The entry for browsers and workerd: no dependencies. Node's is node.ts; both export the same.
+import { subprotocols } from "@messagepasser/protocol";
+import type { Client } from "./client.ts";
+import { type ConnectOptions, connectOn } from "./connect.ts";
+import type { Platform } from "./link/platform.ts";
+
+export * from "./index.ts";
+
+/**
+ * Connects to a router and resolves once it has let the client in.
+ *
+ * @param url the router's, as in "wss://router.example.com".
+ * @throws LinkError with the code `unauthorized`, `unreachable`, `bad-request` or `overloaded`; TypeError for a bad name
+ *   or URL; or the signal's reason.
+ * @example
+ * const client = await connect("wss://router.example.com", { name: "alice", secret });
+ * client.handle("greeting", async (connection) => connection.send("hello"));
+ */
+export function connect(url: string | URL, options: ConnectOptions): Promise<Client> {
+  return connectOn(platform, url, options);
+}
+
+const platform: Platform = {
+  dial(url, { name, secret }, { onMessage, onClose }) {
+    // A page can set no header, and what stands in a URL ends up in logs: the credentials go as a subprotocol.
+    const socket = new WebSocket(url, [subprotocols.native, subprotocols.credentialsPrefix + base64url(`${name}:${secret}`)]);
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer | string>) => {
+      onMessage(typeof data === "string" ? data : new Uint8Array(data));
+    });
+    // A close follows every error; the error event itself says nothing.
+    socket.addEventListener("close", ({ code, reason }) => {
+      onClose({ closeCode: code, reason });
+    });
+    return {
+      send: (message) => {
+        socket.send(message);
+      },
+      close: (code, reason) => {
+        socket.close(code, reason);
+      },
+    };
+  },
+  defer: makeDefer(),
+};
+
+/** A message to oneself comes after microtasks and, unlike a timer, at once in a hidden page too. */
+function makeDefer(): (callback: () => void) => void {
+  const callbacks: (() => void)[] = [];
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => callbacks.shift()?.();
+  return (callback) => {
+    callbacks.push(callback);
+    port2.postMessage(undefined);
+  };
+}
+
+function base64url(text: string): string {
+  let binary = "";
+  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
+  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}

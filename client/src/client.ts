@@ -1,0 +1,210 @@
+import { errorCodes, limits, nameProblem, protocolProblem } from "@messagepasser/protocol";
+import type { Channel } from "./connection/channel.ts";
+import { Connection, type WaitOptions } from "./connection/connection.ts";
+import type { Message } from "./connection/receiver.ts";
+import { type ConnectionError, LinkError } from "./errors.ts";
+import type { ChannelSettings, Incoming, Session } from "./session.ts";
+
+/**
+ * Takes a Connection that another client opened. When the handler throws, the opener gets the code `handler-failed` and
+ * nothing else; when it returns, the Connection stays open until somebody closes it.
+ */
+export type Handler = (connection: Connection) => void | Promise<void>;
+
+export interface OpenOptions extends WaitOptions {
+  /** Texts by name that the other end gets with the open. At most 64 entries and 4,096 bytes in all. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** A first message that travels with the open, so that a request needs no round trip of its own. */
+  readonly first?: Message;
+  /** How long to wait for the other end's answer. Default: 10,000. */
+  readonly timeoutMs?: number;
+}
+
+export interface CloseOptions {
+  /** How long to wait until peers have taken what is still unsent. Default: 5,000. */
+  readonly deadlineMs?: number;
+}
+
+/** What `connect` makes a client with. */
+export interface ClientStart {
+  readonly name: string;
+  readonly realm: string;
+  readonly maxMessageBytes: number;
+  readonly onHandlerError: (error: unknown, connection: Connection) => void;
+}
+
+/** How much a peer may send on a Connection beyond what was received here. */
+const windowBytes = 262_144;
+const defaultOpenTimeoutMs = 10_000;
+const defaultCloseDeadlineMs = 5_000;
+const encoder = new TextEncoder();
+
+/** A client of a router: has a name, opens Connections and takes those that others open. `connect` makes it. */
+export class Client implements AsyncDisposable {
+  /** The name by which others reach this client. */
+  readonly name: string;
+  /** The clients of one realm can reach each other. */
+  readonly realm: string;
+  /** Resolves when the client is no longer connected: with `undefined` after `close`, with the error otherwise. Never rejects. */
+  readonly closed: Promise<LinkError | undefined>;
+
+  readonly #session: Session;
+  readonly #maxMessageBytes: number;
+  readonly #onHandlerError: (error: unknown, connection: Connection) => void;
+  // Every client answers "$ping", for `mp ping`.
+  readonly #handlers = new Map<string, Handler>([["$ping", echo]]);
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(session: Session, start: ClientStart) {
+    this.#session = session;
+    this.name = start.name;
+    this.realm = start.realm;
+    this.closed = session.closed;
+    this.#maxMessageBytes = start.maxMessageBytes;
+    this.#onHandlerError = start.onHandlerError;
+    session.onIncoming = (incoming) => {
+      this.#take(incoming);
+    };
+  }
+
+  /**
+   * Takes Connections of a protocol from now on, instead of the handler before, if there was one.
+   * Connections of other protocols are refused with the code `unknown-protocol`.
+   *
+   * @throws TypeError for a bad protocol name.
+   */
+  handle(protocol: string, handler: Handler): void {
+    const rule = protocolProblem(protocol);
+    if (rule !== undefined) throw new TypeError(`Cannot handle ${JSON.stringify(protocol)}: a protocol's name ${rule}`);
+    this.#handlers.set(protocol, handler);
+  }
+
+  /** Takes no more Connections of a protocol; those that are open go on. */
+  unhandle(protocol: string): void {
+    this.#handlers.delete(protocol);
+  }
+
+  /**
+   * Opens a Connection to another client of the realm.
+   *
+   * @throws ConnectionError with the code `peer-absent`, `unknown-protocol`, `rejected`, `handler-failed`,
+   *   `open-timed-out`, `not-allowed`, `busy`, `bad-open`, `peer-gone`, `link-lost` or `closed`; or the signal's reason.
+   */
+  async open(peer: string, protocol: string, options: OpenOptions = {}): Promise<Connection> {
+    const { metadata = {}, first, signal, timeoutMs = defaultOpenTimeoutMs } = options;
+    signal?.throwIfAborted();
+    const { settings, closed } = this.#settings();
+    const channel = this.#session.outgoing({ ...settings, peer, protocol, metadata });
+    if (this.#session.isOver || this.#closing !== undefined) throw channel.error("closed", "this client is closed");
+    const problem = openProblem(peer, protocol, metadata);
+    if (problem !== undefined) throw channel.error("bad-open", problem);
+
+    this.#session.open(channel, first === undefined ? new Uint8Array() : channel.early(first));
+    await answerOf(channel, timeoutMs, signal);
+    return new Connection(channel, closed);
+  }
+
+  /** The names of all clients connected to the realm, this one included, in the order of their UTF-16 code units. */
+  async peers(options: WaitOptions = {}): Promise<string[]> {
+    const names: string[] = [];
+    let cursor = "";
+    do {
+      if (this.#session.isOver) throw new LinkError("closed", "Cannot list peers: this client is closed");
+      const page = await this.#session.list(cursor, options.signal);
+      names.push(...page.names);
+      cursor = page.cursor;
+    } while (cursor !== "");
+    return names;
+  }
+
+  /**
+   * Ends the session in good order: takes no more Connections, waits until peers have taken what was sent, then leaves.
+   * Peers see Connections that are still open end with the code `peer-gone`.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    return (this.#closing ??= this.#close(options.deadlineMs ?? defaultCloseDeadlineMs));
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const deadline = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => {
+      deadline.resolve(undefined);
+    }, deadlineMs);
+    const drained = Array.from(this.#session.channels(), (channel) => channel.sender.drained());
+    await Promise.race([Promise.all(drained), this.closed, deadline.promise]);
+    this.#session.bye();
+    await Promise.race([this.closed, deadline.promise]);
+    clearTimeout(timer);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #settings(): { settings: ChannelSettings; closed: Promise<ConnectionError | undefined> } {
+    const { promise: closed, resolve: onOver } = Promise.withResolvers<ConnectionError | undefined>();
+    return { settings: { windowBytes, maxMessageBytes: this.#maxMessageBytes, onOver }, closed };
+  }
+
+  #take(incoming: Incoming): void {
+    const handler = this.#handlers.get(incoming.protocol);
+    if (this.#closing !== undefined) incoming.refuse(errorCodes.busy, "The client is closing");
+    else if (handler === undefined) incoming.refuse(errorCodes.unknownProtocol, "");
+    else void this.#run(handler, incoming);
+  }
+
+  async #run(handler: Handler, incoming: Incoming): Promise<void> {
+    const { settings, closed } = this.#settings();
+    const channel = incoming.take(settings);
+    const connection = new Connection(channel, closed);
+    try {
+      await handler(connection);
+      channel.accept();
+    } catch (error) {
+      // What a handler says of its failure is not for strangers.
+      if (channel.isPending) channel.reject(errorCodes.handlerFailed, "");
+      else channel.reset(errorCodes.handlerFailed, "", channel.error("handler-failed", "the handler here failed", { cause: error }));
+      this.#onHandlerError(error, connection);
+    }
+  }
+}
+
+/** Waits until the other end has taken or refused an open. */
+async function answerOf(channel: Channel, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+  const giveUp = (error: ConnectionError): void => {
+    channel.reset(errorCodes.openTimedOut, "", error);
+  };
+  const onAbort = (): void => {
+    giveUp(channel.error("aborted", "the wait for an answer was aborted"));
+  };
+  const timer = setTimeout(() => {
+    giveUp(channel.error("open-timed-out", `no answer within ${timeoutMs} ms`));
+  }, timeoutMs);
+  signal?.addEventListener("abort", onAbort);
+  try {
+    await channel.accepted;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function openProblem(peer: string, protocol: string, metadata: Readonly<Record<string, string>>): string | undefined {
+  const nameRule = nameProblem(peer);
+  if (nameRule !== undefined) return `the peer's name ${nameRule}`;
+  const protocolRule = protocolProblem(protocol);
+  if (protocolRule !== undefined) return `the protocol's name ${protocolRule}`;
+  const texts = Object.entries(metadata);
+  if (texts.length > limits.maxMetadataEntries) return `metadata must have at most ${limits.maxMetadataEntries} entries`;
+  const bytes = texts.flat().reduce((sum, text) => sum + encoder.encode(text).length, 0);
+  return bytes > limits.maxMetadataBytes ? `metadata must have at most ${limits.maxMetadataBytes} bytes` : undefined;
+}
+
+async function echo(connection: Connection): Promise<void> {
+  for await (const message of connection) await connection.send(message);
+  await connection.close();
+}

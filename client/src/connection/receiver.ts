@@ -1,0 +1,224 @@
+import { type DataFrame, limits } from "@messagepasser/protocol";
+import { Queue } from "../queue.ts";
+import { waiting, type Waiting } from "../waiting.ts";
+
+/** A message as it was sent: text or bytes. */
+export type Message = string | Uint8Array;
+
+/** What a receiver asks of its Connection. */
+export interface ReceiverSink {
+  /** Tells the other end what arrived and how far it may go. */
+  credit(received: number, limit: number): void;
+  /** What arrived can't be made a message: the Connection must end, and call `discard`. */
+  unfit(error: Violation | MessageTooLarge): void;
+}
+
+/** The other end broke a rule of flow control or of framing. */
+export class Violation extends Error {
+  override readonly name = "Violation";
+}
+
+/** A message came that is larger than this end takes. */
+export class MessageTooLarge extends Error {
+  override readonly name = "MessageTooLarge";
+}
+
+interface Waiter extends Waiting<Message | undefined> {
+  /** Whether it takes pieces as they come, as byte streams do. */
+  readonly takesPieces: boolean;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * The receiving half of a Connection: holds what arrived until it is asked for, puts messages together again and grants
+ * credit as they are taken. Pure: no socket, no clock.
+ */
+export class Receiver {
+  readonly #sink: ReceiverSink;
+  readonly #windowBytes: number;
+  readonly #maxMessageBytes: number;
+  readonly #frames = new Queue<DataFrame>();
+  readonly #waiters = new Queue<Waiter>();
+  /** Pieces of a message of which a waiting `receive` took the first, but not the last. */
+  #pieces: DataFrame[] = [];
+  #pieceBytes = 0;
+  /** Offset up to which all arrived. */
+  #received = 0;
+  /** Offset up to which all was taken. */
+  #taken = 0;
+  #limit: number;
+  /** The last frame, where it was not the last of its message. */
+  #unfinished: DataFrame | undefined;
+  #hasFin = false;
+  #error: Error | undefined;
+
+  constructor(sink: ReceiverSink, windowBytes: number, maxMessageBytes: number) {
+    this.#sink = sink;
+    this.#windowBytes = windowBytes;
+    this.#maxMessageBytes = maxMessageBytes;
+    this.#limit = windowBytes;
+  }
+
+  /** The offset up to which the other end may send at first. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Nothing more will arrive. */
+  get isDone(): boolean {
+    return this.#hasFin || this.#error !== undefined;
+  }
+
+  /** A data frame arrived. @throws Violation */
+  data(frame: DataFrame): void {
+    if (this.#error !== undefined) return;
+    if (this.#hasFin) throw new Violation("Data after the FIN");
+    if (this.#unfinished !== undefined && this.#unfinished.text !== frame.text) throw new Violation("A message of text and bytes");
+    this.#advance(frame.offset, frame.payload.length + limits.frameCostBytes);
+    this.#unfinished = frame.last ? undefined : frame;
+    this.#frames.push(frame);
+    if (this.#waiters.length > 0) this.#serve();
+  }
+
+  /** The FIN arrived. @throws Violation */
+  fin(offset: number): void {
+    if (this.#error !== undefined) return;
+    if (this.#hasFin) throw new Violation("A second FIN");
+    if (this.#unfinished !== undefined) throw new Violation("FIN inside a message");
+    this.#advance(offset, limits.frameCostBytes);
+    this.#hasFin = true;
+    this.#serve();
+  }
+
+  /**
+   * The next message, or `undefined` when the other end has sent its last.
+   *
+   * @throws whatever error ended the half, once all that had arrived is taken; or the signal's reason.
+   */
+  receive(signal: AbortSignal | undefined): Promise<Message | undefined> {
+    const first = this.#frames.peek();
+    // What all that is fast hangs on: a whole message of bytes that is already there.
+    if (first?.last === true && !first.text && this.#isUntouched && first.payload.length <= this.#maxMessageBytes && signal === undefined) {
+      this.#take();
+      return Promise.resolve(first.payload);
+    }
+    return this.#wait(false, signal);
+  }
+
+  /** The payload of the next frame, without regard to messages; otherwise as `receive`. */
+  async receivePiece(): Promise<Uint8Array | undefined> {
+    // Waiters that take pieces get payloads, which are bytes.
+    return (await this.#wait(true, undefined)) as Uint8Array | undefined;
+  }
+
+  /** Ends the half with an error for all who wait and, once what had arrived is taken, for all who come later. */
+  fail(error: Error): void {
+    if (this.isDone) return;
+    this.#error = error;
+    this.#serve();
+  }
+
+  /** Throws away what arrived and ends the half with an error. */
+  discard(error: Error): void {
+    this.#frames.clear();
+    this.#pieces = [];
+    this.#error = error;
+    this.#serve();
+  }
+
+  get #isUntouched(): boolean {
+    return this.#pieces.length === 0 && this.#waiters.length === 0;
+  }
+
+  #advance(offset: number | undefined, cost: number): void {
+    if (offset !== undefined && offset !== this.#received) {
+      throw new Violation(`Offset ${offset} where ${this.#received} was due`);
+    }
+    if (this.#received + cost > this.#limit) throw new Violation(`Data past the limit of ${this.#limit}`);
+    this.#received += cost;
+  }
+
+  #wait(takesPieces: boolean, signal: AbortSignal | undefined): Promise<Message | undefined> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+    const { promise, ...wait } = waiting<Message | undefined>(signal, () => {
+      this.#waiters.remove(waiter);
+    });
+    const waiter: Waiter = { ...wait, takesPieces };
+    this.#waiters.push(waiter);
+    this.#serve();
+    return promise;
+  }
+
+  /** Gives those who wait what there is, piece by piece, so that a message larger than the window gets through. */
+  #serve(): void {
+    let waiter: Waiter | undefined;
+    while ((waiter = this.#waiters.peek()) !== undefined) {
+      const frame = this.#frames.peek();
+      if (frame === undefined) {
+        this.#serveEnd();
+        return;
+      }
+      this.#take();
+      if (waiter.takesPieces) {
+        this.#waiters.shift();
+        waiter.resolve(frame.payload);
+        continue;
+      }
+      this.#pieces.push(frame);
+      this.#pieceBytes += frame.payload.length;
+      if (this.#pieceBytes > this.#maxMessageBytes) {
+        this.#sink.unfit(new MessageTooLarge(`A message of more than ${this.#maxMessageBytes} bytes`));
+      } else if (frame.last) {
+        this.#serveMessage(waiter);
+      }
+    }
+  }
+
+  #serveMessage(waiter: Waiter): void {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+    let message: Message;
+    try {
+      message = joined(pieces);
+    } catch {
+      this.#sink.unfit(new Violation("Text that is not UTF-8"));
+      return;
+    }
+    this.#waiters.shift();
+    waiter.resolve(message);
+  }
+
+  #serveEnd(): void {
+    if (!this.isDone) return;
+    for (const waiter of this.#waiters.clear()) {
+      if (this.#error === undefined) waiter.resolve(undefined);
+      else waiter.reject(this.#error);
+    }
+  }
+
+  #take(): void {
+    const frame = this.#frames.shift();
+    if (frame === undefined) return;
+    this.#taken += frame.payload.length + limits.frameCostBytes;
+    const limit = this.#taken + this.#windowBytes;
+    if (this.isDone || limit - this.#limit < this.#windowBytes / 2) return;
+    this.#limit = limit;
+    this.#sink.credit(this.#received, limit);
+  }
+}
+
+/** @throws TypeError for text that isn't UTF-8. */
+function joined(pieces: readonly DataFrame[]): Message {
+  const [first] = pieces;
+  if (first?.text === true) return pieces.map(({ payload }) => decoder.decode(payload)).join("");
+  if (first !== undefined && pieces.length === 1) return first.payload;
+  const bytes = new Uint8Array(pieces.reduce((sum, { payload }) => sum + payload.length, 0));
+  let at = 0;
+  for (const { payload } of pieces) {
+    bytes.set(payload, at);
+    at += payload.length;
+  }
+  return bytes;
+}

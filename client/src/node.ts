@@ -1,0 +1,75 @@
+// The entry for Node. The browser's and workerd's is browser.ts; both export the same.
+import { Buffer } from "node:buffer";
+import { limits, subprotocols } from "@messagepasser/protocol";
+import WebSocket from "ws";
+import type { Client } from "./client.ts";
+import { type ConnectOptions, connectOn } from "./connect.ts";
+import type { Platform, SocketEnd } from "./link/platform.ts";
+
+export * from "./index.ts";
+
+/**
+ * Connects to a router and resolves once it has let the client in.
+ *
+ * @param url the router's, as in "wss://router.example.com".
+ * @throws LinkError with the code `unauthorized`, `unreachable`, `bad-request` or `overloaded`; TypeError for a bad name
+ *   or URL; or the signal's reason.
+ * @example
+ * const client = await connect("wss://router.example.com", { name: "alice", secret });
+ * client.handle("greeting", async (connection) => connection.send("hello"));
+ */
+export function connect(url: string | URL, options: ConnectOptions): Promise<Client> {
+  return connectOn(platform, url, options);
+}
+
+// Node's own WebSocket moves less than half of what the ws package does.
+const platform: Platform = {
+  dial(url, { name, secret }, { onMessage, onClose }) {
+    let end: SocketEnd | undefined;
+    const socket = new WebSocket(url, subprotocols.native, {
+      headers: { authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}` },
+      perMessageDeflate: false,
+      maxPayload: limits.maxBatchBytes,
+    });
+    // What ws hands out without fragments are Buffers, which are Uint8Arrays.
+    socket.on("message", (data, isBinary) => {
+      onMessage(isBinary ? (data as Buffer) : (data as Buffer).toString());
+    });
+    socket.on("unexpected-response", (request, response) => {
+      let body = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => (body = (body + chunk).slice(0, 4_096)));
+      response.on("close", () => {
+        const httpStatus = response.statusCode ?? 0;
+        onClose({ closeCode: 1006, httpStatus, reason: detailIn(body) ?? `the router answered ${httpStatus}` });
+      });
+      request.on("error", () => undefined);
+    });
+    // A close follows every error, but knows less.
+    socket.on("error", (error) => {
+      end ??= { closeCode: 1006, reason: error.message };
+    });
+    socket.on("close", (closeCode, reason) => {
+      onClose(end ?? { closeCode, reason: reason.toString() });
+    });
+    return {
+      send: (message) => {
+        socket.send(message);
+      },
+      close: (code, reason) => {
+        socket.close(code, reason);
+      },
+    };
+  },
+  defer: setImmediate,
+};
+
+/** The sentence in a JSON problem (RFC 9457). */
+function detailIn(body: string): string | undefined {
+  try {
+    const problem: unknown = JSON.parse(body);
+    return typeof problem === "object" && problem !== null && "detail" in problem ? String(problem.detail) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,276 @@
+import {
+  errorCodes,
+  goneReasons,
+  nameOfCode,
+  openerBit,
+  PeerFrameReader,
+  ProtocolError,
+  routerAddress,
+  type RouterFrame,
+} from "@messagepasser/protocol";
+import { Channel, type ChannelStart } from "./connection/channel.ts";
+import { type ConnectionError, type LinkError, linkErrorOf } from "./errors.ts";
+import { Link, type LinkEvents } from "./link/link.ts";
+import type { Credentials, Platform, SocketEnd } from "./link/platform.ts";
+import { Peer } from "./peer.ts";
+import { waiting, type Waiting } from "./waiting.ts";
+
+type Frame<Kind extends RouterFrame["kind"]> = Extract<RouterFrame, { kind: Kind }>;
+
+/** An open from another client, for the owner of the session to take or refuse. */
+export interface Incoming {
+  readonly protocol: string;
+  /** Makes the channel, with what came along already in it. */
+  take(settings: ChannelSettings): Channel;
+  refuse(code: number, reason: string): void;
+}
+
+/** What the owner of the session decides about a channel. */
+export type ChannelSettings = Pick<ChannelStart, "windowBytes" | "maxMessageBytes" | "onOver">;
+
+/** What an owner asks to open. */
+export interface Outgoing extends ChannelSettings, Pick<ChannelStart, "peer" | "protocol" | "metadata"> {}
+
+/** Where a session connects to and as whom. */
+export interface SessionStart {
+  /** The router's address for the realm, with scheme ws or wss. */
+  readonly url: URL;
+  readonly credentials: Credentials;
+  /** The end of a sentence that begins with "Cannot connect to". */
+  readonly who: string;
+}
+
+/**
+ * One life of a client: the channels that it has, by the peers that they are with. Takes the frames of the link apart and
+ * gives each to whom it belongs.
+ */
+export class Session implements LinkEvents {
+  /** Resolves when the router has let the client in; rejects with why not. */
+  readonly welcomed: Promise<void>;
+  /** Resolves when the link is gone: with `undefined` after `bye`, with the error otherwise. Never rejects. */
+  readonly closed: Promise<LinkError | undefined>;
+  /** Gets each open from another client. Set before the session is welcome. */
+  onIncoming: (incoming: Incoming) => void = () => undefined;
+
+  readonly #platform: Platform;
+  readonly #who: string;
+  readonly #link: Link;
+  readonly #settleWelcomed: { readonly resolve: () => void; readonly reject: (error: LinkError) => void };
+  readonly #settleClosed: (error: LinkError | undefined) => void;
+  readonly #peers = new Map<number, Peer>();
+  /** Opened from here and not yet routed, by id; also those given up meanwhile, until the router has answered. */
+  readonly #opening = new Map<number, Channel>();
+  readonly #lists = new Map<number, Waiting<Frame<"peers">>>();
+  #state: "connecting" | "welcome" | "leaving" | "over" = "connecting";
+  #lastConnection = 0;
+  #lastList = 0;
+
+  constructor(platform: Platform, { url, credentials, who }: SessionStart) {
+    this.#platform = platform;
+    this.#who = who;
+    const welcomed = Promise.withResolvers<void>();
+    this.welcomed = welcomed.promise;
+    this.#settleWelcomed = welcomed;
+    const closed = Promise.withResolvers<LinkError | undefined>();
+    this.closed = closed.promise;
+    this.#settleClosed = closed.resolve;
+    this.#link = new Link(platform, url, credentials, this);
+  }
+
+  get isOver(): boolean {
+    return this.#state === "over";
+  }
+
+  /** Every channel that isn't over. */
+  *channels(): Iterable<Channel> {
+    yield* this.#opening.values();
+    for (const peer of this.#peers.values()) yield* peer.channels.values();
+  }
+
+  /** Makes a channel for an open of ours; `send` sends the open. */
+  outgoing(outgoing: Outgoing): Channel {
+    const key = ++this.#lastConnection;
+    return new Channel({
+      ...outgoing,
+      key,
+      sendLimit: 0,
+      onOver: (error) => {
+        this.#peerOf(key)?.channels.delete(key);
+        outgoing.onOver(error);
+      },
+    });
+  }
+
+  /** Sends the open of a channel that `outgoing` made. */
+  open(channel: Channel, early: Uint8Array): void {
+    const { key: connection, peer, protocol, metadata } = channel;
+    this.#opening.set(connection, channel);
+    this.#link.frame(routerAddress, { kind: "open", connection, peer, protocol, limit: channel.receiver.limit, metadata, early });
+  }
+
+  /** Asks the router for one page of names. */
+  list(cursor: string, signal: AbortSignal | undefined): Promise<Frame<"peers">> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+    const request = ++this.#lastList;
+    const { promise, ...wait } = waiting<Frame<"peers">>(signal, () => this.#lists.delete(request));
+    this.#lists.set(request, wait);
+    this.#link.frame(routerAddress, { kind: "list", request, cursor });
+    return promise;
+  }
+
+  /** Tells the router that this session is over. */
+  bye(): void {
+    if (this.#state !== "welcome") return;
+    this.#state = "leaving";
+    this.#link.frame(routerAddress, { kind: "bye" });
+    this.#link.close(1000, "Bye");
+  }
+
+  /** Gives up at once; nobody is told. */
+  drop(reason: string): void {
+    this.#link.drop({ closeCode: 1006, reason });
+  }
+
+  onEnd(end: SocketEnd): void {
+    const wasIn = this.#state !== "connecting";
+    const error = linkErrorOf(end, `${wasIn ? "Lost the link to" : "Cannot connect to"} ${this.#who}`, wasIn);
+    const what = this.#state === "leaving" ? "this client is closed" : `the link to the router is lost: ${error.code}`;
+    const code = this.#state === "leaving" ? "closed" : "link-lost";
+    this.#settleClosed(this.#state === "leaving" ? undefined : error);
+    this.#state = "over";
+    this.#settleWelcomed.reject(error);
+    for (const channel of [...this.channels()]) channel.fail(channel.error(code, what));
+    for (const list of this.#lists.values()) list.reject(error);
+    this.#lists.clear();
+  }
+
+  onRouterFrame(frame: RouterFrame): void {
+    if (this.#state === "connecting" && frame.kind !== "welcome") throw new ProtocolError(`Frame "${frame.kind}" before the welcome`, 0);
+    switch (frame.kind) {
+      case "welcome":
+        this.#state = "welcome";
+        this.#settleWelcomed.resolve();
+        break;
+      case "incoming":
+        this.#receiveOpen(frame);
+        break;
+      case "routed":
+        this.#route(frame);
+        break;
+      case "refused": {
+        const channel = this.#opening.get(frame.connection);
+        this.#opening.delete(frame.connection);
+        channel?.refuse(frame.code, frame.reason);
+        break;
+      }
+      case "gone":
+        this.#lose(frame);
+        break;
+      case "peers":
+        this.#lists.get(frame.request)?.resolve(frame);
+        this.#lists.delete(frame.request);
+        break;
+      case "open":
+      case "list":
+      case "bye":
+        throw new ProtocolError(`Frame "${frame.kind}" out of place`, 0);
+    }
+  }
+
+  /** Frames from the client at an address. A peer that breaks the rules loses its channels here, and nobody else does. */
+  onSegment(address: number, frames: PeerFrameReader): void {
+    const peer = this.#peers.get(address);
+    // Late frames of a peer that is gone.
+    if (peer === undefined) return;
+    try {
+      let channel: Channel | undefined;
+      for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
+        if (channel?.key !== frame.connection) channel = peer.channels.get(frame.connection);
+        // Frames for a channel that is over here were on the way when it ended.
+        channel?.receive(frame);
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      for (const channel of [...peer.channels.values()]) {
+        channel.reset(errorCodes.violation, error.message, channel.error("violation", `malformed frames came from "${peer.name}": ${error.message}`));
+      }
+    }
+  }
+
+  #receiveOpen(open: Frame<"incoming">): void {
+    const { connection, protocol } = open;
+    const peer = this.#peerAt(open.address, open.peer, open.session);
+    const key = (connection | openerBit) >>> 0;
+    if (peer.channels.has(key)) throw new ProtocolError(`Connection ${connection} was opened twice`, 0);
+    const incoming: Incoming = {
+      protocol,
+      take: (settings) => {
+        const { metadata, limit, early } = open;
+        const onOver = (error: ConnectionError | undefined): void => {
+          peer.channels.delete(key);
+          settings.onOver(error);
+        };
+        const channel = new Channel({ ...settings, key, peer: peer.name, protocol, metadata, sendLimit: limit, onOver }, peer);
+        peer.channels.set(key, channel);
+        this.onSegment(peer.address, new PeerFrameReader(early));
+        return channel;
+      },
+      refuse: (code, reason) => {
+        peer.frame({ kind: "reject", connection, code, reason });
+      },
+    };
+    // Whoever waits for `connect` gets the chance to add handlers before the first open that came with the welcome.
+    this.#platform.defer(() => {
+      if (this.#state !== "over") this.onIncoming(incoming);
+    });
+  }
+
+  #route({ connection, address, session }: Frame<"routed">): void {
+    const channel = this.#opening.get(connection);
+    if (channel === undefined) throw new ProtocolError(`Connection ${connection} was routed, but not opened`, 0);
+    this.#opening.delete(connection);
+    const peer = this.#peerAt(address, channel.peer, session);
+    if (channel.isOver) {
+      // Given up before the router had answered: now the other end can be told.
+      peer.frame({ kind: "reset", connection: (connection | openerBit) >>> 0, code: errorCodes.openTimedOut, reason: "" });
+      return;
+    }
+    channel.bind(peer);
+    peer.channels.set(connection, channel);
+  }
+
+  #lose({ address, reason }: Frame<"gone">): void {
+    const peer = this.#peers.get(address);
+    if (peer === undefined) return;
+    this.#peers.delete(address);
+    const what = goneSentence(reason);
+    for (const channel of [...peer.channels.values()]) channel.fail(channel.error("peer-gone", `"${peer.name}" ${what}`));
+  }
+
+  #peerAt(address: number, name: string, session: string): Peer {
+    let peer = this.#peers.get(address);
+    if (peer === undefined) {
+      peer = new Peer(this.#link, address, name, session);
+      this.#peers.set(address, peer);
+    }
+    return peer;
+  }
+
+  #peerOf(key: number): Peer | undefined {
+    for (const peer of this.#peers.values()) if (peer.channels.has(key)) return peer;
+    return undefined;
+  }
+}
+
+function goneSentence(reason: number): string {
+  switch (nameOfCode(goneReasons, reason)) {
+    case "over":
+      return "ended its session";
+    case "superseded":
+      return "was replaced by another client of that name";
+    case "cut":
+      return "may no longer be reached from here";
+    default:
+      return "lost its link to the router";
+  }
+}

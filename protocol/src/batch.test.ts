@@ -1,0 +1,194 @@
+import { Buffer } from "node:buffer";
+import { describe, expect, test } from "vitest";
+import { BatchWriter, encodeBatch, routerAddress, SegmentReader, segmentHeaderBytes } from "./batch.ts";
+import { PeerFrameReader } from "./codec.ts";
+import { type DataFrame, dataFlags } from "./frames.ts";
+import { limits } from "./limits.ts";
+import { ProtocolError } from "./protocol-error.ts";
+
+const stop = { kind: "stop", connection: 1 } as const;
+const stopHex = "4500000400000001";
+/** A data frame's bytes around its payload when it carries its offset: 4 of header, 5 of fields, 8 of offset. */
+const dataBytes = 17;
+
+function writerOf(): { writer: BatchWriter; batches: Uint8Array[]; hex: () => string[] } {
+  const batches: Uint8Array[] = [];
+  const writer = new BatchWriter((batch) => batches.push(batch));
+  return { writer, batches, hex: () => batches.map((batch) => Buffer.from(batch).toString("hex")) };
+}
+
+function dataOf(batch: Uint8Array): DataFrame[] {
+  const frames: DataFrame[] = [];
+  const segments = new SegmentReader(batch);
+  while (segments.next()) {
+    const reader = new PeerFrameReader(batch, segments.start, segments.end);
+    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+      if (frame.kind === "data") frames.push(frame);
+    }
+  }
+  return frames;
+}
+
+describe("encodeBatch", () => {
+  test("makes the batch that a writer makes of one frame", () => {
+    for (const address of [routerAddress, 1, 0xffff_ffff]) {
+      const { writer, hex } = writerOf();
+      writer.frame(address, stop);
+      writer.flush();
+      expect(hex()).toEqual([Buffer.from(encodeBatch(address, stop)).toString("hex")]);
+    }
+  });
+});
+
+describe("SegmentReader", () => {
+  test("takes a batch of the most bytes, and refuses one with a byte more", () => {
+    const most = new Uint8Array(limits.maxBatchBytes);
+    new DataView(most.buffer).setUint32(4, limits.maxBatchBytes - segmentHeaderBytes);
+    const segments = new SegmentReader(most);
+    expect(segments.next()).toBe(true);
+    expect(segments.end).toBe(limits.maxBatchBytes);
+    expect(segments.next()).toBe(false);
+    expect(() => new SegmentReader(new Uint8Array(limits.maxBatchBytes + 1))).toThrow(ProtocolError);
+  });
+
+  test("counts from the start of the batch, though the batch is a view on a larger buffer", () => {
+    const around = Buffer.from(`ffffffff0000000700000008${stopHex}ffffffff`, "hex");
+    const segments = new SegmentReader(around.subarray(4, -4));
+    expect(segments.next()).toBe(true);
+    expect(segments).toMatchObject({ address: 7, headerStart: 0, start: 8, end: 16 });
+    expect(segments.next()).toBe(false);
+  });
+
+  test("writes another address over the segment where it stands, and changes nothing else", () => {
+    const batch = new Uint8Array(Buffer.from(`0000000700000008${stopHex}0000000900000008${stopHex}`, "hex"));
+    const segments = new SegmentReader(batch);
+    segments.next();
+    segments.next();
+    segments.readdress(0xffff_fffe);
+    expect(Buffer.from(batch).toString("hex")).toBe(`0000000700000008${stopHex}fffffffe00000008${stopHex}`);
+    expect(segments.next()).toBe(false);
+  });
+
+  test("throws again when it is asked again after an error, instead of going on behind it", () => {
+    const segments = new SegmentReader(new Uint8Array(Buffer.from(`0000000700000008${stopHex}00`, "hex")));
+    expect(segments.next()).toBe(true);
+    for (let time = 0; time < 2; time++) expect(() => segments.next()).toThrow("Truncated segment header at byte 16");
+  });
+});
+
+describe("BatchWriter", () => {
+  test("hands over nothing when nothing was gathered, also right after a batch", () => {
+    const { writer, batches } = writerOf();
+    writer.flush();
+    expect(batches).toHaveLength(0);
+    writer.frame(1, stop);
+    writer.flush();
+    writer.flush();
+    expect(batches).toHaveLength(1);
+  });
+
+  test("joins neighbouring frames to one address in a segment, and no others", () => {
+    const { writer, hex } = writerOf();
+    for (const address of [7, 7, 9, 7]) writer.frame(address, stop);
+    writer.flush();
+    expect(hex()).toEqual([
+      `0000000700000010${stopHex}${stopHex}` + `0000000900000008${stopHex}` + `0000000700000008${stopHex}`,
+    ]);
+  });
+
+  test("begins a segment anew after a batch, though the address is the same", () => {
+    const { writer, hex } = writerOf();
+    for (let time = 0; time < 2; time++) {
+      writer.frame(7, stop);
+      writer.flush();
+    }
+    expect(hex()).toEqual([`0000000700000008${stopHex}`, `0000000700000008${stopHex}`]);
+  });
+
+  test("gives bytes away for good: what it writes later doesn't change them, nor does the payload's owner", () => {
+    const { writer, batches, hex } = writerOf();
+    const payload = Uint8Array.of(1, 2, 3);
+    writer.data(7, 1, 0, 0, 0, payload);
+    payload.fill(9);
+    writer.flush();
+    const [first] = hex();
+    writer.data(9, 2, 0, 0, 0, new Uint8Array(100).fill(0xee));
+    writer.flush();
+    expect(hex()[0]).toBe(first);
+    expect(dataOf(batches[0] ?? payload)[0]?.payload).toEqual(Uint8Array.of(1, 2, 3));
+  });
+
+  test("may be written to by the one who takes a batch", () => {
+    const taken: Uint8Array[] = [];
+    const writer: BatchWriter = new BatchWriter((batch) => {
+      if (taken.push(batch) === 1) writer.frame(9, stop);
+    });
+    writer.frame(7, stop);
+    writer.flush();
+    writer.flush();
+    expect(taken.map((batch) => Buffer.from(batch).toString("hex"))).toEqual([
+      `0000000700000008${stopHex}`,
+      `0000000900000008${stopHex}`,
+    ]);
+  });
+
+  test("hands over a batch by itself once data has brought it to the flush limit, and not a byte earlier", () => {
+    const room = limits.flushBatchBytes - segmentHeaderBytes - dataBytes;
+    const below = writerOf();
+    below.writer.data(1, 1, 0, 0, 0, new Uint8Array(room - 1));
+    expect(below.batches).toHaveLength(0);
+    const at = writerOf();
+    at.writer.data(1, 1, 0, 0, 0, new Uint8Array(room));
+    expect(at.batches.map((batch) => batch.length)).toEqual([limits.flushBatchBytes]);
+  });
+
+  test("holds the largest payload behind the most that a batch gathers, in two batches where one is too small", () => {
+    const gathered = limits.flushBatchBytes - 1;
+    const first = new Uint8Array(gathered - segmentHeaderBytes - dataBytes).fill(1);
+    const room = limits.maxBatchBytes - gathered - segmentHeaderBytes - dataBytes;
+    const sizesWith = (bytes: number): number[] => {
+      const { writer, batches } = writerOf();
+      writer.data(1, 1, 0, 0, 0, first);
+      writer.data(2, 1, 0, 0, 0, new Uint8Array(bytes).fill(2));
+      writer.flush();
+      expect(batches.flatMap(dataOf).map(({ payload }) => payload.length)).toEqual([first.length, bytes]);
+      return batches.map((batch) => batch.length);
+    };
+    expect(sizesWith(room)).toEqual([limits.maxBatchBytes]);
+    expect(sizesWith(room + 1)).toEqual([gathered, segmentHeaderBytes + dataBytes + room + 1]);
+    expect(sizesWith(limits.maxPayloadBytes)).toHaveLength(2);
+  });
+
+  test("never makes a batch over the limit of frames other than data, however many", () => {
+    const { writer, batches } = writerOf();
+    const reset = { kind: "reset", connection: 1, code: 1, reason: "r".repeat(limits.maxReasonBytes) } as const;
+    for (let count = 0; count < 600; count++) writer.frame(count % 3, reset);
+    writer.flush();
+    expect(batches.length).toBeGreaterThan(2);
+    for (const batch of batches) expect(batch.length).toBeLessThanOrEqual(limits.maxBatchBytes);
+  });
+
+  test("numbers segments so that a Connection's next data frame carries its offset after any other segment or batch", () => {
+    const { writer, batches } = writerOf();
+    const one = Uint8Array.of(1);
+    const first = writer.data(7, 1, 0, 0, 0, one);
+    const second = writer.data(7, 1, 0, 17, first, one);
+    expect(second).toBe(first);
+    writer.frame(9, stop);
+    const third = writer.data(7, 1, 0, 34, second, one);
+    expect(third).not.toBe(second);
+    writer.flush();
+    const fourth = writer.data(7, 1, 0, 51, third, one);
+    expect(fourth).not.toBe(third);
+    writer.flush();
+    expect(batches.map((batch) => dataOf(batch).map(({ offset }) => offset))).toEqual([[0, undefined, 34], [51]]);
+  });
+
+  test("writes flags and the largest offset as they are", () => {
+    const { writer, batches } = writerOf();
+    writer.data(7, 0xffff_ffff, dataFlags.last | dataFlags.text, limits.maxOffset, 0, new Uint8Array());
+    writer.flush();
+    const expected = { kind: "data", connection: 0xffff_ffff, last: true, text: true, offset: limits.maxOffset };
+    expect(batches.flatMap(dataOf)).toEqual([{ ...expected, payload: new Uint8Array() }]);
+  });
+});

@@ -1,0 +1,160 @@
+import { dataHeaderBytes, encodeFrame } from "./codec.ts";
+import { type ControlFrame, dataFlags, peerFrames } from "./frames.ts";
+import { limits } from "./limits.ts";
+import { ProtocolError } from "./protocol-error.ts";
+
+/** Bytes of a segment's header: address u32, then the length of its frames as u32. */
+export const segmentHeaderBytes = 8;
+
+/** The router's own address. */
+export const routerAddress = 0;
+
+/** A whole batch that holds one frame other than data. */
+export function encodeBatch(address: number, frame: ControlFrame): Uint8Array<ArrayBuffer> {
+  const bytes = encodeFrame(frame);
+  const batch = new Uint8Array(segmentHeaderBytes + bytes.length);
+  const view = new DataView(batch.buffer);
+  view.setUint32(0, address);
+  view.setUint32(4, bytes.length);
+  batch.set(bytes, segmentHeaderBytes);
+  return batch;
+}
+
+/** Walks the segments of one batch without allocating: `next()` moves, the fields tell where it stands. */
+export class SegmentReader {
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+  /** Whom the segment is for, or from whom it came. */
+  address = 0;
+  /** Where the segment's header begins. */
+  headerStart = 0;
+  /** Where its frames begin. */
+  start = 0;
+  /** Where its frames end. */
+  end = 0;
+
+  constructor(bytes: Uint8Array) {
+    if (bytes.length > limits.maxBatchBytes) {
+      throw new ProtocolError(`Batch of ${bytes.length} bytes, at most ${limits.maxBatchBytes} allowed,`, 0);
+    }
+    this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Moves to the next segment; false at the end of the batch. @throws ProtocolError */
+  next(): boolean {
+    const header = this.end;
+    if (header === this.bytes.length) return false;
+    if (this.bytes.length - header < segmentHeaderBytes) throw new ProtocolError("Truncated segment header", header);
+    const length = this.#view.getUint32(header + 4);
+    if (length > this.bytes.length - header - segmentHeaderBytes) throw new ProtocolError("Segment longer than its batch", header);
+    this.address = this.#view.getUint32(header);
+    this.headerStart = header;
+    this.start = header + segmentHeaderBytes;
+    this.end = this.start + length;
+    return true;
+  }
+
+  /** Writes another address over the segment's: all that the router changes in it. */
+  readdress(address: number): void {
+    this.#view.setUint32(this.headerStart, address);
+  }
+}
+
+/**
+ * Gathers frames into one batch, a segment for each run of frames to the same address.
+ * Every payload is copied once, into the batch.
+ */
+export class BatchWriter {
+  readonly #emit: (batch: Uint8Array<ArrayBuffer>) => void;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #length = 0;
+  #segmentStart = 0;
+  #address = -1;
+  #segment = 0;
+
+  /**
+   * @param emit takes each full batch; the bytes are its own.
+   * @param capacityBytes less than the default only for who knows what will be written.
+   */
+  constructor(emit: (batch: Uint8Array<ArrayBuffer>) => void, capacityBytes: number = limits.maxBatchBytes) {
+    this.#emit = emit;
+    const buffer = new ArrayBuffer(capacityBytes);
+    this.#bytes = new Uint8Array(buffer);
+    this.#view = new DataView(buffer);
+  }
+
+  /** Appends any frame but data. */
+  frame(address: number, frame: ControlFrame): void {
+    const bytes = encodeFrame(frame);
+    const start = this.#reserve(address, bytes.length);
+    this.#bytes.set(bytes, start);
+    this.#length = start + bytes.length;
+  }
+
+  /**
+   * Appends a data frame. Its offset is written unless the Connection's data frame before it stands in the same segment.
+   *
+   * @param previousSegment what the call for the Connection's data frame before this one returned; 0 for the first.
+   * @returns the number of the segment in which the frame stands.
+   */
+  data(
+    address: number,
+    connection: number,
+    flags: number,
+    offset: number,
+    previousSegment: number,
+    payload: Uint8Array,
+  ): number {
+    let at = this.#reserve(address, dataHeaderBytes + 8 + payload.length);
+    const segment = this.#segment;
+    const view = this.#view;
+    if (segment === previousSegment) {
+      view.setUint32(at, (peerFrames.data.type << 24) | (5 + payload.length));
+      view.setUint32(at + 4, connection);
+      view.setUint8(at + 8, flags);
+      at += dataHeaderBytes;
+    } else {
+      view.setUint32(at, (peerFrames.data.type << 24) | (13 + payload.length));
+      view.setUint32(at + 4, connection);
+      view.setUint8(at + 8, flags | dataFlags.offset);
+      view.setUint32(at + 9, Math.floor(offset / 0x1_0000_0000));
+      view.setUint32(at + 13, offset >>> 0);
+      at += dataHeaderBytes + 8;
+    }
+    this.#bytes.set(payload, at);
+    this.#length = at + payload.length;
+    if (this.#length >= limits.flushBatchBytes) this.flush();
+    return segment;
+  }
+
+  /** Hands over what was gathered, if anything. */
+  flush(): void {
+    if (this.#length === 0) return;
+    this.#endSegment();
+    const batch = new Uint8Array(this.#bytes.subarray(0, this.#length));
+    this.#length = 0;
+    this.#address = -1;
+    this.#emit(batch);
+  }
+
+  /** Begins a segment where needed and returns where `count` bytes have room. */
+  #reserve(address: number, count: number): number {
+    if (this.#length + segmentHeaderBytes + count > limits.maxBatchBytes) this.flush();
+    if (address !== this.#address) {
+      this.#endSegment();
+      this.#segmentStart = this.#length;
+      this.#address = address;
+      this.#segment++;
+      this.#length += segmentHeaderBytes;
+    }
+    return this.#length;
+  }
+
+  #endSegment(): void {
+    if (this.#address === -1) return;
+    this.#view.setUint32(this.#segmentStart, this.#address);
+    this.#view.setUint32(this.#segmentStart + 4, this.#length - this.#segmentStart - segmentHeaderBytes);
+  }
+}

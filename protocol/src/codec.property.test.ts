@@ -1,0 +1,297 @@
+import { Buffer } from "node:buffer";
+import { isDeepStrictEqual } from "node:util";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { BatchWriter, routerAddress, SegmentReader } from "./batch.ts";
+import { encodeFrame, PeerFrameReader, RouterFrameReader } from "./codec.ts";
+import {
+  type ControlFrame,
+  type DataFrame,
+  dataFlags,
+  type FieldKind,
+  type FrameShape,
+  peerFrames,
+  routerFrames,
+} from "./frames.ts";
+import { limits } from "./limits.ts";
+import { ProtocolError } from "./protocol-error.ts";
+
+type Frame = ControlFrame | DataFrame;
+
+/** A frame as a decoder met it, and the segment in which it stood: a number that no other segment has. */
+interface Placed {
+  readonly address: number;
+  readonly segment: number;
+  readonly frame: Frame;
+}
+
+const utf8Bytes = (text: string): number => new TextEncoder().encode(text).length;
+
+/** Any text of at most so many UTF-8 bytes, often with characters of several bytes, sometimes exactly at the limit. */
+function textOf(maxBytes: number): fc.Arbitrary<string> {
+  const any = fc.string({ unit: "binary", maxLength: Math.floor(maxBytes / 4) });
+  const edges = fc.constantFrom("a".repeat(maxBytes), "\u00e9".repeat(Math.floor(maxBytes / 2)), "\ufeff");
+  return fc.oneof({ weight: 12, arbitrary: any }, { weight: 1, arbitrary: edges });
+}
+
+function mapOf(maxBytes: number): fc.Arbitrary<Record<string, string>> {
+  const key = fc.oneof(textOf(64), fc.constantFrom("__proto__", "constructor", "", "7", "07"));
+  return fc
+    .dictionary(key, textOf(maxBytes / 4), { maxKeys: limits.maxMetadataEntries, noNullPrototype: true })
+    .filter((map) => Object.entries(map).reduce((sum, entry) => sum + utf8Bytes(entry.join("")), 0) <= maxBytes);
+}
+
+const unsigned = (max: number): fc.Arbitrary<number> =>
+  fc.oneof(fc.integer({ min: 0, max }), fc.constantFrom(0, 1, max));
+const offset = fc.oneof(fc.maxSafeNat(), fc.constantFrom(0, 2 ** 32 - 1, 2 ** 32, limits.maxOffset));
+// Large payloads are of one byte only: what matters is how they fill batches.
+const largePayload = unsigned(limits.maxPayloadBytes).map((size) => new Uint8Array(size).fill(size));
+const payload = fc.oneof(
+  { weight: 12, arbitrary: fc.uint8Array({ maxLength: 40 }) },
+  { weight: 2, arbitrary: largePayload },
+);
+
+/** By kind, so that a kind that is added to the tables has to be added here before this compiles. */
+const valueOf: Record<FieldKind, (maxBytes: number) => fc.Arbitrary<unknown>> = {
+  u8: () => unsigned(0xff),
+  u16: () => unsigned(0xffff),
+  u32: () => unsigned(0xffff_ffff),
+  u64: () => offset,
+  id: () => fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString("hex")),
+  text: textOf,
+  texts: (maxBytes) => fc.array(textOf(maxBytes), { maxLength: 20 }),
+  map: mapOf,
+  rest: () => fc.uint8Array({ maxLength: 40 }),
+};
+
+function frameOf(kind: string, shape: FrameShape): fc.Arbitrary<Frame> {
+  const fields = Object.entries(shape.fields).map(([field, spec]) => {
+    const [fieldKind, maxBytes] = typeof spec === "string" ? [spec, 0] : spec;
+    return [field, valueOf[fieldKind](maxBytes)];
+  });
+  return fc.record(
+    { kind: fc.constant(kind), ...Object.fromEntries(fields) },
+    { noNullPrototype: true },
+  ) as fc.Arbitrary<Frame>;
+}
+
+const connection = fc.oneof(fc.constantFrom(1, 2, 0x8000_0001), unsigned(0xffff_ffff));
+const dataFrame: fc.Arbitrary<DataFrame> = fc.record(
+  { kind: fc.constant("data"), connection, last: fc.boolean(), text: fc.boolean(), offset, payload },
+  { noNullPrototype: true },
+);
+
+const routerKinds = Object.entries(routerFrames).map(([kind, shape]) => frameOf(kind, shape));
+const peerKinds = Object.entries(peerFrames).map(([kind, shape]) =>
+  kind === "data" ? dataFrame : frameOf(kind, shape),
+);
+
+/** Frames with where they go: few addresses, so that segments and Connections go on, and data most often. */
+const send = fc.oneof(
+  fc.record({ address: fc.constant(routerAddress), frame: fc.oneof(...routerKinds) }),
+  fc.record({ address: fc.constantFrom(1, 2, 0xffff_ffff), frame: fc.oneof(dataFrame, ...peerKinds, dataFrame) }),
+  fc.record({ address: fc.constantFrom(1, 2), frame: dataFrame }),
+);
+const sends = fc.array(
+  fc.tuple(send, fc.nat(9)).map(([what, dice]) => ({ ...what, flush: dice === 0 })),
+  { maxLength: 40, size: "max" },
+);
+
+/** Sends as a client does: for each Connection it keeps in which segment its last data frame went. */
+function write(list: readonly { address: number; frame: Frame; flush?: boolean }[]): Uint8Array[] {
+  const batches: Uint8Array[] = [];
+  const writer = new BatchWriter((batch) => batches.push(batch));
+  const segments = new Map<string, number>();
+  for (const { address, frame, flush } of list) {
+    if (frame.kind !== "data") writer.frame(address, frame);
+    else {
+      const key = `${address}/${frame.connection}`;
+      const flags = (frame.last ? dataFlags.last : 0) | (frame.text ? dataFlags.text : 0);
+      const previous = segments.get(key) ?? 0;
+      segments.set(key, writer.data(address, frame.connection, flags, frame.offset ?? 0, previous, frame.payload));
+    }
+    if (flush === true) writer.flush();
+  }
+  writer.flush();
+  return batches;
+}
+
+/** Reads batches to their end. Stops by itself only if each step moves on, so it counts the steps. */
+function read(batches: readonly Uint8Array[]): Placed[] {
+  const placed: Placed[] = [];
+  let segment = 0;
+  for (const bytes of batches) {
+    let steps = 0;
+    const step = (): void => {
+      // Each segment has 8 bytes and each frame 4.
+      if (++steps > bytes.length / 4 + 2) throw new Error("Decoding doesn't end");
+    };
+    const segments = new SegmentReader(bytes);
+    while (segments.next()) {
+      step();
+      segment++;
+      const { address, start, end } = segments;
+      const Reader = address === routerAddress ? RouterFrameReader : PeerFrameReader;
+      const reader = new Reader(bytes, start, end);
+      for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+        step();
+        placed.push({ address, segment, frame });
+      }
+    }
+  }
+  return placed;
+}
+
+/** What hostile bytes may lead to: frames that are whole by the tables, or a ProtocolError. All else is thrown on. */
+function readHostile(bytes: Uint8Array): Placed[] | ProtocolError {
+  try {
+    const placed = read([bytes]);
+    for (const { address, frame } of placed) checkWhole(address, frame);
+    return placed;
+  } catch (problem) {
+    if (!(problem instanceof ProtocolError)) throw problem;
+    if (problem.offset < 0 || problem.offset > bytes.length) throw new Error("Error outside of the batch");
+    return problem;
+  }
+}
+
+/** Fails for a frame with more, fewer or other fields than the tables say. Plain throws, since it runs very often. */
+function checkWhole(address: number, frame: Frame): void {
+  let whole: boolean;
+  if (frame.kind === "data") {
+    whole = Object.keys(frame).join() === "kind,connection,last,text,offset,payload";
+    whole &&= frame.payload.length <= limits.maxPayloadBytes && (frame.offset ?? 0) <= limits.maxOffset;
+  } else {
+    const bytes = encodeFrame(frame);
+    const reader = address === routerAddress ? new RouterFrameReader(bytes) : new PeerFrameReader(bytes);
+    whole = isDeepStrictEqual(plain(reader.next()), plain(frame));
+  }
+  if (!whole) throw new Error(`Frame "${frame.kind}" isn't as its table says`);
+}
+
+/** Without the difference between a view on a batch and bytes of their own. */
+function plain(frame: Frame | undefined): unknown {
+  return Object.fromEntries(
+    Object.entries(frame ?? {}).map(([field, value]) => [field, value instanceof Uint8Array ? [...value] : value]),
+  );
+}
+
+/** Batches of a few frames, small enough to try every change. */
+const smallBatch = sends
+  .map((list) => write(list.slice(0, 5))[0] ?? new Uint8Array())
+  .filter((batch) => batch.length < 400);
+
+describe("every kind of frame", () => {
+  const tables = { router: routerFrames, peer: peerFrames };
+  const kinds = Object.entries(tables).flatMap(([range, table]) =>
+    Object.entries(table as Record<string, FrameShape>).map(([kind, shape]) => ({ range, kind, shape })),
+  );
+
+  test.for(kinds.filter(({ kind }) => kind !== "data"))(
+    "$kind is decoded as it was encoded",
+    ({ range, kind, shape }) => {
+      const property = fc.property(frameOf(kind, shape), fc.nat(9), (frame, before) => {
+        const bytes = encodeFrame(frame as ControlFrame);
+        expect(new DataView(bytes.buffer).getUint32(0)).toBe(shape.type * 2 ** 24 + bytes.length - 4);
+        // In the middle of other bytes, so that a reader that leaves its range is seen.
+        const around = new Uint8Array(before + bytes.length + 9).fill(0xff);
+        around.set(bytes, before);
+        const Reader = range === "router" ? RouterFrameReader : PeerFrameReader;
+        const reader = new Reader(around, before, before + bytes.length);
+        expect(isDeepStrictEqual(plain(reader.next()), plain(frame))).toBe(true);
+        expect(reader.next()).toBeUndefined();
+      });
+      fc.assert(property, { numRuns: 200 });
+    },
+  );
+});
+
+describe("a sequence of frames to any addresses", () => {
+  test("is read as it was written, in order, in batches within the limit", () => {
+    const property = fc.property(sends, (list) => {
+      const batches = write(list);
+      for (const batch of batches) expect(batch.length).toBeLessThanOrEqual(limits.maxBatchBytes);
+      const placed = read(batches);
+      expect(placed.map(({ address }) => address)).toEqual(list.map(({ address }) => address));
+      placed.forEach(({ frame }, at) => {
+        const sent = list[at]?.frame;
+        // Whether an offset is carried is the next test's matter.
+        const compared = sent?.kind === "data" && frame.kind === "data" ? { ...sent, offset: frame.offset } : sent;
+        expect(isDeepStrictEqual(plain(frame), plain(compared))).toBe(true);
+      });
+    });
+    fc.assert(property, { numRuns: 200 });
+  });
+
+  test("carries a data frame's offset exactly when the Connection's data frame before isn't in the same segment", () => {
+    const property = fc.property(sends, (list) => {
+      const last = new Map<string, number>();
+      read(write(list)).forEach(({ address, segment, frame }, at) => {
+        const sent = list[at]?.frame;
+        if (frame.kind !== "data" || sent?.kind !== "data") return;
+        const key = `${address}/${frame.connection}`;
+        expect(frame.offset).toBe(last.get(key) === segment ? undefined : sent.offset);
+        last.set(key, segment);
+      });
+    });
+    fc.assert(property, { numRuns: 200 });
+  });
+
+  test("is read past ignorable frames that nobody knows, wherever they stand", () => {
+    const unknown = Uint8Array.of(0xff, 0, 0, 2, 7, 7);
+    const property = fc.property(sends, fc.nat(), (list, seed) => {
+      for (const { address, frame } of list) {
+        const segment = write([{ address, frame }])[0]?.slice(8) ?? new Uint8Array();
+        const pieces = seed % 2 === 0 ? [unknown, segment, unknown] : [unknown, unknown, segment];
+        const Reader = address === routerAddress ? RouterFrameReader : PeerFrameReader;
+        const reader = new Reader(new Uint8Array(Buffer.concat(pieces)));
+        expect(isDeepStrictEqual(plain(reader.next()), plain(frame))).toBe(true);
+        expect(reader.next()).toBeUndefined();
+      }
+    });
+    fc.assert(property, { numRuns: 50 });
+  });
+});
+
+describe("hostile input", () => {
+  test("of any bytes ends with frames or a ProtocolError", () => {
+    const property = fc.property(fc.uint8Array({ maxLength: 300, size: "max" }), (bytes) => void readHostile(bytes));
+    fc.assert(property, { numRuns: 2_000 });
+  });
+
+  test("of any bytes as the body of any type ends with frames or a ProtocolError", () => {
+    const property = fc.property(
+      fc.nat(0xff),
+      fc.boolean(),
+      fc.uint8Array({ maxLength: 60, size: "max" }),
+      (type, toRouter, body) => {
+        const frame = [type, 0, 0, body.length, ...body];
+        readHostile(Uint8Array.of(0, 0, 0, toRouter ? 0 : 1, 0, 0, 0, frame.length, ...frame));
+      },
+    );
+    fc.assert(property, { numRuns: 10_000 });
+  });
+
+  test("of a valid batch that is cut anywhere is a ProtocolError, except between segments", () => {
+    const property = fc.property(smallBatch, (batch) => {
+      const boundaries = new Set([0]);
+      const segments = new SegmentReader(batch);
+      while (segments.next()) boundaries.add(segments.end);
+      for (let cut = 0; cut <= batch.length; cut++) {
+        expect(readHostile(batch.subarray(0, cut)) instanceof ProtocolError).toBe(!boundaries.has(cut));
+      }
+    });
+    fc.assert(property, { numRuns: 50 });
+  });
+
+  test("of a valid batch with any one bit flipped ends with frames or a ProtocolError", () => {
+    const property = fc.property(smallBatch, (batch) => {
+      for (let bit = 0; bit < batch.length * 8; bit++) {
+        const flipped = batch.slice();
+        flipped[bit >> 3] = (batch[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        readHostile(flipped);
+      }
+    });
+    fc.assert(property, { numRuns: 30 });
+  });
+});

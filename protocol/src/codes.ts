@@ -1,0 +1,56 @@
+/**
+ * Why a link was closed, as WebSocket close codes (RFC 6455 leaves 4000 to 4999 to applications).
+ * 4000 to 4499: the same client may come back at once or later. 4500 to 4999: coming back can't help.
+ */
+export const closeCodes = {
+  restarting: 4000,
+  overloaded: 4001,
+  replaced: 4002,
+  unreadableState: 4003,
+  unauthorized: 4500,
+  malformed: 4501,
+  superseded: 4502,
+  revoked: 4503,
+  badRequest: 4504,
+} as const;
+
+/** Whether a client whose link was closed with this code may dial again. */
+export function isRetryable(closeCode: number): boolean {
+  return closeCode < 4500 || closeCode > 4999;
+}
+
+/**
+ * Why a Connection was refused or reset. 1 to 99 are the router's answers to an open,
+ * 100 to 199 come from the other end; 200 and above are free.
+ */
+export const errorCodes = {
+  peerAbsent: 1,
+  notAllowed: 2,
+  busy: 3,
+  badOpen: 4,
+  unknownProtocol: 100,
+  rejected: 101,
+  handlerFailed: 102,
+  aborted: 103,
+  openTimedOut: 104,
+  messageTooLarge: 105,
+  violation: 106,
+  tooManyConnections: 107,
+} as const;
+
+/** Why a peer's link is no longer there, in a `gone` frame. */
+export const goneReasons = {
+  /** Its socket dropped, or it never was there. */
+  lost: 1,
+  /** It said bye: its session is over. */
+  over: 2,
+  /** Another session of the same name took its place. */
+  superseded: 3,
+  /** The router ended the pair. */
+  cut: 4,
+} as const;
+
+/** The name of a code in one of the tables above, or `undefined` for one that this version doesn't know. */
+export function nameOfCode(table: Readonly<Record<string, number>>, code: number): string | undefined {
+  return Object.keys(table).find((name) => table[name] === code);
+}

@@ -1,0 +1,142 @@
+import { limits } from "./limits.ts";
+
+/**
+ * Kinds of fields, in the order in which a frame's body lists them. Numbers are big-endian.
+ * - `u8` `u16` `u32`: unsigned numbers
+ * - `u64`: an offset or limit, at most `limits.maxOffset`
+ * - `id`: 16 bytes, here 32 hexadecimal digits
+ * - `text`: a u16 count of bytes, then that much UTF-8
+ * - `texts`: a u16 count, then that many `text`
+ * - `map`: a u16 count, then that many pairs of `text`: key and value
+ * - `rest`: all that is left of the frame
+ */
+export type FieldKind = "u8" | "u16" | "u32" | "u64" | "id" | "text" | "texts" | "map" | "rest";
+
+interface FieldTypes {
+  u8: number;
+  u16: number;
+  u32: number;
+  u64: number;
+  id: string;
+  text: string;
+  texts: readonly string[];
+  map: Readonly<Record<string, string>>;
+  rest: Uint8Array;
+}
+
+/** A field: its kind, and for texts the most bytes that it may have. */
+type Field = FieldKind | readonly ["text" | "map" | "texts", maxBytes: number];
+
+/** How a frame looks on the wire. */
+export interface FrameShape {
+  /** The number on the wire: below 0x40 between client and router, from 0x40 on between ends. */
+  readonly type: number;
+  readonly fields: Readonly<Record<string, Field>>;
+}
+
+const name = ["text", limits.maxNameBytes] as const;
+const protocol = ["text", limits.maxProtocolBytes] as const;
+const reason = ["text", limits.maxReasonBytes] as const;
+const metadata = ["map", limits.maxMetadataBytes] as const;
+
+/** Frames between a client and the router: valid only in a segment whose address is 0. */
+export const routerFrames = {
+  /** Router to client, first frame of a link: who the router takes this client for. */
+  welcome: { type: 0x01, fields: { session: "id", name, realm: name } },
+  /** Client to router: please open. `early` holds the frames that the peer gets with it. */
+  open: {
+    type: 0x02,
+    fields: { connection: "u32", peer: name, protocol, limit: "u64", metadata, early: "rest" },
+  },
+  /** Router to the opened client: the open, stamped with who sent it. */
+  incoming: {
+    type: 0x03,
+    fields: {
+      connection: "u32",
+      address: "u32",
+      session: "id",
+      peer: name,
+      protocol,
+      limit: "u64",
+      metadata,
+      early: "rest",
+    },
+  },
+  /** Router to the opener: the open went to this address and session. */
+  routed: { type: 0x04, fields: { connection: "u32", address: "u32", session: "id" } },
+  /** Router to the opener: the open went nowhere. */
+  refused: { type: 0x05, fields: { connection: "u32", code: "u16", reason } },
+  /** Router to client: nobody you may talk to has this address any more. */
+  gone: { type: 0x06, fields: { address: "u32", reason: "u8" } },
+  /** Client to router: who is there? `cursor` is empty or from the page before. */
+  list: { type: 0x07, fields: { request: "u32", cursor: name } },
+  /** Router to client: one page of names. An empty `cursor` says that it is the last. */
+  peers: { type: 0x08, fields: { request: "u32", cursor: name, names: ["texts", limits.maxNameBytes] } },
+  /** Client to router: this session is over. */
+  bye: { type: 0x09, fields: {} },
+} as const satisfies Record<string, FrameShape>;
+
+/**
+ * Frames between the two ends of a Connection: valid only in a segment whose address is not 0.
+ * Each begins with the Connection's id. `data` has a codec of its own, since all that is fast hangs on it.
+ */
+export const peerFrames = {
+  /** The open is taken. `limit` is the first window of the opener. */
+  accept: { type: 0x40, fields: { connection: "u32", limit: "u64" } },
+  /** The open is not taken. */
+  reject: { type: 0x41, fields: { connection: "u32", code: "u16", reason } },
+  /** A piece of a message; see `dataFlags`. */
+  data: { type: 0x42, fields: { connection: "u32", flags: "u8", payload: "rest" } },
+  /** `received`: all below it arrived. `limit`: the other end may send up to here. */
+  credit: { type: 0x43, fields: { connection: "u32", received: "u64", limit: "u64" } },
+  /** No more data in this direction; `offset` is where the FIN stands. */
+  fin: { type: 0x44, fields: { connection: "u32", offset: "u64" } },
+  /** The sender of this frame reads no more: further data is of no use. */
+  stop: { type: 0x45, fields: { connection: "u32" } },
+  /** The Connection is over at once, in both directions. */
+  reset: { type: 0x46, fields: { connection: "u32", code: "u16", reason } },
+} as const satisfies Record<string, FrameShape>;
+
+/** Bits of a data frame's `flags`. */
+export const dataFlags = {
+  /** The last piece of its message. */
+  last: 1,
+  /** The message is text; each piece is whole UTF-8. */
+  text: 2,
+  /** A u64 stands before the payload: the offset of this frame. */
+  offset: 4,
+} as const;
+
+/** Set in a type: a receiver that doesn't know the frame skips it instead of closing the link. */
+export const ignorableBit = 0x80;
+
+/** Set in a Connection id on the wire: the frame's sender opened the Connection. */
+export const openerBit = 0x8000_0000;
+
+type KindOf<F extends Field> = F extends readonly [infer K extends FieldKind, number] ? K : F;
+type FrameOf<Name, Shape extends FrameShape> = { readonly kind: Name } & {
+  readonly [F in keyof Shape["fields"]]: FieldTypes[Extract<KindOf<Shape["fields"][F]>, FieldKind>];
+};
+type FramesOf<Table extends Record<string, FrameShape>> = {
+  [Name in keyof Table]: FrameOf<Name, Table[Name]>;
+};
+
+/** Any frame between client and router, told apart by `kind`. */
+export type RouterFrame = FramesOf<typeof routerFrames>[keyof typeof routerFrames];
+
+/** A piece of a message. `offset` is there when the frame carried it. */
+export interface DataFrame {
+  readonly kind: "data";
+  readonly connection: number;
+  readonly last: boolean;
+  readonly text: boolean;
+  readonly offset: number | undefined;
+  /** A view on the batch, not a copy. */
+  readonly payload: Uint8Array;
+}
+
+/** Any frame between two ends, told apart by `kind`. */
+export type PeerFrame = DataFrame | Exclude<FramesOf<typeof peerFrames>[keyof typeof peerFrames], { kind: "data" }>;
+
+/** The frames other than data: all that is encoded from its table of fields. */
+export type ControlFrame = RouterFrame | Exclude<PeerFrame, DataFrame>;

@@ -1,0 +1,12 @@
+// The only things beyond the language that this package uses. All of Node, browsers and workerd have them;
+// declared here so that the compiler lets nothing else in.
+
+interface TextEncoder {
+  encode(text: string): Uint8Array<ArrayBuffer>;
+}
+declare const TextEncoder: new () => TextEncoder;
+
+interface TextDecoder {
+  decode(bytes: Uint8Array): string;
+}
+declare const TextDecoder: new (label: string, options: { fatal: boolean; ignoreBOM: boolean }) => TextDecoder;

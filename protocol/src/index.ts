@@ -1,0 +1,19 @@
+// The whole protocol package. Private to this repository: the client re-exports what its users need.
+export { BatchWriter, encodeBatch, routerAddress, segmentHeaderBytes, SegmentReader } from "./batch.ts";
+export { closeCodes, errorCodes, goneReasons, isRetryable, nameOfCode } from "./codes.ts";
+export { dataHeaderBytes, encodeFrame, frameHeaderBytes, PeerFrameReader, RouterFrameReader } from "./codec.ts";
+export {
+  type ControlFrame,
+  type DataFrame,
+  dataFlags,
+  ignorableBit,
+  openerBit,
+  type PeerFrame,
+  peerFrames,
+  type RouterFrame,
+  routerFrames,
+} from "./frames.ts";
+export { heartbeat, subprotocols } from "./handshake.ts";
+export { limits } from "./limits.ts";
+export { defaultRealm, nameProblem, protocolProblem, realmProblem } from "./names.ts";
+export { ProtocolError } from "./protocol-error.ts";

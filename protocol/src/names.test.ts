@@ -1,0 +1,99 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { limits } from "./limits.ts";
+import { defaultRealm, nameProblem, protocolProblem, realmProblem } from "./names.ts";
+
+// vectors/names.json has the cases that any client can read. Here is what JSON can't carry or what goes by the limits.
+
+const texts = [
+  { what: "a client's name", problemOf: nameProblem, maxBytes: limits.maxNameBytes },
+  { what: "a protocol's name", problemOf: protocolProblem, maxBytes: limits.maxProtocolBytes },
+];
+
+describe.for(texts)("$what", ({ problemOf, maxBytes }) => {
+  const tooLong = `must have at most ${maxBytes} bytes`;
+
+  test.for([
+    { width: 1, character: "a" },
+    { width: 2, character: "\u00e9" },
+    { width: 3, character: "\u6771" },
+    { width: 4, character: "\u{1f600}" },
+  ])("may fill its bytes with characters of $width bytes, and not go one past them", ({ width, character }) => {
+    const full = character.repeat(Math.floor(maxBytes / width)) + "a".repeat(maxBytes % width);
+    expect(problemOf(full)).toBeUndefined();
+    expect(problemOf(`${full}a`)).toBe(tooLong);
+    expect(problemOf(full + character)).toBe(tooLong);
+  });
+
+  test("is refused by its length alone when it is huge, before it is looked into", () => {
+    expect(problemOf("\0".repeat(50_000_000))).toBe(tooLong);
+  });
+
+  test.for(["\ud800", "\udc00", "a\ud800b", "\udc00\ud800", "a\ud83d"])("has no lone surrogate: case %#", (name) => {
+    expect(problemOf(name)).toBe("must be well-formed Unicode");
+  });
+
+  test("has no control character anywhere, whichever of them", () => {
+    const controls = Array.from({ length: 0xa0 }, (_, code) => code).filter((code) => code < 0x20 || code >= 0x7f);
+    expect(controls).toHaveLength(65);
+    for (const code of [...controls, 0x2028, 0x2029]) {
+      const character = String.fromCharCode(code);
+      for (const name of [character, `${character}a`, `a${character}`, `a${character}b`]) {
+        expect(problemOf(name), code.toString(16)).toBe("must not contain control characters");
+      }
+    }
+  });
+
+  test("that is good comes out of UTF-8 as it went in, within its bytes", () => {
+    const any = fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme", maxLength: 200, size: "max" }));
+    const property = fc.property(any, (name) => {
+      const bytes = new TextEncoder().encode(name);
+      if (problemOf(name) !== undefined) return;
+      expect(bytes.length).toBeGreaterThan(0);
+      expect(bytes.length).toBeLessThanOrEqual(maxBytes);
+      expect(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)).toBe(name);
+    });
+    fc.assert(property, { numRuns: 500 });
+  });
+
+  test("is judged without an exception, whatever UTF-16 it is", () => {
+    const utf16 = fc
+      .array(fc.integer({ min: 0, max: 0xffff }))
+      .map((units) => units.map((unit) => String.fromCharCode(unit)).join(""));
+    fc.assert(fc.property(utf16, (name) => ["undefined", "string"].includes(typeof problemOf(name))));
+  });
+});
+
+describe("a client's name", () => {
+  test("separates from a secret at the first colon, so it has none", () => {
+    const property = fc.property(fc.string({ unit: "binary" }), fc.string(), (name, secret) => {
+      if (nameProblem(name) !== undefined) return;
+      const credentials = `${name}:${secret}`;
+      expect(credentials.slice(0, credentials.indexOf(":"))).toBe(name);
+    });
+    fc.assert(property);
+  });
+});
+
+describe("a realm's name", () => {
+  const tooLong = `must have at most ${limits.maxRealmLength} characters`;
+
+  test("of clients that name none is good", () => {
+    expect(realmProblem(defaultRealm)).toBeUndefined();
+  });
+
+  test("may have as many characters as the limit says, and not one more", () => {
+    expect(realmProblem("a".repeat(limits.maxRealmLength))).toBeUndefined();
+    expect(realmProblem("a".repeat(limits.maxRealmLength + 1))).toBe(tooLong);
+    expect(realmProblem("-".repeat(50_000_000))).toBe(tooLong);
+  });
+
+  test("that is good stands in a URL's path as it is", () => {
+    const property = fc.property(fc.string({ unit: fc.constantFrom(..."az09-A_./%\u00e9 ") }), (realm) => {
+      if (realmProblem(realm) !== undefined) return;
+      expect(new URL(`https://router.example/${realm}`).pathname).toBe(`/${realm}`);
+      expect(realm).toMatch(/^[a-z0-9-]+$/);
+    });
+    fc.assert(property, { numRuns: 500 });
+  });
+});

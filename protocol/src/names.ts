@@ -1,0 +1,43 @@
+import { limits } from "./limits.ts";
+
+const encoder = new TextEncoder();
+// Unicode's Cc category and the line separators: they would forge lines in logs and lists.
+const controlCharacter = /[\p{Cc}\u2028\u2029]/u;
+const realm = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+
+/** The realm of clients that name none. */
+export const defaultRealm = "default";
+
+/**
+ * The rule that a client's name breaks, as the end of a sentence, or `undefined` for a good name.
+ * No `:` since RFC 7617 separates name and secret with it. A leading `$` is the router's own.
+ */
+export function nameProblem(name: string): string | undefined {
+  const problem = textProblem(name, limits.maxNameBytes);
+  if (problem !== undefined) return problem;
+  if (name.includes(":")) return 'must not contain ":"';
+  if (name.startsWith("$")) return 'must not begin with "$": such names are the router\'s own';
+  return undefined;
+}
+
+/** The rule that a protocol's name breaks, as the end of a sentence, or `undefined` for a good one. */
+export function protocolProblem(protocol: string): string | undefined {
+  return textProblem(protocol, limits.maxProtocolBytes);
+}
+
+/** The rule that a realm's name breaks, as the end of a sentence, or `undefined` for a good one. */
+export function realmProblem(name: string): string | undefined {
+  if (name === "") return "must not be empty";
+  if (name.length > limits.maxRealmLength) return `must have at most ${limits.maxRealmLength} characters`;
+  if (!realm.test(name)) return 'must consist of "a" to "z", "0" to "9" and inner "-"';
+  return undefined;
+}
+
+function textProblem(text: string, maxBytes: number): string | undefined {
+  if (text === "") return "must not be empty";
+  // A UTF-16 code unit is at least one byte, so a hostile length is refused before it is encoded.
+  if (text.length > maxBytes || encoder.encode(text).length > maxBytes) return `must have at most ${maxBytes} bytes`;
+  if (!text.isWellFormed()) return "must be well-formed Unicode";
+  if (controlCharacter.test(text)) return "must not contain control characters";
+  return undefined;
+}

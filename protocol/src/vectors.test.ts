@@ -1,0 +1,140 @@
+import { Buffer } from "node:buffer";
+import { describe, expect, test } from "vitest";
+import batchVectors from "../vectors/batches.json" with { type: "json" };
+import frameVectors from "../vectors/frames.json" with { type: "json" };
+import invalidVectors from "../vectors/invalid.json" with { type: "json" };
+import nameVectors from "../vectors/names.json" with { type: "json" };
+import { BatchWriter, routerAddress, SegmentReader } from "./batch.ts";
+import { encodeFrame, PeerFrameReader, RouterFrameReader } from "./codec.ts";
+import { type ControlFrame, type DataFrame, dataFlags, ignorableBit, peerFrames, routerFrames } from "./frames.ts";
+import { nameProblem, protocolProblem, realmProblem } from "./names.ts";
+import { ProtocolError } from "./protocol-error.ts";
+
+type Frame = ControlFrame | DataFrame;
+/** Bytes as the vectors write them: see vectors/README.md. */
+type HexBytes = string | readonly (string | { readonly repeat: readonly (string | number)[] })[];
+
+function fromHex(hex: HexBytes): Uint8Array {
+  const pieces = typeof hex === "string" ? [hex] : hex;
+  const digits = pieces
+    .map((piece) => (typeof piece === "string" ? piece : String(piece.repeat[0]).repeat(Number(piece.repeat[1]))))
+    .join("")
+    .replaceAll(" ", "");
+  // Buffer.from stops at the first digit that isn't one, so a slip in a vector would go unseen.
+  if (!/^(?:[0-9a-f]{2})*$/.test(digits)) throw new Error("A vector's hex has something else than pairs of digits");
+  return new Uint8Array(Buffer.from(digits, "hex"));
+}
+
+/** A vector's frame as the codec knows it: bytes for hex, and an offset that is `undefined` when it isn't carried. */
+function frameOf(vector: object): Frame {
+  const fields: Record<string, unknown> = { ...vector };
+  for (const field of ["early", "payload"]) if (field in fields) fields[field] = fromHex(fields[field] as HexBytes);
+  if (fields["kind"] === "data") fields["offset"] ??= undefined;
+  return fields as unknown as Frame;
+}
+
+function readAll(range: string, bytes: Uint8Array, start = 0, end = bytes.length): Frame[] {
+  const reader = range === "router" ? new RouterFrameReader(bytes, start, end) : new PeerFrameReader(bytes, start, end);
+  const frames: Frame[] = [];
+  for (let frame = reader.next(); frame !== undefined; frame = reader.next()) frames.push(frame);
+  return frames;
+}
+
+function readBatch(bytes: Uint8Array): { address: number; frames: Frame[] }[] {
+  const segments = new SegmentReader(bytes);
+  const read: { address: number; frames: Frame[] }[] = [];
+  while (segments.next()) {
+    const range = segments.address === routerAddress ? "router" : "peer";
+    read.push({ address: segments.address, frames: readAll(range, bytes, segments.start, segments.end) });
+  }
+  return read;
+}
+
+/** Writes segments and returns the one batch; each data frame carries its offset where the vector says so. */
+function writeBatch(segments: readonly { address: number; frames: readonly Frame[] }[]): Uint8Array {
+  const batches: Uint8Array[] = [];
+  const writer = new BatchWriter((batch) => batches.push(batch));
+  // The writer's first segment has the number 1; the vectors have one for each change of address.
+  segments.forEach(({ address, frames }, at) => {
+    for (const frame of frames) {
+      if (frame.kind !== "data") writer.frame(address, frame);
+      else {
+        const flags = (frame.last ? dataFlags.last : 0) | (frame.text ? dataFlags.text : 0);
+        const previous = frame.offset === undefined ? at + 1 : 0;
+        writer.data(address, frame.connection, flags, frame.offset ?? 0, previous, frame.payload);
+      }
+    }
+  });
+  writer.flush();
+  expect(batches).toHaveLength(1);
+  return batches[0] ?? new Uint8Array();
+}
+
+describe("frames.json", () => {
+  test.for(frameVectors)("decodes $range $comment", ({ range, frame, hex }) => {
+    expect(readAll(range, fromHex(hex))).toEqual([frameOf(frame)]);
+  });
+
+  test.for(frameVectors)("encodes $range $comment", ({ frame: fields, hex }) => {
+    const frame = frameOf(fields);
+    const bytes = frame.kind === "data" ? writeBatch([{ address: 1, frames: [frame] }]).slice(8) : encodeFrame(frame);
+    expect(Buffer.from(bytes).equals(fromHex(hex))).toBe(true);
+  });
+
+  test("has at least two vectors for every frame that has fields", () => {
+    for (const [kind, { fields }] of Object.entries({ ...routerFrames, ...peerFrames })) {
+      const count = frameVectors.filter(({ frame }) => frame.kind === kind).length;
+      expect(count, kind).toBeGreaterThanOrEqual(Object.keys(fields).length === 0 ? 1 : 2);
+    }
+  });
+});
+
+describe("the types of frames", () => {
+  test("are all different, below 40 for the router's and from there up to the ignorable bit for the peers'", () => {
+    const typesOf = (table: object): number[] => Object.values(table).map(({ type }: { type: number }) => type);
+    const [router, peer] = [typesOf(routerFrames), typesOf(peerFrames)];
+    expect(new Set([...router, ...peer]).size).toBe(router.length + peer.length);
+    for (const type of router) expect(type).toBeLessThan(0x40);
+    for (const type of peer) expect(type).toBeGreaterThanOrEqual(0x40);
+    for (const type of peer) expect(type).toBeLessThan(ignorableBit);
+  });
+});
+
+describe("batches.json", () => {
+  test.for(batchVectors)("decodes $comment", ({ hex, segments }) => {
+    const expected = segments.map(({ address, frames }) => ({ address, frames: frames.map(frameOf) }));
+    expect(readBatch(fromHex(hex))).toEqual(expected);
+  });
+
+  test.for(batchVectors.filter(({ canonical }) => canonical))("encodes $comment", ({ hex, segments }) => {
+    const frames = segments.map(({ address, frames }) => ({ address, frames: frames.map(frameOf) }));
+    expect(Buffer.from(writeBatch(frames)).toString("hex")).toBe(Buffer.from(fromHex(hex)).toString("hex"));
+  });
+});
+
+describe("invalid.json", () => {
+  test.for(invalidVectors)("refuses $range: $comment", ({ range, hex, error }) => {
+    const bytes = fromHex(hex);
+    let thrown: unknown;
+    try {
+      if (range === "batch") readBatch(bytes);
+      else readAll(range, bytes);
+    } catch (problem) {
+      thrown = problem;
+    }
+    expect(thrown).toBeInstanceOf(ProtocolError);
+    expect((thrown as ProtocolError).message).toBe(error);
+    expect(error.endsWith(` at byte ${(thrown as ProtocolError).offset}`)).toBe(true);
+  });
+});
+
+describe("names.json", () => {
+  const problemOf = { client: nameProblem, protocol: protocolProblem, realm: realmProblem };
+  const cases = (["client", "protocol", "realm"] as const).flatMap((kind) =>
+    nameVectors[kind].map((vector: { comment: string; name: string; problem?: string }) => ({ kind, ...vector })),
+  );
+
+  test.for(cases)("judges a $kind name: $comment", ({ kind, name, problem }) => {
+    expect(problemOf[kind](name)).toBe(problem);
+  });
+});

@@ -1,0 +1,73 @@
+// Runs the router as it is deployed, under workerd on this machine: for `npm start`, the demo, tests and benchmarks.
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { Miniflare } from "miniflare";
+
+export interface RouterOptions {
+  /** 0, the default, asks the system for a free one. */
+  readonly port?: number;
+  readonly host?: string;
+  /** Where state and the router's own secrets are kept; without it they vanish with the router. */
+  readonly stateDirectory?: string;
+  /** Serves wss with this key and certificate, in PEM. */
+  readonly tls?: { readonly key: string; readonly certificate: string };
+}
+
+export interface Router extends AsyncDisposable {
+  /** As in "ws://127.0.0.1:8787". */
+  readonly url: URL;
+  readonly adminToken: string;
+}
+
+/** The settings that matter while it runs, as wrangler.toml has them. */
+const compatibility = { compatibilityDate: "2026-11-01", compatibilityFlags: ["no_web_socket_compression"] };
+
+export async function startRouter(options: RouterOptions = {}): Promise<Router> {
+  const { adminToken, pepper } = ownSecrets(options.stateDirectory);
+  const miniflare = new Miniflare({
+    host: options.host ?? "127.0.0.1",
+    port: options.port ?? 0,
+    ...(options.tls && { https: true, httpsKey: options.tls.key, httpsCert: options.tls.certificate }),
+    ...(options.stateDirectory !== undefined && { defaultPersistRoot: join(options.stateDirectory, "state") }),
+    name: "messagepasser",
+    modules: [{ type: "ESModule", path: "worker.js", contents: await bundledWorker() }],
+    ...compatibility,
+    durableObjects: { ROUTER: { className: "RouterObject", useSQLite: true } },
+    kvNamespaces: ["CREDENTIALS"],
+    bindings: { MP_ADMIN_TOKEN: adminToken, MP_PEPPER: pepper },
+  });
+  const url = await miniflare.ready;
+  url.protocol = url.protocol.replace(/^http/, "ws");
+  return { url, adminToken, [Symbol.asyncDispose]: () => miniflare.dispose() };
+}
+
+/** The Worker as one module, as `wrangler deploy` would send it. */
+export async function bundledWorker(): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [join(import.meta.dirname, "..", "src", "worker.ts")],
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    logLevel: "warning",
+  });
+  return outputFiles[0]?.text ?? "";
+}
+
+function ownSecrets(stateDirectory: string | undefined): { adminToken: string; pepper: string } {
+  const fresh = { adminToken: randomBytes(32).toString("base64url"), pepper: randomBytes(32).toString("base64url") };
+  if (stateDirectory === undefined) return fresh;
+  const file = join(stateDirectory, "secrets.json");
+  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+  try {
+    // "wx" fails if the file is there: then an earlier run wrote it.
+    writeFileSync(file, `${JSON.stringify(fresh, null, 2)}\n`, { mode: 0o600, flag: "wx" });
+    return fresh;
+  } catch {
+    return JSON.parse(readFileSync(file, "utf8")) as typeof fresh;
+  }
+}

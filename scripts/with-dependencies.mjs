@@ -1,0 +1,39 @@
+// Runs a command of this repository on a fresh clone: installs what is missing, builds what the command imports, then
+// starts it with the Node and the tools of node_modules. Plain JavaScript for Node 20, since nothing is installed yet.
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const lockfile = join(root, "package-lock.json");
+const installed = join(root, "node_modules", ".installed-lockfile.json");
+const binaries = join(root, "node_modules", ".bin");
+const environment = {
+  ...process.env,
+  PATH: binaries + delimiter + (process.env["PATH"] ?? ""),
+  WRANGLER_SEND_METRICS: process.env["WRANGLER_SEND_METRICS"] ?? "false",
+};
+
+function run(command, ...parameters) {
+  const { status, error } = spawnSync(command, parameters, { cwd: root, stdio: "inherit", env: environment });
+  if (error !== undefined) console.error(`Cannot run ${command}: ${error.message}`);
+  return status ?? 1;
+}
+
+function isInstalled() {
+  return existsSync(installed) && readFileSync(installed, "utf8") === readFileSync(lockfile, "utf8");
+}
+
+if (!isInstalled()) {
+  console.error("Installing dependencies from the npm registry (once; about half a minute) …");
+  const status = run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error");
+  if (status !== 0) {
+    console.error("npm ci failed: see above. This needs Node 20 or newer, npm and a way to the npm registry.");
+    process.exit(status);
+  }
+  copyFileSync(lockfile, installed);
+}
+const [command, ...parameters] = process.argv.slice(2);
+const built = run("node", join("scripts", "build.ts"));
+process.exit(built === 0 && command !== undefined ? run(command, ...parameters) : built);

@@ -1,0 +1,45 @@
+import { type CredentialRecord, credentialKey } from "./credential-record.ts";
+import type { Env } from "./env.ts";
+import type { Identity } from "./identity.ts";
+import { verifySecret } from "./secret.ts";
+
+/** Who a client says that it is. All three are hostile until `authenticate` has agreed. */
+export interface Claim {
+  readonly realm: string;
+  readonly name: string;
+  readonly secret: string;
+}
+
+/** Decides who may come in. */
+export interface Authenticator {
+  /** The identity behind a claim, or `undefined`: refused, with nothing said about why. */
+  authenticate(claim: Claim): Promise<Identity | undefined>;
+}
+
+/** The one place to change who may come in: return an authenticator of your own here. */
+export function authenticatorOf(env: Env): Authenticator {
+  return new KvAuthenticator(env.CREDENTIALS, env.MP_PEPPER);
+}
+
+/**
+ * Takes secrets that this router made. KV refuses what it knows to be rotated or revoked; it is a copy that lags,
+ * so what it doesn't know passes on to the realm's object, which has the last word.
+ */
+class KvAuthenticator implements Authenticator {
+  readonly #records: KVNamespace;
+  readonly #pepper: string;
+
+  constructor(records: KVNamespace, pepper: string) {
+    this.#records = records;
+    this.#pepper = pepper;
+  }
+
+  async authenticate({ realm, name, secret: text }: Claim): Promise<Identity | undefined> {
+    const secret = verifySecret(this.#pepper, realm, name, text);
+    if (secret === undefined) return undefined;
+    const { revision, hash } = secret;
+    const record = await this.#records.get<CredentialRecord>(credentialKey(realm, name), "json");
+    if (record !== null && revision < record.leastRevision) return undefined;
+    return { realm, name, credential: { revision, hash } };
+  }
+}

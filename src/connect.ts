@@ -1,0 +1,83 @@
+import { closeCodes, defaultRealm, nameProblem, realmProblem, subprotocols } from "@messagepasser/protocol";
+import type { Context } from "hono";
+import { authenticatorOf } from "./authenticator.ts";
+import { fromAuthorization, fromSubprotocol, offeredSubprotocols } from "./claim.ts";
+import type { Env } from "./env.ts";
+import { upgradeRequest } from "./identity.ts";
+import { type Problem, problemResponse } from "./problem.ts";
+
+const sessionPattern = /^[0-9a-f]{32}$/;
+
+/** `GET /connect/:realm?session=…`: lets a client in, or says why not. */
+export async function connect(context: Context<{ Bindings: Env }>): Promise<Response> {
+  const request = context.req.raw;
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+    const detail = "This address takes WebSocket upgrades only: connect to it with a MessagePasser client";
+    return problemResponse({ status: 426, code: "upgrade-required", detail }, { upgrade: "websocket" });
+  }
+  const offered = offeredSubprotocols(request);
+  const problem = await admit(context, offered);
+  return problem instanceof Response ? problem : refuse(problem, offered);
+}
+
+async function admit(context: Context<{ Bindings: Env }>, offered: readonly string[]): Promise<Response | Problem> {
+  const request = context.req.raw;
+  const realm = context.req.param("realm") ?? defaultRealm;
+  if (!offered.includes(subprotocols.native)) {
+    return badRequest(`Offer the subprotocol "${subprotocols.native}": this router speaks no other format`);
+  }
+  const realmRule = realmProblem(realm);
+  if (realmRule !== undefined) return badRequest(`Cannot connect: the realm's name ${realmRule}`);
+  const session = context.req.query("session") ?? crypto.randomUUID().replaceAll("-", "");
+  if (!sessionPattern.test(session)) return badRequest('Cannot connect: "session" must be 32 hexadecimal digits');
+  if (context.env.MP_PEPPER === "") return notConfigured;
+
+  const presented = fromAuthorization(request) ?? fromSubprotocol(offered);
+  if (presented === undefined) return unauthorized;
+  const nameRule = nameProblem(presented.name);
+  if (nameRule !== undefined) return badRequest(`Cannot connect: the client's name ${nameRule}`);
+
+  const identity = await authenticatorOf(context.env).authenticate({ realm, ...presented });
+  if (identity === undefined) return unauthorized;
+  const object = context.env.ROUTER.getByName(identity.realm);
+  const response = await object.fetch(upgradeRequest({ identity, session, format: subprotocols.native }));
+  return response.status === 401 ? unauthorized : response;
+}
+
+const unauthorized: Problem = {
+  status: 401,
+  code: "unauthorized",
+  detail: "Name or secret is wrong for this realm, or the secret was rotated or revoked",
+};
+
+const notConfigured: Problem = {
+  status: 503,
+  code: "not-configured",
+  detail: 'The router has no pepper: set it with "wrangler secret put MP_PEPPER"',
+};
+
+function badRequest(detail: string): Problem {
+  return { status: 400, code: "bad-request", detail };
+}
+
+/**
+ * A program gets an HTTP status. A page can't see one, only that the socket failed: for it, the socket is opened and
+ * closed again with a code and a reason. Who sends credentials as a subprotocol is taken for a page.
+ */
+function refuse(problem: Problem, offered: readonly string[]): Response {
+  const isPage = offered.some((token) => token.startsWith(subprotocols.credentialsPrefix));
+  if (!isPage) {
+    const challenge = { "www-authenticate": 'Basic realm="MessagePasser", charset="UTF-8"' };
+    return problemResponse(problem, problem.status === 401 ? challenge : {});
+  }
+  const { 0: page, 1: socket } = new WebSocketPair();
+  socket.accept();
+  socket.close(closeCodeOf(problem.status), problem.detail);
+  const echo = offered.find((token) => !token.startsWith(subprotocols.credentialsPrefix));
+  return new Response(null, { status: 101, webSocket: page, headers: echo === undefined ? {} : { "sec-websocket-protocol": echo } });
+}
+
+function closeCodeOf(status: number): number {
+  if (status === 401) return closeCodes.unauthorized;
+  return status >= 500 ? closeCodes.overloaded : closeCodes.badRequest;
+}

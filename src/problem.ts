@@ -1,0 +1,16 @@
+/** An error answer over HTTP, as RFC 9457 has it. */
+export interface Problem {
+  readonly status: number;
+  /** What kind of problem, for programs: stable, in kebab-case. */
+  readonly code: string;
+  /** What happened and what to do, for people. */
+  readonly detail: string;
+}
+
+/** The answer that carries a problem. */
+export function problemResponse({ status, code, detail }: Problem, headers: Record<string, string> = {}): Response {
+  return Response.json(
+    { type: "about:blank", status, code, detail },
+    { status, headers: { ...headers, "content-type": "application/problem+json", "cache-control": "no-store" } },
+  );
+}

@@ -1,0 +1,155 @@
+import { DurableObject } from "cloudflare:workers";
+import { closeCodes, goneReasons, heartbeat, ProtocolError } from "@messagepasser/protocol";
+import { type ClientInfo, CredentialStore, type NewSecret } from "./credential-store.ts";
+import type { Env } from "./env.ts";
+import { type Admission, admissionOf } from "./identity.ts";
+import { Routing } from "./routing.ts";
+import { Addresses, SocketLink, SocketLinks } from "./socket-link.ts";
+
+/** How long to wait before KV is tried again. KV takes one write a second for a key. */
+const kvRetryMs = 2_000;
+
+/**
+ * One realm: its clients' sockets and its credentials. A shell: `Routing` decides where frames go, `CredentialStore`
+ * who may come in. Between events it may hibernate, so all that must last is in sockets' attachments or in storage.
+ */
+export class RouterObject extends DurableObject<Env> {
+  readonly #links: SocketLinks;
+  readonly #routing: Routing;
+  readonly #addresses: Addresses;
+  readonly #realm: string;
+  #store: CredentialStore | undefined;
+
+  constructor(context: DurableObjectState, env: Env) {
+    super(context, env);
+    // Objects are only ever made by name: see connect.ts and admin.ts.
+    this.#realm = context.id.name ?? "";
+    this.#links = new SocketLinks(context);
+    this.#routing = new Routing(this.#links, this.#realm);
+    this.#addresses = new Addresses(context.storage.kv);
+    context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
+  }
+
+  get #credentials(): CredentialStore {
+    const { storage } = this.ctx;
+    return (this.#store ??= new CredentialStore(storage.sql, this.env.CREDENTIALS, this.env.MP_PEPPER, this.#realm));
+  }
+
+  /** Takes an upgrade that the Worker let through. */
+  override fetch(request: Request): Response {
+    const admission = admissionOf(request);
+    // A Worker of another version: its clients come back when the deploy is through.
+    if (admission === undefined) return new Response(null, { status: 503, headers: { "retry-after": "5" } });
+    const { name, credential } = admission.identity;
+    if (credential !== undefined && !this.#credentials.accepts(name, credential)) return new Response(null, { status: 401 });
+
+    const { 0: client, 1: socket } = new WebSocketPair();
+    this.#accept(socket, admission);
+    return new Response(null, { status: 101, webSocket: client, headers: { "sec-websocket-protocol": admission.format } });
+  }
+
+  #accept(socket: WebSocket, { identity, session }: Admission): void {
+    const { name, credential } = identity;
+    const holder = this.#links.byName(name);
+    if (holder !== undefined) {
+      // The same session is a client that reconnects; another one has taken the name over, and the old must not fight for it.
+      if (holder.session === session) this.#drop(holder, goneReasons.lost, closeCodes.replaced, "Replaced by a new link of this session");
+      else this.#drop(holder, goneReasons.superseded, closeCodes.superseded, "Another client connected with this name");
+    }
+    const revision = credential?.revision ?? 0;
+    const link = SocketLink.accept(this.ctx, socket, { address: this.#addresses.take(), name, session, revision });
+    this.#links.add(link);
+    this.#routing.welcome(link);
+  }
+
+  // No await here: a second message of the same socket would overtake the first.
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    // Messages that were on the way when the router closed the link still come.
+    if (socket.readyState !== WebSocket.OPEN) return;
+    const link = this.#links.of(socket);
+    if (link === undefined) {
+      socket.close(closeCodes.unreadableState, "This link was made by another version of the router: connect again");
+      return;
+    }
+    try {
+      if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
+      const isOn = this.#routing.receive(link, new Uint8Array(message));
+      if (!isOn) this.#drop(link, goneReasons.over, 1000, "Bye");
+    } catch (error) {
+      if (error instanceof ProtocolError) {
+        this.#drop(link, goneReasons.lost, closeCodes.malformed, error.message);
+      } else {
+        console.error("Cannot route a batch", error);
+        this.#drop(link, goneReasons.lost, closeCodes.restarting, "The router failed: connect again");
+      }
+    }
+  }
+
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    this.#left(socket);
+    // The runtime doesn't answer a close on a hibernatable socket, and throws for the codes that only report (RFC 6455, 7.4.1).
+    if (socket.readyState === WebSocket.CLOSED) return;
+    if (code === 1005 || code === 1006 || code === 1015) socket.close(1000);
+    else socket.close(code, reason);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#left(socket);
+  }
+
+  #left(socket: WebSocket): void {
+    const link = this.#links.of(socket);
+    // What the router itself dropped was announced then.
+    if (link === undefined) return;
+    this.#links.remove(link);
+    this.#routing.leave(link, goneReasons.lost);
+  }
+
+  #drop(link: SocketLink, reason: number, code: number, text: string): void {
+    this.#links.remove(link);
+    this.#routing.leave(link, reason);
+    link.close(code, text);
+  }
+
+  /** Admin: adds a client; `undefined` if the name is taken. */
+  async addClient(name: string): Promise<NewSecret | undefined> {
+    const client = this.#credentials.add(name);
+    await this.#syncToKv();
+    return client;
+  }
+
+  /** Admin: a page of clients. */
+  listClients(cursor: string, limit: number): { clients: ClientInfo[]; cursor?: string } {
+    return this.#credentials.list(cursor, limit);
+  }
+
+  /** Admin: a new secret for a client; links opened with an older one are closed. `undefined` if there is no such client. */
+  async rotateClient(name: string): Promise<NewSecret | undefined> {
+    const client = this.#credentials.rotate(name);
+    this.#closeRevoked(name);
+    await this.#syncToKv();
+    return client;
+  }
+
+  /** Admin: ends a client's secret and its link; false if there is no such client. */
+  async revokeClient(name: string): Promise<boolean> {
+    const existed = this.#credentials.revoke(name);
+    this.#closeRevoked(name);
+    await this.#syncToKv();
+    return existed;
+  }
+
+  #closeRevoked(name: string): void {
+    const link = this.#links.byName(name);
+    if (link === undefined || link.revision === 0 || link.revision >= this.#credentials.leastRevision(name)) return;
+    this.#drop(link, goneReasons.over, closeCodes.revoked, "The secret was rotated or revoked");
+  }
+
+  async #syncToKv(): Promise<void> {
+    if (!(await this.#credentials.syncToKv())) await this.ctx.storage.setAlarm(Date.now() + kvRetryMs);
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#syncToKv();
+  }
+}

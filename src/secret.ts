@@ -1,0 +1,70 @@
+import { Buffer } from "node:buffer";
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { crc32 } from "node:zlib";
+
+/**
+ * A client's secret: made by the system, 256 random bits, and able to tell by itself that this router made it
+ * for this realm and name. A guess is refused without a look at any store.
+ *
+ *     mp_ + base64url( version u8 | id 8 bytes | revision u32 | random 32 bytes | mac 16 bytes | crc32 u32 )
+ *
+ * The id names the secret where it must not be shown. The checksum lets a scanner that knows no key tell a leaked
+ * secret from noise.
+ */
+export interface Secret {
+  /** What its holder gets: shown once, stored nowhere. */
+  readonly text: string;
+  /** 16 hexadecimal digits, not secret. */
+  readonly id: string;
+  /** Grows with every secret of the same name. */
+  readonly revision: number;
+  /** Keyed hash of all of it: what stores hold. */
+  readonly hash: string;
+}
+
+const prefix = "mp_";
+const version = 1;
+const revisionAt = 9;
+const signedBytes = 45;
+const macBytes = 16;
+const checkedBytes = signedBytes + macBytes;
+
+/** Makes a secret with new random bits. */
+export function mintSecret(pepper: string, realm: string, name: string, revision: number): Secret {
+  const signed = randomBytes(signedBytes);
+  signed.writeUInt8(version, 0);
+  signed.writeUInt32BE(revision, revisionAt);
+  const checked = Buffer.concat([signed, mac(pepper, realm, name, signed)]);
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32BE(crc32(checked));
+  return describe(pepper, Buffer.concat([checked, checksum]));
+}
+
+/** The secret in `text`, or `undefined` if this router didn't make it for this realm and name. Takes the same time for both. */
+export function verifySecret(pepper: string, realm: string, name: string, text: string): Secret | undefined {
+  const bytes = parse(text);
+  const expected = mac(pepper, realm, name, (bytes ?? Buffer.alloc(signedBytes)).subarray(0, signedBytes));
+  const given = bytes?.subarray(signedBytes, checkedBytes) ?? Buffer.alloc(macBytes);
+  return timingSafeEqual(expected, given) && bytes !== undefined ? describe(pepper, bytes) : undefined;
+}
+
+function parse(text: string): Buffer | undefined {
+  if (!/^mp_[\w-]{87}$/.test(text)) return undefined;
+  const bytes = Buffer.from(text.slice(prefix.length), "base64url");
+  return bytes[0] === version && bytes.readUInt32BE(checkedBytes) === crc32(bytes.subarray(0, checkedBytes)) ? bytes : undefined;
+}
+
+function describe(pepper: string, bytes: Buffer): Secret {
+  return {
+    text: prefix + bytes.toString("base64url"),
+    id: bytes.toString("hex", 1, revisionAt),
+    revision: bytes.readUInt32BE(revisionAt),
+    hash: createHmac("sha256", pepper).update("mp stored v1\n").update(bytes).digest("base64url"),
+  };
+}
+
+function mac(pepper: string, realm: string, name: string, signed: Uint8Array): Buffer {
+  // Neither a realm nor a name can hold a line feed, so no two claims sign the same bytes.
+  const context = `mp secret v1\n${realm}\n${name}\n`;
+  return createHmac("sha256", pepper).update(context).update(signed).digest().subarray(0, macBytes);
+}
