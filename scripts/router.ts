@@ -21,7 +21,8 @@ export interface Router extends AsyncDisposable {
   readonly adminToken: string;
 }
 
-/** The settings that matter while it runs, as wrangler.toml has them. */
+/** What wrangler.toml says too: a test compares them. */
+const name = "messagepasser";
 const compatibility = { compatibilityDate: "2026-11-01", compatibilityFlags: ["no_web_socket_compression"] };
 
 export async function startRouter(options: RouterOptions = {}): Promise<Router> {
@@ -30,13 +31,26 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
     ...(options.tls && { https: true, httpsKey: options.tls.key, httpsCert: options.tls.certificate }),
-    ...(options.stateDirectory !== undefined && { defaultPersistRoot: join(options.stateDirectory, "state") }),
-    name: "messagepasser",
-    modules: [{ type: "ESModule", path: "worker.js", contents: await bundledWorker() }],
-    ...compatibility,
-    durableObjects: { ROUTER: { className: "RouterObject", useSQLite: true } },
-    kvNamespaces: ["CREDENTIALS"],
-    bindings: { MP_ADMIN_TOKEN: adminToken, MP_PEPPER: pepper },
+    ...(options.stateDirectory !== undefined && { resourcePersistencePath: join(options.stateDirectory, "state") }),
+    workers: [
+      {
+        config: {
+          name,
+          ...compatibility,
+          manifest: {
+            mainModule: "worker.js",
+            modules: { "worker.js": { type: "esm", contents: await bundledWorker() } },
+          },
+          env: {
+            ROUTER: { type: "durable-object", worker: name, exportName: "RouterObject" },
+            CREDENTIALS: { type: "kv", id: "CREDENTIALS" },
+            MP_ADMIN_TOKEN: { type: "text", value: adminToken },
+            MP_PEPPER: { type: "text", value: pepper },
+          },
+          exports: { RouterObject: { type: "durable-object", storage: "sqlite" } },
+        },
+      },
+    ],
   });
   const url = await miniflare.ready;
   url.protocol = url.protocol.replace(/^http/, "ws");

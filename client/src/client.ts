@@ -2,7 +2,7 @@ import { errorCodes, limits, nameProblem, protocolProblem } from "@messagepasser
 import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import type { Message } from "./connection/receiver.ts";
-import { type ConnectionError, LinkError } from "./errors.ts";
+import { ConnectionError, LinkError } from "./errors.ts";
 import type { ChannelSettings, Incoming, Session } from "./session.ts";
 
 /**
@@ -162,6 +162,8 @@ export class Client implements AsyncDisposable {
       await handler(connection);
       channel.accept();
     } catch (error) {
+      // Its Connection ended, which it need not catch.
+      if (channel.isOver && error instanceof ConnectionError) return;
       // What a handler says of its failure is not for strangers.
       if (channel.isPending) channel.reject(errorCodes.handlerFailed, "");
       else channel.reset(errorCodes.handlerFailed, "", channel.error("handler-failed", "the handler here failed", { cause: error }));

@@ -91,6 +91,7 @@ export class BatchWriter {
     const start = this.#reserve(address, bytes.length);
     this.#bytes.set(bytes, start);
     this.#length = start + bytes.length;
+    if (this.#length >= limits.flushBatchBytes) this.flush();
   }
 
   /**
