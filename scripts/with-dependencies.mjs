@@ -27,9 +27,10 @@ function isInstalled() {
 
 if (!isInstalled()) {
   console.error("Installing dependencies from the npm registry (once; about half a minute) …");
-  const status = run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error");
+  // Not "npm ci": that wants every platform's optional packages in the lockfile, and not every registry has them all.
+  const status = run("npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error");
   if (status !== 0) {
-    console.error("npm ci failed: see above. This needs Node 20 or newer, npm and a way to the npm registry.");
+    console.error("npm install failed: see above. This needs Node 20 or newer, npm and a way to the npm registry.");
     process.exit(status);
   }
   copyFileSync(lockfile, installed);
