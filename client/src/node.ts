@@ -31,9 +31,9 @@ const platform: Platform = {
       perMessageDeflate: false,
       maxPayload: limits.maxBatchBytes,
     });
-    // What ws hands out without fragments are Buffers, which are Uint8Arrays.
-    socket.on("message", (data, isBinary) => {
-      onMessage(isBinary ? (data as Buffer) : (data as Buffer).toString());
+    // What ws hands out is a Buffer, unless asked for something else. Users get plain Uint8Arrays, whose slice() copies.
+    socket.on("message", (data: Buffer, isBinary) => {
+      onMessage(isBinary ? new Uint8Array(data.buffer, data.byteOffset, data.length) : data.toString());
     });
     socket.on("unexpected-response", (request, response) => {
       let body = "";

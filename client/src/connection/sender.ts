@@ -118,9 +118,11 @@ export class Sender {
 
   #sendFin(): boolean {
     if (this.#room() < 0) return false;
-    this.#sink.fin(this.#offset);
+    const offset = this.#offset;
     this.#offset += limits.frameCostBytes;
+    // First, since the Connection may be over with this FIN, and asks.
     this.#finState = "sent";
+    this.#sink.fin(offset);
     return true;
   }
 

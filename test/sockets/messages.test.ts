@@ -1,0 +1,214 @@
+import { createHash, randomBytes } from "node:crypto";
+import { type Client, type Connection, ConnectionError } from "messagepasser";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { failureOf, type Realm, startRealm } from "./realm.ts";
+
+let realm: Realm;
+let alice: Client;
+let bob: Client;
+
+beforeAll(async () => {
+  realm = await startRealm();
+  [alice, bob] = await Promise.all([realm.connect("alice"), realm.connect("bob")]);
+  bob.handle("echo", async (connection) => {
+    for await (const message of connection) await connection.send(message);
+    await connection.close();
+  });
+});
+
+afterAll(async () => {
+  await Promise.all([alice.close(), bob.close()]);
+  await realm[Symbol.asyncDispose]();
+});
+
+/** A Connection from alice to bob, and bob's end of it. */
+async function pair(protocol: string, client = alice): Promise<[Connection, Connection]> {
+  const there = Promise.withResolvers<Connection>();
+  bob.handle(protocol, (connection) => {
+    there.resolve(connection);
+  });
+  return await Promise.all([client.open("bob", protocol), there.promise]);
+}
+
+describe("messages", () => {
+  test.each([
+    ["text", "héllo ✓ 𝄞"],
+    ["empty text", ""],
+    ["bytes", new Uint8Array([0, 1, 254, 255])],
+    ["empty bytes", new Uint8Array()],
+    ["one byte", new Uint8Array([7])],
+    ["a full frame", new Uint8Array(randomBytes(65_536))],
+    ["one byte more than a frame", new Uint8Array(randomBytes(65_537))],
+    ["text of many frames, of characters of every length", "aé✓𝄞".repeat(100_000)],
+    ["bytes of twenty windows", new Uint8Array(randomBytes(5 * 1024 * 1024))],
+  ])("arrive as they were sent: %s", async (_, message) => {
+    await using connection = await alice.open("bob", "echo");
+    const sent = connection.send(message);
+    const received = await connection.receive();
+    await sent;
+    if (typeof message === "string") expect(received === message).toBe(true);
+    else expect(digest(received)).toBe(digest(message));
+  });
+
+  test("keep their order and their boundaries, 10,000 of them in both directions", async () => {
+    await using connection = await alice.open("bob", "echo");
+    const sending = (async () => {
+      for (let number = 0; number < 10_000; number++) await connection.send(`${number} ${"x".repeat(number % 50)}`);
+      await connection.end();
+    })();
+    let number = 0;
+    for await (const message of connection) expect(message).toBe(`${number} ${"x".repeat(number++ % 50)}`);
+    await sending;
+    expect(number).toBe(10_000);
+  });
+
+  test("may travel with the open, larger than a frame too", async () => {
+    await using connection = await alice.open("bob", "echo", { first: "x".repeat(200_000) });
+    expect(await connection.receive()).toBe("x".repeat(200_000));
+  });
+
+  test("belong to whoever sent them once the call has resolved", async () => {
+    await using connection = await alice.open("bob", "echo");
+    const bytes = new Uint8Array([1, 2, 3]);
+    await connection.send(bytes);
+    bytes.fill(9);
+    expect(await connection.receive()).toEqual(new Uint8Array([1, 2, 3]));
+  });
+});
+
+describe("an open", () => {
+  test("tells the other end who opened, what, and with which metadata", async () => {
+    const there = Promise.withResolvers<Connection>();
+    bob.handle("who", (connection) => {
+      there.resolve(connection);
+    });
+    const metadata = { "content-type": "text/plain", __proto__x: "", ключ: "значение" };
+    await using here = await alice.open("bob", "who", { metadata });
+    const connection = await there.promise;
+    expect(connection.peer).toBe("alice");
+    expect(connection.protocol).toBe("who");
+    expect(connection.metadata).toEqual(metadata);
+    expect(here.peer).toBe("bob");
+  });
+
+  test("reaches the client itself too", async () => {
+    bob.handle("self", async (connection) => {
+      await connection.send(connection.peer);
+    });
+    await using connection = await bob.open("bob", "self");
+    expect(await connection.receive()).toBe("bob");
+  });
+
+  test("works both ways at once with the same ids", async () => {
+    alice.handle("echo", async (connection) => {
+      for await (const message of connection) await connection.send(`alice ${String(message)}`);
+    });
+    await using there = await alice.open("bob", "echo");
+    await using here = await bob.open("alice", "echo");
+    await Promise.all([there.send("a"), here.send("b")]);
+    expect(await Promise.all([there.receive(), here.receive()])).toEqual(["a", "alice b"]);
+  });
+});
+
+describe("the window", () => {
+  test("stalls the sender of an unread Connection and nobody else", async () => {
+    const [unread, there] = await pair("unread");
+    let sent = 0;
+    const stalled = (async () => {
+      for (; sent < 1_000; sent++) await unread.send(new Uint8Array(10_000));
+    })();
+    await using other = await alice.open("bob", "echo");
+    for (let trip = 0; trip < 100; trip++) {
+      await other.send("ping");
+      await other.receive();
+    }
+    expect(sent).toBeLessThan(1_000);
+    const before = sent;
+    for (let taken = 0; taken < 1_000; taken++) expect(await there.receive()).toHaveLength(10_000);
+    await stalled;
+    expect(before * 10_000).toBeLessThan(300_000);
+  });
+
+  test("counts empty messages too", async () => {
+    const [sender, receiver] = await pair("empty");
+    let sent = 0;
+    const stalled = (async () => {
+      for (; sent < 50_000; sent++) await sender.send("");
+    })();
+    await using other = await alice.open("bob", "echo", { first: "x" });
+    await other.receive();
+    expect(sent).toBeLessThan(50_000);
+    for (let taken = 0; taken < 50_000; taken++) await receiver.receive();
+    await stalled;
+  });
+
+  test("is no limit for a message that somebody waits for", async () => {
+    const [sender, receiver] = await pair("large");
+    const bytes = new Uint8Array(randomBytes(3_000_000));
+    const sent = sender.send(bytes);
+    expect(digest(await receiver.receive())).toBe(digest(bytes));
+    await sent;
+  });
+});
+
+describe("a message larger than the receiver takes", () => {
+  test("ends the Connection, for both ends with the code that says it", async () => {
+    const carol = await realm.connect("carol", { maxMessageBytes: 100_000 });
+    carol.handle("small", async (connection) => {
+      expect(connection.maxMessageBytes).toBe(100_000);
+      expect(await failureOf(connection.receive())).toMatchObject({ code: "message-too-large" });
+    });
+    const connection = await alice.open("carol", "small");
+    connection.send(new Uint8Array(3_000_000)).catch(() => undefined);
+    expect(await connection.closed).toBeInstanceOf(ConnectionError);
+    expect(await connection.closed).toMatchObject({ code: "message-too-large", peer: "carol", protocol: "small" });
+    await carol.close();
+  });
+
+  test("passes as a stream of bytes", async () => {
+    const carol = await realm.connect("carol", { maxMessageBytes: 1_000 });
+    carol.handle("stream", async (connection) => {
+      const hash = createHash("sha256");
+      for await (const chunk of connection.readable) hash.update(chunk);
+      await connection.send(hash.digest("hex"));
+    });
+    await using connection = await alice.open("carol", "stream");
+    const bytes = randomBytes(2_000_000);
+    await connection.send(bytes);
+    await connection.end();
+    expect(await connection.receive()).toBe(digest(bytes));
+    await carol.close();
+  });
+});
+
+describe("streams", () => {
+  test("carry bytes both ways and close in both directions", async () => {
+    const [here, there] = await pair("streams");
+    const echoing = there.readable.pipeTo(there.writable);
+    const bytes = randomBytes(1_000_000);
+    const writer = here.writable.getWriter();
+    const writing = (async () => {
+      for (let at = 0; at < bytes.length; at += 100_000) await writer.write(new Uint8Array(bytes.subarray(at, at + 100_000)));
+      await writer.close();
+    })();
+    const hash = createHash("sha256");
+    for await (const chunk of here.readable) hash.update(chunk);
+    await Promise.all([writing, echoing]);
+    expect(hash.digest("hex")).toBe(digest(bytes));
+    expect(await here.closed).toBeUndefined();
+    expect(await there.closed).toBeUndefined();
+  });
+
+  test("end the Connection when they are cancelled or aborted", async () => {
+    const [here, there] = await pair("cancelled");
+    await here.readable.cancel("enough");
+    expect(await there.closed).toMatchObject({ code: "aborted", message: expect.stringContaining('"enough"') as string });
+    const [writing, reading] = await pair("aborted");
+    await writing.writable.abort("broken");
+    expect(await reading.closed).toMatchObject({ code: "aborted" });
+  });
+});
+
+function digest(bytes: string | Uint8Array | undefined): string {
+  return createHash("sha256").update(bytes ?? "").digest("hex");
+}

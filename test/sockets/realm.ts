@@ -1,0 +1,37 @@
+import { type Client, connect, type ConnectOptions } from "messagepasser";
+import { addClient } from "../../scripts/admin-client.ts";
+import { type Router, startRouter } from "../../scripts/router.ts";
+
+/** A router of its own for a test file, and clients that end with their test. */
+export interface Realm extends AsyncDisposable {
+  readonly router: Router;
+  /** A client with a new secret. */
+  connect(name: string, options?: Partial<ConnectOptions>): Promise<Client>;
+  secretOf(name: string): Promise<string>;
+}
+
+export async function startRealm(): Promise<Realm> {
+  const router = await startRouter();
+  const secrets = new Map<string, Promise<string>>();
+  const secretOf = (name: string): Promise<string> => {
+    const secret = secrets.get(name) ?? addClient(router, name);
+    secrets.set(name, secret);
+    return secret;
+  };
+  return {
+    router,
+    secretOf,
+    connect: async (name, options) => await connect(router.url, { name, secret: await secretOf(name), ...options }),
+    [Symbol.asyncDispose]: () => router[Symbol.asyncDispose](),
+  };
+}
+
+/** What a promise rejects with; fails if it doesn't. */
+export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  const outcome = await promise.then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  if (outcome === undefined) throw new Error("It did not fail");
+  return outcome.error;
+}
