@@ -173,6 +173,7 @@ export class Channel {
       this.#write({ kind: "stop", connection: this.#connection });
     }
     this.receiver.discard(this.error("closed", "closed here"));
+    this.#endIfDone();
     return this.sender.end(signal);
   }
 
@@ -245,7 +246,7 @@ export class Channel {
   }
 
   #endIfDone(): void {
-    if (this.sender.isDone && (this.receiver.isDone || this.#hasStopped)) this.#end(undefined);
+    if (this.#state === "open" && this.sender.isDone && (this.receiver.isDone || this.#hasStopped)) this.#end(undefined);
   }
 
   #end(error: ConnectionError | undefined): void {

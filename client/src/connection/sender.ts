@@ -30,7 +30,7 @@ export class Sender {
   #limit: number;
   #finState: "none" | "queued" | "sent" = "none";
   #error: Error | undefined;
-  #onDrained: (() => void)[] = [];
+  readonly #onDrained = new Queue<Waiting<void>>();
 
   /** @param limit the first absolute offset that may not be reached. */
   constructor(sink: FrameSink, limit: number) {
@@ -64,8 +64,9 @@ export class Sender {
 
   /** Ends the half after all that was sent before. Resolves once the FIN is out. */
   end(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#error !== undefined || this.#finState === "sent") return done;
-    if (this.#finState === "queued") return this.drained();
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+    if (this.isDone) return done;
+    if (this.#finState === "queued") return this.drained(signal);
     this.#finState = "queued";
     return this.#enqueue(undefined, false, signal);
   }
@@ -82,9 +83,11 @@ export class Sender {
   }
 
   /** Resolves once nothing waits for the window any more. */
-  drained(): Promise<void> {
+  drained(signal?: AbortSignal): Promise<void> {
     if (this.#queue.length === 0) return done;
-    return new Promise((resolve) => this.#onDrained.push(resolve));
+    const { promise, ...wait } = waiting<void>(signal, () => this.#onDrained.remove(wait));
+    this.#onDrained.push(wait);
+    return promise;
   }
 
   /** Ends the half with an error for all who wait and all who come later. */
@@ -154,7 +157,7 @@ export class Sender {
   }
 
   #settleDrained(): void {
-    for (const resolve of this.#onDrained.splice(0)) resolve();
+    for (const { resolve } of this.#onDrained.clear()) resolve();
   }
 }
 
