@@ -23,7 +23,10 @@ export function connect(url: string | URL, options: ConnectOptions): Promise<Cli
 const platform: Platform = {
   dial(url, { name, secret }, { onMessage, onClose }) {
     // A page can set no header, and what stands in a URL ends up in logs: the credentials go as a subprotocol.
-    const socket = new WebSocket(url, [subprotocols.native, subprotocols.credentialsPrefix + base64url(`${name}:${secret}`)]);
+    const socket = new WebSocket(url, [
+      subprotocols.native,
+      subprotocols.credentialsPrefix + base64url(`${name}:${secret}`),
+    ]);
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer | string>) => {
       onMessage(typeof data === "string" ? data : new Uint8Array(data));

@@ -166,7 +166,12 @@ export class Client implements AsyncDisposable {
       if (channel.isOver && error instanceof ConnectionError) return;
       // What a handler says of its failure is not for strangers.
       if (channel.isPending) channel.reject(errorCodes.handlerFailed, "");
-      else channel.reset(errorCodes.handlerFailed, "", channel.error("handler-failed", "the handler here failed", { cause: error }));
+      else
+        channel.reset(
+          errorCodes.handlerFailed,
+          "",
+          channel.error("handler-failed", "the handler here failed", { cause: error }),
+        );
       this.#onHandlerError(error, connection);
     }
   }
@@ -201,7 +206,8 @@ function openProblem(peer: string, protocol: string, metadata: Readonly<Record<s
   const protocolRule = protocolProblem(protocol);
   if (protocolRule !== undefined) return `the protocol's name ${protocolRule}`;
   const texts = Object.entries(metadata);
-  if (texts.length > limits.maxMetadataEntries) return `metadata must have at most ${limits.maxMetadataEntries} entries`;
+  if (texts.length > limits.maxMetadataEntries)
+    return `metadata must have at most ${limits.maxMetadataEntries} entries`;
   const bytes = texts.flat().reduce((sum, text) => sum + encoder.encode(text).length, 0);
   return bytes > limits.maxMetadataBytes ? `metadata must have at most ${limits.maxMetadataBytes} bytes` : undefined;
 }

@@ -30,9 +30,11 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   const { name, secret, realm = defaultRealm, signal, timeoutMs = defaultTimeoutMs } = options;
   signal?.throwIfAborted();
   const nameRule = nameProblem(name);
-  if (nameRule !== undefined) throw new TypeError(`Cannot connect as ${JSON.stringify(name)}: a client's name ${nameRule}`);
+  if (nameRule !== undefined)
+    throw new TypeError(`Cannot connect as ${JSON.stringify(name)}: a client's name ${nameRule}`);
   const realmRule = realmProblem(realm);
-  if (realmRule !== undefined) throw new TypeError(`Cannot connect to realm ${JSON.stringify(realm)}: a realm's name ${realmRule}`);
+  if (realmRule !== undefined)
+    throw new TypeError(`Cannot connect to realm ${JSON.stringify(realm)}: a realm's name ${realmRule}`);
 
   const address = addressOf(url, realm);
   const session = new Session(platform, {

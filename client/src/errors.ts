@@ -33,7 +33,12 @@ export class ConnectionError extends MessagePasserError {
   /** The Connection's protocol. */
   readonly protocol: string;
 
-  constructor(code: string, message: string, where: { readonly peer: string; readonly protocol: string }, options?: ErrorOptions) {
+  constructor(
+    code: string,
+    message: string,
+    where: { readonly peer: string; readonly protocol: string },
+    options?: ErrorOptions,
+  ) {
     super(code, message, options);
     this.peer = where.peer;
     this.protocol = where.protocol;
@@ -44,8 +49,22 @@ export class ConnectionError extends MessagePasserError {
   }
 }
 
-const retryableLinkCodes = new Set(["unreachable", "timed-out", "link-lost", "restarting", "overloaded", "unreadable-state"]);
-const retryableConnectionCodes = new Set(["peer-absent", "busy", "open-timed-out", "peer-gone", "link-lost", "too-many-connections"]);
+const retryableLinkCodes = new Set([
+  "unreachable",
+  "timed-out",
+  "link-lost",
+  "restarting",
+  "overloaded",
+  "unreadable-state",
+]);
+const retryableConnectionCodes = new Set([
+  "peer-absent",
+  "busy",
+  "open-timed-out",
+  "peer-gone",
+  "link-lost",
+  "too-many-connections",
+]);
 
 /** The stable code for a number that came over the wire in a reject, reset or refused frame. */
 export function connectionCode(code: number): string {

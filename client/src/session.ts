@@ -105,7 +105,15 @@ export class Session implements LinkEvents {
   open(channel: Channel, early: Uint8Array): void {
     const { key: connection, peer, protocol, metadata } = channel;
     this.#opening.set(connection, channel);
-    this.#link.frame(routerAddress, { kind: "open", connection, peer, protocol, limit: channel.receiver.limit, metadata, early });
+    this.#link.frame(routerAddress, {
+      kind: "open",
+      connection,
+      peer,
+      protocol,
+      limit: channel.receiver.limit,
+      metadata,
+      early,
+    });
   }
 
   /** Asks the router for one page of names. */
@@ -145,7 +153,8 @@ export class Session implements LinkEvents {
   }
 
   onRouterFrame(frame: RouterFrame): void {
-    if (this.#state === "connecting" && frame.kind !== "welcome") throw new ProtocolError(`Frame "${frame.kind}" before the welcome`, 0);
+    if (this.#state === "connecting" && frame.kind !== "welcome")
+      throw new ProtocolError(`Frame "${frame.kind}" before the welcome`, 0);
     switch (frame.kind) {
       case "welcome":
         this.#state = "welcome";
@@ -192,7 +201,11 @@ export class Session implements LinkEvents {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       for (const channel of [...peer.channels.values()]) {
-        channel.reset(errorCodes.violation, error.message, channel.error("violation", `malformed frames came from "${peer.name}": ${error.message}`));
+        channel.reset(
+          errorCodes.violation,
+          error.message,
+          channel.error("violation", `malformed frames came from "${peer.name}": ${error.message}`),
+        );
       }
     }
   }
@@ -210,7 +223,10 @@ export class Session implements LinkEvents {
           peer.channels.delete(key);
           settings.onOver(error);
         };
-        const channel = new Channel({ ...settings, key, peer: peer.name, protocol, metadata, sendLimit: limit, onOver }, peer);
+        const channel = new Channel(
+          { ...settings, key, peer: peer.name, protocol, metadata, sendLimit: limit, onOver },
+          peer,
+        );
         peer.channels.set(key, channel);
         this.onSegment(peer.address, new PeerFrameReader(early));
         return channel;
@@ -232,7 +248,12 @@ export class Session implements LinkEvents {
     const peer = this.#peerAt(address, channel.peer, session);
     if (channel.isOver) {
       // Given up before the router had answered: now the other end can be told.
-      peer.frame({ kind: "reset", connection: (connection | openerBit) >>> 0, code: errorCodes.openTimedOut, reason: "" });
+      peer.frame({
+        kind: "reset",
+        connection: (connection | openerBit) >>> 0,
+        code: errorCodes.openTimedOut,
+        reason: "",
+      });
       return;
     }
     channel.bind(peer);
@@ -244,7 +265,8 @@ export class Session implements LinkEvents {
     if (peer === undefined) return;
     this.#peers.delete(address);
     const what = goneSentence(reason);
-    for (const channel of [...peer.channels.values()]) channel.fail(channel.error("peer-gone", `"${peer.name}" ${what}`));
+    for (const channel of [...peer.channels.values()])
+      channel.fail(channel.error("peer-gone", `"${peer.name}" ${what}`));
   }
 
   #peerAt(address: number, name: string, session: string): Peer {

@@ -9,7 +9,10 @@ export interface Waiting<T> {
  *
  * @param onAbort is called before the promise rejects with the signal's reason, unless it was settled earlier.
  */
-export function waiting<T>(signal: AbortSignal | undefined, onAbort: () => void): Waiting<T> & { readonly promise: Promise<T> } {
+export function waiting<T>(
+  signal: AbortSignal | undefined,
+  onAbort: () => void,
+): Waiting<T> & { readonly promise: Promise<T> } {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   if (signal === undefined) return { promise, resolve, reject };
   const abort = (): void => {
@@ -18,9 +21,11 @@ export function waiting<T>(signal: AbortSignal | undefined, onAbort: () => void)
   };
   if (signal.aborted) abort();
   else signal.addEventListener("abort", abort, { once: true });
-  const settle = <A>(end: (argument: A) => void) => (argument: A): void => {
-    signal.removeEventListener("abort", abort);
-    end(argument);
-  };
+  const settle =
+    <A>(end: (argument: A) => void) =>
+    (argument: A): void => {
+      signal.removeEventListener("abort", abort);
+      end(argument);
+    };
   return { promise, resolve: settle(resolve), reject: settle(reject) };
 }

@@ -159,6 +159,13 @@ export class Channel {
     this.#end(this.error(connectionCode(code), `refused here: ${text}`));
   }
 
+  /** Sends one message; see `Sender.send`. */
+  send(message: Message, signal: AbortSignal | undefined): Promise<void> {
+    this.accept();
+    if (this.sender.hasEnded) return Promise.reject(this.error("closed", "this end has ended its direction"));
+    return this.sender.send(message, signal);
+  }
+
   /** Half-close, after all that was sent before. */
   end(signal: AbortSignal | undefined): Promise<void> {
     this.accept();
@@ -180,7 +187,8 @@ export class Channel {
   /** Ends both directions at once and tells the other end. */
   reset(code: number, reason: string, error: ConnectionError): void {
     if (this.#state === "over") return;
-    if (this.#route !== undefined) this.#write({ kind: "reset", connection: this.#connection, code, reason: shortened(reason) });
+    if (this.#route !== undefined)
+      this.#write({ kind: "reset", connection: this.#connection, code, reason: shortened(reason) });
     this.receiver.discard(error);
     this.#end(error);
   }
@@ -203,7 +211,10 @@ export class Channel {
 
   /** An error that names the peer and the protocol. */
   error(code: string, what: string, options?: ErrorOptions): ConnectionError {
-    const doing = this.#state === "opening" ? `Cannot open "${this.protocol}" to "${this.peer}"` : `Connection "${this.protocol}" with "${this.peer}"`;
+    const doing =
+      this.#state === "opening"
+        ? `Cannot open "${this.protocol}" to "${this.peer}"`
+        : `Connection "${this.protocol}" with "${this.peer}"`;
     return new ConnectionError(code, `${doing}: ${what}`, this, options);
   }
 
@@ -246,7 +257,8 @@ export class Channel {
   }
 
   #endIfDone(): void {
-    if (this.#state === "open" && this.sender.isDone && (this.receiver.isDone || this.#hasStopped)) this.#end(undefined);
+    if (this.#state === "open" && this.sender.isDone && (this.receiver.isDone || this.#hasStopped))
+      this.#end(undefined);
   }
 
   #end(error: ConnectionError | undefined): void {
@@ -280,5 +292,8 @@ function sentence(peer: string, code: number, reason: string): string {
 
 /** A reason that fits into a frame. A character is at most 3 bytes for each of its UTF-16 units. */
 function shortened(reason: string): string {
-  return reason.toWellFormed().slice(0, Math.floor(limits.maxReasonBytes / 3)).toWellFormed();
+  return reason
+    .toWellFormed()
+    .slice(0, Math.floor(limits.maxReasonBytes / 3))
+    .toWellFormed();
 }

@@ -63,10 +63,7 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    * @throws ConnectionError if the Connection is over, or this end has ended its direction.
    */
   send(message: Message, options?: WaitOptions): Promise<void> {
-    const channel = this.#channel;
-    channel.accept();
-    if (channel.sender.hasEnded) return Promise.reject(channel.error("closed", "this end has ended its direction"));
-    return channel.sender.send(message, options?.signal);
+    return this.#channel.send(message, options?.signal);
   }
 
   /**

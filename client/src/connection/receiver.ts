@@ -74,7 +74,8 @@ export class Receiver {
   data(frame: DataFrame): void {
     if (this.#error !== undefined) return;
     if (this.#hasFin) throw new Violation("Data after the FIN");
-    if (this.#unfinished !== undefined && this.#unfinished.text !== frame.text) throw new Violation("A message of text and bytes");
+    if (this.#unfinished !== undefined && this.#unfinished.text !== frame.text)
+      throw new Violation("A message of text and bytes");
     this.#advance(frame.offset, frame.payload.length + limits.frameCostBytes);
     this.#unfinished = frame.last ? undefined : frame;
     this.#frames.push(frame);
@@ -99,7 +100,13 @@ export class Receiver {
   receive(signal: AbortSignal | undefined): Promise<Message | undefined> {
     const first = this.#frames.peek();
     // What all that is fast hangs on: a whole message of bytes that is already there.
-    if (first?.last === true && !first.text && this.#isUntouched && first.payload.length <= this.#maxMessageBytes && signal === undefined) {
+    if (
+      first?.last === true &&
+      !first.text &&
+      this.#isUntouched &&
+      first.payload.length <= this.#maxMessageBytes &&
+      signal === undefined
+    ) {
       this.#take();
       return Promise.resolve(first.payload);
     }

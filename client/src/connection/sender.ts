@@ -139,7 +139,10 @@ export class Sender {
         this.#write(text | dataFlags.last, bytes.subarray(pending.sentBytes));
         return true;
       }
-      const part = bytes.subarray(pending.sentBytes, pending.sentBytes + (pending.isText ? wholeCharacters(bytes, pending.sentBytes, count) : count));
+      const part = bytes.subarray(
+        pending.sentBytes,
+        pending.sentBytes + (pending.isText ? wholeCharacters(bytes, pending.sentBytes, count) : count),
+      );
       if (count <= 0 || part.length === 0) return false;
       this.#write(text, part);
       pending.sentBytes += part.length;

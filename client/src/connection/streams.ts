@@ -16,7 +16,11 @@ export function readableOf(channel: Channel): ReadableStream<Uint8Array> {
         else controller.enqueue(piece);
       },
       cancel(reason) {
-        channel.reset(errorCodes.aborted, String(reason ?? ""), channel.error("aborted", "its readable side was cancelled"));
+        channel.reset(
+          errorCodes.aborted,
+          String(reason ?? ""),
+          channel.error("aborted", "its readable side was cancelled"),
+        );
       },
     },
     { highWaterMark: 0 },

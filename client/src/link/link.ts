@@ -59,7 +59,14 @@ export class Link {
   }
 
   /** Writes a data frame; the parameters are those of `BatchWriter.data`. */
-  data(address: number, connection: number, flags: number, offset: number, previousSegment: number, payload: Uint8Array): number {
+  data(
+    address: number,
+    connection: number,
+    flags: number,
+    offset: number,
+    previousSegment: number,
+    payload: Uint8Array,
+  ): number {
     const segment = this.#batch.data(address, connection, flags, offset, previousSegment, payload);
     this.#schedule();
     return segment;
@@ -90,7 +97,8 @@ export class Link {
       if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
       const segments = new SegmentReader(message);
       while (segments.next()) {
-        if (segments.address === routerAddress) this.#receiveControl(new RouterFrameReader(message, segments.start, segments.end));
+        if (segments.address === routerAddress)
+          this.#receiveControl(new RouterFrameReader(message, segments.start, segments.end));
         else this.#events.onSegment(segments.address, new PeerFrameReader(message, segments.start, segments.end));
       }
     } catch (error) {
