@@ -10,7 +10,10 @@ export default defineConfig({
     projects: [
       {
         // Pure logic: no sockets, no workerd.
-        test: { name: "unit", include: ["protocol/src/**/*.test.ts", "client/src/**/*.test.ts", "test/unit/**/*.test.ts"] },
+        test: {
+          name: "unit",
+          include: ["protocol/src/**/*.test.ts", "client/src/**/*.test.ts", "test/unit/**/*.test.ts"],
+        },
       },
       {
         // The Worker and its object inside workerd.

@@ -1,7 +1,11 @@
 import type { Router } from "./router.ts";
 
 /** Adds a client through the router's admin API and returns its secret. */
-export async function addClient(router: Pick<Router, "url" | "adminToken">, name: string, realm = "default"): Promise<string> {
+export async function addClient(
+  router: Pick<Router, "url" | "adminToken">,
+  name: string,
+  realm = "default",
+): Promise<string> {
   const url = new URL(`/admin/v1/realms/${realm}/clients`, router.url.href.replace(/^ws/, "http"));
   const response = await fetch(url, {
     method: "POST",

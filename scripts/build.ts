@@ -32,7 +32,15 @@ await Promise.all([
 ]);
 if (withTypes) {
   for (const project of ["client/tsconfig.json", "client/tsconfig.node.json"]) {
-    const options = ["--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--stripInternal", "--outDir", "client/dist"];
+    const options = [
+      "--noEmit",
+      "false",
+      "--declaration",
+      "--emitDeclarationOnly",
+      "--stripInternal",
+      "--outDir",
+      "client/dist",
+    ];
     execFileSync("tsc", ["-p", project, ...options, "--rootDir", "client/src"], { cwd: root, stdio: "inherit" });
   }
 }

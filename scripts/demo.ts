@@ -25,7 +25,8 @@ if (alice === undefined || bob === undefined) throw new Error("Both processes ar
 // Alice drives, and tells Bob when it is over by leaving.
 const [aliceStatus] = (await once(alice, "exit", { signal: deadline })) as [number | null];
 bob.kill("SIGTERM");
-const [bobStatus] = bob.exitCode === null ? ((await once(bob, "exit", { signal: deadline })) as [number | null]) : [bob.exitCode];
+const [bobStatus] =
+  bob.exitCode === null ? ((await once(bob, "exit", { signal: deadline })) as [number | null]) : [bob.exitCode];
 if (aliceStatus !== 0 || bobStatus !== 0) {
   console.error(`\nThe demo failed: alice ended with status ${aliceStatus}, bob with ${bobStatus}.`);
   process.exitCode = 1;

@@ -47,7 +47,11 @@ export const admin = new Hono<AdminEnv>()
     if (typeof name !== "string") return problemResponse(name);
     const client = await objectOf(context).addClient(name);
     if (client !== undefined) return context.json(client, 201);
-    return problemResponse({ status: 409, code: "name-taken", detail: `There is a client "${name}": rotate or revoke it` });
+    return problemResponse({
+      status: 409,
+      code: "name-taken",
+      detail: `There is a client "${name}": rotate or revoke it`,
+    });
   })
   .get("/realms/:realm/clients", async (context) => {
     const limit = Number(context.req.query("limit") ?? defaultPageLength);

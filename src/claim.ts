@@ -9,7 +9,10 @@ export interface Presented {
 /** What an upgrade request offers in `Sec-WebSocket-Protocol`. */
 export function offeredSubprotocols(request: Request): string[] {
   const offered = request.headers.get("sec-websocket-protocol") ?? "";
-  return offered.split(",").map((token) => token.trim()).filter((token) => token !== "");
+  return offered
+    .split(",")
+    .map((token) => token.trim())
+    .filter((token) => token !== "");
 }
 
 /** Name and secret from `Authorization: Basic` (RFC 7617, UTF-8), or `undefined`. */

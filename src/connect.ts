@@ -74,7 +74,11 @@ function refuse(problem: Problem, offered: readonly string[]): Response {
   socket.accept();
   socket.close(closeCodeOf(problem.status), problem.detail);
   const echo = offered.find((token) => !token.startsWith(subprotocols.credentialsPrefix));
-  return new Response(null, { status: 101, webSocket: page, headers: echo === undefined ? {} : { "sec-websocket-protocol": echo } });
+  return new Response(null, {
+    status: 101,
+    webSocket: page,
+    headers: echo === undefined ? {} : { "sec-websocket-protocol": echo },
+  });
 }
 
 function closeCodeOf(status: number): number {

@@ -41,11 +41,16 @@ export class RouterObject extends DurableObject<Env> {
     // A Worker of another version: its clients come back when the deploy is through.
     if (admission === undefined) return new Response(null, { status: 503, headers: { "retry-after": "5" } });
     const { name, credential } = admission.identity;
-    if (credential !== undefined && !this.#credentials.accepts(name, credential)) return new Response(null, { status: 401 });
+    if (credential !== undefined && !this.#credentials.accepts(name, credential))
+      return new Response(null, { status: 401 });
 
     const { 0: client, 1: socket } = new WebSocketPair();
     this.#accept(socket, admission);
-    return new Response(null, { status: 101, webSocket: client, headers: { "sec-websocket-protocol": admission.format } });
+    return new Response(null, {
+      status: 101,
+      webSocket: client,
+      headers: { "sec-websocket-protocol": admission.format },
+    });
   }
 
   #accept(socket: WebSocket, { identity, session }: Admission): void {
@@ -53,7 +58,8 @@ export class RouterObject extends DurableObject<Env> {
     const holder = this.#links.byName(name);
     if (holder !== undefined) {
       // The same session is a client that reconnects; another one has taken the name over, and the old must not fight for it.
-      if (holder.session === session) this.#drop(holder, goneReasons.lost, closeCodes.replaced, "Replaced by a new link of this session");
+      if (holder.session === session)
+        this.#drop(holder, goneReasons.lost, closeCodes.replaced, "Replaced by a new link of this session");
       else this.#drop(holder, goneReasons.superseded, closeCodes.superseded, "Another client connected with this name");
     }
     const revision = credential?.revision ?? 0;

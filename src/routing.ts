@@ -121,11 +121,15 @@ export class Routing {
     if (protocolRule !== undefined) return refuse(errorCodes.badOpen, `The protocol's name ${protocolRule}`);
 
     if (early.length > limits.maxEarlyBytes) {
-      return refuse(errorCodes.badOpen, `The open carries ${early.length} bytes of frames, at most ${limits.maxEarlyBytes} allowed`);
+      return refuse(
+        errorCodes.badOpen,
+        `The open carries ${early.length} bytes of frames, at most ${limits.maxEarlyBytes} allowed`,
+      );
     }
 
     const to = this.#links.byName(peer);
-    if (to === undefined) return refuse(errorCodes.peerAbsent, `Nobody of that name is connected to realm "${this.#realm}"`);
+    if (to === undefined)
+      return refuse(errorCodes.peerAbsent, `Nobody of that name is connected to realm "${this.#realm}"`);
     if (!this.#pair(from, to)) return refuse(errorCodes.busy, "Both clients have too many peers already");
 
     const { address, name, session } = from;

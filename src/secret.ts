@@ -51,7 +51,9 @@ export function verifySecret(pepper: string, realm: string, name: string, text: 
 function parse(text: string): Buffer | undefined {
   if (!/^mp_[\w-]{87}$/.test(text)) return undefined;
   const bytes = Buffer.from(text.slice(prefix.length), "base64url");
-  return bytes[0] === version && bytes.readUInt32BE(checkedBytes) === crc32(bytes.subarray(0, checkedBytes)) ? bytes : undefined;
+  return bytes[0] === version && bytes.readUInt32BE(checkedBytes) === crc32(bytes.subarray(0, checkedBytes))
+    ? bytes
+    : undefined;
 }
 
 function describe(pepper: string, bytes: Buffer): Secret {

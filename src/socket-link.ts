@@ -36,7 +36,11 @@ export class SocketLink implements Link {
   }
 
   /** Accepts a socket for hibernation and remembers the link in it. */
-  static accept(context: DurableObjectState, socket: WebSocket, identity: Omit<Attachment, "version" | "pairs" | "overflowed">): SocketLink {
+  static accept(
+    context: DurableObjectState,
+    socket: WebSocket,
+    identity: Omit<Attachment, "version" | "pairs" | "overflowed">,
+  ): SocketLink {
     context.acceptWebSocket(socket, [nameTag(identity.name), addressTag(identity.address)]);
     const link = new SocketLink(socket, { ...identity, pairs: new Uint32Array(), overflowed: false });
     link.#save(link.pairs as AttachedPairs);
@@ -66,7 +70,15 @@ export class SocketLink implements Link {
 
   #save({ addresses, overflowed }: AttachedPairs): void {
     const { address, name, session, revision } = this;
-    const attachment: Attachment = { version: 1, address, name, session, revision, pairs: Uint32Array.from(addresses), overflowed };
+    const attachment: Attachment = {
+      version: 1,
+      address,
+      name,
+      session,
+      revision,
+      pairs: Uint32Array.from(addresses),
+      overflowed,
+    };
     this.socket.serializeAttachment(attachment);
   }
 }

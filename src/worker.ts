@@ -10,13 +10,17 @@ export { RouterObject } from "./router-object.ts";
 
 // No middleware on the way of an upgrade: the answer of a Durable Object is immutable, and many middlewares write to it.
 const app = new Hono<{ Bindings: Env }>()
-  .get("/", (context) => context.text("This is a MessagePasser router. Clients connect to /connect or /connect/REALM.\n"))
+  .get("/", (context) =>
+    context.text("This is a MessagePasser router. Clients connect to /connect or /connect/REALM.\n"),
+  )
   .get("/health", (context) => context.json({ status: "ok" }))
   .get("/version", (context) => context.json({ version: packageJson.version, formats: [subprotocols.native] }))
   .get("/connect", connect)
   .get("/connect/:realm", connect)
   .route("/admin/v1", admin)
-  .notFound((context) => problemResponse({ status: 404, code: "not-found", detail: `Nothing is at ${context.req.path}` }))
+  .notFound((context) =>
+    problemResponse({ status: 404, code: "not-found", detail: `Nothing is at ${context.req.path}` }),
+  )
   .onError((error) => {
     console.error("Cannot answer a request", error);
     return problemResponse({ status: 500, code: "internal", detail: "The router failed: try again" });

@@ -47,7 +47,8 @@ export class SegmentReader {
     if (header === this.bytes.length) return false;
     if (this.bytes.length - header < segmentHeaderBytes) throw new ProtocolError("Truncated segment header", header);
     const length = this.#view.getUint32(header + 4);
-    if (length > this.bytes.length - header - segmentHeaderBytes) throw new ProtocolError("Segment longer than its batch", header);
+    if (length > this.bytes.length - header - segmentHeaderBytes)
+      throw new ProtocolError("Segment longer than its batch", header);
     this.address = this.#view.getUint32(header);
     this.headerStart = header;
     this.start = header + segmentHeaderBytes;

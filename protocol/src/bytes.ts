@@ -21,7 +21,8 @@ export class ByteReader {
   /** Moves past `count` bytes and returns where they begin. @throws ProtocolError if they aren't there. */
   take(count: number): number {
     const start = this.position;
-    if (count > this.end - start) throw new ProtocolError(`Truncated: ${count} bytes expected, ${this.end - start} left`, start);
+    if (count > this.end - start)
+      throw new ProtocolError(`Truncated: ${count} bytes expected, ${this.end - start} left`, start);
     this.position = start + count;
     return start;
   }

@@ -137,12 +137,24 @@ function decodeData(reader: ByteReader): DataFrame {
   const offset = (flags & dataFlags.offset) === 0 ? undefined : reader.u64();
   const payloadBytes = bodyEnd - reader.position;
   if (payloadBytes < 0) throw new ProtocolError("Frame shorter than its fields", start);
-  if (payloadBytes > limits.maxPayloadBytes) throw new ProtocolError(`Payload of ${payloadBytes} bytes, at most ${limits.maxPayloadBytes} allowed,`, start);
+  if (payloadBytes > limits.maxPayloadBytes)
+    throw new ProtocolError(`Payload of ${payloadBytes} bytes, at most ${limits.maxPayloadBytes} allowed,`, start);
   const payload = reader.slice(payloadBytes);
-  return { kind: "data", connection, last: (flags & dataFlags.last) !== 0, text: (flags & dataFlags.text) !== 0, offset, payload };
+  return {
+    kind: "data",
+    connection,
+    last: (flags & dataFlags.last) !== 0,
+    text: (flags & dataFlags.text) !== 0,
+    offset,
+    payload,
+  };
 }
 
-function nextControlFrame(reader: ByteReader, plans: ReadonlyMap<number, FramePlan>, range: string): object | undefined {
+function nextControlFrame(
+  reader: ByteReader,
+  plans: ReadonlyMap<number, FramePlan>,
+  range: string,
+): object | undefined {
   while (reader.position < reader.end) {
     const start = reader.position;
     const header = reader.u32();
@@ -155,7 +167,8 @@ function nextControlFrame(reader: ByteReader, plans: ReadonlyMap<number, FramePl
       return decodeData(reader);
     }
     if (plan !== undefined) return decodeBody(plan, reader.bytes, bodyStart, reader.position);
-    if ((type & ignorableBit) === 0) throw new ProtocolError(`Type 0x${type.toString(16)} is not a ${range} frame`, start);
+    if ((type & ignorableBit) === 0)
+      throw new ProtocolError(`Type 0x${type.toString(16)} is not a ${range} frame`, start);
   }
   return undefined;
 }
@@ -164,7 +177,8 @@ function decodeBody(plan: FramePlan, bytes: Uint8Array, start: number, end: numb
   const reader = new ByteReader(bytes, start, end);
   const frame: Record<string, unknown> = { kind: plan.kind };
   for (const { field, kind, maxBytes } of plan.fields) frame[field] = decodeField(reader, kind, maxBytes);
-  if (reader.position !== end) throw new ProtocolError(`Frame "${plan.kind}" is longer than its fields`, reader.position);
+  if (reader.position !== end)
+    throw new ProtocolError(`Frame "${plan.kind}" is longer than its fields`, reader.position);
   return frame;
 }
 
@@ -190,7 +204,8 @@ function decodeField(reader: ByteReader, kind: FieldKind, maxBytes: number): unk
 function decodeTexts(reader: ByteReader, maxBytes: number): string[] {
   const start = reader.position;
   const count = reader.u16();
-  if (count > limits.maxPageLength) throw new ProtocolError(`${count} texts, at most ${limits.maxPageLength} allowed,`, start);
+  if (count > limits.maxPageLength)
+    throw new ProtocolError(`${count} texts, at most ${limits.maxPageLength} allowed,`, start);
   const texts: string[] = [];
   while (texts.length < count) texts.push(reader.text(maxBytes));
   return texts;
@@ -199,10 +214,12 @@ function decodeTexts(reader: ByteReader, maxBytes: number): string[] {
 function decodeMap(reader: ByteReader, maxBytes: number): Record<string, string> {
   const start = reader.position;
   const count = reader.u16();
-  if (count > limits.maxMetadataEntries) throw new ProtocolError(`${count} entries, at most ${limits.maxMetadataEntries} allowed,`, start);
+  if (count > limits.maxMetadataEntries)
+    throw new ProtocolError(`${count} entries, at most ${limits.maxMetadataEntries} allowed,`, start);
   const entries: [string, string][] = [];
   for (let at = 0; at < count; at++) entries.push([reader.text(maxBytes), reader.text(maxBytes)]);
-  if (reader.position - start - 2 - 4 * count > maxBytes) throw new ProtocolError(`Map of more than ${maxBytes} bytes`, start);
+  if (reader.position - start - 2 - 4 * count > maxBytes)
+    throw new ProtocolError(`Map of more than ${maxBytes} bytes`, start);
   // fromEntries defines own properties, so a key like "__proto__" is only a key.
   const map = Object.fromEntries(entries);
   if (Object.keys(map).length !== count) throw new ProtocolError("Map with a key twice", start);

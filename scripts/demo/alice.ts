@@ -25,7 +25,9 @@ console.log(`bob's SHA-256 is the same as here: ${String(received).slice(0, 16)}
 console.log("\ntrying what must not work:");
 await refused("a protocol that bob does not handle", "unknown-protocol", () => client.open("bob", "telnet"));
 await refused("a peer that is not there", "peer-absent", () => client.open("carol", "greeting"));
-await refused("a wrong secret", "unauthorized", () => connect(url, { name: "alice", secret: `${secret.slice(0, -4)}AAAA` }));
+await refused("a wrong secret", "unauthorized", () =>
+  connect(url, { name: "alice", secret: `${secret.slice(0, -4)}AAAA` }),
+);
 
 const messages = 500_000;
 console.log(`\nmeasuring: ${messages.toLocaleString("en")} messages of 64 bytes, then 1,000 round trips`);
@@ -47,7 +49,9 @@ for (let trip = 0; trip < 1_000; trip++) {
 }
 await echo.close();
 roundTripsMs.sort((left, right) => left - right);
-console.log(`${Math.round(messages / seconds).toLocaleString("en")} messages/s; round trip ${roundTripsMs[500]?.toFixed(2)} ms (median)`);
+console.log(
+  `${Math.round(messages / seconds).toLocaleString("en")} messages/s; round trip ${roundTripsMs[500]?.toFixed(2)} ms (median)`,
+);
 await client.close();
 
 /** Bob is another process, and may be a moment later. */

@@ -58,7 +58,10 @@ describe("the end of a Connection", () => {
       for (;;) await there.send(new Uint8Array(50_000));
     })();
     await here.close();
-    expect(await failureOf(stalled)).toMatchObject({ code: "closed", message: 'Connection "pair" with "alice": "alice" has closed it' });
+    expect(await failureOf(stalled)).toMatchObject({
+      code: "closed",
+      message: 'Connection "pair" with "alice": "alice" has closed it',
+    });
     expect(await here.closed).toBeUndefined();
     expect(await there.receive()).toBeUndefined();
     expect(await there.closed).toBeUndefined();
@@ -117,7 +120,12 @@ describe("the end of a Connection", () => {
 
 describe("an open is refused", () => {
   test.each([
-    ["nobody", "chat", "peer-absent", 'Cannot open "chat" to "nobody": Nobody of that name is connected to realm "default"'],
+    [
+      "nobody",
+      "chat",
+      "peer-absent",
+      'Cannot open "chat" to "nobody": Nobody of that name is connected to realm "default"',
+    ],
     ["bob", "nothing", "unknown-protocol", 'Cannot open "nothing" to "bob": "bob" does not handle this protocol'],
     ["", "chat", "bad-open", 'Cannot open "chat" to "": the peer\'s name must not be empty'],
     ["a:b", "chat", "bad-open", 'Cannot open "chat" to "a:b": the peer\'s name must not contain ":"'],
@@ -167,7 +175,9 @@ describe("an open is refused", () => {
   test("for metadata past its limits", async () => {
     const many = Object.fromEntries(Array.from({ length: 65 }, (_, key) => [String(key), ""]));
     expect(await failureOf(alice.open("bob", "pair", { metadata: many }))).toMatchObject({ code: "bad-open" });
-    expect(await failureOf(alice.open("bob", "pair", { metadata: { key: "x".repeat(4_094) } }))).toMatchObject({ code: "bad-open" });
+    expect(await failureOf(alice.open("bob", "pair", { metadata: { key: "x".repeat(4_094) } }))).toMatchObject({
+      code: "bad-open",
+    });
     bob.handle("metadata", () => undefined);
     await using connection = await alice.open("bob", "metadata", { metadata: { key: "x".repeat(4_093) } });
     expect(connection.metadata["key"]).toHaveLength(4_093);
@@ -257,7 +267,10 @@ describe("a client that leaves", () => {
     lost.frame(address, { kind: "accept", connection, limit: 1_000 });
     const here = await opening;
     lost.socket.terminate();
-    expect(await here.closed).toMatchObject({ code: "peer-gone", message: 'Connection "x" with "lost": "lost" lost its link to the router' });
+    expect(await here.closed).toMatchObject({
+      code: "peer-gone",
+      message: 'Connection "x" with "lost": "lost" lost its link to the router',
+    });
   });
 
   test("because another took its name is told so, and is not to come back", async () => {
@@ -268,7 +281,10 @@ describe("a client that leaves", () => {
     expect(error).toBeInstanceOf(LinkError);
     expect(error).toMatchObject({ code: "superseded" });
     expect(error?.shouldRetry()).toBe(false);
-    expect(await there.closed).toMatchObject({ code: "peer-gone", message: expect.stringContaining("was replaced") as string });
+    expect(await there.closed).toMatchObject({
+      code: "peer-gone",
+      message: expect.stringContaining("was replaced") as string,
+    });
     expect(await second.peers()).toContain("twin");
     await second.close();
   });

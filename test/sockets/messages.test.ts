@@ -188,7 +188,8 @@ describe("streams", () => {
     const bytes = randomBytes(1_000_000);
     const writer = here.writable.getWriter();
     const writing = (async () => {
-      for (let at = 0; at < bytes.length; at += 100_000) await writer.write(new Uint8Array(bytes.subarray(at, at + 100_000)));
+      for (let at = 0; at < bytes.length; at += 100_000)
+        await writer.write(new Uint8Array(bytes.subarray(at, at + 100_000)));
       await writer.close();
     })();
     const hash = createHash("sha256");
@@ -202,7 +203,10 @@ describe("streams", () => {
   test("end the Connection when they are cancelled or aborted", async () => {
     const [here, there] = await pair("cancelled");
     await here.readable.cancel("enough");
-    expect(await there.closed).toMatchObject({ code: "aborted", message: expect.stringContaining('"enough"') as string });
+    expect(await there.closed).toMatchObject({
+      code: "aborted",
+      message: expect.stringContaining('"enough"') as string,
+    });
     const [writing, reading] = await pair("aborted");
     await writing.writable.abort("broken");
     expect(await reading.closed).toMatchObject({ code: "aborted" });
@@ -210,5 +214,7 @@ describe("streams", () => {
 });
 
 function digest(bytes: string | Uint8Array | undefined): string {
-  return createHash("sha256").update(bytes ?? "").digest("hex");
+  return createHash("sha256")
+    .update(bytes ?? "")
+    .digest("hex");
 }

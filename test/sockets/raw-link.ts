@@ -40,7 +40,9 @@ export class RawLink implements AsyncDisposable {
 
   static async connect(realm: Realm, name: string): Promise<RawLink> {
     const authorization = `Basic ${Buffer.from(`${name}:${await realm.secretOf(name)}`).toString("base64")}`;
-    const socket = new WebSocket(new URL("/connect", realm.router.url), subprotocols.native, { headers: { authorization } });
+    const socket = new WebSocket(new URL("/connect", realm.router.url), subprotocols.native, {
+      headers: { authorization },
+    });
     const link = new RawLink(socket);
     await once(socket, "open");
     await link.hear("welcome");
@@ -48,7 +50,9 @@ export class RawLink implements AsyncDisposable {
   }
 
   /** The next frame of a kind; frames before it are dropped. */
-  async hear<Kind extends Heard["frame"]["kind"]>(kind: Kind): Promise<Extract<Heard["frame"], { kind: Kind }> & { from: number }> {
+  async hear<Kind extends Heard["frame"]["kind"]>(
+    kind: Kind,
+  ): Promise<Extract<Heard["frame"], { kind: Kind }> & { from: number }> {
     for (;;) {
       for (let heard = this.#heard.shift(); heard !== undefined; heard = this.#heard.shift()) {
         // The kind says which of the union it is.
