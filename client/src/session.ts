@@ -214,7 +214,12 @@ export class Session implements LinkEvents {
     const { connection, protocol } = open;
     const peer = this.#peerAt(open.address, open.peer, open.session);
     const key = (connection | openerBit) >>> 0;
-    if (peer.channels.has(key)) throw new ProtocolError(`Connection ${connection} was opened twice`, 0);
+    const known = peer.channels.get(key);
+    if (known !== undefined) {
+      // The peer's fault, not the router's: only this Connection ends.
+      known.reset(errorCodes.violation, "Opened twice", known.error("violation", `"${peer.name}" opened it twice`));
+      return;
+    }
     const incoming: Incoming = {
       protocol,
       take: (settings) => {

@@ -1,0 +1,145 @@
+import { randomBytes } from "node:crypto";
+import { BatchWriter, dataFlags, limits, openerBit, routerAddress, segmentHeaderBytes } from "@messagepasser/protocol";
+import { type Client, type Connection } from "messagepasser";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RawLink } from "./raw-link.ts";
+import { type Realm, startRealm } from "./realm.ts";
+
+// A client that breaks rules, against one that doesn't, and a bystander who must notice nothing.
+
+let realm: Realm;
+let alice: Client;
+let bob: Client;
+let bystanders: Connection;
+
+beforeAll(async () => {
+  realm = await startRealm();
+  [alice, bob] = await Promise.all([realm.connect("alice"), realm.connect("bob")]);
+  bob.handle("echo", async (connection) => {
+    for await (const message of connection) await connection.send(message);
+  });
+  bystanders = await alice.open("bob", "echo");
+});
+
+afterAll(async () => {
+  await bystanders.send("still here");
+  expect(await bystanders.receive()).toBe("still here");
+  await Promise.all([alice.close(), bob.close()]);
+  await realm[Symbol.asyncDispose]();
+});
+
+/** A Connection of alice's with a hostile peer that has accepted it. */
+async function withMallory(limit: number): Promise<{ mallory: RawLink; here: Connection; address: number; connection: number }> {
+  const mallory = await RawLink.connect(realm, "mallory");
+  const opening = alice.open("mallory", "x");
+  const { address, connection } = await mallory.hear("incoming");
+  mallory.frame(address, { kind: "accept", connection, limit });
+  return { mallory, here: await opening, address, connection };
+}
+
+describe("a peer", () => {
+  test("that sends past the limit is reset", async () => {
+    const { mallory, here, address, connection } = await withMallory(0);
+    await using _ = mallory;
+    const payload = new Uint8Array(limits.maxPayloadBytes);
+    for (let count = 0; count < 5; count++) {
+      mallory.data(address, connection, count * (payload.length + limits.frameCostBytes), dataFlags.last, payload);
+    }
+    expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason: "Data past the limit of 262144" });
+    expect(await here.closed).toMatchObject({ code: "violation", peer: "mallory" });
+  });
+
+  test.each([
+    ["data at another offset", [{ data: 5 }], "Offset 5 where 0 was due"],
+    ["text that is not UTF-8", [{ text: new Uint8Array([0xff]) }], "Text that is not UTF-8"],
+    ["a FIN at another offset", [{ fin: 16 }], "Offset 16 where 0 was due"],
+    ["data after its FIN", [{ fin: 0 }, { data: 16 }], "Data after the FIN"],
+    ["two FINs", [{ fin: 0 }, { fin: 16 }], "A second FIN"],
+    ["a second accept", [{ accept: 1_000 }], "An accept that nobody waits for"],
+  ])("that sends %s is reset", async (_, frames, reason) => {
+    const { mallory, here, address, connection } = await withMallory(0);
+    await using __ = mallory;
+    const receiving = here.receive().catch(() => undefined);
+    for (const frame of frames as readonly Record<string, number | Uint8Array>[]) {
+      if (frame["data"] !== undefined) mallory.data(address, connection, Number(frame["data"]), dataFlags.last, new Uint8Array());
+      else if (frame["text"] instanceof Uint8Array) mallory.data(address, connection, 0, dataFlags.text | dataFlags.last, frame["text"]);
+      else if (frame["fin"] !== undefined) mallory.frame(address, { kind: "fin", connection, offset: Number(frame["fin"]) });
+      else mallory.frame(address, { kind: "accept", connection, limit: 1_000 });
+    }
+    expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason });
+    expect(await here.closed).toMatchObject({ code: "violation" });
+    await receiving;
+  });
+
+  test("that sends malformed frames loses its Connections, and the link stays", async () => {
+    const { mallory, here, address } = await withMallory(0);
+    await using _ = mallory;
+    const garbage = randomBytes(40);
+    garbage[0] = 0x7f;
+    mallory.socket.send(segment(address, garbage));
+    expect(await here.closed).toMatchObject({ code: "violation" });
+    expect(await alice.peers()).toContain("mallory");
+  });
+
+  test("that smuggles a router frame into a peer's segment is refused", async () => {
+    const { mallory, here, address } = await withMallory(0);
+    await using _ = mallory;
+    // A forged "gone" for bob's address would end Connections that are none of mallory's business.
+    const inner = new BatchWriter((batch) => {
+      mallory.socket.send(segment(address, batch.subarray(segmentHeaderBytes)));
+    });
+    inner.frame(routerAddress, { kind: "gone", address: 2, reason: 1 });
+    inner.flush();
+    expect(await here.closed).toMatchObject({ code: "violation", message: expect.stringContaining("is not a peer frame") as string });
+  });
+
+  test("may lower its limit: nothing changes; frames of other Connections are ignored", async () => {
+    const { mallory, here, address, connection } = await withMallory(1_000);
+    await using _ = mallory;
+    mallory.frame(address, { kind: "credit", connection, received: 0, limit: 0 });
+    for (const unknown of [0, 77, openerBit + 77]) {
+      mallory.frame(address, { kind: "fin", connection: unknown, offset: 0 });
+      mallory.frame(address, { kind: "reset", connection: unknown, code: 999, reason: "" });
+      mallory.data(address, unknown, 0, 0, new Uint8Array(10));
+    }
+    await here.send("still fits");
+    expect(await mallory.hear("data")).toMatchObject({ text: true, last: true });
+    here.abort();
+  });
+
+  test("that opens one id twice loses the second", async () => {
+    await using mallory = await RawLink.connect(realm, "mallory");
+    const open = { kind: "open", connection: 1, peer: "bob", protocol: "echo", limit: 100, metadata: {}, early: new Uint8Array() } as const;
+    mallory.frame(routerAddress, open);
+    await mallory.hear("accept");
+    mallory.frame(routerAddress, open);
+    expect(await mallory.hear("reset")).toMatchObject({ code: 106 });
+  });
+
+  test("that addresses links at random reaches nobody", async () => {
+    await using mallory = await RawLink.connect(realm, "mallory");
+    for (const address of [1, 2, 3, 99, 0xffff_ffff]) {
+      mallory.data(address, 1, 0, dataFlags.last, new Uint8Array([1]));
+      expect(await mallory.hear("gone")).toMatchObject({ address, reason: 1 });
+    }
+  });
+});
+
+test("a batch that is malformed costs its sender the link, with the offset", async () => {
+  await using mallory = await RawLink.connect(realm, "mallory");
+  const closed = new Promise<[number, string]>((resolve) => {
+    mallory.socket.once("close", (code, reason) => {
+      resolve([code, reason.toString()]);
+    });
+  });
+  mallory.socket.send(new Uint8Array([0, 0, 0, 0, 0, 0, 0, 9, 1]));
+  expect(await closed).toEqual([4501, "Segment longer than its batch at byte 0"]);
+});
+
+function segment(address: number, frames: Uint8Array): Uint8Array {
+  const batch = new Uint8Array(segmentHeaderBytes + frames.length);
+  new DataView(batch.buffer).setUint32(0, address);
+  new DataView(batch.buffer).setUint32(4, frames.length);
+  batch.set(frames, segmentHeaderBytes);
+  return batch;
+}
