@@ -1,0 +1,142 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { connect, LinkError } from "messagepasser";
+import { generate } from "selfsigned";
+import { describe, expect, test } from "vitest";
+import { addClient } from "../../scripts/admin-client.ts";
+import { startRouter } from "../../scripts/router.ts";
+import { failureOf, startRealm } from "./realm.ts";
+
+describe("connecting", () => {
+  test("with what is not right gives one answer, whichever part is wrong", async () => {
+    await using realm = await startRealm();
+    const secret = await realm.secretOf("alice");
+    const other = await addClient(realm.router, "alice", "other");
+    const attempts = [
+      { name: "alice", secret: "wrong" },
+      { name: "alice", secret: "" },
+      { name: "nobody", secret },
+      { name: "alice", secret: other },
+      { name: "alice", secret, realm: "other" },
+    ];
+    const messages = new Set<string>();
+    for (const attempt of attempts) {
+      const error = await failureOf(connect(realm.router.url, attempt));
+      expect(error).toMatchObject({ name: "LinkError", code: "unauthorized" });
+      expect(String(error)).not.toContain("mp_");
+      messages.add(String(error).replace(/.*: /, ""));
+    }
+    expect([...messages]).toEqual(["Name or secret is wrong for this realm, or the secret was rotated or revoked"]);
+    await (await connect(realm.router.url, { name: "alice", secret: other, realm: "other" })).close();
+  });
+
+  test.each([
+    ["a bad name", { name: "a:b" }, TypeError, 'Cannot connect as "a:b": a client\'s name must not contain ":"'],
+    ["an empty name", { name: "" }, TypeError, 'Cannot connect as "": a client\'s name must not be empty'],
+    ["a bad realm", { realm: "No" }, TypeError, 'Cannot connect to realm "No": a realm\'s name must consist of'],
+    ["a URL that is no router's", { url: "ftp://example.com" }, TypeError, "must begin with wss:// or ws://"],
+    ["a port where nobody listens", {}, LinkError, "ECONNREFUSED"],
+  ])("with %s says so", async (_, options, kind, message) => {
+    const url = "url" in options ? options.url : `ws://127.0.0.1:${await closedPort()}`;
+    const error = await failureOf(connect(url, { name: "alice", secret: "x", ...options }));
+    expect(error).toBeInstanceOf(kind);
+    expect(error).toMatchObject({ message: expect.stringContaining(message) as string });
+  });
+
+  test("to a port that never answers ends with its time or its signal", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `ws://127.0.0.1:${portOf(server.address())}`;
+    const error = await failureOf(connect(url, { name: "alice", secret: "x", timeoutMs: 50 }));
+    expect(error).toMatchObject({ code: "unreachable", message: expect.stringContaining("no answer within 50 ms") as string });
+    const reason = new Error("enough");
+    expect(await failureOf(connect(url, { name: "alice", secret: "x", signal: AbortSignal.abort(reason) }))).toBe(reason);
+    const controller = new AbortController();
+    const connecting = failureOf(connect(url, { name: "alice", secret: "x", signal: controller.signal }));
+    controller.abort(reason);
+    expect(await connecting).toBe(reason);
+    server.close();
+  });
+
+  test("takes an http URL, a path before it and a trailing slash", async () => {
+    await using realm = await startRealm();
+    const url = new URL(realm.router.url);
+    url.protocol = "http:";
+    const client = await connect(url.href, { name: "alice", secret: await realm.secretOf("alice") });
+    expect(await client.peers()).toEqual(["alice"]);
+    await client.close();
+  });
+});
+
+describe("a link", () => {
+  test("whose secret is revoked ends at once, for good", async () => {
+    await using realm = await startRealm();
+    const client = await realm.connect("alice");
+    const url = new URL("/admin/v1/realms/default/clients/alice", realm.router.url.href.replace(/^ws/, "http"));
+    const headers = { authorization: `Bearer ${realm.router.adminToken}` };
+    expect((await fetch(url, { method: "DELETE", headers })).status).toBe(204);
+    const error = await client.closed;
+    expect(error).toMatchObject({ code: "revoked" });
+    expect(error?.shouldRetry()).toBe(false);
+    expect(await failureOf(realm.connect("alice"))).toMatchObject({ code: "unauthorized" });
+  });
+
+  test("whose router dies ends with an error that may be retried, and so do its Connections", async () => {
+    const realm = await startRealm();
+    const [alice, bob] = await Promise.all([realm.connect("alice"), realm.connect("bob")]);
+    bob.handle("x", () => undefined);
+    const connection = await alice.open("bob", "x");
+    const receiving = failureOf(connection.receive());
+    await realm[Symbol.asyncDispose]();
+    const error = await alice.closed;
+    expect(error).toMatchObject({ name: "LinkError", code: "link-lost" });
+    expect(error?.shouldRetry()).toBe(true);
+    expect(await receiving).toMatchObject({ code: "link-lost", peer: "bob", protocol: "x" });
+    expect(await failureOf(alice.open("bob", "x"))).toMatchObject({ code: "closed" });
+    await alice.close();
+    await bob.closed;
+  });
+});
+
+test("two processes talk over wss, with a certificate that they trust", async () => {
+  const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], {
+    extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }],
+  });
+  const directory = await mkdtemp(join(tmpdir(), "messagepasser-"));
+  try {
+    const authority = join(directory, "authority.pem");
+    await writeFile(authority, cert);
+    await using router = await startRouter({ tls: { key, certificate: cert } });
+    const url = new URL(router.url);
+    url.hostname = "localhost";
+    expect(url.protocol).toBe("wss:");
+    const talk = join(import.meta.dirname, "talk-over-tls.ts");
+    const { stdout } = await promisify(execFile)(process.execPath, [talk, url.href, router.adminToken], {
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: authority },
+    });
+    expect(stdout).toBe("hello over TLS\n");
+    // And without that trust, not.
+    expect(await failureOf(connect(url, { name: "alice", secret: "x" }))).toMatchObject({ code: "unreachable" });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const port = portOf(server.address());
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+function portOf(address: ReturnType<ReturnType<typeof createServer>["address"]>): number {
+  if (address === null || typeof address === "string") throw new Error("Not a port");
+  return address.port;
+}
