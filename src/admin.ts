@@ -17,8 +17,8 @@ const maxPageLength = 1_000;
 
 const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) => {
   const expected = context.env.MP_ADMIN_TOKEN;
-  if (expected === "") {
-    const detail = 'The admin API is off: set its token with "wrangler secret put MP_ADMIN_TOKEN"';
+  if (expected === "" || context.env.MP_PEPPER === "") {
+    const detail = 'The admin API is off: set MP_ADMIN_TOKEN and MP_PEPPER with "wrangler secret put"';
     return problemResponse({ status: 503, code: "not-configured", detail });
   }
   const given = /^Bearer +(\S+)$/i.exec(context.req.header("authorization") ?? "")?.[1] ?? "";
@@ -76,15 +76,15 @@ function objectOf(context: Context<AdminEnv>): DurableObjectStub<RouterObject> {
 
 /** The `name` in `{"name": …}`, or what is wrong with the body. */
 async function nameInBody(request: Request): Promise<string | Problem> {
-  const text = await limitedText(request);
-  if (text === undefined) {
+  const bytes = await limitedBytes(request);
+  if (bytes === undefined) {
     return { status: 413, code: "too-large", detail: `The body must have at most ${maxBodyBytes} bytes` };
   }
   let body: unknown;
   try {
-    body = JSON.parse(text);
+    body = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch {
-    return badRequest("The body is not JSON");
+    return badRequest("The body is not JSON in UTF-8");
   }
   if (typeof body !== "object" || body === null || !("name" in body) || typeof body.name !== "string") {
     return badRequest('The body must be an object with a "name", a text');
@@ -95,7 +95,7 @@ async function nameInBody(request: Request): Promise<string | Problem> {
   return rule === undefined ? body.name : badRequest(`The client's name ${rule}`);
 }
 
-async function limitedText(request: Request): Promise<string | undefined> {
+async function limitedBytes(request: Request): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {
@@ -103,7 +103,7 @@ async function limitedText(request: Request): Promise<string | undefined> {
     if (length > maxBodyBytes) return undefined;
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }
 
 function badRequest(detail: string): Problem {

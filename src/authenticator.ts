@@ -38,8 +38,19 @@ class KvAuthenticator implements Authenticator {
     const secret = verifySecret(this.#pepper, realm, name, text);
     if (secret === undefined) return undefined;
     const { revision, hash } = secret;
-    const record = await this.#records.get<CredentialRecord>(credentialKey(realm, name), "json");
-    if (record !== null && revision < record.leastRevision) return undefined;
+    const record = await this.#record(realm, name);
+    // Fields of another version may mean something else.
+    if (record?.version === 1 && revision < record.leastRevision) return undefined;
     return { realm, name, credential: { revision, hash } };
+  }
+
+  /** `null` also where KV can't be reached or holds something unreadable: then it knows nothing. */
+  async #record(realm: string, name: string): Promise<CredentialRecord | null> {
+    try {
+      return await this.#records.get<CredentialRecord>(credentialKey(realm, name), "json");
+    } catch (error) {
+      console.warn("Cannot read a credential from KV", error);
+      return null;
+    }
   }
 }

@@ -41,7 +41,8 @@ async function admit(context: Context<{ Bindings: Env }>, offered: readonly stri
   if (identity === undefined) return unauthorized;
   const object = context.env.ROUTER.getByName(identity.realm);
   const response = await object.fetch(upgradeRequest({ identity, session, format: subprotocols.native }));
-  return response.status === 401 ? unauthorized : response;
+  if (response.status === 101) return response;
+  return response.status === 401 ? unauthorized : restarting;
 }
 
 const unauthorized: Problem = {
@@ -54,6 +55,12 @@ const notConfigured: Problem = {
   status: 503,
   code: "not-configured",
   detail: 'The router has no pepper: set it with "wrangler secret put MP_PEPPER"',
+};
+
+const restarting: Problem = {
+  status: 503,
+  code: "restarting",
+  detail: "The router is being replaced by another version: connect again in a few seconds",
 };
 
 function badRequest(detail: string): Problem {

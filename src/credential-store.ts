@@ -26,7 +26,7 @@ interface Row extends Record<string, SqlStorageValue> {
 
 /**
  * The realm's credentials, in the object's own SQLite: the truth. Every change is also written to KV, where the Worker
- * reads it; what KV doesn't take at once is tried again by `syncToKv` until it does.
+ * reads it: by `copyToKv` at once, and what KV doesn't take then by `syncToKv` until it does.
  */
 export class CredentialStore {
   readonly #sql: SqlStorage;
@@ -90,7 +90,13 @@ export class CredentialStore {
     return this.#row(name)?.least_revision ?? 0;
   }
 
-  /** Brings KV up to date. False when some of it must be tried again later. */
+  /** Writes a client's record to KV. Rejects when KV doesn't take it. */
+  async copyToKv(name: string): Promise<void> {
+    const row = this.#row(name);
+    if (row !== undefined) await this.#copyToKv(row);
+  }
+
+  /** Writes to KV what is still to be written. False when some of it must be tried again later. */
   async syncToKv(): Promise<boolean> {
     const pending = this.#sql.exec<Row>("SELECT * FROM clients WHERE kv_pending = 1 LIMIT 100").toArray();
     const results = await Promise.allSettled(pending.map((row) => this.#copyToKv(row)));

@@ -70,10 +70,11 @@ export class RouterObject extends DurableObject<Env> {
 
   // No await here: a second message of the same socket would overtake the first.
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
-    // Messages that were on the way when the router closed the link still come.
-    if (socket.readyState !== WebSocket.OPEN) return;
+    // It may be closing: what its client sent before a close comes while the close is known already.
     const link = this.#links.of(socket);
     if (link === undefined) {
+      // Messages that were on the way when the router closed the link still come.
+      if (socket.readyState !== WebSocket.OPEN) return;
       socket.close(closeCodes.unreadableState, "This link was made by another version of the router: connect again");
       return;
     }
@@ -93,10 +94,10 @@ export class RouterObject extends DurableObject<Env> {
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
     this.#left(socket);
-    // The runtime doesn't answer a close on a hibernatable socket, and throws for the codes that only report (RFC 6455, 7.4.1).
+    // The runtime doesn't answer a close on a hibernatable socket.
     if (socket.readyState === WebSocket.CLOSED) return;
-    if (code === 1005 || code === 1006 || code === 1015) socket.close(1000);
-    else socket.close(code, reason);
+    if (isSendable(code)) socket.close(code, reason);
+    else socket.close(1000);
   }
 
   override webSocketError(socket: WebSocket): void {
@@ -158,4 +159,9 @@ export class RouterObject extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     await this.#syncToKv();
   }
+}
+
+/** Whether a close frame may carry a code. The runtime throws for those that mustn't, but reports them (RFC 6455, 7.4). */
+function isSendable(closeCode: number): boolean {
+  return closeCode >= 1000 && closeCode <= 4999 && ![1004, 1005, 1006, 1015].includes(closeCode);
 }

@@ -1,3 +1,4 @@
+import { encodeBatch, routerAddress } from "@messagepasser/protocol";
 import type { Link, Links, Pairs } from "./routing.ts";
 
 /** All that a link must remember while the object is not in memory; kept in its socket's attachment. */
@@ -63,7 +64,9 @@ export class SocketLink implements Link {
     if (this.isOpen) this.socket.send(batch);
   }
 
+  /** Ends the link; the client hears why. */
   close(code: number, reason: string): void {
+    this.send(encodeBatch(routerAddress, { kind: "closing", code, reason }));
     // Reasons are ours, short and ASCII; the 123 bytes of RFC 6455 are a limit for what they quote.
     if (this.isOpen) this.socket.close(code, reason.slice(0, 120));
   }

@@ -42,6 +42,9 @@ const platform: Platform = {
       close: (code, reason) => {
         socket.close(code, reason);
       },
+      drop: () => {
+        socket.close();
+      },
     };
   },
   defer: makeDefer(),

@@ -3,7 +3,7 @@ import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import type { Message } from "./connection/receiver.ts";
 import { ConnectionError, LinkError } from "./errors.ts";
-import type { ChannelSettings, Incoming, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /**
  * Takes a Connection that another client opened. When the handler throws, the opener gets the code `handler-failed` and
@@ -29,12 +29,9 @@ export interface CloseOptions {
 export interface ClientStart {
   readonly name: string;
   readonly realm: string;
-  readonly maxMessageBytes: number;
   readonly onHandlerError: (error: unknown, connection: Connection) => void;
 }
 
-/** How much a peer may send on a Connection beyond what was received here. */
-const windowBytes = 262_144;
 const defaultOpenTimeoutMs = 10_000;
 const defaultCloseDeadlineMs = 5_000;
 const encoder = new TextEncoder();
@@ -49,7 +46,6 @@ export class Client implements AsyncDisposable {
   readonly closed: Promise<LinkError | undefined>;
 
   readonly #session: Session;
-  readonly #maxMessageBytes: number;
   readonly #onHandlerError: (error: unknown, connection: Connection) => void;
   // Every client answers "$ping", for `mp ping`.
   readonly #handlers = new Map<string, Handler>([["$ping", echo]]);
@@ -61,11 +57,8 @@ export class Client implements AsyncDisposable {
     this.name = start.name;
     this.realm = start.realm;
     this.closed = session.closed;
-    this.#maxMessageBytes = start.maxMessageBytes;
     this.#onHandlerError = start.onHandlerError;
-    session.onIncoming = (incoming) => {
-      this.#take(incoming);
-    };
+    session.onIncoming = (channel) => void this.#take(channel);
   }
 
   /**
@@ -94,15 +87,14 @@ export class Client implements AsyncDisposable {
   async open(peer: string, protocol: string, options: OpenOptions = {}): Promise<Connection> {
     const { metadata = {}, first, signal, timeoutMs = defaultOpenTimeoutMs } = options;
     signal?.throwIfAborted();
-    const { settings, closed } = this.#settings();
-    const channel = this.#session.outgoing({ ...settings, peer, protocol, metadata });
+    const channel = this.#session.outgoing(peer, protocol, metadata);
     if (this.#session.isOver || this.#closing !== undefined) throw channel.error("closed", "this client is closed");
     const problem = openProblem(peer, protocol, metadata);
     if (problem !== undefined) throw channel.error("bad-open", problem);
 
     this.#session.open(channel, first === undefined ? new Uint8Array() : channel.early(first));
     await answerOf(channel, timeoutMs, signal);
-    return new Connection(channel, closed);
+    return new Connection(channel);
   }
 
   /** The names of all clients connected to the realm, this one included, in the order of their UTF-16 code units. */
@@ -142,22 +134,11 @@ export class Client implements AsyncDisposable {
     await this.close();
   }
 
-  #settings(): { settings: ChannelSettings; closed: Promise<ConnectionError | undefined> } {
-    const { promise: closed, resolve: onOver } = Promise.withResolvers<ConnectionError | undefined>();
-    return { settings: { windowBytes, maxMessageBytes: this.#maxMessageBytes, onOver }, closed };
-  }
-
-  #take(incoming: Incoming): void {
-    const handler = this.#handlers.get(incoming.protocol);
-    if (this.#closing !== undefined) incoming.refuse(errorCodes.busy, "The client is closing");
-    else if (handler === undefined) incoming.refuse(errorCodes.unknownProtocol, "");
-    else void this.#run(handler, incoming);
-  }
-
-  async #run(handler: Handler, incoming: Incoming): Promise<void> {
-    const { settings, closed } = this.#settings();
-    const channel = incoming.take(settings);
-    const connection = new Connection(channel, closed);
+  async #take(channel: Channel): Promise<void> {
+    const handler = this.#handlers.get(channel.protocol);
+    if (this.#closing !== undefined) return channel.reject(errorCodes.rejected, "The client is closing");
+    if (handler === undefined) return channel.reject(errorCodes.unknownProtocol, "");
+    const connection = new Connection(channel);
     try {
       await handler(connection);
       channel.accept();

@@ -41,11 +41,11 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
     url: address,
     credentials: { name, secret },
     who: `${address.origin} as "${name}" in realm "${realm}"`,
+    maxMessageBytes: options.maxMessageBytes ?? defaultMaxMessageBytes,
   });
   const client = new Client(session, {
     name,
     realm,
-    maxMessageBytes: options.maxMessageBytes ?? defaultMaxMessageBytes,
     onHandlerError: options.onHandlerError ?? reportHandlerError,
   });
   const timer = setTimeout(() => {

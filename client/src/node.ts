@@ -59,6 +59,9 @@ const platform: Platform = {
       close: (code, reason) => {
         socket.close(code, reason);
       },
+      drop: () => {
+        socket.terminate();
+      },
     };
   },
   defer: setImmediate,

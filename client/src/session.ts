@@ -8,28 +8,17 @@ import {
   routerAddress,
   type RouterFrame,
 } from "@messagepasser/protocol";
-import { Channel, type ChannelStart } from "./connection/channel.ts";
-import { type ConnectionError, type LinkError, linkErrorOf } from "./errors.ts";
+import { Channel, type ChannelStart, type Route } from "./connection/channel.ts";
+import { type LinkError, linkErrorOf } from "./errors.ts";
 import { Link, type LinkEvents } from "./link/link.ts";
 import type { Credentials, Platform, SocketEnd } from "./link/platform.ts";
 import { Peer } from "./peer.ts";
 import { waiting, type Waiting } from "./waiting.ts";
 
+/** How much a peer may send on a Connection beyond what was taken here. */
+const windowBytes = 262_144;
+
 type Frame<Kind extends RouterFrame["kind"]> = Extract<RouterFrame, { kind: Kind }>;
-
-/** An open from another client, for the owner of the session to take or refuse. */
-export interface Incoming {
-  readonly protocol: string;
-  /** Makes the channel, with what came along already in it. */
-  take(settings: ChannelSettings): Channel;
-  refuse(code: number, reason: string): void;
-}
-
-/** What the owner of the session decides about a channel. */
-export type ChannelSettings = Pick<ChannelStart, "windowBytes" | "maxMessageBytes" | "onOver">;
-
-/** What an owner asks to open. */
-export interface Outgoing extends ChannelSettings, Pick<ChannelStart, "peer" | "protocol" | "metadata"> {}
 
 /** Where a session connects to and as whom. */
 export interface SessionStart {
@@ -38,6 +27,7 @@ export interface SessionStart {
   readonly credentials: Credentials;
   /** The end of a sentence that begins with "Cannot connect to". */
   readonly who: string;
+  readonly maxMessageBytes: number;
 }
 
 /**
@@ -49,11 +39,12 @@ export class Session implements LinkEvents {
   readonly welcomed: Promise<void>;
   /** Resolves when the link is gone: with `undefined` after `bye`, with the error otherwise. Never rejects. */
   readonly closed: Promise<LinkError | undefined>;
-  /** Gets each open from another client. Set before the session is welcome. */
-  onIncoming: (incoming: Incoming) => void = () => undefined;
+  /** Gets each channel that another client opened, to accept or to reject. Set before the session is welcome. */
+  onIncoming: (channel: Channel) => void = () => undefined;
 
   readonly #platform: Platform;
   readonly #who: string;
+  readonly #maxMessageBytes: number;
   readonly #link: Link;
   readonly #settleWelcomed: { readonly resolve: () => void; readonly reject: (error: LinkError) => void };
   readonly #settleClosed: (error: LinkError | undefined) => void;
@@ -65,8 +56,9 @@ export class Session implements LinkEvents {
   #lastConnection = 0;
   #lastList = 0;
 
-  constructor(platform: Platform, { url, credentials, who }: SessionStart) {
+  constructor(platform: Platform, { url, credentials, who, maxMessageBytes }: SessionStart) {
     this.#platform = platform;
+    this.#maxMessageBytes = maxMessageBytes;
     this.#who = who;
     const welcomed = Promise.withResolvers<void>();
     this.welcomed = welcomed.promise;
@@ -87,18 +79,9 @@ export class Session implements LinkEvents {
     for (const peer of this.#peers.values()) yield* peer.channels.values();
   }
 
-  /** Makes a channel for an open of ours; `send` sends the open. */
-  outgoing(outgoing: Outgoing): Channel {
-    const key = ++this.#lastConnection;
-    return new Channel({
-      ...outgoing,
-      key,
-      sendLimit: 0,
-      onOver: (error) => {
-        this.#peerOf(key)?.channels.delete(key);
-        outgoing.onOver(error);
-      },
-    });
+  /** Makes a channel for an open of ours; `open` sends it. */
+  outgoing(peer: string, protocol: string, metadata: Readonly<Record<string, string>>): Channel {
+    return this.#channel({ key: ++this.#lastConnection, peer, protocol, metadata, sendLimit: 0 });
   }
 
   /** Sends the open of a channel that `outgoing` made. */
@@ -179,6 +162,9 @@ export class Session implements LinkEvents {
         this.#lists.get(frame.request)?.resolve(frame);
         this.#lists.delete(frame.request);
         break;
+      case "closing":
+        this.#link.drop({ closeCode: frame.code, reason: frame.reason });
+        break;
       case "open":
       case "list":
       case "bye":
@@ -211,7 +197,7 @@ export class Session implements LinkEvents {
   }
 
   #receiveOpen(open: Frame<"incoming">): void {
-    const { connection, protocol } = open;
+    const { connection } = open;
     const peer = this.#peerAt(open.address, open.peer, open.session);
     const key = (connection | openerBit) >>> 0;
     const known = peer.channels.get(key);
@@ -220,30 +206,22 @@ export class Session implements LinkEvents {
       known.reset(errorCodes.violation, "Opened twice", known.error("violation", `"${peer.name}" opened it twice`));
       return;
     }
-    const incoming: Incoming = {
-      protocol,
-      take: (settings) => {
-        const { metadata, limit, early } = open;
-        const onOver = (error: ConnectionError | undefined): void => {
-          peer.channels.delete(key);
-          settings.onOver(error);
-        };
-        const channel = new Channel(
-          { ...settings, key, peer: peer.name, protocol, metadata, sendLimit: limit, onOver },
-          peer,
-        );
-        peer.channels.set(key, channel);
-        this.onSegment(peer.address, new PeerFrameReader(early));
-        return channel;
-      },
-      refuse: (code, reason) => {
-        peer.frame({ kind: "reject", connection, code, reason });
-      },
-    };
+    const { protocol, metadata, limit: sendLimit, early } = open;
+    const channel = this.#channel({ key, peer: peer.name, protocol, metadata, sendLimit }, peer);
+    peer.channels.set(key, channel);
+    this.onSegment(peer.address, new PeerFrameReader(early));
     // Whoever waits for `connect` gets the chance to add handlers before the first open that came with the welcome.
     this.#platform.defer(() => {
-      if (this.#state !== "over") this.onIncoming(incoming);
+      if (!channel.isOver) this.onIncoming(channel);
     });
+  }
+
+  #channel(start: Omit<ChannelStart, "windowBytes" | "maxMessageBytes" | "onOver">, peer?: Peer): Channel {
+    const onOver = (route: Route | undefined): void => {
+      // Channels in here are only ever bound to peers.
+      if (route instanceof Peer) route.channels.delete(start.key);
+    };
+    return new Channel({ ...start, windowBytes, maxMessageBytes: this.#maxMessageBytes, onOver }, peer);
   }
 
   #route({ connection, address, session }: Frame<"routed">): void {
@@ -281,11 +259,6 @@ export class Session implements LinkEvents {
       this.#peers.set(address, peer);
     }
     return peer;
-  }
-
-  #peerOf(key: number): Peer | undefined {
-    for (const peer of this.#peers.values()) if (peer.channels.has(key)) return peer;
-    return undefined;
   }
 }
 

@@ -20,7 +20,7 @@ export function isRetryable(closeCode: number): boolean {
 }
 
 /**
- * Why a Connection was refused or reset. 1 to 99 are the router's answers to an open,
+ * Why a Connection was refused or reset. 1 to 99: nobody took up the open; all are the router's, `busy` is an acceptor's too.
  * 100 to 199 come from the other end; 200 and above are free.
  */
 export const errorCodes = {
@@ -40,9 +40,9 @@ export const errorCodes = {
 
 /** Why a peer's link is no longer there, in a `gone` frame. */
 export const goneReasons = {
-  /** Its socket dropped, or it never was there. */
+  /** Its link ended or was replaced, or there is nobody at this address to talk with. */
   lost: 1,
-  /** It said bye: its session is over. */
+  /** Its session is over: it said bye, or its secret was rotated or revoked. */
   over: 2,
   /** Another session of the same name took its place. */
   superseded: 3,

@@ -74,6 +74,11 @@ export const routerFrames = {
   peers: { type: 0x08, fields: { request: "u32", cursor: name, names: ["texts", limits.maxNameBytes] } },
   /** Client to router: this session is over. */
   bye: { type: 0x09, fields: {} },
+  /**
+   * Router to client, last frame of a link: why it ends, by a close code. The WebSocket's own close says the same, but
+   * neither browsers nor Node report that before the TCP connection has ended too, which can take many seconds.
+   */
+  closing: { type: 0x0a, fields: { code: "u16", reason } },
 } as const satisfies Record<string, FrameShape>;
 
 /**

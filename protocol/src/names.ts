@@ -10,12 +10,14 @@ export const defaultRealm = "default";
 
 /**
  * The rule that a client's name breaks, as the end of a sentence, or `undefined` for a good name.
- * No `:` since RFC 7617 separates name and secret with it. A leading `$` is the router's own.
+ * No `:` since RFC 7617 separates name and secret with it. No `.` or `..`, which URL parsers take away,
+ * however they are encoded. A leading `$` is the router's own.
  */
 export function nameProblem(name: string): string | undefined {
   const problem = textProblem(name, limits.maxNameBytes);
   if (problem !== undefined) return problem;
   if (name.includes(":")) return 'must not contain ":"';
+  if (name === "." || name === "..") return 'must not be "." or "..": a URL can\'t have them in its path';
   if (name.startsWith("$")) return 'must not begin with "$": such names are the router\'s own';
   return undefined;
 }

@@ -1,5 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { BatchWriter, dataFlags, limits, openerBit, routerAddress, segmentHeaderBytes } from "@messagepasser/protocol";
+import {
+  BatchWriter,
+  dataFlags,
+  encodeFrame,
+  limits,
+  openerBit,
+  routerAddress,
+  segmentHeaderBytes,
+} from "@messagepasser/protocol";
 import { type Client, type Connection } from "messagepasser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RawLink } from "./raw-link.ts";
@@ -29,7 +37,9 @@ afterAll(async () => {
 });
 
 /** A Connection of alice's with a hostile peer that has accepted it. */
-async function withMallory(limit: number): Promise<{ mallory: RawLink; here: Connection; address: number; connection: number }> {
+async function withMallory(
+  limit: number,
+): Promise<{ mallory: RawLink; here: Connection; address: number; connection: number }> {
   const mallory = await RawLink.connect(realm, "mallory");
   const opening = alice.open("mallory", "x");
   const { address, connection } = await mallory.hear("incoming");
@@ -61,9 +71,12 @@ describe("a peer", () => {
     await using __ = mallory;
     const receiving = here.receive().catch(() => undefined);
     for (const frame of frames as readonly Record<string, number | Uint8Array>[]) {
-      if (frame["data"] !== undefined) mallory.data(address, connection, Number(frame["data"]), dataFlags.last, new Uint8Array());
-      else if (frame["text"] instanceof Uint8Array) mallory.data(address, connection, 0, dataFlags.text | dataFlags.last, frame["text"]);
-      else if (frame["fin"] !== undefined) mallory.frame(address, { kind: "fin", connection, offset: Number(frame["fin"]) });
+      if (frame["data"] !== undefined)
+        mallory.data(address, connection, Number(frame["data"]), dataFlags.last, new Uint8Array());
+      else if (frame["text"] instanceof Uint8Array)
+        mallory.data(address, connection, 0, dataFlags.text | dataFlags.last, frame["text"]);
+      else if (frame["fin"] !== undefined)
+        mallory.frame(address, { kind: "fin", connection, offset: Number(frame["fin"]) });
       else mallory.frame(address, { kind: "accept", connection, limit: 1_000 });
     }
     expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason });
@@ -90,7 +103,10 @@ describe("a peer", () => {
     });
     inner.frame(routerAddress, { kind: "gone", address: 2, reason: 1 });
     inner.flush();
-    expect(await here.closed).toMatchObject({ code: "violation", message: expect.stringContaining("is not a peer frame") as string });
+    expect(await here.closed).toMatchObject({
+      code: "violation",
+      message: expect.stringContaining("is not a peer frame") as string,
+    });
   });
 
   test("may lower its limit: nothing changes; frames of other Connections are ignored", async () => {
@@ -109,11 +125,37 @@ describe("a peer", () => {
 
   test("that opens one id twice loses the second", async () => {
     await using mallory = await RawLink.connect(realm, "mallory");
-    const open = { kind: "open", connection: 1, peer: "bob", protocol: "echo", limit: 100, metadata: {}, early: new Uint8Array() } as const;
+    const open = {
+      kind: "open",
+      connection: 1,
+      peer: "bob",
+      protocol: "echo",
+      limit: 100,
+      metadata: {},
+      early: new Uint8Array(),
+    } as const;
     mallory.frame(routerAddress, open);
     await mallory.hear("accept");
     mallory.frame(routerAddress, open);
     expect(await mallory.hear("reset")).toMatchObject({ code: 106 });
+  });
+
+  test("that breaks the rules in its early data runs no handler", async () => {
+    await using mallory = await RawLink.connect(realm, "mallory");
+    let handled = 0;
+    bob.handle("counted", () => void handled++);
+    const early = encodeFrame({ kind: "fin", connection: openerBit + 1, offset: 7 });
+    mallory.frames(routerAddress, {
+      kind: "open",
+      connection: 1,
+      peer: "bob",
+      protocol: "counted",
+      limit: 0,
+      metadata: {},
+      early,
+    });
+    expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason: "Offset 7 where 0 was due" });
+    expect(handled).toBe(0);
   });
 
   test("that addresses links at random reaches nobody", async () => {

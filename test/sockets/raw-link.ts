@@ -63,8 +63,13 @@ export class RawLink implements AsyncDisposable {
   }
 
   frame(address: number, frame: ControlFrame): void {
+    this.frames(address, frame);
+  }
+
+  /** Sends several frames as one batch. */
+  frames(address: number, ...frames: readonly ControlFrame[]): void {
     this.write((writer) => {
-      writer.frame(address, frame);
+      for (const frame of frames) writer.frame(address, frame);
     });
   }
 

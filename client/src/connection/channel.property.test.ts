@@ -21,7 +21,7 @@ class Pair {
 
   constructor(windowBytes: number, maxMessageBytes = 1_000_000) {
     const start = { peer: "peer", protocol: "p", metadata: {}, windowBytes, maxMessageBytes };
-    const onOver = (error: Error | undefined): void => void this.ends.push(error?.message);
+    const onOver = (): void => undefined;
     this.opener = new Channel({ ...start, key: 1, sendLimit: 0, onOver });
     this.acceptor = new Channel(
       { ...start, key: (1 | openerBit) >>> 0, sendLimit: windowBytes, onOver },
@@ -29,6 +29,7 @@ class Pair {
     );
     this.opener.bind(routeTo(this.toAcceptor));
     this.acceptor.accept();
+    for (const { closed } of [this.opener, this.acceptor]) void closed.then((error) => this.ends.push(error?.message));
   }
 
   /** Delivers the next frame in one direction; false if there is none. */

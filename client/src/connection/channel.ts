@@ -32,8 +32,8 @@ export interface ChannelStart {
   readonly maxMessageBytes: number;
   /** Up to where this end may send: 0 until an accept tells. */
   readonly sendLimit: number;
-  /** The channel is over: no frame for it makes a difference any more. Comes exactly once. */
-  onOver(error: ConnectionError | undefined): void;
+  /** The channel is over: no frame for it makes a difference any more. Comes exactly once, with the route if it had one. */
+  readonly onOver: (route: Route | undefined) => void;
 }
 
 /**
@@ -52,9 +52,12 @@ export class Channel {
   readonly receiver: Receiver;
   /** Resolves when the other end takes the open; rejects when the channel ends before. */
   readonly accepted: Promise<void>;
+  /** Resolves when the channel is over: with `undefined` when both ends closed it, with the error otherwise. */
+  readonly closed: Promise<ConnectionError | undefined>;
 
   readonly #connection: number;
-  readonly #onOver: (error: ConnectionError | undefined) => void;
+  readonly #onOver: (route: Route | undefined) => void;
+  readonly #settleClosed: (error: ConnectionError | undefined) => void;
   readonly #settleAccepted: { readonly resolve: () => void; readonly reject: (error: Error) => void };
   #state: "opening" | "pending" | "open" | "over";
   #route: Route | undefined;
@@ -69,7 +72,10 @@ export class Channel {
     this.metadata = start.metadata;
     this.maxMessageBytes = start.maxMessageBytes;
     this.#connection = (start.key ^ openerBit) >>> 0;
-    this.#onOver = start.onOver.bind(start);
+    this.#onOver = start.onOver;
+    const closed = Promise.withResolvers<ConnectionError | undefined>();
+    this.closed = closed.promise;
+    this.#settleClosed = closed.resolve;
     this.#state = route === undefined ? "opening" : "pending";
     this.#route = route;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -187,10 +193,9 @@ export class Channel {
   /** Ends both directions at once and tells the other end. */
   reset(code: number, reason: string, error: ConnectionError): void {
     if (this.#state === "over") return;
-    if (this.#route !== undefined)
-      this.#write({ kind: "reset", connection: this.#connection, code, reason: shortened(reason) });
-    this.receiver.discard(error);
+    this.#write({ kind: "reset", connection: this.#connection, code, reason: shortened(reason) });
     this.#end(error);
+    this.receiver.discard(error);
   }
 
   /** The Connection is lost, and the other end knows or can't be told. What arrived before can still be received. */
@@ -247,9 +252,12 @@ export class Channel {
     }
   }
 
-  #fault(error: Violation | MessageTooLarge): void {
-    const code = error instanceof Violation ? errorCodes.violation : errorCodes.messageTooLarge;
-    this.reset(code, error.message, this.error(connectionCode(code), `${error.message} came from "${this.peer}"`));
+  #fault(fault: Violation | MessageTooLarge): void {
+    const code = fault instanceof Violation ? errorCodes.violation : errorCodes.messageTooLarge;
+    const error = this.error(connectionCode(code), `${fault.message} came from "${this.peer}"`);
+    this.reset(code, fault.message, error);
+    // Where the channel was over before, what had arrived is unfit all the same.
+    this.receiver.discard(error);
   }
 
   #write(frame: ControlFrame): void {
@@ -267,7 +275,8 @@ export class Channel {
     this.#settleAccepted.reject(late);
     this.sender.fail(late);
     this.receiver.fail(late);
-    this.#onOver(error);
+    this.#settleClosed(error);
+    this.#onOver(this.#route);
   }
 }
 

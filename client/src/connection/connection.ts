@@ -23,16 +23,9 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
   readonly #channel: Channel;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<Message> | undefined;
-  /**
-   * Resolves when the Connection is over: with `undefined` when both ends closed it, with the error otherwise.
-   * It never rejects.
-   */
-  readonly closed: Promise<ConnectionError | undefined>;
-
   /** @internal Connections come from `client.open`, and to handlers. */
-  constructor(channel: Channel, closed: Promise<ConnectionError | undefined>) {
+  constructor(channel: Channel) {
     this.#channel = channel;
-    this.closed = closed;
   }
 
   /** The name of the client at the other end, as the router vouches for it. */
@@ -48,6 +41,14 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
   /** What the opener sent along: texts by name. */
   get metadata(): Readonly<Record<string, string>> {
     return this.#channel.metadata;
+  }
+
+  /**
+   * Resolves when the Connection is over: with `undefined` when both ends closed it, with the error otherwise.
+   * It never rejects.
+   */
+  get closed(): Promise<ConnectionError | undefined> {
+    return this.#channel.closed;
   }
 
   /** The largest message, in bytes, that `receive` takes. A larger one ends the Connection; `readable` has no such limit. */

@@ -2,6 +2,7 @@ import {
   BatchWriter,
   closeCodes,
   type ControlFrame,
+  heartbeat,
   PeerFrameReader,
   ProtocolError,
   routerAddress,
@@ -81,7 +82,7 @@ export class Link {
 
   /** Ends the link at once: nothing more is sent or heard. */
   drop(end: SocketEnd): void {
-    this.#socket.close(1000, "");
+    this.#socket.drop();
     this.#end(end);
   }
 
@@ -92,7 +93,7 @@ export class Link {
   }
 
   #receive(message: Uint8Array | string): void {
-    if (this.#isOver) return;
+    if (this.#isOver || message === heartbeat.pong) return;
     try {
       if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
       const segments = new SegmentReader(message);

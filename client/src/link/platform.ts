@@ -21,6 +21,8 @@ export interface Socket {
   send(message: Uint8Array<ArrayBuffer> | string): void;
   /** Sends what was given to `send`, then closes. */
   close(code: number, reason: string): void;
+  /** Lets go of the socket at once; what is unsent may be lost. */
+  drop(): void;
 }
 
 export interface SocketEvents {
