@@ -1,0 +1,156 @@
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { join } from "node:path";
+import sparticuz from "@sparticuz/chromium";
+import type { Client } from "messagepasser";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Realm, startRealm } from "./realm.ts";
+
+// The package as a page gets it, in a real Chromium: the other end is a Node process, the router is real.
+
+/** What the page's module exports; the same as in Node. */
+type Package = typeof import("messagepasser");
+declare global {
+  // Set by the page below.
+  var messagepasser: Package;
+}
+
+const html = `<!doctype html><meta charset="utf-8"><title>MessagePasser</title>
+<script type="module">globalThis.messagepasser = await import("/browser.js");</script>`;
+
+let realm: Realm;
+let server: Server;
+let browser: Browser;
+let page: Page;
+let node: Client;
+let start: { url: string; name: string; secret: string };
+
+beforeAll(async () => {
+  realm = await startRealm();
+  const script = await readFile(join(import.meta.dirname, "..", "..", "client", "dist", "browser.js"));
+  server = createServer(({ url }, response) => {
+    response.setHeader("content-type", url === "/browser.js" ? "text/javascript" : "text/html");
+    response.end(url === "/browser.js" ? script : html);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  browser = await launch();
+  node = await realm.connect("node");
+  node.handle("echo", async (connection) => {
+    for await (const message of connection) await connection.send(message);
+    await connection.close();
+  });
+  start = { url: realm.router.url.href, name: "page", secret: await realm.secretOf("page") };
+});
+
+afterAll(async () => {
+  await browser.close();
+  server.close();
+  await node.close();
+  await realm[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  page = await browser.newPage();
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The page's server has no port");
+  await page.goto(`http://127.0.0.1:${address.port}/`);
+  await page.waitForFunction(() => "messagepasser" in globalThis);
+  return () => page.close();
+});
+
+/** A Chromium that is installed, or the one that comes in the npm package. */
+async function launch(): Promise<Browser> {
+  const installed = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+  return await chromium.launch({
+    executablePath: installed ?? (await sparticuz.executablePath()),
+    // Root, as in many containers, has no sandbox.
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+  });
+}
+
+describe("a page", () => {
+  test("opens a Connection and echoes text and 5 MiB of bytes", async () => {
+    const { text, checksum, length } = await page.evaluate(async ({ url, ...options }) => {
+      const client = await messagepasser.connect(url, options);
+      const connection = await client.open("node", "echo", { first: "héllo ✓" });
+      const text = await connection.receive();
+      const bytes = new Uint8Array(5 * 1024 * 1024);
+      for (let at = 0; at < bytes.length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+      const sent = connection.send(bytes);
+      const received = (await connection.receive()) as Uint8Array<ArrayBuffer>;
+      await sent;
+      const digests = await Promise.all([bytes, received].map((each) => crypto.subtle.digest("SHA-256", each)));
+      const hex = digests.map((digest) => Array.from(new Uint8Array(digest)).join());
+      await connection.close();
+      await client.close();
+      return { text, checksum: hex[0] === hex[1], length: received.length };
+    }, start);
+    expect({ text, checksum, length }).toEqual({ text: "héllo ✓", checksum: true, length: 5 * 1024 * 1024 });
+  });
+
+  test("handles Connections that a program opens, with back-pressure both ways", async () => {
+    await page.evaluate(async ({ url, ...options }) => {
+      const client = await messagepasser.connect(url, options);
+      client.handle("echo", async (connection) => {
+        await connection.readable.pipeTo(connection.writable);
+      });
+    }, start);
+    const connection = await node.open("page", "echo");
+    const bytes = randomBytes(2_000_000);
+    const sending = connection.send(bytes).then(() => connection.end());
+    const hash = createHash("sha256");
+    for await (const chunk of connection.readable) hash.update(chunk);
+    await sending;
+    expect(hash.digest("hex")).toBe(createHash("sha256").update(bytes).digest("hex"));
+  });
+
+  test("learns why it isn't let in", async () => {
+    const attempt = async (secret: string, realmName: string): Promise<unknown> =>
+      await page.evaluate(
+        async ({ url, name, ...options }) => {
+          try {
+            await messagepasser.connect(url, { name, ...options });
+            return "let in";
+          } catch (error) {
+            if (!(error instanceof messagepasser.LinkError)) throw error;
+            return { code: error.code, message: error.message.replace(/.*: /, ""), retry: error.shouldRetry() };
+          }
+        },
+        { ...start, secret, realm: realmName },
+      );
+    const refused = {
+      code: "unauthorized",
+      message: "Name or secret is wrong for this realm, or the secret was rotated or revoked",
+      retry: false,
+    };
+    expect(await attempt(`${start.secret.slice(0, -4)}AAAA`, "default")).toEqual(refused);
+    expect(await attempt(start.secret, "another")).toEqual(refused);
+  });
+
+  test("gets the same codes for what is refused as a program", async () => {
+    const codes = await page.evaluate(async ({ url, ...options }) => {
+      const client = await messagepasser.connect(url, options);
+      const attempts = [client.open("node", "nothing"), client.open("nobody", "echo"), client.open("a:b", "echo")];
+      const outcomes = await Promise.allSettled(attempts);
+      await client.close();
+      return outcomes.map((outcome) =>
+        outcome.status === "fulfilled" ? "opened" : ((outcome.reason as { code?: string; name: string }).code ?? "?"),
+      );
+    }, start);
+    expect(codes).toEqual(["unknown-protocol", "peer-absent", "bad-open"]);
+  });
+
+  test("that is closed is gone for those who talk with it", async () => {
+    await page.evaluate(async ({ url, ...options }) => {
+      const client = await messagepasser.connect(url, options);
+      client.handle("stay", () => undefined);
+    }, start);
+    const connection = await node.open("page", "stay");
+    await page.close();
+    expect(await connection.closed).toMatchObject({ code: "peer-gone", peer: "page" });
+  });
+});
