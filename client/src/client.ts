@@ -1,7 +1,7 @@
 import { errorCodes, limits, nameProblem, protocolProblem } from "@messagepasser/protocol";
 import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
-import type { Message } from "./connection/receiver.ts";
+import type { Message } from "./connection/message.ts";
 import { ConnectionError, LinkError } from "./errors.ts";
 import type { Session } from "./session.ts";
 

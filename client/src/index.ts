@@ -3,5 +3,5 @@
 export { Client, type CloseOptions, type Handler, type OpenOptions } from "./client.ts";
 export type { ConnectOptions } from "./connect.ts";
 export { Connection, type WaitOptions } from "./connection/connection.ts";
-export type { Message } from "./connection/receiver.ts";
+export type { Message } from "./connection/message.ts";
 export { ConnectionError, LinkError, MessagePasserError } from "./errors.ts";

@@ -130,7 +130,7 @@ export class Session implements LinkEvents {
     this.#settleClosed(this.#state === "leaving" ? undefined : error);
     this.#state = "over";
     this.#settleWelcomed.reject(error);
-    for (const channel of [...this.channels()]) channel.fail(channel.error(code, what));
+    for (const channel of this.channels()) channel.fail(channel.error(code, what));
     for (const list of this.#lists.values()) list.reject(error);
     this.#lists.clear();
   }
@@ -186,7 +186,7 @@ export class Session implements LinkEvents {
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      for (const channel of [...peer.channels.values()]) {
+      for (const channel of peer.channels.values()) {
         channel.reset(
           errorCodes.violation,
           error.message,
@@ -248,7 +248,7 @@ export class Session implements LinkEvents {
     if (peer === undefined) return;
     this.#peers.delete(address);
     const what = goneSentence(reason);
-    for (const channel of [...peer.channels.values()])
+    for (const channel of peer.channels.values())
       channel.fail(channel.error("peer-gone", `"${peer.name}" ${what}`));
   }
 

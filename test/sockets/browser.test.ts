@@ -4,7 +4,8 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
-import sparticuz from "@sparticuz/chromium";
+import { fileURLToPath } from "node:url";
+import sparticuz, { inflate } from "@sparticuz/chromium";
 import type { Client } from "messagepasser";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -62,13 +63,22 @@ beforeEach(async () => {
   return () => page.close();
 });
 
-/** A Chromium that is installed, or the one that comes in the npm package. */
+/** A Chromium that is installed, or the one that comes in an npm package, with the libraries that come with it. */
 async function launch(): Promise<Browser> {
-  const installed = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+  // Root, as in many containers, has no sandbox.
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"];
+  const installed = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) =>
+    existsSync(path),
+  );
+  if (installed !== undefined) return await chromium.launch({ executablePath: installed, args });
+  const libraries = await inflate(
+    fileURLToPath(import.meta.resolve("@sparticuz/chromium").replace(/build\/index.js$/, "bin/al2023.tar.br")),
+  );
+  const executablePath = await sparticuz.executablePath();
   return await chromium.launch({
-    executablePath: installed ?? (await sparticuz.executablePath()),
-    // Root, as in many containers, has no sandbox.
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+    executablePath,
+    args,
+    env: { ...process.env, LD_LIBRARY_PATH: join(libraries, "lib") },
   });
 }
 

@@ -53,9 +53,14 @@ describe("connecting", () => {
     await once(server, "listening");
     const url = `ws://127.0.0.1:${portOf(server.address())}`;
     const error = await failureOf(connect(url, { name: "alice", secret: "x", timeoutMs: 50 }));
-    expect(error).toMatchObject({ code: "unreachable", message: expect.stringContaining("no answer within 50 ms") as string });
+    expect(error).toMatchObject({
+      code: "unreachable",
+      message: expect.stringContaining("no answer within 50 ms") as string,
+    });
     const reason = new Error("enough");
-    expect(await failureOf(connect(url, { name: "alice", secret: "x", signal: AbortSignal.abort(reason) }))).toBe(reason);
+    expect(await failureOf(connect(url, { name: "alice", secret: "x", signal: AbortSignal.abort(reason) }))).toBe(
+      reason,
+    );
     const controller = new AbortController();
     const connecting = failureOf(connect(url, { name: "alice", secret: "x", signal: controller.signal }));
     controller.abort(reason);

@@ -9,7 +9,7 @@ import {
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Channel } from "./channel.ts";
-import type { Message } from "./receiver.ts";
+import type { Message } from "./message.ts";
 
 /** Two channels and the frames on their way: nothing is delivered until the schedule says so. */
 class Pair {

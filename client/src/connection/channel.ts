@@ -9,7 +9,8 @@ import {
   segmentHeaderBytes,
 } from "@messagepasser/protocol";
 import { connectionCode, ConnectionError } from "../errors.ts";
-import { type Message, type MessageTooLarge, Receiver, Violation } from "./receiver.ts";
+import type { Message } from "./message.ts";
+import { type MessageTooLarge, Receiver, Violation } from "./receiver.ts";
 import { Sender } from "./sender.ts";
 
 /** Where a channel's frames go: the other end's address on the link. */

@@ -1,7 +1,7 @@
 import { errorCodes } from "@messagepasser/protocol";
 import type { ConnectionError } from "../errors.ts";
 import type { Channel } from "./channel.ts";
-import type { Message } from "./receiver.ts";
+import type { Message } from "./message.ts";
 import { readableOf, writableOf } from "./streams.ts";
 
 /** Options of calls that wait. */

@@ -1,9 +1,7 @@
 import { type DataFrame, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
-
-/** A message as it was sent: text or bytes. */
-export type Message = string | Uint8Array;
+import type { Message } from "./message.ts";
 
 /** What a receiver asks of its Connection. */
 export interface ReceiverSink {

@@ -1,7 +1,7 @@
 import { errorCodes } from "@messagepasser/protocol";
 import type { Channel } from "./channel.ts";
 import type { Connection } from "./connection.ts";
-import type { Message } from "./receiver.ts";
+import type { Message } from "./message.ts";
 
 /** What arrives on a channel as bytes. Cancelling stops the other end; nothing is read ahead of the reader. */
 export function readableOf(channel: Channel): ReadableStream<Uint8Array> {

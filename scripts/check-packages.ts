@@ -1,0 +1,107 @@
+// Packs what would be published and uses it as a stranger would: it must resolve and compile for Node, browsers and workerd.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+/** What the client may cost a page, minified and compressed. */
+const maxBrowserBytes = 12 * 1024;
+
+const root = join(import.meta.dirname, "..");
+const directory = mkdtempSync(join(tmpdir(), "messagepasser-packages-"));
+
+function run(command: string, ...parameters: string[]): string {
+  const { status, stdout } = spawnSync(command, parameters, {
+    cwd: directory,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (status !== 0) throw new Error(`${command} ${parameters[0] ?? ""} failed:\n${stdout}`);
+  return stdout;
+}
+
+function pack(workspace: string): string {
+  const output = run("npm", "pack", join(root, workspace), "--json", "--loglevel=error");
+  // npm's own JSON; a change of its shape fails right here.
+  const [packed] = JSON.parse(output) as { filename: string; files: { path: string }[] }[];
+  if (packed === undefined) throw new Error(`npm packed nothing for ${workspace}`);
+  console.log(`${packed.filename}: ${packed.files.length} files`);
+  return join(directory, packed.filename);
+}
+
+function unpack(tarball: string, name: string): void {
+  const target = join(directory, "node_modules", name);
+  mkdirSync(target, { recursive: true });
+  run("tar", "--extract", "--gzip", "--strip-components=1", "--file", tarball, "--directory", target);
+}
+
+try {
+  const [client, cli] = [pack("client"), pack("cli")];
+  for (const tarball of [client, cli]) run("publint", "run", tarball, "--strict");
+  run("attw", client, "--profile", "esm-only");
+
+  unpack(client, "messagepasser");
+  unpack(cli, "@messagepasser/cli");
+  for (const dependency of ["ws", "commander", "@types"]) {
+    symlinkSync(join(root, "node_modules", dependency), join(directory, "node_modules", dependency));
+  }
+
+  writeFileSync(join(directory, "package.json"), '{ "type": "module" }');
+  const program = `import { connect, Connection, MessagePasserError, type Message } from "messagepasser";
+const client = await connect("wss://example.com", { name: "a", secret: "s" });
+const connection: Connection = await client.open("b", "p", { first: "x", metadata: { k: "v" } });
+const message: Message | undefined = await connection.receive();
+export { message, MessagePasserError };
+`;
+  writeFileSync(join(directory, "program.ts"), program);
+  const strict = ["--noEmit", "--strict", "--skipLibCheck", "false", "--target", "es2024", "program.ts", "--types", ""];
+  const libraries = ["--lib", "es2024,esnext.disposable,dom,dom.iterable"];
+  run("tsc", "--ignoreConfig", ...strict, ...libraries, "--module", "nodenext");
+  for (const condition of ["browser", "workerd"]) {
+    run(
+      "tsc",
+      "--ignoreConfig",
+      ...strict,
+      ...libraries,
+      "--module",
+      "esnext",
+      "--moduleResolution",
+      "bundler",
+      "--customConditions",
+      condition,
+    );
+  }
+  console.log("Types compile for Node, browsers and workerd");
+
+  run(
+    "node",
+    "--input-type=module",
+    "--eval",
+    'const { connect } = await import("messagepasser"); if (typeof connect !== "function") process.exit(1)',
+  );
+  console.log(
+    `mp ${run("node", join(directory, "node_modules", "@messagepasser", "cli", "bin", "mp.js"), "--version").trim()} starts`,
+  );
+
+  for (const condition of ["browser", "workerd"]) {
+    const { outputFiles, metafile } = await build({
+      stdin: { contents: 'export * from "messagepasser"', resolveDir: directory },
+      bundle: true,
+      minify: true,
+      write: false,
+      metafile: true,
+      format: "esm",
+      target: "es2024",
+      conditions: [condition],
+    });
+    const inputs = Object.keys(metafile.inputs).filter((input) => input.includes("node_modules"));
+    if (inputs.length !== 1) throw new Error(`The client brings dependencies for ${condition}: ${inputs.join(", ")}`);
+    const bytes = gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length;
+    console.log(`${condition}: ${bytes} bytes, minified and compressed, of ${maxBrowserBytes} allowed`);
+    if (bytes > maxBrowserBytes) throw new Error(`The client is too large for ${condition}`);
+  }
+} finally {
+  rmSync(directory, { recursive: true });
+}

@@ -1,0 +1,33 @@
+// `npm run check`: all that can be said about the code without running it. The first failure ends it.
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const projects = [
+  "protocol",
+  "src",
+  "client",
+  "client/tsconfig.node.json",
+  "cli",
+  "bench",
+  "examples",
+  "scripts",
+  "test",
+  "test/workerd",
+];
+const steps: readonly (readonly [what: string, ...command: string[]])[] = [
+  ["Declarations of the client", "node", "scripts/build.ts", "--types"],
+  ["Format", "prettier", "--check", "--log-level", "warn", "."],
+  ["Lint", "oxlint"],
+  ...projects.map((project) => [`Types of ${project}`, "tsc", "-p", project] as const),
+  ["Deployment, dry", "wrangler", "deploy", "--dry-run", "--outdir", ".wrangler/dry-run"],
+  ["Packages", "node", "scripts/check-packages.ts"],
+];
+
+for (const [what, command = "", ...parameters] of steps) {
+  console.log(`▸ ${what}`);
+  const { status } = spawnSync(command, parameters, { cwd: join(import.meta.dirname, ".."), stdio: "inherit" });
+  if (status !== 0) {
+    console.error(`${what}: failed (see above)`);
+    process.exit(1);
+  }
+}
