@@ -1,8 +1,9 @@
 // Packs what would be published and uses it as a stranger would: it must resolve and compile for Node, browsers and workerd.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
@@ -44,8 +45,15 @@ try {
 
   unpack(client, "messagepasser");
   unpack(cli, "@messagepasser/cli");
-  for (const dependency of ["ws", "commander", "@types"]) {
-    symlinkSync(join(root, "node_modules", dependency), join(directory, "node_modules", dependency));
+  for (const [workspace, dependency] of [
+    ["client", "ws"],
+    ["client", "@types/ws"],
+    ["cli", "commander"],
+  ] as const) {
+    // Each workspace's own: another version may stand at the root.
+    const manifest = createRequire(join(root, workspace, "package.json")).resolve(`${dependency}/package.json`);
+    mkdirSync(join(directory, "node_modules", "@types"), { recursive: true });
+    symlinkSync(dirname(manifest), join(directory, "node_modules", dependency));
   }
 
   writeFileSync(join(directory, "package.json"), '{ "type": "module" }');

@@ -1,0 +1,176 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Connection, ConnectionError } from "messagepasser";
+import { note, write } from "./output.ts";
+
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
+/** How a process ended; both `null` are never seen together. */
+interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A command that has closed its output usually ends at once. Past this, it is taken for a half-close. */
+const exitGraceMs = 200;
+/** How long a command may take to end when asked to, before it is killed. */
+const killAfterMs = 5_000;
+const hasProcessGroups = process.platform !== "win32";
+
+/** Runs a process of the same command for each Connection. */
+export class CommandServer {
+  readonly #file: string;
+  readonly #parameters: readonly string[];
+  readonly #maxAtOnce: number;
+  readonly #runs = new Map<Connection, Promise<void>>();
+  readonly #children = new Set<Child>();
+  #isStopping = false;
+
+  constructor(file: string, parameters: readonly string[], maxAtOnce: number) {
+    this.#file = file;
+    this.#parameters = parameters;
+    this.#maxAtOnce = maxAtOnce;
+  }
+
+  /** A handler for `client.handle`. Resolves when the process has ended; never rejects. */
+  serve(connection: Connection): Promise<void> {
+    if (this.#isStopping || this.#runs.size >= this.#maxAtOnce) {
+      connection.reject(this.#isStopping ? "The listener is stopping" : "Too many commands run already");
+      return Promise.resolve();
+    }
+    const run = this.#run(connection).catch((error: unknown) => {
+      note(error instanceof Error ? error.message : String(error));
+    });
+    this.#runs.set(connection, run);
+    return run.finally(() => this.#runs.delete(connection));
+  }
+
+  /** Takes no more Connections, ends all processes, and resolves when the last is gone. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const child of this.#children) terminate(child);
+    // A peer that doesn't read may hold up the end of its Connection.
+    await Promise.race([Promise.all(this.#runs.values()), delay(killAfterMs + 1_000, undefined, { ref: false })]);
+  }
+
+  async #run(connection: Connection): Promise<void> {
+    const child = spawn(this.#file, this.#parameters, {
+      stdio: ["pipe", "pipe", "inherit"],
+      // A process group of its own, so that a shell ends together with what it has started.
+      detached: hasProcessGroups,
+      windowsHide: true,
+      env: environmentFor(connection),
+    });
+    try {
+      await once(child, "spawn");
+    } catch (error) {
+      connection.reject("The command could not be started");
+      note(`Cannot start "${this.#file}": ${error instanceof Error ? error.message : String(error)}`);
+      return;
+    }
+    child.on("error", () => undefined);
+    this.#children.add(child);
+    // Between this Connection's open and the start of the process, the listener may have been told to stop.
+    if (this.#isStopping) terminate(child);
+    try {
+      await serveWith(connection, child);
+    } finally {
+      this.#children.delete(child);
+    }
+  }
+}
+
+/** Wires a process to a Connection until the process has ended. */
+async function serveWith(connection: Connection, child: Child): Promise<void> {
+  const exited = new Promise<Exit>((resolve) => {
+    child.once("exit", (code, signal) => {
+      resolve({ code, signal });
+    });
+  });
+  // An end of input would tell the process that it got all: where that isn't so, it is stopped instead.
+  void connection.closed.then((error) => {
+    if (error !== undefined) terminate(child);
+  });
+  const feeding = feed(connection, child.stdin);
+  await drain(connection, child.stdout);
+  const early = await Promise.race([exited, delay(exitGraceMs, undefined)]);
+  if (early === undefined) await connection.end();
+  await finish(connection, early ?? (await exited));
+  await feeding;
+}
+
+/** Gives the process what arrives. Once it takes no more, the rest is thrown away, so that the peer isn't held up. */
+async function feed(connection: Connection, stdin: Writable): Promise<void> {
+  let isOpen = true;
+  stdin.on("error", () => (isOpen = false));
+  stdin.on("close", () => (isOpen = false));
+  try {
+    for await (const piece of connection.readable) {
+      if (isOpen) await write(stdin, piece).catch(() => (isOpen = false));
+    }
+    stdin.end();
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+  }
+}
+
+/** Sends what the process writes, until it closes its output or nobody takes it any more. */
+async function drain(connection: Connection, stdout: Readable): Promise<void> {
+  try {
+    for await (const chunk of stdout) {
+      // Without an encoding, a stream of bytes yields Buffers.
+      await connection.send(chunk as Uint8Array);
+    }
+  } catch (error) {
+    // Destroyed here when the process was ended: nothing more is wanted of it.
+    const wasCut = stdout.destroyed && stdout.errored === null;
+    // The process gets SIGPIPE when it goes on writing.
+    stdout.destroy();
+    if (!wasCut && !(error instanceof ConnectionError)) throw error;
+  }
+}
+
+/** Tells the peer how the process ended. */
+async function finish(connection: Connection, { code, signal }: Exit): Promise<void> {
+  if (code === 0) {
+    await connection.close().catch(() => undefined);
+    return;
+  }
+  const how = signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`;
+  const failure = await Promise.race([connection.closed, Promise.resolve(undefined)]);
+  if (failure !== undefined) {
+    note(failure.message);
+    return;
+  }
+  connection.abort(`The command ${how}`);
+  note(`The command for "${connection.peer}" ${how}`);
+}
+
+function terminate(child: Child): void {
+  if (child.exitCode !== null || child.signalCode !== null) {
+    // Whatever it has started may still write, and nobody listens.
+    child.stdout.destroy();
+    return;
+  }
+  kill(child, "SIGTERM");
+  const timer = setTimeout(() => {
+    kill(child, "SIGKILL");
+  }, killAfterMs);
+  child.once("exit", () => {
+    clearTimeout(timer);
+    child.stdout.destroy();
+  });
+}
+
+function kill(child: Child, signal: NodeJS.Signals): void {
+  if (!hasProcessGroups || child.pid === undefined) child.kill(signal);
+  else process.kill(-child.pid, signal);
+}
+
+/** Strangers choose what the command gets to read, so it doesn't get this client's secrets along. */
+function environmentFor({ peer, protocol }: Connection): NodeJS.ProcessEnv {
+  const { MP_SECRET: _secret, MP_ADMIN_TOKEN: _adminToken, ...environment } = process.env;
+  return { ...environment, MP_PEER: peer, MP_PROTOCOL: protocol };
+}

@@ -1,0 +1,77 @@
+import type { Readable, Writable } from "node:stream";
+import { type Connection, ConnectionError } from "messagepasser";
+import { aborted } from "./signals.ts";
+import { flushed, write } from "./output.ts";
+import { Failure, statuses } from "./status.ts";
+
+/** The two ends of a pipe. */
+export interface Stdio {
+  readonly input: Readable & { readonly isTTY?: boolean };
+  readonly output: Writable;
+}
+
+/**
+ * Copies both ways until both have ended, each as fast as its reader takes it. An input that is a terminal ends with the
+ * other direction, so that nobody has to press Ctrl+D after a transfer.
+ *
+ * @param signal closes the Connection in good order: what was sent still arrives.
+ * @throws ConnectionError if the Connection ended badly; Failure if input or output did; or the signal's reason.
+ */
+export async function pipe(connection: Connection, { input, output }: Stdio, signal: AbortSignal): Promise<void> {
+  const stopInput = (): void => {
+    input.destroy();
+  };
+  const onAbort = (): void => {
+    stopInput();
+    connection.close().catch(() => undefined);
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  void connection.closed.then(stopInput);
+
+  const receiving = receiveAll(connection, output).then(() => {
+    if (input.isTTY === true) stopInput();
+  });
+  const both = Promise.allSettled([receiving, sendAll(connection, input)]);
+  // A send may wait long for a peer that doesn't read: who stops doesn't wait along.
+  const [received, sent] = await Promise.race([both, aborted(signal)]);
+  signal.removeEventListener("abort", onAbort);
+  // What broke here explains what then broke on the Connection.
+  const errors = [received, sent].flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+  const error = errors.find((candidate) => candidate instanceof Failure) ?? errors[0];
+  if (error !== undefined) throw error;
+}
+
+async function sendAll(connection: Connection, input: Readable): Promise<void> {
+  try {
+    for await (const chunk of input) {
+      // Without an encoding, a stream of bytes yields Buffers.
+      await connection.send(chunk as Uint8Array);
+    }
+  } catch (error) {
+    if (error instanceof ConnectionError) {
+      input.destroy();
+      throw error;
+    }
+    // Destroyed by us, which the iterator takes for a failure; errored is set where the stream itself failed.
+    if (input.errored !== null) {
+      connection.abort("Its input could not be read");
+      throw new Failure(statuses.failed, `Cannot read standard input: ${input.errored.message}`, { cause: error });
+    }
+  }
+  await connection.end();
+}
+
+async function receiveAll(connection: Connection, output: Writable): Promise<void> {
+  for await (const piece of connection.readable) await written(connection, () => write(output, piece));
+  await written(connection, () => flushed(output));
+}
+
+async function written(connection: Connection, writing: () => Promise<void>): Promise<void> {
+  try {
+    await writing();
+  } catch (cause) {
+    connection.abort("Its output could not be written");
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Failure(statuses.failed, `Cannot write to standard output: ${why}`, { cause });
+  }
+}

@@ -1,0 +1,216 @@
+import { readFile } from "node:fs/promises";
+import { defaultRealm, nameProblem, protocolProblem, realmProblem } from "@messagepasser/protocol";
+import type { Command } from "commander";
+import { note } from "./output.ts";
+import { defaultProfilePath, type Profile, readProfile } from "./profile.ts";
+import { Failure, statuses } from "./status.ts";
+
+/** Flags that say which router and realm; commander fills them. */
+export interface RouterFlags {
+  readonly url?: string;
+  readonly realm?: string;
+  readonly profile?: string;
+}
+
+/** Flags of commands that connect. */
+export interface ClientFlags extends RouterFlags {
+  readonly name?: string;
+  readonly secretFile?: string;
+}
+
+/** Flags of commands that administer. */
+export interface AdminFlags extends RouterFlags {
+  readonly adminTokenFile?: string;
+}
+
+/** Where to connect, and as whom. */
+export interface ClientSettings {
+  readonly url: URL;
+  readonly realm: string;
+  readonly name: string;
+  readonly secret: string;
+}
+
+/** Which realm to administer. */
+export interface AdminSettings {
+  readonly url: URL;
+  readonly realm: string;
+  readonly adminToken: string;
+}
+
+const maxSecretFileBytes = 4_096;
+
+/** Adds the flags of `RouterFlags`. */
+export function withRouterFlags(command: Command): Command {
+  return command
+    .option("--url <url>", "the router, as in wss://router.example.com (MP_URL)")
+    .option("--realm <realm>", `the realm (MP_REALM; default: "${defaultRealm}")`)
+    .option("--profile <path>", 'the profile, as "mp login" writes it');
+}
+
+/** Adds the flags of `ClientFlags`. */
+export function withClientFlags(command: Command): Command {
+  return withRouterFlags(command)
+    .option("--name <name>", "the name to connect with (MP_NAME)")
+    .option("--secret-file <file>", "a file that holds the secret (or the secret in MP_SECRET)");
+}
+
+/** Settings of a command that connects: from flags, then the environment, then the profile. */
+export async function clientSettings(flags: ClientFlags): Promise<ClientSettings> {
+  const own = ownSettings(flags);
+  const ownSecret = await secretFrom(flags.secretFile, "MP_SECRET", "secret");
+  const isComplete =
+    own.url !== undefined && own.realm !== undefined && own.name !== undefined && ownSecret !== undefined;
+  const profile = isComplete ? undefined : await profileOf(flags);
+  const url = urlOf(own.url ?? profile?.url);
+  const realm = realmOf(own.realm ?? profile?.realm);
+  const name = nameOf(own.name ?? profile?.name);
+  const secret = ownSecret ?? profileSecret(profile, url, realm, name);
+  warnOfPlainText(url);
+  return { url, realm, name, secret };
+}
+
+/** Settings of a command that administers a realm. */
+export async function adminSettings(flags: AdminFlags): Promise<AdminSettings> {
+  const own = ownSettings(flags);
+  const ownToken = await secretFrom(flags.adminTokenFile, "MP_ADMIN_TOKEN", "admin token");
+  const isComplete = own.url !== undefined && own.realm !== undefined && ownToken !== undefined;
+  const profile = isComplete ? undefined : await profileOf(flags);
+  const url = urlOf(own.url ?? profile?.url);
+  const isForThisRouter = profile !== undefined && urlOf(profile.url).href === url.href;
+  const adminToken = ownToken ?? (isForThisRouter ? profile.adminToken : undefined);
+  if (adminToken === undefined) {
+    throw new Failure(statuses.usage, "No admin token: set MP_ADMIN_TOKEN, or give a file with --admin-token-file");
+  }
+  warnOfPlainText(url);
+  return { url, realm: realmOf(own.realm ?? profile?.realm), adminToken };
+}
+
+/** What flags and environment say about the router and the name, unchecked. */
+export function ownSettings(flags: ClientFlags): { url?: string; realm?: string; name?: string } {
+  const url = flags.url ?? environment("MP_URL");
+  const realm = flags.realm ?? environment("MP_REALM");
+  const name = flags.name ?? environment("MP_NAME");
+  return {
+    ...(url !== undefined && { url }),
+    ...(realm !== undefined && { realm }),
+    ...(name !== undefined && { name }),
+  };
+}
+
+/** A secret from a file or, without one, from the environment. */
+export async function secretFrom(
+  file: string | undefined,
+  variable: string,
+  what: string,
+): Promise<string | undefined> {
+  if (file === undefined) {
+    const text = environment(variable);
+    return text === undefined ? undefined : secretOf(text, variable, what);
+  }
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Failure(statuses.usage, `Cannot read the ${what} from ${file}: ${why}`, { cause });
+  }
+  return secretOf(text, file, what);
+}
+
+/** A secret without the white space around it. What is wrong with one is told without showing it. */
+export function secretOf(text: string, source: string, what: string): string {
+  const secret = text.trim();
+  // An HTTP header can carry nothing else, and the error for it would quote what it can't carry.
+  if (secret.length <= maxSecretFileBytes && /^[\x21-\x7e]+$/.test(secret)) return secret;
+  const problem = secret === "" ? "is empty" : `must be one line of at most ${maxSecretFileBytes} ASCII characters`;
+  throw new Failure(statuses.usage, `The ${what} in ${source} ${problem}`);
+}
+
+/** A router's URL, checked. */
+export function urlOf(text: string | undefined): URL {
+  if (text === undefined) {
+    throw new Failure(statuses.usage, 'No router: give --url, set MP_URL, or run "mp login"');
+  }
+  const url = URL.parse(text);
+  // The text may be a secret in the wrong place, so it isn't repeated.
+  if (url === null)
+    throw new Failure(statuses.usage, "The router's URL is not a URL: write it as in wss://router.example.com");
+  if (url.username !== "" || url.password !== "") {
+    const remedy = "give the name with --name and the secret with MP_SECRET or --secret-file";
+    throw new Failure(statuses.usage, `The router's URL must hold no name and no secret: ${remedy}`);
+  }
+  url.protocol = url.protocol.replace(/^http/, "ws");
+  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
+    throw new Failure(statuses.usage, "The router's URL must begin with wss:// or ws://");
+  }
+  url.search = "";
+  url.hash = "";
+  return url;
+}
+
+/** A realm's name, checked. */
+export function realmOf(realm: string = defaultRealm): string {
+  const rule = realmProblem(realm);
+  if (rule !== undefined) throw new Failure(statuses.usage, `The realm's name ${rule}`);
+  return realm;
+}
+
+/** The name to connect with, checked. */
+export function nameOf(name: string | undefined): string {
+  if (name === undefined) throw new Failure(statuses.usage, 'No name: give --name, set MP_NAME, or run "mp login"');
+  const rule = nameProblem(name);
+  if (rule !== undefined) throw new Failure(statuses.usage, `The client's name ${rule}`);
+  return name;
+}
+
+/** The name of a client to open to or to administer, checked. */
+export function checkedPeer(name: string, what = "peer"): string {
+  const rule = nameProblem(name);
+  if (rule !== undefined) throw new Failure(statuses.usage, `The ${what}'s name ${rule}`);
+  return name;
+}
+
+/** A protocol's name, checked. */
+export function checkedProtocol(protocol: string): string {
+  const rule = protocolProblem(protocol);
+  if (rule !== undefined) throw new Failure(statuses.usage, `The protocol's name ${rule}`);
+  return protocol;
+}
+
+/** Where the profile of these flags is. */
+export function profilePathOf(flags: RouterFlags): string {
+  return flags.profile ?? defaultProfilePath(process.env);
+}
+
+/** Says so where the secret would cross a network unencrypted. */
+export function warnOfPlainText(url: URL): void {
+  const isLocal = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname);
+  if (url.protocol === "ws:" && !isLocal) note(`Warning: secrets go to ${url.host} unencrypted: use wss://`);
+}
+
+async function profileOf(flags: RouterFlags): Promise<Profile | undefined> {
+  const path = profilePathOf(flags);
+  const profile = await readProfile(path);
+  if (profile === undefined && flags.profile !== undefined) {
+    throw new Failure(statuses.usage, `There is no profile ${path}: "mp login --profile ${path}" writes it`);
+  }
+  return profile;
+}
+
+/** A secret is for one router, realm and name: it isn't sent elsewhere because a flag overrode a part of the profile. */
+function profileSecret(profile: Profile | undefined, url: URL, realm: string, name: string): string {
+  const remedy = 'set MP_SECRET, give a file with --secret-file, or run "mp login"';
+  if (profile === undefined) throw new Failure(statuses.usage, `No secret: ${remedy}`);
+  if (urlOf(profile.url).href === url.href && profile.realm === realm && profile.name === name) return profile.secret;
+  const whose = `"${profile.name}" in realm "${profile.realm}" of ${urlOf(profile.url).host}`;
+  throw new Failure(
+    statuses.usage,
+    `No secret for "${name}" in realm "${realm}" (the profile has that of ${whose}): ${remedy}`,
+  );
+}
+
+function environment(variable: string): string | undefined {
+  const value = process.env[variable] ?? "";
+  return value === "" ? undefined : value;
+}

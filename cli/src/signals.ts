@@ -1,0 +1,28 @@
+import { Interrupted } from "./status.ts";
+
+/** Turns the first SIGINT, SIGTERM or SIGHUP into an AbortSignal; a second one ends the process as if nobody listened. */
+export function onStop(): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const stop = (name: NodeJS.Signals): void => {
+    release();
+    controller.abort(new Interrupted(name));
+  };
+  const release = (): void => {
+    for (const name of names) process.off(name, stop);
+  };
+  for (const name of names) process.on(name, stop);
+  return { signal: controller.signal, [Symbol.dispose]: release };
+}
+
+/** Rejects with the signal's reason once it is aborted. */
+export function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = (): void => {
+      // The reason of every signal here is an Interrupted.
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  });
+}

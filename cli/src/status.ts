@@ -1,0 +1,95 @@
+import { constants } from "node:os";
+import { MessagePasserError } from "messagepasser";
+
+/** Exit statuses. Scripts depend on them: a number never changes its meaning. */
+export const statuses = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notLetIn: 3,
+  peerGone: 4,
+  refused: 5,
+  unreachable: 6,
+} as const;
+
+export type Status = (typeof statuses)[keyof typeof statuses];
+
+/** What each status means: for `mp --help`. */
+export const statusMeanings: Readonly<Record<Status, string>> = {
+  0: "done",
+  1: "the Connection ended badly, or another failure",
+  2: "wrong usage or settings",
+  3: "not let in: name, secret or admin token is wrong, or was revoked",
+  4: "the peer is absent, or went away",
+  5: "refused: the peer doesn't handle the protocol, or said no",
+  6: "the router can't be reached, or no answer came in time",
+};
+
+/** By the code of a MessagePasserError, or of a problem that the admin API answered with. */
+export const statusByCode: Readonly<Record<string, Status>> = {
+  // The link to the router.
+  unauthorized: statuses.notLetIn,
+  revoked: statuses.notLetIn,
+  "bad-request": statuses.usage,
+  superseded: statuses.failed,
+  malformed: statuses.failed,
+  closed: statuses.failed,
+  unreachable: statuses.unreachable,
+  "timed-out": statuses.unreachable,
+  "link-lost": statuses.unreachable,
+  restarting: statuses.unreachable,
+  overloaded: statuses.unreachable,
+  replaced: statuses.unreachable,
+  "unreadable-state": statuses.unreachable,
+  // A Connection.
+  "peer-absent": statuses.peerGone,
+  "peer-gone": statuses.peerGone,
+  "unknown-protocol": statuses.refused,
+  rejected: statuses.refused,
+  "not-allowed": statuses.refused,
+  busy: statuses.refused,
+  "too-many-connections": statuses.refused,
+  "bad-open": statuses.usage,
+  "open-timed-out": statuses.unreachable,
+  "handler-failed": statuses.failed,
+  aborted: statuses.failed,
+  "message-too-large": statuses.failed,
+  violation: statuses.failed,
+  // The admin API.
+  "not-found": statuses.usage,
+  "too-large": statuses.usage,
+  "no-such-client": statuses.failed,
+  "name-taken": statuses.failed,
+  "not-configured": statuses.failed,
+  internal: statuses.unreachable,
+};
+
+/** The command can't do what it was asked to. The message is one sentence for people. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+  readonly status: Status;
+
+  constructor(status: Status, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}
+
+/** Somebody asked the command to stop. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+  /** 128 and the signal's number, as shells have it. */
+  readonly status: number;
+
+  constructor(signal: NodeJS.Signals) {
+    super(`Stopped by ${signal}`);
+    this.status = 128 + constants.signals[signal];
+  }
+}
+
+/** The exit status for whatever was thrown. */
+export function statusOf(error: unknown): number {
+  if (error instanceof Failure || error instanceof Interrupted) return error.status;
+  if (error instanceof MessagePasserError) return statusByCode[error.code] ?? statuses.failed;
+  return statuses.failed;
+}
