@@ -1,9 +1,8 @@
 // Packs what would be published and uses it as a stranger would: it must resolve and compile for Node, browsers and workerd.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
@@ -50,10 +49,10 @@ try {
     ["client", "@types/ws"],
     ["cli", "commander"],
   ] as const) {
-    // Each workspace's own: another version may stand at the root.
-    const manifest = createRequire(join(root, workspace, "package.json")).resolve(`${dependency}/package.json`);
+    // The workspace's own, if it has one: another version may stand at the root.
+    const places = [join(root, workspace, "node_modules", dependency), join(root, "node_modules", dependency)];
     mkdirSync(join(directory, "node_modules", "@types"), { recursive: true });
-    symlinkSync(dirname(manifest), join(directory, "node_modules", dependency));
+    symlinkSync(places.find((place) => existsSync(place)) ?? "", join(directory, "node_modules", dependency));
   }
 
   writeFileSync(join(directory, "package.json"), '{ "type": "module" }');
