@@ -248,8 +248,7 @@ export class Session implements LinkEvents {
     if (peer === undefined) return;
     this.#peers.delete(address);
     const what = goneSentence(reason);
-    for (const channel of peer.channels.values())
-      channel.fail(channel.error("peer-gone", `"${peer.name}" ${what}`));
+    for (const channel of peer.channels.values()) channel.fail(channel.error("peer-gone", `"${peer.name}" ${what}`));
   }
 
   #peerAt(address: number, name: string, session: string): Peer {

@@ -1,6 +1,8 @@
 import { type DataFrame, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
+import { Assembly } from "./assembly.ts";
+import { HeldFrames } from "./held-frames.ts";
 import type { Message } from "./message.ts";
 
 /** What a receiver asks of its Connection. */
@@ -26,6 +28,8 @@ interface Waiter extends Waiting<Message | undefined> {
   readonly takesPieces: boolean;
 }
 
+/** How many windows' worth of batches may be kept alive by what waits to be taken. */
+const heldWindows = 4;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
@@ -36,18 +40,17 @@ export class Receiver {
   readonly #sink: ReceiverSink;
   readonly #windowBytes: number;
   readonly #maxMessageBytes: number;
-  readonly #frames = new Queue<DataFrame>();
+  readonly #frames: HeldFrames;
   readonly #waiters = new Queue<Waiter>();
-  /** Pieces of a message of which a waiting `receive` took the first, but not the last. */
-  #pieces: DataFrame[] = [];
-  #pieceBytes = 0;
+  /** A message of which a waiting `receive` took the first pieces, but not the last. */
+  #assembly: Assembly | undefined;
   /** Offset up to which all arrived. */
   #received = 0;
   /** Offset up to which all was taken. */
   #taken = 0;
   #limit: number;
-  /** The last frame, where it was not the last of its message. */
-  #unfinished: DataFrame | undefined;
+  /** Inside a message: whether it is text. */
+  #unfinishedIsText: boolean | undefined;
   #hasFin = false;
   #error: Error | undefined;
 
@@ -56,6 +59,7 @@ export class Receiver {
     this.#windowBytes = windowBytes;
     this.#maxMessageBytes = maxMessageBytes;
     this.#limit = windowBytes;
+    this.#frames = new HeldFrames(heldWindows * windowBytes);
   }
 
   /** The offset up to which the other end may send at first. */
@@ -72,10 +76,9 @@ export class Receiver {
   data(frame: DataFrame): void {
     if (this.#error !== undefined) return;
     if (this.#hasFin) throw new Violation("Data after the FIN");
-    if (this.#unfinished !== undefined && this.#unfinished.text !== frame.text)
-      throw new Violation("A message of text and bytes");
+    if (this.#unfinishedIsText === !frame.text) throw new Violation("A message of text and bytes");
     this.#advance(frame.offset, frame.payload.length + limits.frameCostBytes);
-    this.#unfinished = frame.last ? undefined : frame;
+    this.#unfinishedIsText = frame.last ? undefined : frame.text;
     this.#frames.push(frame);
     if (this.#waiters.length > 0) this.#serve();
   }
@@ -84,7 +87,7 @@ export class Receiver {
   fin(offset: number): void {
     if (this.#error !== undefined) return;
     if (this.#hasFin) throw new Violation("A second FIN");
-    if (this.#unfinished !== undefined) throw new Violation("FIN inside a message");
+    if (this.#unfinishedIsText !== undefined) throw new Violation("FIN inside a message");
     this.#advance(offset, limits.frameCostBytes);
     this.#hasFin = true;
     this.#serve();
@@ -127,13 +130,13 @@ export class Receiver {
   /** Throws away what arrived and ends the half with an error. */
   discard(error: Error): void {
     this.#frames.clear();
-    this.#pieces = [];
+    this.#assembly = undefined;
     this.#error = error;
     this.#serve();
   }
 
   get #isUntouched(): boolean {
-    return this.#pieces.length === 0 && this.#waiters.length === 0;
+    return this.#assembly === undefined && this.#waiters.length === 0;
   }
 
   #advance(offset: number | undefined, cost: number): void {
@@ -170,29 +173,39 @@ export class Receiver {
         waiter.resolve(frame.payload);
         continue;
       }
-      this.#pieces.push(frame);
-      this.#pieceBytes += frame.payload.length;
-      if (this.#pieceBytes > this.#maxMessageBytes) {
-        this.#sink.unfit(new MessageTooLarge(`A message of more than ${this.#maxMessageBytes} bytes`));
-      } else if (frame.last) {
-        this.#serveMessage(waiter);
-      }
+      this.#serveMessage(waiter, frame);
     }
   }
 
-  #serveMessage(waiter: Waiter): void {
-    const pieces = this.#pieces;
-    this.#pieces = [];
-    this.#pieceBytes = 0;
-    let message: Message;
+  #serveMessage(waiter: Waiter, frame: DataFrame): void {
+    const sizeBytes = (this.#assembly?.length ?? 0) + frame.payload.length;
+    if (sizeBytes > this.#maxMessageBytes) {
+      this.#sink.unfit(new MessageTooLarge(`A message of more than ${this.#maxMessageBytes} bytes`));
+      return;
+    }
+    if (!frame.last) {
+      this.#assembly ??= new Assembly();
+      this.#assembly.append(frame.payload);
+      return;
+    }
+    let message: Message | undefined;
     try {
-      message = joined(pieces);
+      message = this.#finish(frame);
     } catch {
       this.#sink.unfit(new Violation("Text that is not UTF-8"));
       return;
     }
     this.#waiters.shift();
     waiter.resolve(message);
+  }
+
+  /** The message whose last piece this is. @throws TypeError for text that isn't UTF-8. */
+  #finish({ text, payload }: DataFrame): Message {
+    const assembly = this.#assembly;
+    this.#assembly = undefined;
+    assembly?.append(payload);
+    const bytes = assembly?.finish() ?? payload;
+    return text ? decoder.decode(bytes) : bytes;
   }
 
   #serveEnd(): void {
@@ -212,18 +225,4 @@ export class Receiver {
     this.#limit = limit;
     this.#sink.credit(this.#received, limit);
   }
-}
-
-/** @throws TypeError for text that isn't UTF-8. */
-function joined(pieces: readonly DataFrame[]): Message {
-  const [first] = pieces;
-  if (first?.text === true) return pieces.map(({ payload }) => decoder.decode(payload)).join("");
-  if (first !== undefined && pieces.length === 1) return first.payload;
-  const bytes = new Uint8Array(pieces.reduce((sum, { payload }) => sum + payload.length, 0));
-  let at = 0;
-  for (const { payload } of pieces) {
-    bytes.set(payload, at);
-    at += payload.length;
-  }
-  return bytes;
 }

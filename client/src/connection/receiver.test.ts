@@ -1,0 +1,140 @@
+import { type DataFrame, limits } from "@messagepasser/protocol";
+import { describe, expect, test } from "vitest";
+import type { Message } from "./message.ts";
+import { MessageTooLarge, Receiver, Violation } from "./receiver.ts";
+
+const windowBytes = 262_144;
+
+class Harness {
+  readonly credits: number[] = [];
+  readonly faults: Error[] = [];
+  readonly receiver: Receiver;
+  #offset = 0;
+
+  constructor(maxMessageBytes = 1_000_000, window = windowBytes) {
+    this.receiver = new Receiver(
+      {
+        credit: (_, limit) => void this.credits.push(limit),
+        unfit: (error) => {
+          this.faults.push(error);
+          this.receiver.discard(error);
+        },
+      },
+      window,
+      maxMessageBytes,
+    );
+  }
+
+  /** A frame with one byte of payload in a batch of this size. */
+  frame(payloadBytes: number, part: Partial<DataFrame> = {}, batchBytes = payloadBytes): void {
+    const payload = new Uint8Array(new ArrayBuffer(batchBytes), 0, payloadBytes);
+    this.receiver.data({
+      kind: "data",
+      connection: 1,
+      last: true,
+      text: false,
+      offset: this.#offset,
+      payload,
+      ...part,
+    });
+    this.#offset += payloadBytes + limits.frameCostBytes;
+  }
+}
+
+describe("a receiver", () => {
+  test("keeps little more alive than its window, however small the payloads and large the batches are", async () => {
+    const harness = new Harness();
+    const count = Math.floor(windowBytes / (1 + limits.frameCostBytes));
+    for (let sent = 0; sent < count; sent++) harness.frame(1, {}, limits.maxBatchBytes);
+    const buffers = new Set<ArrayBufferLike>();
+    for (let taken = 0; taken < count; taken++) {
+      const message = await harness.receiver.receive(undefined);
+      if (message instanceof Uint8Array) buffers.add(message.buffer);
+    }
+    const kept = Array.from(buffers, ({ byteLength }) => byteLength).reduce((sum, bytes) => sum + bytes, 0);
+    expect(kept).toBeLessThan(6 * windowBytes);
+  });
+
+  test("puts a message of many tiny pieces together without keeping their batches", async () => {
+    const harness = new Harness();
+    const receiving = harness.receiver.receive(undefined);
+    for (let sent = 0; sent < 20_000; sent++) harness.frame(1, { last: sent === 19_999 }, 1_000);
+    const message = (await receiving) as Uint8Array;
+    expect(message).toHaveLength(20_000);
+    expect(message.buffer.byteLength).toBe(20_000);
+  });
+
+  test.each([
+    [100, 100, true],
+    [101, 100, false],
+    [0, 0, true],
+  ])("takes a message of %i bytes where %i are allowed: %s", async (size, max, isTaken) => {
+    for (const pieces of [1, 2]) {
+      const harness = new Harness(max);
+      if (pieces === 2) harness.frame(0, { last: false });
+      harness.frame(size);
+      const outcome = await harness.receiver.receive(undefined).then(
+        (message: Message | undefined) => message?.length,
+        (error: unknown) => error,
+      );
+      if (isTaken) expect(outcome).toBe(size);
+      else expect(outcome).toBeInstanceOf(MessageTooLarge);
+    }
+  });
+
+  test("takes data up to the limit and not one unit further", () => {
+    const harness = new Harness(1_000, 200);
+    harness.frame(84);
+    harness.frame(84);
+    expect(() => {
+      harness.frame(0);
+    }).toThrow(Violation);
+    const exact = new Harness(1_000, 200);
+    expect(() => {
+      exact.frame(185);
+    }).toThrow(Violation);
+  });
+
+  test("grants when half of the window is taken, and never less than before", async () => {
+    const harness = new Harness(1_000, 200);
+    harness.frame(83);
+    harness.frame(0);
+    await harness.receiver.receive(undefined);
+    expect(harness.credits).toEqual([]);
+    await harness.receiver.receive(undefined);
+    expect(harness.credits).toEqual([315]);
+  });
+
+  test("refuses a message of text and bytes, and text that is none", async () => {
+    const mixed = new Harness();
+    mixed.frame(1, { last: false, text: true });
+    expect(() => {
+      mixed.frame(1, { text: false });
+    }).toThrow(Violation);
+    const invalid = new Harness();
+    invalid.frame(1, { text: true, payload: new Uint8Array([0xff]) });
+    await expect(invalid.receiver.receive(undefined)).rejects.toBeInstanceOf(Violation);
+    expect(invalid.faults).toHaveLength(1);
+  });
+
+  test("gives text whose characters are split between pieces as one", async () => {
+    const harness = new Harness();
+    const [first, second] = [new Uint8Array([0xe2, 0x9c]), new Uint8Array([0x93])];
+    harness.frame(2, { last: false, text: true, payload: first });
+    harness.frame(1, { text: true, payload: second });
+    expect(await harness.receiver.receive(undefined)).toBe("✓");
+  });
+
+  test("serves those who wait in the order in which they came, and skips who has left", async () => {
+    const harness = new Harness();
+    const controller = new AbortController();
+    const first = harness.receiver.receive(undefined);
+    const left = harness.receiver.receive(controller.signal);
+    const last = harness.receiver.receive(undefined);
+    controller.abort(new Error("left"));
+    harness.frame(1);
+    harness.frame(2);
+    await expect(left).rejects.toThrow("left");
+    expect([(await first)?.length, (await last)?.length]).toEqual([1, 2]);
+  });
+});
