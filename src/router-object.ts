@@ -4,7 +4,7 @@ import { type ClientInfo, CredentialStore, type NewSecret } from "./credential-s
 import type { Env } from "./env.ts";
 import { type Admission, admissionOf } from "./identity.ts";
 import { Routing } from "./routing.ts";
-import { Addresses, SocketLink, SocketLinks } from "./socket-link.ts";
+import { Addresses, closeSocket, SocketLink, SocketLinks } from "./socket-link.ts";
 
 /** How long to wait before KV is tried again. KV takes one write a second for a key. */
 const kvRetryMs = 2_000;
@@ -73,9 +73,12 @@ export class RouterObject extends DurableObject<Env> {
     // It may be closing: what its client sent before a close comes while the close is known already.
     const link = this.#links.of(socket);
     if (link === undefined) {
-      // Messages that were on the way when the router closed the link still come.
-      if (socket.readyState !== WebSocket.OPEN) return;
-      socket.close(closeCodes.unreadableState, "This link was made by another version of the router: connect again");
+      // Nothing to do for one that the router has closed: messages that were on the way then still come.
+      closeSocket(
+        socket,
+        closeCodes.unreadableState,
+        "This link was made by another version of the router: connect again",
+      );
       return;
     }
     try {
@@ -121,7 +124,7 @@ export class RouterObject extends DurableObject<Env> {
   /** Admin: adds a client; `undefined` if the name is taken. */
   async addClient(name: string): Promise<NewSecret | undefined> {
     const client = this.#credentials.add(name);
-    await this.#syncToKv();
+    if (client !== undefined) await this.#copyToKv(name);
     return client;
   }
 
@@ -134,7 +137,7 @@ export class RouterObject extends DurableObject<Env> {
   async rotateClient(name: string): Promise<NewSecret | undefined> {
     const client = this.#credentials.rotate(name);
     this.#closeRevoked(name);
-    await this.#syncToKv();
+    if (client !== undefined) await this.#copyToKv(name);
     return client;
   }
 
@@ -142,7 +145,7 @@ export class RouterObject extends DurableObject<Env> {
   async revokeClient(name: string): Promise<boolean> {
     const existed = this.#credentials.revoke(name);
     this.#closeRevoked(name);
-    await this.#syncToKv();
+    if (existed) await this.#copyToKv(name);
     return existed;
   }
 
@@ -152,12 +155,18 @@ export class RouterObject extends DurableObject<Env> {
     this.#drop(link, goneReasons.over, closeCodes.revoked, "The secret was rotated or revoked");
   }
 
-  async #syncToKv(): Promise<void> {
-    if (!(await this.#credentials.syncToKv())) await this.ctx.storage.setAlarm(Date.now() + kvRetryMs);
+  async #copyToKv(name: string): Promise<void> {
+    // Set together with the change itself, so that it gets to KV also if KV fails or the object stops in between.
+    void this.ctx.storage.setAlarm(Date.now() + kvRetryMs);
+    try {
+      await this.#credentials.copyToKv(name);
+    } catch (error) {
+      console.warn("Cannot write a credential to KV: the alarm tries again", error);
+    }
   }
 
   override async alarm(): Promise<void> {
-    await this.#syncToKv();
+    if (!(await this.#credentials.syncToKv())) await this.ctx.storage.setAlarm(Date.now() + kvRetryMs);
   }
 }
 

@@ -64,11 +64,8 @@ export class SocketLink implements Link {
     if (this.isOpen) this.socket.send(batch);
   }
 
-  /** Ends the link; the client hears why. */
   close(code: number, reason: string): void {
-    this.send(encodeBatch(routerAddress, { kind: "closing", code, reason }));
-    // Reasons are ours, short and ASCII; the 123 bytes of RFC 6455 are a limit for what they quote.
-    if (this.isOpen) this.socket.close(code, reason.slice(0, 120));
+    closeSocket(this.socket, code, reason);
   }
 
   #save({ addresses, overflowed }: AttachedPairs): void {
@@ -84,6 +81,14 @@ export class SocketLink implements Link {
     };
     this.socket.serializeAttachment(attachment);
   }
+}
+
+/** Ends a link; the client hears why. */
+export function closeSocket(socket: WebSocket, code: number, reason: string): void {
+  if (socket.readyState !== WebSocket.OPEN) return;
+  socket.send(encodeBatch(routerAddress, { kind: "closing", code, reason }));
+  // Reasons are ours, short and ASCII; the 123 bytes of RFC 6455 are a limit for what they quote.
+  socket.close(code, reason.slice(0, 120));
 }
 
 class AttachedPairs implements Pairs {

@@ -89,7 +89,7 @@ describe("a realm's name", () => {
   });
 
   test("that is good stands in a URL's path as it is", () => {
-    const property = fc.property(fc.string({ unit: fc.constantFrom(..."az09-A_./%\u00e9 ") }), (realm) => {
+    const property = fc.property(fc.string({ unit: fc.constantFrom(..."az09-A_./%\u00e9 ".split("")) }), (realm) => {
       if (realmProblem(realm) !== undefined) return;
       expect(new URL(`https://router.example/${realm}`).pathname).toBe(`/${realm}`);
       expect(realm).toMatch(/^[a-z0-9-]+$/);

@@ -9,7 +9,7 @@ await peerIsThere("bob");
 
 console.log('\nopening a Connection "greeting" to bob');
 const greeting = await client.open("bob", "greeting", { metadata: { language: "English" } });
-console.log(`bob says "${await greeting.receive()}"`);
+console.log(`bob says "${String(await greeting.receive())}"`);
 await greeting.send("Good to hear from you, bob.");
 await greeting.end();
 await greeting.closed;

@@ -7,9 +7,9 @@ const client = await connect(url, { name: "bob", secret });
 console.log("connected");
 
 client.handle("greeting", async (connection) => {
-  console.log(`${connection.peer} opened "greeting", in ${connection.metadata["language"]}`);
+  console.log(`${connection.peer} opened "greeting", in ${connection.metadata["language"] ?? "an unknown language"}`);
   await connection.send(`Hello ${connection.peer}, this is bob!`);
-  console.log(`got the answer "${await connection.receive()}"`);
+  console.log(`got the answer "${String(await connection.receive())}"`);
   await connection.close();
 });
 

@@ -1,0 +1,8 @@
+// What `cloudflare:workers` gives the tests: wrangler.toml's bindings and the Worker itself.
+declare namespace Cloudflare {
+  type RouterEnv = import("../../src/env.ts").Env;
+  interface Env extends RouterEnv {}
+  interface GlobalProps {
+    mainModule: typeof import("../../src/worker.ts");
+  }
+}

@@ -1,0 +1,401 @@
+import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { closeCodes, errorCodes, goneReasons, heartbeat } from "@messagepasser/protocol";
+import { describe, expect, test } from "vitest";
+import { maxPairs, SocketLink } from "../../src/socket-link.ts";
+import { expectTalk, newSession, pairUp } from "./raw-link.ts";
+import { Realm } from "./realm.ts";
+
+/** The longest name in an attachment: 128 bytes of UTF-8 whose last character makes the rest take two bytes each there. */
+const longestName = `${"n".repeat(125)}亀`;
+
+/** All that a realm's life is made of, with `between` after every step. Returns how many steps there were. */
+async function liveALife(between: (realm: Realm, step: number) => Promise<void>): Promise<number> {
+  const realm = new Realm();
+  const addresses: number[] = [];
+  let steps = 0;
+  const step = (): Promise<void> => between(realm, steps++);
+  const bobsSession = newSession();
+  const { secret: bobsSecret } = await realm.add("bob");
+
+  using alice = await realm.join("alice");
+  await step();
+  using bob = await realm.link("bob", bobsSecret, bobsSession);
+  await step();
+  const toBob = await pairUp(alice, bob);
+  await step();
+  await expectTalk(alice, bob, toBob);
+  await step();
+  await expectTalk(alice, bob, toBob);
+  using carol = await realm.join("carol");
+  await step();
+  const toAlice = await pairUp(carol, alice);
+  await step();
+  await expectTalk(carol, alice, toAlice);
+  await step();
+
+  bob.close(1000, "see you");
+  expect(await bob.closed()).toEqual({ code: 1000, reason: "see you" });
+  expect(await alice.next()).toEqual({ kind: "gone", address: toBob.to, reason: goneReasons.lost });
+  await step();
+  using bobAgain = await realm.link("bob", bobsSecret, bobsSession);
+  await step();
+  alice.toPeer(toBob.to, Uint8Array.of(1));
+  expect(await alice.next()).toEqual({ kind: "gone", address: toBob.to, reason: goneReasons.lost });
+  const toBobAgain = await pairUp(bobAgain, alice);
+  await step();
+  await expectTalk(bobAgain, alice, toBobAgain);
+  await step();
+
+  using bobAnew = await realm.link("bob", bobsSecret);
+  expect(await bobAgain.closedByRouter()).toMatchObject({ code: closeCodes.superseded });
+  expect(await alice.next()).toEqual({ kind: "gone", address: toBobAgain.from, reason: goneReasons.superseded });
+  await step();
+  const toBobAnew = await pairUp(alice, bobAnew);
+  await step();
+  await expectTalk(alice, bobAnew, toBobAnew);
+  bobAnew.toRouter({ kind: "bye" });
+  expect(await bobAnew.closedByRouter()).toEqual({ code: 1000, reason: "Bye" });
+  expect(await alice.next()).toEqual({ kind: "gone", address: toBobAnew.to, reason: goneReasons.over });
+  await step();
+
+  await expectTalk(carol, alice, toAlice);
+  await step();
+  await realm.rotate("carol");
+  expect(await carol.closedByRouter()).toMatchObject({ code: closeCodes.revoked });
+  expect(await alice.next()).toEqual({ kind: "gone", address: toAlice.from, reason: goneReasons.over });
+  await step();
+  alice.toRouter({ kind: "list", request: 1, cursor: "" });
+  expect(await alice.next()).toEqual({ kind: "peers", request: 1, cursor: "", names: ["alice"] });
+
+  addresses.push(toBob.from, toBob.to, toAlice.from, toBobAgain.from, toBobAnew.to);
+  expect(new Set(addresses).size).toBe(addresses.length);
+  expect([toAlice.to, toBobAgain.to, toBobAnew.from]).toEqual([toBob.from, toBob.from, toBob.from]);
+  return steps;
+}
+
+describe("an object that hibernates", () => {
+  test("after any one step goes on as if it hadn't", async () => {
+    const steps = await liveALife(() => Promise.resolve());
+    expect(steps).toBeGreaterThan(10);
+    for (let chosen = 0; chosen < steps; chosen++) {
+      await liveALife(async (realm, step) => {
+        if (step === chosen) await evictDurableObject(realm.stub);
+      });
+    }
+  }, 60_000);
+
+  test("after every step goes on as if it hadn't", async () => {
+    await liveALife((realm) => evictDurableObject(realm.stub));
+  });
+
+  test("answers heartbeats without waking", async () => {
+    const realm = new Realm();
+    using alice = await realm.join("alice");
+    await evictDurableObject(realm.stub);
+    alice.socket.send(heartbeat.ping);
+    expect(await alice.next()).toEqual({ kind: "text", text: heartbeat.pong });
+    // Only what runs can be evicted.
+    await expect(evictDurableObject(realm.stub)).rejects.toThrow(/not.*running/i);
+    expect(await alice.outcome()).toBe("open");
+    await evictDurableObject(realm.stub);
+  });
+
+  test("loses no pair when links come back to memory in different ways", async () => {
+    const realm = new Realm();
+    using alice = await realm.join("alice");
+    using bob = await realm.join("bob");
+    using carol = await realm.join("carol");
+    using dave = await realm.join("dave");
+    await evictDurableObject(realm.stub);
+    // Bob's link comes back by its name first, then by an event of its own socket, then by its address.
+    const toBob = await pairUp(alice, bob);
+    const toCarol = await pairUp(bob, carol);
+    bob.toPeer(toBob.from, Uint8Array.of(7));
+    expect(await alice.next()).toEqual({ kind: "segment", from: toBob.to, bytes: Uint8Array.of(7) });
+    const fromDave = await pairUp(dave, bob);
+    await evictDurableObject(realm.stub);
+    await expectTalk(bob, carol, toCarol);
+    await expectTalk(alice, bob, toBob);
+    await expectTalk(dave, bob, fromDave);
+    await evictDurableObject(realm.stub);
+    bob.close(1000);
+    for (const link of [alice, carol, dave])
+      expect(await link.next()).toMatchObject({ kind: "gone", address: toBob.to });
+  });
+
+  test("finds one and the same socket however it asks", async () => {
+    const realm = new Realm();
+    using alice = await realm.join("alice");
+    const address = await alice.ownAddress();
+    await evictDurableObject(realm.stub);
+    let ofEvent: WebSocket | undefined;
+    await runInDurableObject(realm.stub, (object) => {
+      const { webSocketMessage } = object;
+      object.webSocketMessage = (socket, message) => {
+        ofEvent = socket;
+        webSocketMessage.call(object, socket, message);
+      };
+    });
+    expect(await alice.outcome()).toBe("open");
+    await runInDurableObject(realm.stub, (_object, state) => {
+      expect(ofEvent).toBeDefined();
+      for (const tag of ["name:alice", `address:${address}`, undefined]) {
+        const sockets = state.getWebSockets(tag);
+        expect(sockets).toHaveLength(1);
+        expect(sockets[0] === ofEvent, String(tag)).toBe(true);
+      }
+    });
+  });
+
+  test("hears to the end what a client sent right before its close, and then that it is gone", async () => {
+    const realm = new Realm();
+    using alice = await realm.join("alice");
+    using bob = await realm.join("bob");
+    using carol = await realm.join("carol");
+    const toBob = await pairUp(alice, bob);
+    await evictDurableObject(realm.stub);
+    bob.toPeer(toBob.from, Uint8Array.of(1));
+    bob.open("carol", 2);
+    bob.close(1000);
+    expect(await alice.next()).toEqual({ kind: "segment", from: toBob.to, bytes: Uint8Array.of(1) });
+    expect(await carol.next()).toMatchObject({ kind: "incoming", peer: "bob", connection: 2 });
+    for (const link of [alice, carol]) {
+      expect(await link.next()).toEqual({ kind: "gone", address: toBob.to, reason: goneReasons.lost });
+    }
+  });
+
+  test("keeps the name with the new link when the old one's close is handled only after that", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    using alice = await realm.join("alice");
+    using old = await realm.link("bob", secret);
+    const toOld = await pairUp(alice, old);
+    await evictDurableObject(realm.stub);
+    let handleClose: (() => void) | undefined;
+    await runInDurableObject(realm.stub, (object) => {
+      const { webSocketClose } = object;
+      object.webSocketClose = (...close) => {
+        handleClose = () => webSocketClose.apply(object, close);
+      };
+    });
+    old.close(1000);
+    await expect.poll(() => handleClose).toBeDefined();
+    using heir = await realm.link("bob", secret);
+    await runInDurableObject(realm.stub, () => handleClose?.());
+    expect(await old.closed()).toMatchObject({ code: 1000 });
+    expect(await alice.next()).toEqual({ kind: "gone", address: toOld.to, reason: goneReasons.lost });
+    await expectTalk(alice, heir, await pairUp(alice, heir));
+  });
+
+  test("forgets those who are gone in what it keeps, too", async () => {
+    const realm = new Realm();
+    using alice = await realm.join("alice");
+    using bob = await realm.join("bob");
+    await pairUp(alice, bob);
+    const pairsOf = (name: string): Promise<number> =>
+      runInDurableObject(realm.stub, (_object, state) => {
+        const [socket] = state.getWebSockets(`name:${name}`);
+        const link = socket && SocketLink.restore(socket);
+        return [...(link?.pairs ?? [])].length;
+      });
+    expect(await pairsOf("alice")).toBe(1);
+    bob.close(1000);
+    await alice.nextOf("gone");
+    expect(await pairsOf("alice")).toBe(0);
+  });
+
+  test("lists everybody", async () => {
+    const realm = new Realm();
+    const names = ["alice", "bob", "carol", longestName];
+    const links = await Promise.all(names.map((name) => realm.join(name)));
+    await evictDurableObject(realm.stub);
+    links[0]?.toRouter({ kind: "list", request: 1, cursor: "" });
+    expect(await links[0]?.next()).toEqual({ kind: "peers", request: 1, cursor: "", names });
+    for (const link of links) link[Symbol.dispose]();
+  });
+});
+
+describe("addresses", () => {
+  test("are never given twice, over evictions with and without sockets, aborts and more links than a block has", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const addresses: number[] = [];
+    const connect = async (count: number): Promise<void> => {
+      for (let number = 0; number < count; number++) {
+        using link = await realm.link("alice", secret);
+        addresses.push(await link.ownAddress());
+      }
+    };
+    await connect(70);
+    await evictDurableObject(realm.stub);
+    await connect(3);
+    await evictDurableObject(realm.stub, { webSockets: "close" });
+    await connect(3);
+    await abortAllDurableObjects();
+    await connect(33);
+    expect(new Set(addresses).size).toBe(70 + 3 + 3 + 33);
+    expect(Math.min(...addresses)).toBeGreaterThan(0);
+  });
+
+  test("of another realm say nothing: each realm counts for itself and passes on nothing", async () => {
+    const [home, work] = [new Realm(), new Realm()];
+    using alice = await home.join("alice");
+    using bob = await work.join("bob");
+    using carol = await work.join("carol");
+    const { to } = await pairUp(bob, carol);
+    alice.toPeer(to, Uint8Array.of(1));
+    expect(await alice.next()).toEqual({ kind: "gone", address: to, reason: goneReasons.lost });
+    await carol.expectNothing();
+  });
+});
+
+describe("an object that is gone with its sockets", () => {
+  test("takes everybody back, with nothing of the names or pairs in the way", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    const session = newSession();
+    using alice = await realm.join("alice");
+    using bob = await realm.link("bob", secret, session);
+    const before = await pairUp(alice, bob);
+    await evictDurableObject(realm.stub, { webSockets: "close" });
+    expect((await alice.closed()).code).toBe(1006);
+    expect((await bob.closed()).code).toBe(1006);
+    using bobAgain = await realm.link("bob", secret, session);
+    bobAgain.open("alice");
+    expect(await bobAgain.next()).toMatchObject({ kind: "refused", code: errorCodes.peerAbsent });
+    bobAgain.toPeer(before.from, Uint8Array.of(1));
+    expect(await bobAgain.next()).toMatchObject({ kind: "gone", address: before.from });
+  });
+});
+
+describe("an attachment that this version can't read", () => {
+  const attachments: [string, unknown][] = [
+    ["of a later version", { version: 2, address: 1, name: "bob" }],
+    ["without a version", { address: 1, name: "bob" }],
+    ["that is a text", "bob"],
+    ["that is a list", [1]],
+    ["that is null", null],
+  ];
+
+  test.for(attachments)(
+    "%s has its link closed as retryable at its next message; nobody reaches it before",
+    async ([, attachment]) => {
+      const realm = new Realm();
+      const { secret } = await realm.add("bob");
+      using alice = await realm.join("alice");
+      using bob = await realm.link("bob", secret);
+      using carol = await realm.join("carol");
+      const toBob = await pairUp(alice, bob);
+      const toCarol = await pairUp(alice, carol);
+      await runInDurableObject(realm.stub, (_object, state) => {
+        for (const socket of state.getWebSockets("name:bob")) socket.serializeAttachment(attachment);
+      });
+      await evictDurableObject(realm.stub);
+
+      alice.toPeer(toBob.to, Uint8Array.of(1));
+      expect(await alice.next()).toEqual({ kind: "gone", address: toBob.to, reason: goneReasons.lost });
+      alice.open("bob");
+      expect(await alice.next()).toMatchObject({ kind: "refused", code: errorCodes.peerAbsent });
+      alice.toRouter({ kind: "list", request: 1, cursor: "" });
+      expect(await alice.next()).toMatchObject({ kind: "peers", names: ["alice", "carol"] });
+
+      bob.toPeer(toBob.from, Uint8Array.of(1));
+      expect(await bob.closedByRouter()).toEqual({
+        code: closeCodes.unreadableState,
+        reason: "This link was made by another version of the router: connect again",
+      });
+      await expectTalk(alice, carol, toCarol);
+      using bobAgain = await realm.link("bob", secret);
+      await expectTalk(alice, bobAgain, await pairUp(alice, bobAgain));
+    },
+  );
+
+  test("doesn't keep its client from connecting again, or from closing", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    using bob = await realm.link("bob", secret);
+    await runInDurableObject(realm.stub, (_object, state) => {
+      for (const socket of state.getWebSockets()) socket.serializeAttachment({ version: 2 });
+    });
+    await evictDurableObject(realm.stub);
+    using bobAgain = await realm.link("bob", secret);
+    expect(await bobAgain.outcome()).toBe("open");
+    bob.close(1000);
+    expect(await bob.closed()).toMatchObject({ code: 1000 });
+    expect(await bobAgain.outcome()).toBe("open");
+  });
+});
+
+describe("a link with all the pairs that it may have", () => {
+  /** Fills links' lists with addresses that nobody has. */
+  async function fill(realm: Realm, ...names: readonly string[]): Promise<void> {
+    // The object's own view of the link must not outlive what is written here, on either side.
+    await evictDurableObject(realm.stub);
+    await runInDurableObject(realm.stub, (_object, state) => {
+      for (const name of names) {
+        const [socket] = state.getWebSockets(`name:${name}`);
+        const link = socket && SocketLink.restore(socket);
+        if (link === undefined) throw new Error("No link");
+        let count = [...link.pairs].length;
+        while (link.pairs.add(0xffff_ffff - count)) count++;
+        expect(count).toBe(maxPairs);
+      }
+    });
+    await evictDurableObject(realm.stub);
+  }
+
+  test("still fits its attachment, with the longest name, and the limit is near", async () => {
+    const realm = new Realm();
+    expect(new TextEncoder().encode(longestName)).toHaveLength(128);
+    using full = await realm.join(longestName);
+    await fill(realm, longestName);
+    using alice = await realm.join("alice");
+    await pairUp(alice, full);
+    await runInDurableObject(realm.stub, (_object, state) => {
+      const [socket] = state.getWebSockets(`name:${longestName}`);
+      if (socket === undefined) throw new Error("No socket");
+      const attachment = socket.deserializeAttachment() as { pairs: Uint32Array };
+      expect(attachment.pairs).toHaveLength(maxPairs);
+      expect(attachment).toMatchObject({ name: longestName, overflowed: true });
+      const tooMany = { ...attachment, pairs: new Uint32Array(maxPairs + 150) };
+      expect(() => socket.serializeAttachment(tooMany)).toThrow(/16384/);
+    });
+    expect(await full.outcome()).toBe("open");
+  });
+
+  test("goes on talking with newcomers on the strength of their entries, over hibernation, and they hear of its end", async () => {
+    const realm = new Realm();
+    using full = await realm.join("full");
+    using alice = await realm.join("alice");
+    using bob = await realm.join("bob");
+    using stranger = await realm.join("stranger");
+    await fill(realm, "full");
+    const toFull = await pairUp(alice, full);
+    const toBob = await pairUp(full, bob);
+    await expectTalk(alice, full, toFull);
+    await evictDurableObject(realm.stub);
+    await expectTalk(alice, full, toFull);
+    await expectTalk(full, bob, toBob);
+    await evictDurableObject(realm.stub);
+    full.close(1000);
+    expect(await alice.next()).toMatchObject({ kind: "gone", address: toFull.to });
+    expect(await bob.next()).toMatchObject({ kind: "gone", address: toFull.to });
+    await stranger.expectNothing();
+  });
+
+  test("hears of the end of those that it has no entry of, and is refused pairs with others as full as it is", async () => {
+    const realm = new Realm();
+    using full = await realm.join("full");
+    using alsoFull = await realm.join("also full");
+    using alice = await realm.join("alice");
+    await fill(realm, "full", "also full");
+    const toFull = await pairUp(alice, full);
+    full.open("also full", 3);
+    expect(await full.next()).toMatchObject({ kind: "refused", connection: 3, code: errorCodes.busy });
+    await alsoFull.expectNothing();
+    await evictDurableObject(realm.stub);
+    alice.close(1000);
+    expect(await full.next()).toEqual({ kind: "gone", address: toFull.from, reason: goneReasons.lost });
+    await alsoFull.expectNothing();
+  });
+});

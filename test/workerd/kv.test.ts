@@ -1,0 +1,342 @@
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { isRetryable, subprotocols } from "@messagepasser/protocol";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { type CredentialRecord, credentialKey } from "../../src/credential-record.ts";
+import { CredentialStore } from "../../src/credential-store.ts";
+import type { Env } from "../../src/env.ts";
+import { mintSecret } from "../../src/secret.ts";
+import worker from "../../src/worker.ts";
+import { authSubprotocol, basic, closingOf, upgrade } from "./raw-link.ts";
+import { expectProblem, Realm } from "./realm.ts";
+
+beforeEach(() => {
+  // That KV fails is logged, as it should be.
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+  return () => warn.mockRestore();
+});
+
+async function statusOf(realm: Realm, name: string, secret: string): Promise<number> {
+  const response = await upgrade(`/connect/${realm.name}`, { authorization: basic(name, secret) });
+  response.webSocket?.accept();
+  response.webSocket?.close(1000);
+  if (response.status !== 101) await expectProblem(response, 401, "unauthorized");
+  return response.status;
+}
+
+function kvOf(realm: Realm, name: string): Promise<CredentialRecord | null> {
+  return env.CREDENTIALS.get<CredentialRecord>(credentialKey(realm.name, name), "json");
+}
+
+describe("KV's copy of the credentials", () => {
+  test("has each change as soon as the admin API has answered, and never the secret itself", async () => {
+    const realm = new Realm();
+    const added = await realm.add("alice");
+    const first = await kvOf(realm, "alice");
+    expect(first).toEqual({
+      version: 1,
+      leastRevision: 1,
+      secrets: [{ id: added.secretId, revision: 1, hash: expect.any(String) }],
+    });
+    expect(JSON.stringify(first)).not.toContain(added.secret.slice(3));
+    await realm.rotate("alice");
+    expect(await kvOf(realm, "alice")).toMatchObject({ leastRevision: 2, secrets: [{ revision: 2 }] });
+    await realm.revoke("alice");
+    expect(await kvOf(realm, "alice")).toEqual({ version: 1, leastRevision: 3, secrets: [] });
+  });
+
+  test("keeps realms and names apart", async () => {
+    const [home, work] = [new Realm(), new Realm()];
+    await home.add("alice");
+    await work.add("alice");
+    await work.revoke("alice");
+    expect(await kvOf(home, "alice")).toMatchObject({ leastRevision: 1 });
+  });
+
+  test("may lack a client: the realm's object decides", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    await env.CREDENTIALS.delete(credentialKey(realm.name, "alice"));
+    expect(await statusOf(realm, "alice", secret)).toBe(101);
+    await realm.revoke("alice");
+    await env.CREDENTIALS.delete(credentialKey(realm.name, "alice"));
+    expect(await statusOf(realm, "alice", secret)).toBe(401);
+  });
+
+  test("may be from before a rotation or a revocation, and still lets nobody in", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const old = JSON.stringify(await kvOf(realm, "alice"));
+    const rotated = await realm.rotate("alice");
+    await env.CREDENTIALS.put(credentialKey(realm.name, "alice"), old);
+    expect(await statusOf(realm, "alice", secret)).toBe(401);
+    expect(await statusOf(realm, "alice", rotated.secret)).toBe(101);
+    await realm.revoke("alice");
+    await env.CREDENTIALS.put(credentialKey(realm.name, "alice"), old);
+    expect(await statusOf(realm, "alice", secret)).toBe(401);
+    expect(await statusOf(realm, "alice", rotated.secret)).toBe(401);
+  });
+
+  const unreadable: [string, string][] = [
+    ["that is empty", ""],
+    ["that is no JSON", "{"],
+    ["that is null", "null"],
+    ["that is a number", "7"],
+    ["that is a list", "[]"],
+    ["without fields", "{}"],
+    ["whose revision is a text", '{"version":1,"leastRevision":"x","secrets":[]}'],
+    ["of another version", '{"version":2,"leastRevision":1000000,"secrets":[]}'],
+    ["that isn't UTF-8", "\ud800"],
+  ];
+  test.for(unreadable)("with a record %s leaves the decision to the realm's object", async ([, text]) => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const { secret: newSecret } = await realm.rotate("alice");
+    await env.CREDENTIALS.put(credentialKey(realm.name, "alice"), text);
+    expect(await statusOf(realm, "alice", newSecret)).toBe(101);
+    expect(await statusOf(realm, "alice", secret)).toBe(401);
+    expect(await statusOf(realm, "alice", "mp_guess")).toBe(401);
+  });
+
+  test("that fails leaves the decision to the realm's object", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const failing = counting({ get: () => Promise.reject(new Error("KV is down")) });
+    expect((await failing.upgrade(realm, secret)).status).toBe(101);
+    expect((await failing.upgrade(realm, mintSecret(env.MP_PEPPER, realm.name, "alice", 1).text)).status).toBe(401);
+  });
+});
+
+interface Counting {
+  readonly kvReads: number;
+  readonly objectRequests: number;
+  upgrade(realm: Realm, secret: string): Promise<Response>;
+}
+
+/** The Worker with bindings that count what is asked of them. */
+function counting(kv: { get(key: string, type: "json"): Promise<unknown> } = env.CREDENTIALS): Counting {
+  const count = { kvReads: 0, objectRequests: 0 };
+  const counted: Env = {
+    ...bindings(),
+    // The Worker uses no more of a namespace than what stands here.
+    CREDENTIALS: {
+      get(key: string, type: "json") {
+        count.kvReads++;
+        return kv.get(key, type);
+      },
+    } as KVNamespace,
+    ROUTER: {
+      getByName(name: string) {
+        count.objectRequests++;
+        return env.ROUTER.getByName(name);
+      },
+    } as Env["ROUTER"],
+  };
+  return {
+    get kvReads() {
+      return count.kvReads;
+    },
+    get objectRequests() {
+      return count.objectRequests;
+    },
+    async upgrade({ name }, secret) {
+      const headers = {
+        upgrade: "websocket",
+        "sec-websocket-protocol": subprotocols.native,
+        authorization: basic("alice", secret),
+      };
+      const response = await worker.fetch(new Request(`https://router.test/connect/${name}`, { headers }), counted);
+      response.webSocket?.accept();
+      response.webSocket?.close(1000);
+      return response;
+    },
+  };
+}
+
+function bindings(): Env {
+  const { ROUTER, CREDENTIALS, MP_ADMIN_TOKEN, MP_PEPPER } = env;
+  return { ROUTER, CREDENTIALS, MP_ADMIN_TOKEN, MP_PEPPER };
+}
+
+describe("what an upgrade costs", () => {
+  test("is one read of KV and one request to the object for a good secret", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const worker = counting();
+    expect((await worker.upgrade(realm, secret)).status).toBe(101);
+    expect([worker.kvReads, worker.objectRequests]).toEqual([1, 1]);
+  });
+
+  test("is neither for a guess", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const worker = counting();
+    const flipped = secret.slice(0, 20) + (secret[20] === "A" ? "B" : "A") + secret.slice(21);
+    const guesses = ["", "x", flipped, mintSecret("another pepper", realm.name, "alice", 1).text];
+    for (const guess of guesses) expect((await worker.upgrade(realm, guess)).status).toBe(401);
+    expect([worker.kvReads, worker.objectRequests]).toEqual([0, 0]);
+  });
+
+  test("is one read of KV, and no object, for a secret that KV knows to be over", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    await realm.rotate("alice");
+    const worker = counting();
+    expect((await worker.upgrade(realm, secret)).status).toBe(401);
+    expect([worker.kvReads, worker.objectRequests]).toEqual([1, 0]);
+  });
+});
+
+describe("a router without its secrets", () => {
+  async function answerOf(path: string, missing: Partial<Env>, headers: Record<string, string>): Promise<Response> {
+    return worker.fetch(new Request(`https://router.test${path}`, { headers }), { ...bindings(), ...missing });
+  }
+
+  test("lets nobody in without a pepper, and says what to do", async () => {
+    const headers = {
+      upgrade: "websocket",
+      "sec-websocket-protocol": subprotocols.native,
+      authorization: basic("alice", "x"),
+    };
+    const response = await answerOf("/connect", { MP_PEPPER: "" }, headers);
+    expect(await expectProblem(response, 503, "not-configured")).toContain("wrangler secret put MP_PEPPER");
+  });
+
+  test("has no admin API without a token or a pepper, whatever is sent", async () => {
+    for (const authorization of ["Bearer ", "Bearer", "Bearer undefined", "", `Bearer ${env.MP_ADMIN_TOKEN}`]) {
+      for (const missing of [{ MP_ADMIN_TOKEN: "" }, { MP_PEPPER: "" }]) {
+        const response = await answerOf("/admin/v1/realms/home/clients", missing, { authorization });
+        expect(await expectProblem(response, 503, "not-configured")).toContain("wrangler secret put");
+      }
+    }
+  });
+});
+
+test("an object that runs another version than the Worker is worth another try, for a program and for a page", async () => {
+  const realm = new Realm();
+  const { secret } = await realm.add("alice");
+  // All that the Worker asks of the namespace.
+  const ROUTER = {
+    getByName: () => ({ fetch: () => Promise.resolve(new Response(null, { status: 503 })) }),
+  } as unknown as Env["ROUTER"];
+  const answerTo = (headers: Record<string, string>): Response | Promise<Response> =>
+    worker.fetch(
+      new Request(`https://router.test/connect/${realm.name}`, { headers: { upgrade: "websocket", ...headers } }),
+      { ...bindings(), ROUTER },
+    );
+  const { native } = subprotocols;
+  const toProgram = await answerTo({ "sec-websocket-protocol": native, authorization: basic("alice", secret) });
+  await expectProblem(toProgram, 503, "restarting");
+  const toPage = await answerTo({ "sec-websocket-protocol": `${native}, ${authSubprotocol("alice", secret)}` });
+  const { code } = await closingOf(toPage);
+  expect(isRetryable(code)).toBe(true);
+});
+
+describe("a change that KV doesn't take", () => {
+  interface FlakyKv {
+    readonly puts: string[];
+    isDown: boolean;
+    put(key: string, value: string): Promise<void>;
+  }
+
+  function flakyKv(): FlakyKv {
+    return {
+      puts: [],
+      isDown: true,
+      put(key, value) {
+        if (this.isDown) return Promise.reject(new Error("KV is down"));
+        this.puts.push(`${key} ${value}`);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  test("stands in the object at once, and is written to KV when KV is back, in its newest state only", async () => {
+    const realm = new Realm();
+    await runInDurableObject(realm.stub, async (_object, state) => {
+      const kv = flakyKv();
+      // The store puts into KV, and nothing else.
+      const store = new CredentialStore(state.storage.sql, kv as unknown as KVNamespace, env.MP_PEPPER, realm.name);
+      const { secret } = store.add("alice") ?? { secret: "" };
+      expect(secret).toMatch(/^mp_/);
+      expect(await store.syncToKv()).toBe(false);
+      store.rotate("alice");
+      expect(await store.syncToKv()).toBe(false);
+      kv.isDown = false;
+      expect(await store.syncToKv()).toBe(true);
+      expect(kv.puts).toHaveLength(1);
+      expect(kv.puts[0]).toContain(`${credentialKey(realm.name, "alice")} {"version":1,"leastRevision":2`);
+      expect(await store.syncToKv()).toBe(true);
+      expect(kv.puts).toHaveLength(1);
+    });
+  });
+
+  test("that comes while another is written is written after it", async () => {
+    const realm = new Realm();
+    await runInDurableObject(realm.stub, async (_object, state) => {
+      const puts: string[] = [];
+      const held = Promise.withResolvers<void>();
+      const kv = {
+        put(_key: string, value: string): Promise<void> {
+          puts.push(value);
+          return puts.length === 1 ? held.promise : Promise.resolve();
+        },
+      };
+      const store = new CredentialStore(state.storage.sql, kv as unknown as KVNamespace, env.MP_PEPPER, realm.name);
+      store.add("alice");
+      const first = store.syncToKv();
+      store.rotate("alice");
+      held.resolve();
+      await first;
+      await store.syncToKv();
+      expect(puts.map((value) => (JSON.parse(value) as CredentialRecord).leastRevision)).toEqual([1, 2]);
+    });
+  });
+
+  test("doesn't fail the request, and is tried again by the object's alarm until it is taken", async () => {
+    const realm = new Realm();
+    const kv = flakyKv();
+    const client = await runInDurableObject(realm.stub, async (object, { storage }) => {
+      const withFlakyKv = { ...bindings(), CREDENTIALS: kv as unknown as KVNamespace };
+      Object.defineProperty(object, "env", { value: withFlakyKv });
+      const added = await object.addClient("alice");
+      expect(await storage.getAlarm()).not.toBeNull();
+      return added;
+    });
+    expect(await statusOf(realm, "alice", client?.secret ?? "")).toBe(101);
+    expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
+    expect(kv.puts).toEqual([]);
+    kv.isDown = false;
+    expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
+    expect(kv.puts).toHaveLength(1);
+    expect(await runDurableObjectAlarm(realm.stub)).toBe(false);
+  });
+
+  test("has its alarm set before KV is asked, in case the object stops then", async () => {
+    const realm = new Realm();
+    const alarms = await runInDurableObject(realm.stub, async (object, { storage }) => {
+      const seen: (number | null)[] = [];
+      const kv = { put: async () => void seen.push(await storage.getAlarm()) };
+      Object.defineProperty(object, "env", { value: { ...bindings(), CREDENTIALS: kv } });
+      await object.addClient("alice");
+      await object.rotateClient("alice");
+      await object.revokeClient("alice");
+      return seen;
+    });
+    expect(alarms).toEqual([expect.any(Number), expect.any(Number), expect.any(Number)]);
+  });
+
+  test("is written once, however many others are being written", async () => {
+    const realm = new Realm();
+    const count = 20;
+    const puts = await runInDurableObject(realm.stub, async (object) => {
+      const keys: string[] = [];
+      const kv = { put: (key: string) => Promise.resolve(void keys.push(key)) };
+      Object.defineProperty(object, "env", { value: { ...bindings(), CREDENTIALS: kv } });
+      await Promise.all(Array.from({ length: count }, (_, number) => object.addClient(`client ${number}`)));
+      return keys;
+    });
+    expect(puts).toHaveLength(count);
+    expect(new Set(puts).size).toBe(count);
+  });
+});

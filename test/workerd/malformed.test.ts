@@ -1,0 +1,262 @@
+import { Buffer } from "node:buffer";
+import {
+  closeCodes,
+  encodeBatch,
+  goneReasons,
+  limits,
+  ProtocolError,
+  RouterFrameReader,
+  SegmentReader,
+} from "@messagepasser/protocol";
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import invalidVectors from "../../protocol/vectors/invalid.json" with { type: "json" };
+import { expectTalk, framesOf, pairUp, type RawLink, segment } from "./raw-link.ts";
+import { Realm } from "./realm.ts";
+
+type Hex = string | readonly (string | { readonly repeat: readonly (string | number)[] })[];
+
+/** Bytes as vectors/README.md says that they are written. */
+function fromHex(hex: Hex): Uint8Array {
+  const pieces = (typeof hex === "string" ? [hex] : hex).map((piece) =>
+    typeof piece === "string" ? piece : String(piece.repeat[0]).repeat(Number(piece.repeat[1])),
+  );
+  return new Uint8Array(Buffer.from(pieces.join("").replaceAll(" ", ""), "hex"));
+}
+
+/** How far the router reads: segments, and frames only where they are for it. */
+function problemForRouter(batch: Uint8Array): ProtocolError | "bye" | undefined {
+  try {
+    const segments = new SegmentReader(batch);
+    while (segments.next()) {
+      if (segments.address !== 0) continue;
+      const frames = new RouterFrameReader(batch, segments.start, segments.end);
+      for (let frame = frames.next(); frame !== undefined; frame = frames.next())
+        if (frame.kind === "bye") return "bye";
+    }
+    return undefined;
+  } catch (error) {
+    if (error instanceof ProtocolError) return error;
+    throw error;
+  }
+}
+
+const realm = new Realm();
+/** Go on talking whatever Mallory sends. */
+let alice: RawLink;
+let bob: RawLink;
+let bystanders: { from: number; to: number };
+/** Talks with Mallory, and hears of her end. */
+let victim: RawLink;
+let secret: string;
+let mallory: RawLink;
+let malloryAddress: number;
+let victimAddress: number;
+
+beforeAll(async () => {
+  alice = await realm.join("alice");
+  bob = await realm.join("bob");
+  bystanders = await pairUp(alice, bob);
+  victim = await realm.join("victim");
+  ({ secret } = await realm.add("mallory"));
+});
+
+beforeEach(async () => {
+  await newMallory();
+  return async () => {
+    await expectTalk(alice, bob, bystanders);
+    mallory[Symbol.dispose]();
+  };
+});
+
+afterAll(() => {
+  for (const link of [alice, bob, victim]) link[Symbol.dispose]();
+});
+
+/** A new link for Mallory, paired with the victim, who forgets the one before. */
+async function newMallory(): Promise<void> {
+  mallory = await realm.link("mallory", secret);
+  mallory.open("victim");
+  for (;;) {
+    const heard = await victim.next();
+    if (heard.kind !== "incoming") continue;
+    malloryAddress = heard.address;
+    break;
+  }
+  ({ address: victimAddress } = await mallory.nextOf("routed"));
+}
+
+async function expectCutOff(reason: string): Promise<void> {
+  expect(await mallory.closedByRouter()).toEqual({ code: closeCodes.malformed, reason });
+  expect(await victim.next()).toEqual({ kind: "gone", address: malloryAddress, reason: goneReasons.lost });
+}
+
+const batches = invalidVectors
+  .filter(({ range }) => range === "batch")
+  .map((vector) => ({ ...vector, bytes: fromHex(vector.hex) }));
+const forRouter = batches.filter(({ bytes }) => problemForRouter(bytes) instanceof ProtocolError);
+const behindBye = batches.filter(({ bytes }) => problemForRouter(bytes) === "bye");
+const forPeers = batches.filter(({ bytes }) => problemForRouter(bytes) === undefined);
+
+describe("a link that sends an invalid batch of the vectors", () => {
+  test("of each kind is tested below", () => {
+    expect(forRouter.length + behindBye.length + forPeers.length).toBe(batches.length);
+    for (const kind of [forRouter, behindBye, forPeers]) expect(kind.length).toBeGreaterThan(0);
+  });
+
+  test.for(forRouter)("is closed with the rule and the place: $comment", async ({ bytes, error }) => {
+    mallory.send(bytes);
+    await expectCutOff(error);
+  });
+
+  test.for(behindBye)(
+    "behind a bye has said bye, and is closed for the rest without it: $comment",
+    async ({ bytes, error }) => {
+      mallory.send(bytes);
+      expect(await mallory.closedByRouter()).toEqual({ code: 1000, reason: "Bye" });
+      expect(await victim.next()).toEqual({ kind: "gone", address: malloryAddress, reason: goneReasons.over });
+      await newMallory();
+      // A frame of an unknown type that may be ignored, of the same length.
+      const withoutBye = bytes.with(8, 0xbf);
+      mallory.send(withoutBye);
+      await expectCutOff(error);
+    },
+  );
+
+  test.for(forPeers)(
+    "that only the other end can find invalid stays, and the other end gets it: $comment",
+    async ({ bytes }) => {
+      mallory.send(bytes);
+      const heard = await mallory.nextOf("gone");
+      expect(heard).toEqual({ kind: "gone", address: 7, reason: goneReasons.lost });
+      expect(await mallory.outcome()).toBe("open");
+      const segments = new SegmentReader(bytes);
+      segments.next();
+      const frames = bytes.slice(segments.start, segments.end);
+      mallory.toPeer(victimAddress, frames);
+      expect(await victim.next()).toEqual({ kind: "segment", from: malloryAddress, bytes: frames });
+    },
+  );
+});
+
+test.for(invalidVectors.filter(({ range }) => range === "router"))(
+  "a link that sends the router an invalid frame is closed: $comment",
+  async ({ hex, error }) => {
+    const bytes = segment(0, fromHex(hex));
+    const problem = problemForRouter(bytes);
+    if (problem === "bye" || problem === undefined) {
+      // A good frame stood before, or the frame is bad only in the router's mouth: either way it must not go unanswered.
+      mallory.send(bytes);
+      expect(await mallory.outcome()).not.toBe("open");
+      return;
+    }
+    mallory.send(bytes);
+    const { code, reason } = await mallory.closedByRouter();
+    expect(code).toBe(closeCodes.malformed);
+    // A frame before the bad one may be refused already, since only the router sends it.
+    if (!reason.includes("is the router's to send")) expect(reason).toBe(problem.message);
+    // The place counts from the start of the batch, the vector's from the start of the segment's frames.
+    expect(problem.message).toBe(error.replace(/\d+$/, (at) => String(Number(at) + 8)));
+    expect(await victim.next()).toEqual({ kind: "gone", address: malloryAddress, reason: goneReasons.lost });
+  },
+);
+
+test("every truncation of a good batch closes the link at the cut, after what was whole has arrived", async () => {
+  const pieces = (): Uint8Array[] => [
+    segment(victimAddress, Uint8Array.of(1, 2, 3)),
+    segment(0, framesOf({ kind: "list", request: 7, cursor: "" }, { kind: "list", request: 8, cursor: "é" })),
+    segment(victimAddress, Uint8Array.of(4, 5, 6, 7)),
+  ];
+  const whole = pieces().reduce((sum, { length }) => sum + length, 0);
+  for (let length = 1; length <= whole; length++) {
+    const batch = Uint8Array.from(pieces().flatMap((piece) => [...piece])).subarray(0, length);
+    mallory.send(batch);
+    let start = 0;
+    let isCut = false;
+    const expectedAtVictim: Uint8Array[] = [];
+    for (const piece of pieces()) {
+      if (start + piece.length > length) {
+        isCut = start < length;
+        break;
+      }
+      if (piece[3] === victimAddress) expectedAtVictim.push(piece.subarray(8));
+      start += piece.length;
+    }
+    for (const bytes of expectedAtVictim) {
+      expect(await victim.next()).toEqual({ kind: "segment", from: malloryAddress, bytes });
+    }
+    if (isCut) {
+      const problem = length - start < 8 ? "Truncated segment header" : "Segment longer than its batch";
+      await expectCutOff(`${problem} at byte ${start}`);
+    } else {
+      expect(await mallory.outcome()).toBe("open");
+    }
+    await newMallory();
+  }
+});
+
+test("every truncation of an open closes the link, and opens nothing", async () => {
+  const open = { kind: "open", connection: 9, peer: "victim", protocol: "p", limit: 1, metadata: { k: "v" } } as const;
+  const frame = framesOf({ ...open, early: new Uint8Array() });
+  for (let length = 1; length < frame.length; length++) {
+    mallory.send(segment(0, frame.subarray(0, length)));
+    expect(await mallory.closedByRouter()).toMatchObject({
+      code: closeCodes.malformed,
+      reason: expect.stringMatching(/ at byte \d+$/),
+    });
+    expect(await victim.next()).toMatchObject({ kind: "gone", address: malloryAddress });
+    await newMallory();
+  }
+});
+
+test("random bytes close the link or are answered, and never make the router fail", async () => {
+  const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
+  const header = (address: number, bytes: Uint8Array): Uint8Array => segment(address, bytes);
+  const frame = fc
+    .tuple(
+      fc.oneof(fc.integer({ min: 0, max: 0x0a }), fc.integer({ min: 0, max: 255 })),
+      fc.uint8Array({ maxLength: 40 }),
+    )
+    .map(([type, body]) => Uint8Array.of(type, 0, 0, body.length, ...body));
+  const bytes = fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    fc.tuple(u32, fc.uint8Array({ maxLength: 60 })).map(([address, body]) => header(address, body)),
+    fc.array(frame, { maxLength: 4 }).map((frames) => header(0, Uint8Array.from(frames.flatMap((each) => [...each])))),
+  );
+  await fc.assert(
+    fc.asyncProperty(bytes, async (batch) => {
+      const problem = problemForRouter(batch);
+      mallory.send(batch);
+      const outcome = await mallory.outcome();
+      if (problem === "bye") expect(outcome).toEqual({ code: 1000, reason: "Bye" });
+      else if (problem !== undefined) expect(outcome).toMatchObject({ code: closeCodes.malformed });
+      else if (outcome !== "open") {
+        // Well-formed, but a frame that is the router's to send.
+        expect(outcome).toMatchObject({
+          code: closeCodes.malformed,
+          reason: expect.stringContaining("the router's to send"),
+        });
+      }
+      if (outcome !== "open") await newMallory();
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a batch of the most bytes is passed on, a byte more is refused before anything in it is read", async () => {
+  const most = new Uint8Array(limits.maxBatchBytes - 8);
+  mallory.toPeer(victimAddress, most);
+  expect(await victim.next()).toEqual({ kind: "segment", from: malloryAddress, bytes: most });
+  mallory.toPeer(victimAddress, new Uint8Array(limits.maxBatchBytes - 7));
+  await expectCutOff(`Batch of ${limits.maxBatchBytes + 1} bytes, at most ${limits.maxBatchBytes} allowed, at byte 0`);
+});
+
+test("an empty message is a batch of nothing", async () => {
+  mallory.send(new Uint8Array());
+  expect(await mallory.outcome()).toBe("open");
+});
+
+test("a frame that is the router's to send closes the link where the frame ends", async () => {
+  mallory.send(encodeBatch(0, { kind: "gone", address: victimAddress, reason: 1 }));
+  await expectCutOff(`Frame "gone" is the router's to send: it ends at byte 17`);
+});

@@ -1,0 +1,103 @@
+import { Buffer } from "node:buffer";
+import { createHmac } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { mintSecret, verifySecret } from "../../src/secret.ts";
+
+const pepper = "pepper of this test";
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const textLength = "mp_".length + 87;
+
+function verify(text: string): ReturnType<typeof verifySecret> {
+  return verifySecret(pepper, "home", "alice", text);
+}
+
+/** A secret's text with other bytes and a checksum that fits them. */
+function withBytes(text: string, change: (bytes: Buffer) => void): string {
+  const bytes = Buffer.from(text.slice(3), "base64url");
+  change(bytes);
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, 61)), 61);
+  return `mp_${bytes.toString("base64url")}`;
+}
+
+describe("a secret", () => {
+  test("is mp_ and 87 characters of base64url, and tells its id and revision", () => {
+    for (const revision of [1, 0x1234_5678, 0xffff_ffff]) {
+      const secret = mintSecret(pepper, "home", "alice", revision);
+      expect(secret.text).toMatch(/^mp_[\w-]{87}$/);
+      expect(secret.id).toMatch(/^[0-9a-f]{16}$/);
+      expect(verify(secret.text)).toEqual({ ...secret, revision });
+      const bytes = Buffer.from(secret.text.slice(3), "base64url");
+      expect(bytes).toHaveLength(65);
+      expect(bytes[0]).toBe(1);
+      expect(bytes.toString("hex", 1, 9)).toBe(secret.id);
+      expect(bytes.readUInt32BE(9)).toBe(revision);
+    }
+  });
+
+  test("ends with a checksum that needs no key", () => {
+    const bytes = Buffer.from(mintSecret(pepper, "home", "alice", 1).text.slice(3), "base64url");
+    expect(bytes.readUInt32BE(61)).toBe(crc32(bytes.subarray(0, 61)));
+  });
+
+  test("is never the same twice, nor is its hash or id", () => {
+    const secrets = Array.from({ length: 100 }, () => mintSecret(pepper, "home", "alice", 1));
+    for (const field of ["text", "id", "hash"] as const)
+      expect(new Set(secrets.map((secret) => secret[field])).size).toBe(100);
+  });
+
+  test("can't be had from its hash: that is keyed with the pepper and covers every byte", () => {
+    const { text, hash } = mintSecret(pepper, "home", "alice", 1);
+    const bytes = Buffer.from(text.slice(3), "base64url");
+    expect(hash).toBe(createHmac("sha256", pepper).update("mp stored v1\n").update(bytes).digest("base64url"));
+    expect(text).not.toContain(hash);
+  });
+
+  test("is refused with any one character changed to any other", () => {
+    const { text } = mintSecret(pepper, "home", "alice", 7);
+    const accepted: string[] = [];
+    for (let at = 0; at < textLength; at++) {
+      for (const character of alphabet + "=+/ é\n\0") {
+        const changed = text.slice(0, at) + character + text.slice(at + 1);
+        if (changed !== text && verify(changed) !== undefined) accepted.push(`${at}: ${character}`);
+      }
+    }
+    expect(accepted).toEqual([]);
+  });
+
+  test("is refused with a changed byte though the checksum fits, MAC and version included", () => {
+    const { text } = mintSecret(pepper, "home", "alice", 7);
+    expect(verify(withBytes(text, () => undefined))).toBeDefined();
+    for (let at = 0; at < 61; at++) {
+      const changed = withBytes(text, (bytes) => bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at));
+      expect(verify(changed), `byte ${at}`).toBeUndefined();
+    }
+  });
+
+  test("of another pepper, realm or name is refused, also where the two run together the same", () => {
+    const { text } = mintSecret(pepper, "home", "alice", 1);
+    expect(verify(text)).toBeDefined();
+    expect(verifySecret("another pepper", "home", "alice", text)).toBeUndefined();
+    expect(verifySecret(pepper, "work", "alice", text)).toBeUndefined();
+    expect(verifySecret(pepper, "home", "bob", text)).toBeUndefined();
+    expect(verifySecret(pepper, "homea", "lice", text)).toBeUndefined();
+    expect(verifySecret(pepper, "hom", "ealice", text)).toBeUndefined();
+  });
+
+  test("is refused cut, lengthened, with space around it, in another case or without its prefix", () => {
+    const { text } = mintSecret(pepper, "home", "alice", 1);
+    const variants = [
+      "",
+      "mp_",
+      text.slice(0, -1),
+      `${text}A`,
+      ` ${text}`,
+      `${text} `,
+      `${text}\n`,
+      text.toUpperCase(),
+      text.slice(3),
+      `${text}${text}`,
+    ];
+    for (const variant of variants) expect(verify(variant), JSON.stringify(variant)).toBeUndefined();
+  });
+});

@@ -1,0 +1,169 @@
+import { runInDurableObject } from "cloudflare:test";
+import { closeCodes, goneReasons, subprotocols } from "@messagepasser/protocol";
+import { describe, expect, test } from "vitest";
+import { upgradeRequest } from "../../src/identity.ts";
+import { closingOf, expectTalk, newSession, pairUp, segment } from "./raw-link.ts";
+import { Realm } from "./realm.ts";
+
+const superseded = { code: closeCodes.superseded, reason: "Another client connected with this name" };
+const replaced = { code: closeCodes.replaced, reason: "Replaced by a new link of this session" };
+const revoked = { code: closeCodes.revoked, reason: "The secret was rotated or revoked" };
+
+describe("a second link of the same name", () => {
+  test("and another session takes the name over; the first is closed for good and its peers are told so", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    using alice = await realm.join("alice");
+    using carol = await realm.join("carol");
+    using old = await realm.link("bob", secret);
+    const { to: oldAddress } = await pairUp(alice, old);
+    using heir = await realm.link("bob", secret);
+    expect(await old.closedByRouter()).toEqual(superseded);
+    expect(await alice.next()).toEqual({ kind: "gone", address: oldAddress, reason: goneReasons.superseded });
+    await carol.expectNothing();
+    const addresses = await pairUp(alice, heir);
+    expect(addresses.to).not.toBe(oldAddress);
+    await expectTalk(alice, heir, addresses);
+  });
+
+  test("and the same session replaces the first; its peers are told that it was lost", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    const session = newSession();
+    using alice = await realm.join("alice");
+    using old = await realm.link("bob", secret, session);
+    const { to: oldAddress } = await pairUp(old, alice).then(({ from }) => ({ to: from }));
+    using next = await realm.link("bob", secret, session);
+    expect(await old.closedByRouter()).toEqual(replaced);
+    expect(await alice.next()).toEqual({ kind: "gone", address: oldAddress, reason: goneReasons.lost });
+    await expectTalk(alice, next, await pairUp(alice, next));
+  });
+
+  test("keeps the name when the first one's close comes through, and is in the list once", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    using alice = await realm.join("alice");
+    using old = await realm.link("bob", secret);
+    using heir = await realm.link("bob", secret);
+    const addresses = await pairUp(alice, heir);
+    await old.closedByRouter();
+    // The answer to the close has reached the object when its socket is no longer listed.
+    await expect
+      .poll(() => runInDurableObject(realm.stub, (_object, state) => state.getWebSockets("name:bob").length))
+      .toBe(1);
+    await expectTalk(alice, heir, addresses);
+    await expectTalk(alice, heir, await pairUp(alice, heir));
+    alice.toRouter({ kind: "list", request: 99, cursor: "" });
+    expect(await alice.next()).toEqual({ kind: "peers", request: 99, cursor: "", names: ["alice", "bob"] });
+  });
+
+  test("inherits none of the first one's pairs", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    const session = newSession();
+    using alice = await realm.join("alice");
+    using old = await realm.link("bob", secret, session);
+    const { from: aliceAddress, to: oldAddress } = await pairUp(alice, old);
+    using next = await realm.link("bob", secret, session);
+    await alice.nextOf("gone");
+    next.toPeer(aliceAddress, Uint8Array.of(1));
+    expect(await next.next()).toEqual({ kind: "gone", address: aliceAddress, reason: goneReasons.lost });
+    alice.toPeer(oldAddress, Uint8Array.of(1));
+    expect(await alice.next()).toEqual({ kind: "gone", address: oldAddress, reason: goneReasons.lost });
+    await next.expectNothing();
+  });
+
+  test("makes what the first had on the way worth nothing", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    using alice = await realm.join("alice");
+    using old = await realm.link("bob", secret);
+    const { from: aliceAddress } = await pairUp(alice, old);
+    await runInDurableObject(realm.stub, (object, state) => {
+      const [socket] = state.getWebSockets("name:bob");
+      if (socket === undefined) throw new Error("No socket");
+      const identity = { realm: realm.name, name: "bob" };
+      const response = object.fetch(upgradeRequest({ identity, session: newSession(), format: subprotocols.native }));
+      response.webSocket?.accept();
+      object.webSocketMessage(socket, segment(aliceAddress, Uint8Array.of(1)).buffer as ArrayBuffer);
+    });
+    expect(await old.closedByRouter()).toEqual(superseded);
+    expect(await alice.next()).toMatchObject({ kind: "gone", reason: goneReasons.superseded });
+    await alice.expectNothing();
+  });
+
+  test("may come many times over: the newest has the name, all others are closed", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    const links = await Promise.all(Array.from({ length: 8 }, () => realm.link("bob", secret)));
+    const outcomes = await Promise.all(links.map((link) => link.outcome()));
+    expect(outcomes.filter((outcome) => outcome === "open")).toHaveLength(1);
+    for (const outcome of outcomes) if (outcome !== "open") expect(outcome).toEqual(superseded);
+    for (const link of links) link[Symbol.dispose]();
+  });
+
+  test("in another realm is somebody else", async () => {
+    const [home, work] = [new Realm(), new Realm()];
+    using atHome = await home.join("bob");
+    using atWork = await work.join("bob");
+    expect(await atHome.outcome()).toBe("open");
+    expect(await atWork.outcome()).toBe("open");
+  });
+});
+
+describe("a live link", () => {
+  test.for(["rotate", "revoke"] as const)(
+    "is closed for good on %s, and its peers are told that it is over",
+    async (action) => {
+      const realm = new Realm();
+      using alice = await realm.join("alice");
+      using bob = await realm.join("bob");
+      using carol = await realm.join("carol");
+      const { to: bobAddress } = await pairUp(alice, bob);
+      const others = await pairUp(alice, carol);
+      await realm[action]("bob");
+      expect(await bob.closedByRouter()).toEqual(revoked);
+      expect(await alice.next()).toEqual({ kind: "gone", address: bobAddress, reason: goneReasons.over });
+      await expectTalk(alice, carol, others);
+    },
+  );
+
+  test("with the new secret stays when the old one's link is closed", async () => {
+    const realm = new Realm();
+    using old = await realm.join("bob");
+    const { secret } = await realm.rotate("bob");
+    expect(await old.closedByRouter()).toEqual(revoked);
+    using bob = await realm.link("bob", secret);
+    expect(await bob.outcome()).toBe("open");
+    await realm.rotate("bob");
+    expect(await bob.closedByRouter()).toEqual(revoked);
+  });
+
+  test("stays when the same name is rotated in another realm", async () => {
+    const [home, work] = [new Realm(), new Realm()];
+    using bob = await home.join("bob");
+    await work.add("bob");
+    await work.rotate("bob");
+    await work.revoke("bob");
+    expect(await bob.outcome()).toBe("open");
+  });
+
+  test("that came in without a secret of this router's is no business of rotation", async () => {
+    const realm = new Realm();
+    const identity = { realm: realm.name, name: "bob" };
+    const request = upgradeRequest({ identity, session: newSession(), format: subprotocols.native });
+    const response = await realm.stub.fetch(request);
+    let ended: unknown;
+    void closingOf(response).then(
+      (closing) => (ended = closing),
+      () => undefined,
+    );
+    await realm.add("bob");
+    await realm.rotate("bob");
+    using alice = await realm.join("alice");
+    alice.open("bob");
+    expect(await alice.nextOf("routed")).toMatchObject({ connection: 1 });
+    expect(ended).toBeUndefined();
+    response.webSocket?.close(1000);
+  });
+});

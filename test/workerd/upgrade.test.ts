@@ -1,0 +1,291 @@
+import { env, exports } from "cloudflare:workers";
+import { listDurableObjectIds } from "cloudflare:test";
+import { closeCodes, defaultRealm, limits, subprotocols } from "@messagepasser/protocol";
+import { beforeAll, describe, expect, test } from "vitest";
+import { mintSecret } from "../../src/secret.ts";
+import { authSubprotocol, basic, type Closing, closingOf, newSession, upgrade } from "./raw-link.ts";
+import { admin, expectProblem, Realm } from "./realm.ts";
+
+const realm = new Realm();
+const path = `/connect/${realm.name}`;
+
+interface Credentials {
+  readonly name: string;
+  readonly secret: string;
+}
+
+/** Ways to be refused that no answer may tell apart. The realm has a client "alice". */
+const refused: Record<string, (realm: Realm) => Promise<Credentials>> = {
+  "a wrong secret": () => Promise.resolve({ name: "alice", secret: "letmein" }),
+  "an empty secret": () => Promise.resolve({ name: "alice", secret: "" }),
+  "a secret of the right form": () => Promise.resolve({ name: "alice", secret: `mp_${"A".repeat(87)}` }),
+  "a secret made with another pepper": ({ name }) =>
+    Promise.resolve({ name: "alice", secret: mintSecret("another", name, "alice", 1).text }),
+  "a name that nobody has, though this router made the secret": ({ name }) =>
+    Promise.resolve({ name: "nobody", secret: mintSecret(env.MP_PEPPER, name, "nobody", 1).text }),
+  "a secret that this router made and forgot": ({ name }) =>
+    Promise.resolve({ name: "alice", secret: mintSecret(env.MP_PEPPER, name, "alice", 1).text }),
+  "the secret of another": async (realm) => ({ name: "alice", secret: (await realm.add("mallory")).secret }),
+  "a secret of another realm": async () => ({ name: "alice", secret: (await new Realm().add("alice")).secret }),
+  "a secret from before the rotation": async (realm) => {
+    const { secret } = await realm.add("rotated");
+    await realm.rotate("rotated");
+    return { name: "rotated", secret };
+  },
+  "a revoked secret": async (realm) => {
+    const { secret } = await realm.add("revoked");
+    await realm.revoke("revoked");
+    return { name: "revoked", secret };
+  },
+  "a secret from before the name was made again": async (realm) => {
+    const { secret } = await realm.add("again");
+    await realm.revoke("again");
+    await realm.add("again");
+    return { name: "again", secret };
+  },
+};
+
+/** A realm of its own with credentials that it refuses. */
+async function refusedBy(kind: string): Promise<Credentials & { path: string }> {
+  const own = new Realm();
+  await own.add("alice");
+  const make = refused[kind];
+  if (make === undefined) throw new Error(`No such kind: ${kind}`);
+  return { path: `/connect/${own.name}`, ...(await make(own)) };
+}
+
+let alice = "";
+beforeAll(async () => {
+  alice = (await realm.add("alice")).secret;
+});
+
+async function expectUnauthorized(response: Response): Promise<void> {
+  expect(response.headers.get("www-authenticate")).toBe('Basic realm="MessagePasser", charset="UTF-8"');
+  const detail = await expectProblem(response, 401, "unauthorized");
+  // One text for all, so that nothing can be learnt from it.
+  expect(detail).toBe("Name or secret is wrong for this realm, or the secret was rotated or revoked");
+}
+
+describe("an upgrade with credentials in its header", () => {
+  test("is let in, and gets the format that it offered among others", async () => {
+    const offered = `chat, ${subprotocols.native} ,soap`;
+    const response = await upgrade(path, { authorization: basic("alice", alice), "sec-websocket-protocol": offered });
+    expect(response.status).toBe(101);
+    expect(response.headers.get("sec-websocket-protocol")).toBe(subprotocols.native);
+    response.webSocket?.accept();
+    response.webSocket?.close(1000);
+  });
+
+  test("is refused without any, with one answer for everything that can't be read", async () => {
+    await expectUnauthorized(await upgrade(path));
+    const unreadable = [
+      "",
+      "Basic",
+      "Basic ",
+      "Basic ???",
+      `Bearer ${alice}`,
+      `Basic ${btoa("no colon")}`,
+      `Basic ${btoa("\xff:x")}`,
+    ];
+    for (const authorization of unreadable) await expectUnauthorized(await upgrade(path, { authorization }));
+  });
+
+  test.for(Object.keys(refused))("is refused with %s", async (kind) => {
+    const credentials = await refusedBy(kind);
+    const authorization = basic(credentials.name, credentials.secret);
+    await expectUnauthorized(await upgrade(credentials.path, { authorization }));
+  });
+
+  test("is refused with a secret that is good elsewhere, without waking the realm it was tried on", async () => {
+    const other = new Realm();
+    await expectUnauthorized(await upgrade(`/connect/${other.name}`, { authorization: basic("alice", alice) }));
+    const ids = await listDurableObjectIds(env.ROUTER);
+    expect(ids.map(String)).toContain(String(env.ROUTER.idFromName(realm.name)));
+    expect(ids.map(String)).not.toContain(String(env.ROUTER.idFromName(other.name)));
+  });
+
+  test("takes a name in any script, and a secret's colon as part of the secret", async () => {
+    const name = "żółw 亀 🐢";
+    const { secret } = await realm.add(name);
+    const response = await upgrade(path, { authorization: basic(name, secret) });
+    expect(response.status).toBe(101);
+    response.webSocket?.accept();
+    response.webSocket?.close(1000);
+    await expectUnauthorized(await upgrade(path, { authorization: basic(name, `${secret}:`) }));
+  });
+});
+
+describe("an upgrade with credentials among its subprotocols, as from a page", () => {
+  const offer = (token: string, ...others: string[]): Record<string, string> => ({
+    "sec-websocket-protocol": [subprotocols.native, token, ...others].join(", "),
+  });
+
+  test("is let in, and the credentials aren't answered", async () => {
+    const name = "сторінка";
+    const { secret } = await realm.add(name);
+    const response = await upgrade(path, offer(authSubprotocol(name, secret)));
+    expect(response.status).toBe(101);
+    expect(response.headers.get("sec-websocket-protocol")).toBe(subprotocols.native);
+    response.webSocket?.accept();
+    response.webSocket?.close(1000);
+  });
+
+  test.for(Object.keys(refused))("with %s is opened, and closed with the reason", async (kind) => {
+    const credentials = await refusedBy(kind);
+    const response = await upgrade(credentials.path, offer(authSubprotocol(credentials.name, credentials.secret)));
+    expect(response.headers.get("sec-websocket-protocol")).toBe(subprotocols.native);
+    expect(await closingOf(response)).toEqual({
+      code: closeCodes.unauthorized,
+      reason: "Name or secret is wrong for this realm, or the secret was rotated or revoked",
+    });
+  });
+
+  test.for<[string, string, Record<string, string>]>([
+    ["a bad realm", "/connect/Not_A_Realm", offer(authSubprotocol("alice", "x"))],
+    [
+      "a realm of too many characters",
+      `/connect/${"a".repeat(limits.maxRealmLength + 1)}`,
+      offer(authSubprotocol("alice", "x")),
+    ],
+    ["a bad name", path, offer(authSubprotocol("$alice", "x"))],
+    ["a name with control characters", path, offer(authSubprotocol("a\nb", "x"))],
+    ["a name of too many bytes", path, offer(authSubprotocol("é".repeat(65), "x"))],
+    ["a bad session", `${path}?session=1`, offer(authSubprotocol("alice", "x"))],
+    ["no format that the router has", path, { "sec-websocket-protocol": `mp.v9, ${authSubprotocol("alice", "x")}` }],
+  ])("and %s is told so in the close", async ([, where, headers]) => {
+    const response = await upgrade(where, headers);
+    const offeredFirst = headers["sec-websocket-protocol"]?.split(",")[0];
+    expect(response.headers.get("sec-websocket-protocol")).toBe(offeredFirst);
+    const { code, reason }: Closing = await closingOf(response);
+    expect(code).toBe(closeCodes.badRequest);
+    expect(reason).toMatch(/realm|name|session|subprotocol/);
+  });
+
+  test("and nothing else offered is opened without a subprotocol, since the credentials may not be answered", async () => {
+    const response = await upgrade(path, { "sec-websocket-protocol": authSubprotocol("alice", alice) });
+    expect(response.headers.get("sec-websocket-protocol")).toBeNull();
+    expect(await closingOf(response)).toMatchObject({ code: closeCodes.badRequest });
+  });
+});
+
+describe("a request to /connect", () => {
+  test("without a realm means the default one", async () => {
+    const taken = await admin(`/realms/${defaultRealm}/clients`, { method: "POST", body: '{"name":"dora"}' });
+    const { secret } = await taken.json<{ secret: string }>();
+    const response = await upgrade("/connect", { authorization: basic("dora", secret) });
+    expect(response.status).toBe(101);
+    response.webSocket?.accept();
+    response.webSocket?.close(1000);
+  });
+
+  test("that is no upgrade is answered with 426 and what to do, whatever its credentials", async () => {
+    for (const where of ["/connect", path]) {
+      const plain = await exports.default.fetch(`https://router.test${where}`, {
+        headers: { authorization: basic("alice", alice) },
+      });
+      expect(plain.headers.get("upgrade")).toBe("websocket");
+      await expectProblem(plain, 426, "upgrade-required");
+    }
+    await expectProblem(await upgrade(path, { upgrade: "h2c" }), 426, "upgrade-required");
+  });
+
+  test("may spell the upgrade in any case", async () => {
+    await expectUnauthorized(await upgrade(path, { upgrade: "WebSocket" }));
+  });
+
+  test.for(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])("by %s finds nothing", async (method) => {
+    const headers = { authorization: basic("alice", alice) };
+    await expectProblem(
+      await exports.default.fetch(`https://router.test${path}`, { method, headers }),
+      404,
+      "not-found",
+    );
+  });
+
+  test("by HEAD lets nobody in and doesn't fail", async () => {
+    const headers = {
+      upgrade: "websocket",
+      authorization: basic("alice", alice),
+      "sec-websocket-protocol": subprotocols.native,
+    };
+    const response = await exports.default.fetch(`https://router.test${path}`, {
+      method: "HEAD",
+      headers: { ...headers, upgrade: "" },
+    });
+    expect(response.status).toBe(426);
+  });
+
+  test("that offers no format of the router's is told which there is", async () => {
+    for (const offered of ["", "mp.v2", "MP.V1", "mp.v1x"]) {
+      const headers = { "sec-websocket-protocol": offered, authorization: basic("alice", alice) };
+      expect(await expectProblem(await upgrade(path, headers), 400, "bad-request")).toContain(
+        `"${subprotocols.native}"`,
+      );
+    }
+  });
+
+  test.for(["UPPER", "-a", "a-", "a_b", "a".repeat(limits.maxRealmLength + 1), "%20", "a%2Fb", "%", "%ff", "é"])(
+    "with the realm %s is refused",
+    async (name) => {
+      const response = await upgrade(`/connect/${name}`, { authorization: basic("alice", alice) });
+      expect(await expectProblem(response, 400, "bad-request")).toContain("realm's name");
+    },
+  );
+
+  test.for(["", "0", "g".repeat(32), "A".repeat(32), "0".repeat(31), "0".repeat(33), "0".repeat(31) + "%0a"])(
+    'with the session "%s" is refused',
+    async (session) => {
+      const response = await upgrade(`${path}?session=${session}`, { authorization: basic("alice", alice) });
+      expect(await expectProblem(response, 400, "bad-request")).toContain("session");
+    },
+  );
+
+  test.for(["", "$alice", "a\nb", "é".repeat(65), "\u2028"])("with the name %j is refused", async (name) => {
+    const response = await upgrade(path, { authorization: basic(name, alice) });
+    expect(await expectProblem(response, 400, "bad-request")).toContain("client's name");
+  });
+
+  test("can't bring its own admission: the header never reaches the realm's object", async () => {
+    const other = new Realm();
+    const session = newSession();
+    const admission = {
+      version: 1,
+      identity: { realm: other.name, name: "root" },
+      session,
+      format: subprotocols.native,
+    };
+    const forged = { "mp-admission": encodeURIComponent(JSON.stringify(admission)) };
+    await expectUnauthorized(await upgrade(path, forged));
+    const response = await upgrade(path, { ...forged, authorization: basic("alice", alice) });
+    const welcome = new Promise<Uint8Array>((resolve) => {
+      const socket = response.webSocket;
+      if (socket === null) throw new Error("Not upgraded");
+      socket.binaryType = "arraybuffer";
+      socket.addEventListener("message", ({ data }) => resolve(new Uint8Array(data as ArrayBuffer)));
+      socket.accept();
+    });
+    const text = new TextDecoder("latin1").decode(await welcome);
+    expect(text).toContain("alice");
+    expect(text).toContain(realm.name);
+    expect(text).not.toContain("root");
+    response.webSocket?.close(1000);
+  });
+});
+
+test("the object refuses an upgrade that doesn't come from this version of the Worker, as something to try again", async () => {
+  const other = new Realm();
+  const admission = {
+    version: 2,
+    identity: { realm: other.name, name: "root" },
+    session: newSession(),
+    format: "mp.v2",
+  };
+  const ofVersion2 = { "mp-admission": encodeURIComponent(JSON.stringify(admission)) };
+  for (const headers of [{}, ofVersion2]) {
+    const response = await other.stub.fetch("https://router.internal/link", {
+      headers: { upgrade: "websocket", ...headers },
+    });
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toBe("5");
+  }
+});
