@@ -23,7 +23,7 @@ export interface Router extends AsyncDisposable {
 
 /** What wrangler.toml says too: a test compares them. */
 const name = "messagepasser";
-const compatibility = { compatibilityDate: "2026-11-01", compatibilityFlags: ["no_web_socket_compression"] };
+export const compatibility = { compatibilityDate: "2026-11-01", compatibilityFlags: ["no_web_socket_compression"] };
 
 export async function startRouter(options: RouterOptions = {}): Promise<Router> {
   const { adminToken, pepper } = ownSecrets(options.stateDirectory);

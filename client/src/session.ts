@@ -16,7 +16,7 @@ import { Peer } from "./peer.ts";
 import { waiting, type Waiting } from "./waiting.ts";
 
 /** How much a peer may send on a Connection beyond what was taken here. */
-const windowBytes = 262_144;
+const windowBytes = 1_048_576;
 
 type Frame<Kind extends RouterFrame["kind"]> = Extract<RouterFrame, { kind: Kind }>;
 

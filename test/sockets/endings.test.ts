@@ -201,7 +201,7 @@ describe("a wait", () => {
     const [here] = await pair();
     const controller = new AbortController();
     const { signal } = controller;
-    const full = new Uint8Array(1_000_000);
+    const full = new Uint8Array(3_000_000);
     const calls: Record<string, () => Promise<unknown>> = {
       open: () => alice.open("silent", "x", { signal }),
       receive: () => here.receive({ signal }),
@@ -255,7 +255,7 @@ describe("a client that leaves", () => {
   test("by close waits no longer than it was told for who doesn't read", async () => {
     const carol = await realm.connect("carol");
     const [here] = await pair(carol);
-    const unsent = failureOf(here.send(new Uint8Array(1_000_000)));
+    const unsent = failureOf(here.send(new Uint8Array(3_000_000)));
     await carol.close({ deadlineMs: 50 });
     expect(await unsent).toMatchObject({ code: "closed" });
   });

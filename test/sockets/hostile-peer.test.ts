@@ -52,10 +52,10 @@ describe("a peer", () => {
     const { mallory, here, address, connection } = await withMallory(0);
     await using _ = mallory;
     const payload = new Uint8Array(limits.maxPayloadBytes);
-    for (let count = 0; count < 5; count++) {
+    for (let count = 0; count < 17; count++) {
       mallory.data(address, connection, count * (payload.length + limits.frameCostBytes), dataFlags.last, payload);
     }
-    expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason: "Data past the limit of 262144" });
+    expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason: "Data past the limit of 1048576" });
     expect(await here.closed).toMatchObject({ code: "violation", peer: "mallory" });
   });
 

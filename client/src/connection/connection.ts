@@ -80,12 +80,8 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
 
   /** Messages until the other end has sent its last. Leaving the loop early closes nothing. */
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    return {
-      next: async () => {
-        const message = await this.receive();
-        return message === undefined ? { done: true, value: undefined } : { done: false, value: message };
-      },
-    };
+    this.#channel.accept();
+    return this.#channel.receiver;
   }
 
   /** What arrives, as a stream of bytes: message boundaries are lost. Use it or `receive`, not both. */

@@ -52,7 +52,7 @@ describe("a receiver", () => {
       if (message instanceof Uint8Array) buffers.add(message.buffer);
     }
     const kept = Array.from(buffers, ({ byteLength }) => byteLength).reduce((sum, bytes) => sum + bytes, 0);
-    expect(kept).toBeLessThan(6 * windowBytes);
+    expect(kept).toBeLessThan(4 * windowBytes);
   });
 
   test("puts a message of many tiny pieces together without keeping their batches", async () => {

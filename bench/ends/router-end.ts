@@ -1,0 +1,104 @@
+import { randomBytes } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Client, connect, type Connection } from "messagepasser";
+import { type Dial, type ReceivingEnd, type SendingEnd, StreamCount } from "./end.ts";
+
+/** The name of the client that echoes and counts. */
+export const receiverName = "receiver";
+
+function connectTo({ url, name, secret }: Dial): Promise<Client> {
+  return connect(url, { name, secret });
+}
+
+/** The sending end of Connections through the router. Uses the client as its users would. */
+export class RouterSender implements SendingEnd {
+  readonly #client: Client;
+  #stream: { stop: boolean; readonly messages: Promise<number> } | undefined;
+  #echo: Connection | undefined;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  static async connect(dial: Dial): Promise<RouterSender> {
+    return new RouterSender(await connectTo(dial));
+  }
+
+  async startStream(messageBytes: number): Promise<void> {
+    const connection = await this.#client.open(receiverName, "stream");
+    const message = new Uint8Array(randomBytes(messageBytes));
+    const stream = { stop: false, messages: Promise.resolve(0) };
+    stream.messages = (async () => {
+      let messages = 0;
+      for (; !stream.stop; messages++) await connection.send(message);
+      await connection.close();
+      return messages;
+    })();
+    this.#stream = stream;
+  }
+
+  async stopStream(): Promise<number> {
+    if (this.#stream === undefined) return 0;
+    this.#stream.stop = true;
+    return this.#stream.messages;
+  }
+
+  async roundTrip(message: Uint8Array): Promise<void> {
+    this.#echo ??= await this.#client.open(receiverName, "echo");
+    await this.#echo.send(message);
+    await this.#echo.receive();
+  }
+
+  async openToFirstByte(first: Uint8Array): Promise<void> {
+    const connection = await this.#client.open(receiverName, "echo", { first });
+    await connection.receive();
+    await connection.close();
+  }
+
+  /** Fills a Connection that nobody reads, in steps that cost 1 KiB of its window each. */
+  async windowBytes(): Promise<number> {
+    const stepBytes = 1_024;
+    const costBytes = 16;
+    const connection = await this.#client.open(receiverName, "unread");
+    const message = new Uint8Array(stepBytes - costBytes);
+    for (let steps = 0; ; steps++) {
+      let isSent = false;
+      const sent = connection.send(message).then(
+        () => (isSent = true),
+        () => undefined,
+      );
+      await nextTurn();
+      if (isSent) continue;
+      connection.abort("The window is full");
+      await sent;
+      return steps * stepBytes;
+    }
+  }
+}
+
+/** The receiving end of Connections through the router. */
+export class RouterReceiver implements ReceivingEnd {
+  stream = new StreamCount();
+
+  constructor(client: Client) {
+    client.handle("echo", async (connection) => {
+      for await (const message of connection) await connection.send(message);
+      await connection.close();
+    });
+    client.handle("stream", async (connection) => {
+      const { stream } = this;
+      for await (const message of connection) stream.add(message.length);
+      await connection.close();
+      stream.end();
+    });
+    client.handle("unread", () => undefined);
+  }
+
+  static async connect(dial: Dial): Promise<RouterReceiver> {
+    return new RouterReceiver(await connectTo(dial));
+  }
+
+  prepareStream(): void {
+    this.stream = new StreamCount();
+  }
+}

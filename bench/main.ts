@@ -1,0 +1,124 @@
+// Measures the router against an opaque relay, on this machine. README.md says how, and how to read it.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { parseArgs } from "node:util";
+import { startRouter } from "../scripts/router.ts";
+import type { PeerStart } from "./calls.ts";
+import { receiverName } from "./ends/router-end.ts";
+import { Peer } from "./peer.ts";
+import { fullPlan, type Plan, quickPlan } from "./plan.ts";
+import { startRelay } from "./relay.ts";
+import { type Measured, reportOf, tableOf } from "./report.ts";
+import type { Ends, Figures, Scenario } from "./scenarios/scenario.ts";
+
+const help = `Usage: npm run bench -- [options]
+
+  --quick            three scenarios in under two minutes, instead of all in about ten
+  --json             print the results as JSON, and nothing else
+  --assert           exit with status 1 if a target is missed
+  --profile FOLDER   write CPU profiles of the four peer processes there
+  --help             print this
+`;
+
+const options = optionsFrom(process.argv.slice(2));
+
+if (options.help) process.stdout.write(help);
+else await run(options.quick ? quickPlan : fullPlan);
+
+async function run(plan: Plan): Promise<void> {
+  const report = await measured(plan);
+  const json = `${JSON.stringify(report, null, 2)}\n`;
+  const folder = join(import.meta.dirname, "results");
+  const file = join(folder, `${plan.name}.json`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(file, json);
+  process.stdout.write(options.json ? json : `${tableOf(report)}\nWritten to ${relative(process.cwd(), file)}\n`);
+  if (options.assert && report.results.some(({ target }) => target?.isMet === false)) process.exitCode = 1;
+}
+
+async function measured(plan: Plan): Promise<ReturnType<typeof reportOf>> {
+  progress("starting the router and the relay");
+  await using stack = new AsyncDisposableStack();
+  const routerEnds = await startRouterEnds(stack);
+  const windowBytes = await routerEnds.sender.call("windowBytes", null);
+  const relayEnds = await startRelayEnds(stack, windowBytes);
+  const all: Measured[] = [];
+  for (const scenario of plan.scenarios) all.push(await runRounds(plan, scenario, routerEnds, relayEnds));
+  progress("");
+  return reportOf(plan, windowBytes, all);
+}
+
+/** Rounds of the two alternate, so that a machine that slows down or is busy for a while does it to both. */
+async function runRounds(plan: Plan, scenario: Scenario, routerEnds: Ends, relayEnds: Ends): Promise<Measured> {
+  const router: Figures[] = [];
+  const relay: Figures[] = [];
+  for (let round = 0; round <= plan.rounds; round++) {
+    progress(`${scenario.name}: ${round === 0 ? "warm-up" : `round ${round} of ${plan.rounds}`}`);
+    const ofRouter = await scenario.router(routerEnds, plan.times);
+    const ofRelay = await scenario.relay(relayEnds, plan.times);
+    if (round === 0) continue;
+    router.push(ofRouter);
+    relay.push(ofRelay);
+  }
+  return { scenario, router, relay };
+}
+
+async function startRouterEnds(stack: AsyncDisposableStack): Promise<Ends> {
+  const router = stack.use(await startRouter());
+  const url = router.url.href;
+  const start = async (role: PeerStart["role"], name: string): Promise<Peer> => {
+    const secret = await addClient(router.url, router.adminToken, name);
+    return stack.use(
+      await Peer.start({ system: "router", role, dial: { url, name, secret } }, nodeOptions("router", role)),
+    );
+  };
+  return { receiver: await start("receiver", receiverName), sender: await start("sender", "sender") };
+}
+
+async function startRelayEnds(stack: AsyncDisposableStack, windowBytes: number): Promise<Ends> {
+  const relay = stack.use(await startRelay());
+  const dial = { url: relay.url.href, name: "", secret: "", windowBytes };
+  const start = async (role: PeerStart["role"]): Promise<Peer> =>
+    stack.use(await Peer.start({ system: "relay", role, dial }, nodeOptions("relay", role)));
+  return { receiver: await start("receiver"), sender: await start("sender") };
+}
+
+async function addClient(router: URL, adminToken: string, name: string): Promise<string> {
+  const url = new URL("/admin/v1/realms/default/clients", router);
+  url.protocol = url.protocol.replace(/^ws/, "http");
+  const headers = { authorization: `Bearer ${adminToken}`, "content-type": "application/json" };
+  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify({ name }) });
+  if (!response.ok) throw new Error(`The router refused to add a client: ${response.status} ${await response.text()}`);
+  // The answer of our own admin API; a wrong shape fails at the upgrade.
+  const { secret } = await response.json<{ readonly secret: string }>();
+  return secret;
+}
+
+function nodeOptions(system: PeerStart["system"], role: PeerStart["role"]): string[] {
+  if (options.profile === undefined) return [];
+  return ["--cpu-prof", `--cpu-prof-dir=${options.profile}`, `--cpu-prof-name=${system}-${role}.cpuprofile`];
+}
+
+/** On a terminal one line that changes, elsewhere one line each; on stderr, since stdout is for results. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  else if (text !== "") process.stderr.write(`${text}\n`);
+}
+
+function optionsFrom(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        quick: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        assert: { type: "boolean", default: false },
+        profile: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);
+    return process.exit(2);
+  }
+}

@@ -1,0 +1,40 @@
+import type { RoundTimes } from "./ends/end.ts";
+import { openToFirstByte, roundTrip } from "./scenarios/latency.ts";
+import { oneWay } from "./scenarios/one-way.ts";
+import type { Scenario } from "./scenarios/scenario.ts";
+
+/** What a run measures, how often and for how long. */
+export interface Plan {
+  readonly name: "quick" | "full";
+  readonly scenarios: readonly Scenario[];
+  /** Pairs of rounds, router and relay, that count; one pair more comes before and is thrown away. */
+  readonly rounds: number;
+  readonly times: RoundTimes;
+}
+
+const throughput = { atLeast: 0.5 };
+const latency = { atMost: 1.5 };
+
+/** Under two minutes in all. */
+export const quickPlan: Plan = {
+  name: "quick",
+  scenarios: [oneWay(64, "64 B", throughput), oneWay(65_536, "64 KiB", throughput), roundTrip(latency)],
+  rounds: 15,
+  times: { warmUpMs: 150, durationMs: 600 },
+};
+
+export const fullPlan: Plan = {
+  name: "full",
+  scenarios: [
+    oneWay(16, "16 B"),
+    oneWay(64, "64 B", throughput),
+    oneWay(1_024, "1 KiB"),
+    oneWay(16_384, "16 KiB"),
+    oneWay(65_536, "64 KiB", throughput),
+    oneWay(1_048_576, "1 MiB"),
+    roundTrip(latency),
+    openToFirstByte(),
+  ],
+  rounds: 15,
+  times: { warmUpMs: 300, durationMs: 2_000 },
+};

@@ -1,0 +1,38 @@
+/** Figures of several rounds in three numbers. */
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** @throws RangeError without values. */
+export function spreadOf(values: readonly number[]): Spread {
+  return { median: quantile(values, 0.5), min: quantile(values, 0), max: quantile(values, 1) };
+}
+
+/**
+ * The value below which a share of all values lies, interpolated between the two nearest.
+ *
+ * @param share from 0 to 1: 0.5 for the median, 0.99 for p99.
+ * @throws RangeError without values, or for a share outside its range.
+ */
+export function quantile(values: readonly number[], share: number): number {
+  if (!(share >= 0 && share <= 1)) throw new RangeError(`Share ${share} is not between 0 and 1`);
+  const sorted = Float64Array.from(values).sort();
+  const position = (sorted.length - 1) * share;
+  const below = sorted[Math.floor(position)];
+  const above = sorted[Math.ceil(position)];
+  if (below === undefined || above === undefined) throw new RangeError("No values");
+  return below + (above - below) * (position - Math.floor(position));
+}
+
+/**
+ * Each value divided by the one that stands at the same place in the other list. Neighbouring rounds share the state of
+ * the machine, so their ratio spreads less than the ratio of two medians would let one think.
+ *
+ * @throws RangeError for lists of different lengths.
+ */
+export function pairedRatios(values: readonly number[], others: readonly number[]): number[] {
+  if (values.length !== others.length) throw new RangeError(`${values.length} values, but ${others.length} others`);
+  return values.map((value, at) => value / (others[at] ?? Number.NaN));
+}
