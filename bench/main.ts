@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
+import { addClient } from "../scripts/admin-client.ts";
 import { startRouter } from "../scripts/router.ts";
 import type { PeerStart } from "./calls.ts";
 import { receiverName } from "./ends/router-end.ts";
@@ -67,7 +68,7 @@ async function startRouterEnds(stack: AsyncDisposableStack): Promise<Ends> {
   const router = stack.use(await startRouter());
   const url = router.url.href;
   const start = async (role: PeerStart["role"], name: string): Promise<Peer> => {
-    const secret = await addClient(router.url, router.adminToken, name);
+    const secret = await addClient(router, name);
     return stack.use(
       await Peer.start({ system: "router", role, dial: { url, name, secret } }, nodeOptions("router", role)),
     );
@@ -81,17 +82,6 @@ async function startRelayEnds(stack: AsyncDisposableStack, windowBytes: number):
   const start = async (role: PeerStart["role"]): Promise<Peer> =>
     stack.use(await Peer.start({ system: "relay", role, dial }, nodeOptions("relay", role)));
   return { receiver: await start("receiver"), sender: await start("sender") };
-}
-
-async function addClient(router: URL, adminToken: string, name: string): Promise<string> {
-  const url = new URL("/admin/v1/realms/default/clients", router);
-  url.protocol = url.protocol.replace(/^ws/, "http");
-  const headers = { authorization: `Bearer ${adminToken}`, "content-type": "application/json" };
-  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify({ name }) });
-  if (!response.ok) throw new Error(`The router refused to add a client: ${response.status} ${await response.text()}`);
-  // The answer of our own admin API; a wrong shape fails at the upgrade.
-  const { secret } = await response.json<{ readonly secret: string }>();
-  return secret;
 }
 
 function nodeOptions(system: PeerStart["system"], role: PeerStart["role"]): string[] {

@@ -1,7 +1,7 @@
 // `npm run example FILE …`: runs an example of examples/ with this repository's Node.
-import { spawnSync } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
+import { run } from "./run.mjs";
 
 const directory = join(import.meta.dirname, "..", "examples");
 const [file = "", ...parameters] = process.argv.slice(2);
@@ -12,5 +12,5 @@ if (file === "" || !existsSync(path)) {
   );
   process.exitCode = 2;
 } else {
-  process.exitCode = spawnSync(process.execPath, [path, ...parameters], { stdio: "inherit" }).status ?? 1;
+  process.exitCode = await run(process.execPath, [path, ...parameters]);
 }

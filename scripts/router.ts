@@ -82,6 +82,15 @@ function ownSecrets(stateDirectory: string | undefined): { adminToken: string; p
     writeFileSync(file, `${JSON.stringify(fresh, null, 2)}\n`, { mode: 0o600, flag: "wx" });
     return fresh;
   } catch {
-    return JSON.parse(readFileSync(file, "utf8")) as typeof fresh;
+    return readSecrets(file);
+  }
+}
+
+/** What an earlier run wrote. @throws Error that names the file */
+function readSecrets(file: string): { adminToken: string; pepper: string } {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as { adminToken: string; pepper: string };
+  } catch (cause) {
+    throw new Error(`Cannot read the router's own secrets in ${file}: remove it to have new ones`, { cause });
   }
 }

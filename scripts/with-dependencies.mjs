@@ -1,9 +1,9 @@
 // Runs a command of this repository on a fresh clone: installs what is missing, builds what the command imports, then
 // starts it with the Node and the tools of node_modules. Plain JavaScript for Node 20, since nothing is installed yet.
-import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { run } from "./run.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lockfile = join(root, "package-lock.json");
@@ -15,11 +15,7 @@ const environment = {
   WRANGLER_SEND_METRICS: process.env["WRANGLER_SEND_METRICS"] ?? "false",
 };
 
-function run(command, ...parameters) {
-  const { status, error } = spawnSync(command, parameters, { cwd: root, stdio: "inherit", env: environment });
-  if (error !== undefined) console.error(`Cannot run ${command}: ${error.message}`);
-  return status ?? 1;
-}
+const inRoot = { cwd: root, env: environment };
 
 function isInstalled() {
   return existsSync(installed) && readFileSync(installed, "utf8") === readFileSync(lockfile, "utf8");
@@ -28,7 +24,7 @@ function isInstalled() {
 if (!isInstalled()) {
   console.error("Installing dependencies from the npm registry (once; about half a minute) …");
   // Not "npm ci": that wants every platform's optional packages in the lockfile, and not every registry has them all.
-  const status = run("npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error");
+  const status = await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], inRoot);
   if (status !== 0) {
     console.error("npm install failed: see above. This needs Node 20 or newer, npm and a way to the npm registry.");
     process.exit(status);
@@ -36,5 +32,5 @@ if (!isInstalled()) {
   copyFileSync(lockfile, installed);
 }
 const [command, ...parameters] = process.argv.slice(2);
-const built = run("node", join("scripts", "build.ts"));
-process.exit(built === 0 && command !== undefined ? run(command, ...parameters) : built);
+const built = await run("node", [join("scripts", "build.ts")], inRoot);
+process.exit(built === 0 && command !== undefined ? await run(command, parameters, inRoot) : built);

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { nameProblem, realmProblem } from "@messagepasser/protocol";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { Env } from "./env.ts";
+import { type Env, isUnset } from "./env.ts";
 import { type Problem, problemResponse } from "./problem.ts";
 import type { RouterObject } from "./router-object.ts";
 
@@ -17,7 +17,7 @@ const maxPageLength = 1_000;
 
 const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) => {
   const expected = context.env.MP_ADMIN_TOKEN;
-  if (expected === "" || context.env.MP_PEPPER === "") {
+  if (isUnset(expected) || isUnset(context.env.MP_PEPPER)) {
     const detail = 'The admin API is off: set MP_ADMIN_TOKEN and MP_PEPPER with "wrangler secret put"';
     return problemResponse({ status: 503, code: "not-configured", detail });
   }

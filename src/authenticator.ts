@@ -18,7 +18,7 @@ export interface Authenticator {
 
 /** The one place to change who may come in: return an authenticator of your own here. */
 export function authenticatorOf(env: Env): Authenticator {
-  return new KvAuthenticator(env.CREDENTIALS, env.MP_PEPPER);
+  return new KvAuthenticator(env.CREDENTIALS, env.MP_PEPPER ?? "");
 }
 
 /**

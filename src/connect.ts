@@ -2,7 +2,7 @@ import { closeCodes, defaultRealm, nameProblem, realmProblem, subprotocols } fro
 import type { Context } from "hono";
 import { authenticatorOf } from "./authenticator.ts";
 import { fromAuthorization, fromSubprotocol, offeredSubprotocols } from "./claim.ts";
-import type { Env } from "./env.ts";
+import { type Env, isUnset } from "./env.ts";
 import { upgradeRequest } from "./identity.ts";
 import { type Problem, problemResponse } from "./problem.ts";
 
@@ -30,7 +30,7 @@ async function admit(context: Context<{ Bindings: Env }>, offered: readonly stri
   if (realmRule !== undefined) return badRequest(`Cannot connect: the realm's name ${realmRule}`);
   const session = context.req.query("session") ?? crypto.randomUUID().replaceAll("-", "");
   if (!sessionPattern.test(session)) return badRequest('Cannot connect: "session" must be 32 hexadecimal digits');
-  if (context.env.MP_PEPPER === "") return notConfigured;
+  if (isUnset(context.env.MP_PEPPER)) return notConfigured;
 
   const presented = fromAuthorization(request) ?? fromSubprotocol(offered);
   if (presented === undefined) return unauthorized;

@@ -3,14 +3,6 @@ export interface CredentialRecord {
   readonly version: 1;
   /** Secrets of lower revisions are refused: rotated or revoked. Outlives the client, so that revisions never restart. */
   readonly leastRevision: number;
-  readonly secrets: readonly StoredSecret[];
-}
-
-/** What a store knows of a secret; see secret.ts. */
-export interface StoredSecret {
-  readonly id: string;
-  readonly revision: number;
-  readonly hash: string;
 }
 
 /** The key in KV. At most 11 + 63 + 1 + 128 of the 512 bytes that KV allows. */

@@ -1,5 +1,12 @@
-import { type CredentialRecord, credentialKey, type StoredSecret } from "./credential-record.ts";
+import { type CredentialRecord, credentialKey } from "./credential-record.ts";
 import { mintSecret } from "./secret.ts";
+
+/** What is stored of a secret; see secret.ts. */
+interface StoredSecret {
+  readonly id: string;
+  readonly revision: number;
+  readonly hash: string;
+}
 
 /** A client as the admin API shows it: nothing in it is secret. */
 export interface ClientInfo {
@@ -96,15 +103,20 @@ export class CredentialStore {
     if (row !== undefined) await this.#copyToKv(row);
   }
 
-  /** Writes to KV what is still to be written. False when some of it must be tried again later. */
+  /** Whether KV lacks a change. */
+  get isKvBehind(): boolean {
+    return this.#sql.exec("SELECT 1 FROM clients WHERE kv_pending = 1 LIMIT 1").toArray().length > 0;
+  }
+
+  /** Writes to KV some of what is still to be written. False when KV didn't take all of that. */
   async syncToKv(): Promise<boolean> {
     const pending = this.#sql.exec<Row>("SELECT * FROM clients WHERE kv_pending = 1 LIMIT 100").toArray();
     const results = await Promise.allSettled(pending.map((row) => this.#copyToKv(row)));
-    return pending.length < 100 && results.every(({ status }) => status === "fulfilled");
+    return results.every(({ status }) => status === "fulfilled");
   }
 
   async #copyToKv(row: Row): Promise<void> {
-    const record: CredentialRecord = { version: 1, leastRevision: row.least_revision, secrets: secretsOf(row) };
+    const record: CredentialRecord = { version: 1, leastRevision: row.least_revision };
     await this.#kv.put(credentialKey(this.#realm, row.name), JSON.stringify(record));
     // Only if nothing changed while KV was written.
     this.#sql.exec(

@@ -7,7 +7,12 @@ export interface Env {
   /** The edge's copy of each realm's credentials; see credential-record.ts. */
   readonly CREDENTIALS: KVNamespace;
   /** Opens the admin API. */
-  readonly MP_ADMIN_TOKEN: string;
+  readonly MP_ADMIN_TOKEN: string | undefined;
   /** Keys the MAC in every secret and the hash under which it is stored. A new pepper ends every secret. */
-  readonly MP_PEPPER: string;
+  readonly MP_PEPPER: string | undefined;
+}
+
+/** Whether a Worker secret was never set, or set to nothing: then all that rests on it is refused. */
+export function isUnset(secret: string | undefined): secret is "" | undefined {
+  return secret === undefined || secret === "";
 }

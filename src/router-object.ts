@@ -4,10 +4,10 @@ import { type ClientInfo, CredentialStore, type NewSecret } from "./credential-s
 import type { Env } from "./env.ts";
 import { type Admission, admissionOf } from "./identity.ts";
 import { Routing } from "./routing.ts";
-import { Addresses, closeSocket, SocketLink, SocketLinks } from "./socket-link.ts";
+import { Addresses, closeUnreadable, SocketLink, SocketLinks } from "./socket-link.ts";
 
-/** How long to wait before KV is tried again. KV takes one write a second for a key. */
-const kvRetryMs = 2_000;
+/** How long to wait before KV is tried again: twice as long each time, since a used-up daily quota lasts for hours. */
+const kvRetryMs = { first: 2_000, most: 900_000 };
 
 /**
  * One realm: its clients' sockets and its credentials. A shell: `Routing` decides where frames go, `CredentialStore`
@@ -32,14 +32,19 @@ export class RouterObject extends DurableObject<Env> {
 
   get #credentials(): CredentialStore {
     const { storage } = this.ctx;
-    return (this.#store ??= new CredentialStore(storage.sql, this.env.CREDENTIALS, this.env.MP_PEPPER, this.#realm));
+    return (this.#store ??= new CredentialStore(
+      storage.sql,
+      this.env.CREDENTIALS,
+      this.env.MP_PEPPER ?? "",
+      this.#realm,
+    ));
   }
 
   /** Takes an upgrade that the Worker let through. */
   override fetch(request: Request): Response {
     const admission = admissionOf(request);
     // A Worker of another version: its clients come back when the deploy is through.
-    if (admission === undefined) return new Response(null, { status: 503, headers: { "retry-after": "5" } });
+    if (admission === undefined) return new Response(null, { status: 503 });
     const { name, credential } = admission.identity;
     if (credential !== undefined && !this.#credentials.accepts(name, credential))
       return new Response(null, { status: 401 });
@@ -74,11 +79,7 @@ export class RouterObject extends DurableObject<Env> {
     const link = this.#links.of(socket);
     if (link === undefined) {
       // Nothing to do for one that the router has closed: messages that were on the way then still come.
-      closeSocket(
-        socket,
-        closeCodes.unreadableState,
-        "This link was made by another version of the router: connect again",
-      );
+      closeUnreadable(socket);
       return;
     }
     try {
@@ -116,9 +117,10 @@ export class RouterObject extends DurableObject<Env> {
   }
 
   #drop(link: SocketLink, reason: number, code: number, text: string): void {
+    // First, since a socket without a link that is open is taken for one of another version.
+    link.close(code, text);
     this.#links.remove(link);
     this.#routing.leave(link, reason);
-    link.close(code, text);
   }
 
   /** Admin: adds a client; `undefined` if the name is taken. */
@@ -156,17 +158,25 @@ export class RouterObject extends DurableObject<Env> {
   }
 
   async #copyToKv(name: string): Promise<void> {
+    const { storage } = this.ctx;
     // Set together with the change itself, so that it gets to KV also if KV fails or the object stops in between.
-    void this.ctx.storage.setAlarm(Date.now() + kvRetryMs);
+    void storage.setAlarm(Date.now() + kvRetryMs.first);
+    storage.kv.delete("kvAttempts");
     try {
       await this.#credentials.copyToKv(name);
+      if (!this.#credentials.isKvBehind) await storage.deleteAlarm();
     } catch (error) {
       console.warn("Cannot write a credential to KV: the alarm tries again", error);
     }
   }
 
   override async alarm(): Promise<void> {
-    if (!(await this.#credentials.syncToKv())) await this.ctx.storage.setAlarm(Date.now() + kvRetryMs);
+    const { storage } = this.ctx;
+    const isTaken = await this.#credentials.syncToKv();
+    if (isTaken && !this.#credentials.isKvBehind) return;
+    const attempts = isTaken ? 0 : (storage.kv.get<number>("kvAttempts") ?? 0) + 1;
+    storage.kv.put("kvAttempts", attempts);
+    await storage.setAlarm(Date.now() + Math.min(kvRetryMs.most, kvRetryMs.first * 2 ** attempts));
   }
 }
 

@@ -1,4 +1,5 @@
 import {
+  BatchWriter,
   type ControlFrame,
   encodeBatch,
   errorCodes,
@@ -70,42 +71,62 @@ export class Routing {
    */
   receive(from: Link, batch: Uint8Array): boolean {
     const segments = new SegmentReader(batch);
-    while (segments.next()) {
-      if (segments.address !== routerAddress) this.#forward(from, segments);
-      else if (!this.#control(from, new RouterFrameReader(batch, segments.start, segments.end))) return false;
-    }
-    return true;
-  }
-
-  #forward(from: Link, segments: SegmentReader): void {
-    const to = this.#links.byAddress(segments.address);
-    // Unpaired, gone and never issued get one answer, so that nobody can probe for addresses.
-    if (to === undefined || !(from.pairs.has(to.address) || to.pairs.has(from.address))) {
-      send(from, { kind: "gone", address: segments.address, reason: goneReasons.lost });
-      return;
-    }
-    segments.readdress(from.address);
-    to.send(segments.bytes.subarray(segments.headerStart, segments.end));
-  }
-
-  /** False once the client has said bye. */
-  #control(from: Link, frames: RouterFrameReader): boolean {
-    let frame: RouterFrame | undefined;
-    while ((frame = frames.next()) !== undefined) {
-      switch (frame.kind) {
-        case "open":
-          this.#open(from, frame);
-          break;
-        case "list":
-          this.#list(from, frame);
-          break;
-        case "bye":
-          return false;
-        default:
-          throw new ProtocolError(`Frame "${frame.kind}" is the router's to send: it ends`, frames.position);
+    /** Addresses in this batch that lead nowhere. */
+    const gone = new Set<number>();
+    let hasListed = false;
+    for (let count = 1; segments.next(); count++) {
+      if (count > limits.maxSegments) {
+        throw new ProtocolError(`More than ${limits.maxSegments} segments`, segments.headerStart);
+      }
+      if (segments.address !== routerAddress) {
+        if (!this.#forward(from, segments)) gone.add(segments.address);
+        continue;
+      }
+      const frames = new RouterFrameReader(batch, segments.start, segments.end);
+      for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
+        if (frame.kind === "bye") return false;
+        // Each answer may be as large as a batch.
+        if (frame.kind === "list" && hasListed) {
+          throw new ProtocolError("A second list in one batch: it ends", frames.position);
+        }
+        hasListed ||= frame.kind === "list";
+        this.#control(from, frame, frames.position);
       }
     }
+    if (gone.size > 0) this.#tellGone(from, gone);
     return true;
+  }
+
+  /** False where the segment's address leads nowhere. */
+  #forward(from: Link, segments: SegmentReader): boolean {
+    const to = this.#links.byAddress(segments.address);
+    if (to === undefined || !(from.pairs.has(to.address) || to.pairs.has(from.address))) return false;
+    if (segments.start === segments.end) return true;
+    segments.readdress(from.address);
+    to.send(segments.bytes.subarray(segments.headerStart, segments.end));
+    return true;
+  }
+
+  /** Unpaired, gone and never issued get one answer, so that nobody can probe for addresses. */
+  #tellGone(from: Link, addresses: ReadonlySet<number>): void {
+    const writer = new BatchWriter((batch) => {
+      from.send(batch);
+    });
+    for (const address of addresses) writer.frame(routerAddress, { kind: "gone", address, reason: goneReasons.lost });
+    writer.flush();
+  }
+
+  #control(from: Link, frame: Exclude<RouterFrame, { kind: "bye" }>, position: number): void {
+    switch (frame.kind) {
+      case "open":
+        this.#open(from, frame);
+        break;
+      case "list":
+        this.#list(from, frame);
+        break;
+      default:
+        throw new ProtocolError(`Frame "${frame.kind}" is the router's to send: it ends`, position);
+    }
   }
 
   #open(from: Link, open: Extract<RouterFrame, { kind: "open" }>): void {

@@ -1,4 +1,4 @@
-import { encodeBatch, routerAddress } from "@messagepasser/protocol";
+import { closeCodes, encodeBatch, routerAddress } from "@messagepasser/protocol";
 import type { Link, Links, Pairs } from "./routing.ts";
 
 /** All that a link must remember while the object is not in memory; kept in its socket's attachment. */
@@ -91,6 +91,11 @@ export function closeSocket(socket: WebSocket, code: number, reason: string): vo
   socket.close(code, reason.slice(0, 120));
 }
 
+/** Ends a link that code of another version made. Does nothing to one that is closing already. */
+export function closeUnreadable(socket: WebSocket): void {
+  closeSocket(socket, closeCodes.unreadableState, "This link was made by another version of the router: connect again");
+}
+
 class AttachedPairs implements Pairs {
   readonly addresses: Set<number>;
   overflowed: boolean;
@@ -176,17 +181,24 @@ export class SocketLinks implements Links {
 
   *all(): Iterable<SocketLink> {
     for (const socket of this.#context.getWebSockets()) {
-      const link = this.of(socket);
-      if (link?.isOpen === true) yield link;
+      const link = this.#openLinkOf(socket);
+      if (link !== undefined) yield link;
     }
   }
 
   #find(tag: string): SocketLink | undefined {
     for (const socket of this.#context.getWebSockets(tag)) {
-      const link = this.of(socket);
-      if (link?.isOpen === true) return link;
+      const link = this.#openLinkOf(socket);
+      if (link !== undefined) return link;
     }
     return undefined;
+  }
+
+  /** A client whose link can't be read must come back, though it may only be waiting, and never send anything. */
+  #openLinkOf(socket: WebSocket): SocketLink | undefined {
+    const link = this.of(socket);
+    if (link === undefined) closeUnreadable(socket);
+    return link?.isOpen === true ? link : undefined;
   }
 }
 

@@ -37,7 +37,7 @@ export async function pipe(connection: Connection, { input, output }: Stdio, sig
   signal.removeEventListener("abort", onAbort);
   // What broke here explains what then broke on the Connection.
   const errors = [received, sent].flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
-  const error = errors.find((candidate) => candidate instanceof Failure) ?? errors[0];
+  const error = errors.find((candidate) => candidate instanceof Failure) ?? errors[0] ?? (await connection.closed);
   if (error !== undefined) throw error;
 }
 

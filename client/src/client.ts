@@ -1,9 +1,10 @@
 import { errorCodes, limits, nameProblem, protocolProblem } from "@messagepasser/protocol";
 import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
-import type { Message } from "./connection/message.ts";
+import { type Message, messageProblem } from "./connection/message.ts";
 import { ConnectionError, LinkError } from "./errors.ts";
 import type { Session } from "./session.ts";
+import { after, within } from "./waiting.ts";
 
 /**
  * Takes a Connection that another client opened. When the handler throws, the opener gets the code `handler-failed` and
@@ -70,6 +71,8 @@ export class Client implements AsyncDisposable {
   handle(protocol: string, handler: Handler): void {
     const rule = protocolProblem(protocol);
     if (rule !== undefined) throw new TypeError(`Cannot handle ${JSON.stringify(protocol)}: a protocol's name ${rule}`);
+    if (typeof handler !== "function")
+      throw new TypeError(`Cannot handle "${protocol}": its handler is not a function`);
     this.#handlers.set(protocol, handler);
   }
 
@@ -88,12 +91,21 @@ export class Client implements AsyncDisposable {
     const { metadata = {}, first, signal, timeoutMs = defaultOpenTimeoutMs } = options;
     signal?.throwIfAborted();
     const channel = this.#session.outgoing(peer, protocol, metadata);
-    if (this.#session.isOver || this.#closing !== undefined) throw channel.error("closed", "this client is closed");
+    if (this.#closing !== undefined) throw channel.error("closed", "this client is closed");
+    if (this.#session.isOver) throw channel.error("link-lost", (await this.closed)?.message ?? "this client is closed");
     const problem = openProblem(peer, protocol, metadata);
     if (problem !== undefined) throw channel.error("bad-open", problem);
+    const firstProblem = first === undefined ? undefined : messageProblem(first);
+    if (firstProblem !== undefined) throw firstProblem;
 
     this.#session.open(channel, first === undefined ? new Uint8Array() : channel.early(first));
-    await answerOf(channel, timeoutMs, signal);
+    await within(channel.accepted, { timeoutMs, signal }, (what) => {
+      const error =
+        what === "aborted"
+          ? channel.error("aborted", "the wait for an answer was aborted")
+          : channel.error("open-timed-out", `no answer within ${timeoutMs} ms`);
+      channel.reset(errorCodes.openTimedOut, "", error);
+    });
     return new Connection(channel);
   }
 
@@ -102,7 +114,8 @@ export class Client implements AsyncDisposable {
     const names: string[] = [];
     let cursor = "";
     do {
-      if (this.#session.isOver) throw new LinkError("closed", "Cannot list peers: this client is closed");
+      if (this.#session.isOver)
+        throw (await this.closed) ?? new LinkError("closed", "Cannot list peers: this client is closed");
       const page = await this.#session.list(cursor, options.signal);
       names.push(...page.names);
       cursor = page.cursor;
@@ -111,7 +124,7 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Ends the session in good order: takes no more Connections, waits until peers have taken what was sent, then leaves.
+   * Ends the session in good order: takes no more Connections, waits until peers have room for what is unsent, then leaves.
    * Peers see Connections that are still open end with the code `peer-gone`.
    */
   close(options: CloseOptions = {}): Promise<void> {
@@ -120,14 +133,15 @@ export class Client implements AsyncDisposable {
 
   async #close(deadlineMs: number): Promise<void> {
     const deadline = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => {
+    const cancelTimer = after(deadlineMs, () => {
       deadline.resolve(undefined);
-    }, deadlineMs);
+    });
     const drained = Array.from(this.#session.channels(), (channel) => channel.sender.drained());
-    await Promise.race([Promise.all(drained), this.closed, deadline.promise]);
+    await Promise.race([Promise.allSettled(drained), this.closed, deadline.promise]);
     this.#session.bye();
     await Promise.race([this.closed, deadline.promise]);
-    clearTimeout(timer);
+    cancelTimer();
+    this.#session.drop("no answer to the bye");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -136,7 +150,7 @@ export class Client implements AsyncDisposable {
 
   async #take(channel: Channel): Promise<void> {
     const handler = this.#handlers.get(channel.protocol);
-    if (this.#closing !== undefined) return channel.reject(errorCodes.rejected, "The client is closing");
+    if (this.#closing !== undefined) return channel.reject(errorCodes.busy, "The client is closing");
     if (handler === undefined) return channel.reject(errorCodes.unknownProtocol, "");
     const connection = new Connection(channel);
     try {
@@ -158,29 +172,6 @@ export class Client implements AsyncDisposable {
   }
 }
 
-/** Waits until the other end has taken or refused an open. */
-async function answerOf(channel: Channel, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-  const giveUp = (error: ConnectionError): void => {
-    channel.reset(errorCodes.openTimedOut, "", error);
-  };
-  const onAbort = (): void => {
-    giveUp(channel.error("aborted", "the wait for an answer was aborted"));
-  };
-  const timer = setTimeout(() => {
-    giveUp(channel.error("open-timed-out", `no answer within ${timeoutMs} ms`));
-  }, timeoutMs);
-  signal?.addEventListener("abort", onAbort);
-  try {
-    await channel.accepted;
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  }
-}
-
 function openProblem(peer: string, protocol: string, metadata: Readonly<Record<string, string>>): string | undefined {
   const nameRule = nameProblem(peer);
   if (nameRule !== undefined) return `the peer's name ${nameRule}`;
@@ -189,6 +180,7 @@ function openProblem(peer: string, protocol: string, metadata: Readonly<Record<s
   const texts = Object.entries(metadata);
   if (texts.length > limits.maxMetadataEntries)
     return `metadata must have at most ${limits.maxMetadataEntries} entries`;
+  if (!texts.flat().every((text) => text.isWellFormed())) return "metadata must be well-formed Unicode";
   const bytes = texts.flat().reduce((sum, text) => sum + encoder.encode(text).length, 0);
   return bytes > limits.maxMetadataBytes ? `metadata must have at most ${limits.maxMetadataBytes} bytes` : undefined;
 }

@@ -3,6 +3,7 @@ import { Client } from "./client.ts";
 import type { Connection } from "./connection/connection.ts";
 import type { Platform } from "./link/platform.ts";
 import { Session } from "./session.ts";
+import { within } from "./waiting.ts";
 
 /** Who connects, and how. */
 export interface ConnectOptions {
@@ -32,6 +33,9 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   const nameRule = nameProblem(name);
   if (nameRule !== undefined)
     throw new TypeError(`Cannot connect as ${JSON.stringify(name)}: a client's name ${nameRule}`);
+  // Also for callers without types, for whom a variable that is not set would become the text "undefined".
+  if (typeof secret !== "string" || secret === "")
+    throw new TypeError(`Cannot connect as "${name}": the secret is missing`);
   const realmRule = realmProblem(realm);
   if (realmRule !== undefined)
     throw new TypeError(`Cannot connect to realm ${JSON.stringify(realm)}: a realm's name ${realmRule}`);
@@ -48,32 +52,29 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
     realm,
     onHandlerError: options.onHandlerError ?? reportHandlerError,
   });
-  const timer = setTimeout(() => {
-    session.drop(`no answer within ${timeoutMs} ms`);
-  }, timeoutMs);
-  const onAbort = (): void => {
-    session.drop("aborted");
-  };
-  signal?.addEventListener("abort", onAbort);
-  try {
-    await session.welcomed;
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  }
+  await within(session.welcomed, { timeoutMs, signal }, (what) => {
+    session.drop(what === "aborted" ? "aborted" : `no answer within ${timeoutMs} ms`);
+  });
   return client;
 }
 
 /** The router's address for a realm, with a new session. Takes http and https for ws and wss. */
 function addressOf(url: string | URL, realm: string): URL {
+  if (!URL.canParse(String(url)))
+    throw new TypeError(`Cannot connect to ${JSON.stringify(String(url))}: this is no URL`);
   const address = new URL(url);
+  if (address.username !== "" || address.password !== "") {
+    throw new TypeError(
+      "Cannot connect: credentials don't belong into a URL, which ends up in logs: pass name and secret",
+    );
+  }
   address.protocol = address.protocol.replace(/^http/, "ws");
   if (address.protocol !== "ws:" && address.protocol !== "wss:") {
-    throw new TypeError(`Cannot connect to ${address.href}: the router's URL must begin with wss:// or ws://`);
+    throw new TypeError(
+      `Cannot connect to ${address.protocol}//${address.host}: the router's URL must begin with wss:// or ws://`,
+    );
   }
+  address.hash = "";
   address.pathname = `${address.pathname.replace(/\/$/, "")}/connect/${realm}`;
   address.search = "";
   address.searchParams.set("session", randomSession());

@@ -1,4 +1,4 @@
-import { closeCodes, errorCodes, nameOfCode } from "@messagepasser/protocol";
+import { closeCodes, errorCodes, isRetryable, nameOfCode } from "@messagepasser/protocol";
 import type { SocketEnd } from "./link/platform.ts";
 
 /** Anything that goes wrong here. `code` is stable and meant for programs; the message is for people. */
@@ -19,9 +19,15 @@ export abstract class MessagePasserError extends Error {
 /** The client can't reach the router, is not let in, or lost its link. */
 export class LinkError extends MessagePasserError {
   override readonly name = "LinkError";
+  readonly #mayRetry: boolean;
+
+  constructor(code: string, message: string, mayRetry = false) {
+    super(code, message);
+    this.#mayRetry = mayRetry;
+  }
 
   override shouldRetry(): boolean {
-    return retryableLinkCodes.has(this.code);
+    return this.#mayRetry;
   }
 }
 
@@ -49,14 +55,6 @@ export class ConnectionError extends MessagePasserError {
   }
 }
 
-const retryableLinkCodes = new Set([
-  "unreachable",
-  "timed-out",
-  "link-lost",
-  "restarting",
-  "overloaded",
-  "unreadable-state",
-]);
 const retryableConnectionCodes = new Set([
   "peer-absent",
   "busy",
@@ -75,13 +73,15 @@ export function connectionCode(code: number): string {
 export function linkErrorOf(end: SocketEnd, doing: string, wasIn: boolean): LinkError {
   const named = nameOfCode(closeCodes, end.closeCode) ?? nameOfStatus(end.httpStatus);
   const code = kebab(named ?? (wasIn ? "linkLost" : "unreachable"));
+  const isTerminal =
+    end.httpStatus === undefined ? !isRetryable(end.closeCode) : end.httpStatus < 500 && end.httpStatus !== 429;
   const reason = end.reason === "" ? `the socket closed with code ${end.closeCode}` : end.reason;
-  return new LinkError(code, `${doing}: ${reason}`);
+  return new LinkError(code, `${doing}: ${reason}`, !isTerminal);
 }
 
 function nameOfStatus(status: number | undefined): keyof typeof closeCodes | undefined {
   if (status === 401) return "unauthorized";
-  if (status === 503) return "overloaded";
+  if (status === 429 || status === 503) return "overloaded";
   return status !== undefined && status >= 400 && status < 500 ? "badRequest" : undefined;
 }
 

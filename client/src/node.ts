@@ -44,6 +44,9 @@ const platform: Platform = {
         onClose({ closeCode: 1006, httpStatus, reason: detailIn(body) ?? `the router answered ${httpStatus}` });
       });
       request.on("error", () => undefined);
+      // Or the process would wait for the router to let go of the socket.
+      const connection = response.socket;
+      response.on("end", () => connection.destroy());
     });
     // A close follows every error, but knows less.
     socket.on("error", (error) => {

@@ -106,6 +106,8 @@ export class Session implements LinkEvents {
     const { promise, ...wait } = waiting<Frame<"peers">>(signal, () => this.#lists.delete(request));
     this.#lists.set(request, wait);
     this.#link.frame(routerAddress, { kind: "list", request, cursor });
+    // The router takes one list a batch.
+    this.#link.flush();
     return promise;
   }
 
@@ -140,7 +142,9 @@ export class Session implements LinkEvents {
       throw new ProtocolError(`Frame "${frame.kind}" before the welcome`, 0);
     switch (frame.kind) {
       case "welcome":
+        if (this.#state !== "connecting") throw new ProtocolError("A second welcome", 0);
         this.#state = "welcome";
+        this.#link.keepAlive();
         this.#settleWelcomed.resolve();
         break;
       case "incoming":

@@ -7,6 +7,7 @@ export interface Waiting<T> {
 /**
  * A promise that an AbortSignal can end.
  *
+ * @param signal must not have fired yet: that is for the caller to look at, before it begins anything.
  * @param onAbort is called before the promise rejects with the signal's reason, unless it was settled earlier.
  */
 export function waiting<T>(
@@ -19,8 +20,7 @@ export function waiting<T>(
     onAbort();
     reject(signal.reason as Error);
   };
-  if (signal.aborted) abort();
-  else signal.addEventListener("abort", abort, { once: true });
+  signal.addEventListener("abort", abort, { once: true });
   const settle =
     <A>(end: (argument: A) => void) =>
     (argument: A): void => {
@@ -28,4 +28,45 @@ export function waiting<T>(
       end(argument);
     };
   return { promise, resolve: settle(resolve), reject: settle(reject) };
+}
+
+/** How long timers can run; what is longer, they take for 1 ms. */
+const longestTimerMs = 2_147_483_647;
+
+/** Runs a callback after a delay, or never if that is Infinity; the returned function calls it off. */
+export function after(delayMs: number, callback: () => void): () => void {
+  if (delayMs > longestTimerMs) return () => undefined;
+  const timer = setTimeout(callback, delayMs);
+  return () => {
+    clearTimeout(timer);
+  };
+}
+
+/**
+ * Waits for a promise, but no longer than a time and a signal allow.
+ *
+ * @param giveUp is called when either is over, with what to say; it must make the promise reject.
+ * @throws the signal's reason, if that was it; otherwise what the promise rejects with.
+ */
+export async function within(
+  promise: Promise<void>,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
+  giveUp: (what: "timed-out" | "aborted") => void,
+): Promise<void> {
+  const cancelTimer = after(timeoutMs, () => {
+    giveUp("timed-out");
+  });
+  const onAbort = (): void => {
+    giveUp("aborted");
+  };
+  signal?.addEventListener("abort", onAbort);
+  try {
+    await promise;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    cancelTimer();
+    signal?.removeEventListener("abort", onAbort);
+  }
 }

@@ -74,6 +74,7 @@ export class BatchWriter {
   #segmentStart = 0;
   #address = -1;
   #segment = 0;
+  #segmentsInBatch = 0;
 
   /**
    * @param emit takes each full batch; the bytes are its own.
@@ -138,17 +139,20 @@ export class BatchWriter {
     const batch = new Uint8Array(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
     this.#address = -1;
+    this.#segmentsInBatch = 0;
     this.#emit(batch);
   }
 
   /** Begins a segment where needed and returns where `count` bytes have room. */
   #reserve(address: number, count: number): number {
-    if (this.#length + segmentHeaderBytes + count > limits.maxBatchBytes) this.flush();
+    const isFull = address !== this.#address && this.#segmentsInBatch === limits.maxSegments;
+    if (isFull || this.#length + segmentHeaderBytes + count > limits.maxBatchBytes) this.flush();
     if (address !== this.#address) {
       this.#endSegment();
       this.#segmentStart = this.#length;
       this.#address = address;
       this.#segment++;
+      this.#segmentsInBatch++;
       this.#length += segmentHeaderBytes;
     }
     return this.#length;

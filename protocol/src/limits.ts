@@ -3,6 +3,8 @@
  * PROTOCOL.md repeats this table; a test compares the two.
  */
 export const limits = {
+  /** Segments of one batch from a client. Stops one message from becoming ten thousand at the other side. */
+  maxSegments: 1_024,
   /** Bytes of one WebSocket message. Stops a client from making the router hold one huge message. */
   maxBatchBytes: 131_072,
   /** A sender stops gathering frames here. Past it a batch gains no speed and only adds delay. */

@@ -72,6 +72,17 @@ describe("mp connect and mp listen", () => {
     expect(await listening.done).toMatchObject({ status: 0, text: "2 + 2" });
   });
 
+  test("tell that the rest was lost, though the other side had ended its own direction before", async () => {
+    const listening = await listener("lost");
+    listening.child.stdin.end();
+    const sending = start(["connect", listening.name, "lost"], (await client()).environment);
+    sending.child.stdin.write("part one");
+    await once(listening.child.stdout, "data");
+    listening.child.kill("SIGKILL");
+    const { status, stderr } = await sending.done;
+    expect([status, stderr]).toEqual([4, expect.stringContaining("lost its link to the router")]);
+  });
+
   test("hold the sender back while nobody reads, so memory stays bounded", async () => {
     const listening = await listener("slow");
     listening.child.stdout.pause();
@@ -202,7 +213,13 @@ describe("mp listen with a command", () => {
   });
 
   test("aborts the Connection with the command's exit status, after all output, its children's included", async () => {
-    const listening = await listener("failing", "--", "sh", "-c", "(sleep 0.3; echo late) & echo soon; exit 3");
+    const listening = await listener(
+      "failing",
+      "--",
+      "sh",
+      "-c",
+      "(while kill -0 $$ 2>/dev/null; do sleep 0.05; done; echo late) & echo soon; exit 3",
+    );
     const result = await mp(["connect", listening.name, "failing"], (await client()).environment);
     expect(result).toMatchObject({ status: 1, text: "soon\nlate\n" });
     expect(result.stderr).toMatch(
@@ -250,7 +267,7 @@ describe("mp listen with a command", () => {
   });
 
   test("lets a command go on without its input, once the command has closed it", async () => {
-    const code = "process.stdin.destroy(); setTimeout(() => console.log('answer'), 50)";
+    const code = "process.stdin.once('close', () => console.log('answer')).destroy()";
     const listening = await listener("deaf", ...nodeCommand(code));
     const sent = Buffer.alloc(1_000_000);
     const result = await mp(["connect", listening.name, "deaf"], (await client()).environment, sent);

@@ -86,6 +86,14 @@ describe("the end of a Connection", () => {
     expect(await failureOf(here.send("late"))).toMatchObject({ code: "aborted" });
   });
 
+  test("that was a bad one is told by end, and not by close", async () => {
+    const [here, there] = await pair();
+    there.abort("no more");
+    await here.closed;
+    expect(await failureOf(here.end())).toMatchObject({ code: "aborted" });
+    await here.close();
+  });
+
   test("comes with the block of an await using", async () => {
     let end: Connection["closed"];
     {
@@ -167,9 +175,31 @@ describe("an open is refused", () => {
     const connection = await alice.open("bob", "breaks later");
     expect(await connection.receive()).toBe("so far so good");
     expect(await connection.closed).toMatchObject({ code: "handler-failed" });
-    expect(() => {
-      connection.reject();
-    }).toThrow(TypeError);
+  });
+
+  test("only by the handler, and not once it is open", async () => {
+    const [here, there] = await pair();
+    for (const connection of [here, there]) {
+      await connection.send("open");
+      expect(() => {
+        connection.reject();
+      }).toThrow(TypeError);
+    }
+    await here.close();
+  });
+
+  test("without harm where the opener has left meanwhile", async () => {
+    const left = Promise.withResolvers<undefined>();
+    const done = Promise.withResolvers<unknown>();
+    bob.handle("slow", async (connection) => {
+      await left.promise;
+      await connection.closed;
+      connection.reject("too late");
+      done.resolve(await failureOf(connection.send("too late")));
+    });
+    expect(await failureOf(alice.open("bob", "slow", { timeoutMs: 20 }))).toMatchObject({ code: "open-timed-out" });
+    left.resolve(undefined);
+    expect(await done.promise).toMatchObject({ code: "open-timed-out" });
   });
 
   test("for metadata past its limits", async () => {
@@ -178,6 +208,8 @@ describe("an open is refused", () => {
     expect(await failureOf(alice.open("bob", "pair", { metadata: { key: "x".repeat(4_094) } }))).toMatchObject({
       code: "bad-open",
     });
+    const unpaired = { "\ud800": "a", "\ud801": "b" };
+    expect(await failureOf(alice.open("bob", "pair", { metadata: unpaired }))).toMatchObject({ code: "bad-open" });
     bob.handle("metadata", () => undefined);
     await using connection = await alice.open("bob", "metadata", { metadata: { key: "x".repeat(4_093) } });
     expect(connection.metadata["key"]).toHaveLength(4_093);
@@ -185,6 +217,12 @@ describe("an open is refused", () => {
 });
 
 describe("a wait", () => {
+  test("for an open may be for ever", async () => {
+    bob.handle("pair", () => undefined);
+    const connection = await alice.open("bob", "pair", { timeoutMs: Infinity });
+    await connection.close();
+  });
+
   test("for an open ends with its time, and the other end hears of it", async () => {
     await using silent = await RawLink.connect(realm, "silent");
     const opening = alice.open("silent", "anything", { timeoutMs: 50 });
@@ -295,5 +333,8 @@ test("peers are listed in order, oneself included, and leave the list when they 
   const clients = await Promise.all(names.map((name) => realm.connect(name)));
   expect(await alice.peers()).toEqual(["Zed", "alice", "bob", "carl", "daisy", "zoë"]);
   await Promise.all(clients.map((client) => client.close()));
-  expect(await alice.peers()).toEqual(["alice", "bob"]);
+  expect(await Promise.all([alice.peers(), alice.peers()])).toEqual([
+    ["alice", "bob"],
+    ["alice", "bob"],
+  ]);
 });

@@ -19,7 +19,6 @@ describe("connecting", () => {
     const other = await addClient(realm.router, "alice", "other");
     const attempts = [
       { name: "alice", secret: "wrong" },
-      { name: "alice", secret: "" },
       { name: "nobody", secret },
       { name: "alice", secret: other },
       { name: "alice", secret, realm: "other" },
@@ -40,12 +39,36 @@ describe("connecting", () => {
     ["an empty name", { name: "" }, TypeError, 'Cannot connect as "": a client\'s name must not be empty'],
     ["a bad realm", { realm: "No" }, TypeError, 'Cannot connect to realm "No": a realm\'s name must consist of'],
     ["a URL that is no router's", { url: "ftp://example.com" }, TypeError, "must begin with wss:// or ws://"],
+    ["what is no URL", { url: "nonsense" }, TypeError, 'Cannot connect to "nonsense": this is no URL'],
+    ["credentials in the URL", { url: "ws://alice:x@example.com" }, TypeError, "credentials don't belong into a URL"],
     ["a port where nobody listens", {}, LinkError, "ECONNREFUSED"],
   ])("with %s says so", async (_, options, kind, message) => {
     const url = "url" in options ? options.url : `ws://127.0.0.1:${await closedPort()}`;
     const error = await failureOf(connect(url, { name: "alice", secret: "x", ...options }));
     expect(error).toBeInstanceOf(kind);
     expect(error).toMatchObject({ message: expect.stringContaining(message) as string });
+  });
+
+  test("in vain leaves nothing that would keep a process alive", async () => {
+    await using realm = await startRealm();
+    const program = `import { connect } from "messagepasser";
+      await connect(process.argv[1], { name: "alice", secret: "wrong" }).catch((error) => console.log(error.code));`;
+    const started = performance.now();
+    const run = promisify(execFile)(process.execPath, [
+      "--input-type=module",
+      "--eval",
+      program,
+      realm.router.url.href,
+    ]);
+    expect((await run).stdout).toBe("unauthorized\n");
+    // The router lets go of the socket after 15 s; the client must not wait for that.
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+
+  test.each([undefined, "", 7])("without a secret, as where a variable is not set, says so: %s", async (secret) => {
+    // What callers without types may do.
+    const error = await failureOf(connect("ws://127.0.0.1:1", { name: "alice", secret: secret as string }));
+    expect(error).toMatchObject({ name: "TypeError", message: 'Cannot connect as "alice": the secret is missing' });
   });
 
   test("to a port that never answers ends with its time or its signal", async () => {
@@ -102,7 +125,8 @@ describe("a link", () => {
     expect(error).toMatchObject({ name: "LinkError", code: "link-lost" });
     expect(error?.shouldRetry()).toBe(true);
     expect(await receiving).toMatchObject({ code: "link-lost", peer: "bob", protocol: "x" });
-    expect(await failureOf(alice.open("bob", "x"))).toMatchObject({ code: "closed" });
+    expect(await failureOf(alice.open("bob", "x"))).toMatchObject({ code: "link-lost" });
+    expect(await failureOf(alice.peers())).toBe(error);
     await alice.close();
     await bob.closed;
   });

@@ -67,6 +67,16 @@ describe("messages", () => {
     expect(await connection.receive()).toBe("x".repeat(200_000));
   });
 
+  test("are strings and Uint8Arrays, and nothing else", async () => {
+    await using connection = await alice.open("bob", "echo");
+    for (const wrong of [new ArrayBuffer(3), [1, 2], 7, null, undefined]) {
+      // What callers without types may do.
+      expect(await failureOf(connection.send(wrong as never))).toBeInstanceOf(TypeError);
+    }
+    await connection.send(new Uint8Array([1, 2, 3, 4]).subarray(1, 3));
+    expect(await connection.receive()).toEqual(new Uint8Array([2, 3]));
+  });
+
   test("belong to whoever sent them once the call has resolved", async () => {
     await using connection = await alice.open("bob", "echo");
     const bytes = new Uint8Array([1, 2, 3]);
@@ -154,14 +164,15 @@ describe("the window", () => {
 describe("a message larger than the receiver takes", () => {
   test("ends the Connection, for both ends with the code that says it", async () => {
     const carol = await realm.connect("carol", { maxMessageBytes: 100_000 });
+    const there = Promise.withResolvers<[number, unknown]>();
     carol.handle("small", async (connection) => {
-      expect(connection.maxMessageBytes).toBe(100_000);
-      expect(await failureOf(connection.receive())).toMatchObject({ code: "message-too-large" });
+      there.resolve([connection.maxMessageBytes, await failureOf(connection.receive())]);
     });
     const connection = await alice.open("carol", "small");
     connection.send(new Uint8Array(3_000_000)).catch(() => undefined);
     expect(await connection.closed).toBeInstanceOf(ConnectionError);
     expect(await connection.closed).toMatchObject({ code: "message-too-large", peer: "carol", protocol: "small" });
+    expect(await there.promise).toMatchObject([100_000, { code: "message-too-large" }]);
     await carol.close();
   });
 
@@ -200,16 +211,28 @@ describe("streams", () => {
     expect(await there.closed).toBeUndefined();
   });
 
-  test("end the Connection when they are cancelled or aborted", async () => {
+  test("stop the other end when they are cancelled, and leave this end's direction open", async () => {
     const [here, there] = await pair("cancelled");
-    await here.readable.cancel("enough");
-    expect(await there.closed).toMatchObject({
-      code: "aborted",
-      message: expect.stringContaining('"enough"') as string,
-    });
-    const [writing, reading] = await pair("aborted");
-    await writing.writable.abort("broken");
-    expect(await reading.closed).toMatchObject({ code: "aborted" });
+    await there.send("one");
+    for await (const chunk of here.readable) {
+      expect(chunk).toHaveLength(3);
+      break;
+    }
+    await here.send("still");
+    expect(await there.receive()).toBe("still");
+    expect(await failureOf(there.send("unread"))).toMatchObject({ code: "closed" });
+    await there.end();
+    await here.end();
+    expect(await Promise.all([here.closed, there.closed])).toEqual([undefined, undefined]);
+  });
+
+  test("abort the Connection when they are aborted, and tell a stranger no more than was meant for one", async () => {
+    const [here, there] = await pair("aborted");
+    await here.writable.abort("broken");
+    expect((await there.closed)?.message).toContain('"broken"');
+    const [failing, stranger] = await pair("aborted");
+    await failing.writable.abort(new Error("ENOENT: /home/alice/secret"));
+    expect((await stranger.closed)?.message).not.toContain("ENOENT");
   });
 });
 

@@ -202,6 +202,19 @@ describe("PROTOCOL.md", () => {
     expect(known).toEqual(expect.arrayContaining(codes));
   });
 
+  test("says of each range which types are free: all that no frame has", () => {
+    const [, zero, ...bounds] =
+      /types (0x\w+) and (0x\w+) to (0x\w+) are free for the router, (0x\w+) to (0x\w+) for peers/.exec(markdown) ?? [];
+    const typesOf = (table: FrameTable): number[] => framesInCode(table).map(({ type }) => type);
+    const range = (first: number, last: number): number[] =>
+      Array.from({ length: last - first + 1 }, (_, at) => first + at);
+    const free = (from: number, to: number, table: FrameTable): number[] =>
+      range(from, to).filter((type) => !typesOf(table).includes(type));
+    const [firstRouter = 0, lastRouter = 0, firstPeer = 0, lastPeer = 0] = bounds.map(Number);
+    expect([Number(zero), ...range(firstRouter, lastRouter)]).toEqual(free(0, 0x3f, routerFrames));
+    expect(range(firstPeer, lastPeer)).toEqual(free(0x40, ignorableBit - 1, peerFrames));
+  });
+
   test("shows a batch that decodes to what it says, and that a writer makes", () => {
     const hex = /```hex\n(.*)\n```/.exec(markdown)?.[1] ?? "";
     const bytes = new Uint8Array(Buffer.from(hex.replaceAll(" ", ""), "hex"));

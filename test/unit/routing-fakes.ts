@@ -49,7 +49,7 @@ export class FakeLink implements Link {
   readonly name: string;
   readonly session: string;
   readonly pairs: FakePairs;
-  #heard: Heard[] = [];
+  #messages: Heard[][] = [];
 
   constructor(address: number, name: string, capacity = Infinity) {
     this.address = address;
@@ -61,18 +61,25 @@ export class FakeLink implements Link {
   send(batch: Uint8Array): void {
     // A socket copies what it sends, and the router goes on writing into the batch.
     const segments = new SegmentReader(batch.slice());
+    const heard: Heard[] = [];
     while (segments.next()) {
       const bytes = segments.bytes.subarray(segments.start, segments.end);
-      if (segments.address !== routerAddress) this.#heard.push({ from: segments.address, bytes });
-      else this.#heard.push(...routerFramesIn(bytes));
+      if (segments.address !== routerAddress) heard.push({ from: segments.address, bytes });
+      else heard.push(...routerFramesIn(bytes));
     }
+    this.#messages.push(heard);
   }
 
   /** What came since the last call. */
   take(): Heard[] {
-    const heard = this.#heard;
-    this.#heard = [];
-    return heard;
+    return this.takeMessages().flat();
+  }
+
+  /** The same, by the WebSocket messages that it came in. */
+  takeMessages(): Heard[][] {
+    const messages = this.#messages;
+    this.#messages = [];
+    return messages;
   }
 }
 

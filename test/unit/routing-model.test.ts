@@ -74,11 +74,13 @@ function run(steps: readonly Step[], pairCapacity: number): void {
     } else if (now.do === "open") {
       open(link, links.byName(names[now.peer] ?? names[0]));
     } else if (now.do === "send") {
+      const gone = new Set<number>();
       for (const [to, bytes] of now.to) {
         const other = links.byAddress(to);
-        if (other !== undefined && model.mayTalk(link.address, to)) expectAt(other, { from: link.address, bytes });
-        else expectAt(link, { kind: "gone", address: to, reason: goneReasons.lost });
+        if (other === undefined || !model.mayTalk(link.address, to)) gone.add(to);
+        else if (bytes.length > 0) expectAt(other, { from: link.address, bytes });
       }
+      for (const to of gone) expectAt(link, { kind: "gone", address: to, reason: goneReasons.lost });
       routing.receive(link, batchOf(...now.to));
     }
     for (const other of links.current()) expect(other.take()).toEqual(expected.get(other) ?? []);

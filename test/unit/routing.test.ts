@@ -1,4 +1,5 @@
 import {
+  BatchWriter,
   errorCodes,
   goneReasons,
   limits,
@@ -58,8 +59,8 @@ describe("a segment", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
-    const batch = batchOf([bob.address, bytes], [bob.address, new Uint8Array()]);
-    const expected = batchOf([alice.address, bytes], [alice.address, new Uint8Array()]);
+    const batch = batchOf([bob.address, bytes], [bob.address, Uint8Array.of(9)]);
+    const expected = batchOf([alice.address, bytes], [alice.address, Uint8Array.of(9)]);
     routing.receive(alice, batch);
     expect(batch).toEqual(expected);
   });
@@ -69,11 +70,29 @@ describe("a segment", () => {
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
     const noise = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1);
-    routing.receive(alice, batchOf([bob.address, noise], [bob.address, new Uint8Array()]));
+    routing.receive(alice, batchOf([bob.address, noise], [bob.address, Uint8Array.of(0)]));
     expect(bob.take()).toEqual([
       { from: alice.address, bytes: noise },
-      { from: alice.address, bytes: new Uint8Array() },
+      { from: alice.address, bytes: Uint8Array.of(0) },
     ]);
+  });
+
+  test("without frames reaches nobody and is no fault, while its neighbours arrive", () => {
+    const { routing, join, pair } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    pair(alice, bob);
+    const empty = new Uint8Array();
+    const batch = batchOf([bob.address, empty], [bob.address, bytes], [routerAddress, empty], [bob.address, empty]);
+    expect(routing.receive(alice, batch)).toBe(true);
+    expect(bob.takeMessages()).toEqual([[{ from: alice.address, bytes }]]);
+    expect(alice.takeMessages()).toEqual([]);
+  });
+
+  test("without frames is answered all the same where its address leads nowhere", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    routing.receive(alice, batchOf([neverIssued, new Uint8Array()]));
+    expect(alice.take()).toEqual([{ kind: "gone", address: neverIssued, reason: goneReasons.lost }]);
   });
 
   test("goes where its own address says, though its neighbours in the batch go elsewhere", () => {
@@ -131,6 +150,60 @@ describe("a segment", () => {
     const alice = join("alice");
     routing.receive(alice, batchOf([alice.address, bytes]));
     expect(alice.take()).toEqual([{ kind: "gone", address: alice.address, reason: goneReasons.lost }]);
+  });
+});
+
+describe("addresses that lead nowhere", () => {
+  const goneFrom = (address: number): RouterFrame => ({ kind: "gone", address, reason: goneReasons.lost });
+
+  test("get one answer each in a batch, all in one message, after the rest of the batch has been routed", () => {
+    const { routing, join, pair } = realmOf();
+    const [alice, bob, unpaired] = [join("alice"), join("bob"), join("unpaired")];
+    pair(alice, bob);
+    const order: string[] = [];
+    for (const link of [alice, bob]) {
+      const send = link.send.bind(link);
+      link.send = (batch) => {
+        order.push(link.name);
+        send(batch);
+      };
+    }
+    const nowhere = batchOf([neverIssued, bytes], [unpaired.address, bytes], [neverIssued, bytes]);
+    const list = toRouter({ kind: "list", request: 1, cursor: "" });
+    const again = batchOf([bob.address, bytes], [unpaired.address, bytes], [bob.address, bytes]);
+    expect(routing.receive(alice, Uint8Array.of(...nowhere, ...list, ...again))).toBe(true);
+    expect(alice.takeMessages()).toEqual([
+      [{ kind: "peers", request: 1, cursor: "", names: ["alice", "bob", "unpaired"] }],
+      [goneFrom(neverIssued), goneFrom(unpaired.address)],
+    ]);
+    expect(bob.take()).toHaveLength(2);
+    expect(order).toEqual(["alice", "bob", "bob", "alice"]);
+  });
+
+  test("get it anew in the next batch", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    for (let count = 0; count < 2; count++) {
+      routing.receive(alice, batchOf([neverIssued, bytes], [neverIssued, bytes]));
+      expect(alice.takeMessages()).toEqual([[goneFrom(neverIssued)]]);
+    }
+  });
+
+  test("get it in one message, though they are as many as a batch has segments", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    const addresses = Array.from({ length: limits.maxSegments }, (_, at) => neverIssued + at);
+    routing.receive(alice, batchOf(...addresses.map((address) => [address, bytes] as const)));
+    expect(alice.takeMessages()).toEqual([addresses.map(goneFrom)]);
+  });
+
+  test("get none where the link ends with the batch, whether by a bye or by a fault", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    const nowhere = batchOf([neverIssued, bytes]);
+    expect(routing.receive(alice, Uint8Array.of(...nowhere, ...toRouter({ kind: "bye" })))).toBe(false);
+    expect(() => routing.receive(alice, Uint8Array.of(...nowhere, 0))).toThrow(ProtocolError);
+    expect(alice.take()).toEqual([]);
   });
 });
 
@@ -364,6 +437,30 @@ describe("list", () => {
     expect(seen).toEqual([...new Set(links.current().map(({ name }) => name))].sort());
   });
 
+  test("is answered once a batch: a second one throws where it ends, after the first was answered", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    const [first, second] = [1, 2].map((request) => ({ kind: "list", request, cursor: "" }) as const);
+    if (first === undefined || second === undefined) throw new Error("There are two");
+    // 8 of a segment's header, 4 of a frame's, 4 of a request, 2 of a text's length.
+    const inOneSegment = { batch: toRouter(first, second), offset: 8 + 10 + 10 };
+    const inTwo = { batch: Uint8Array.of(...toRouter(first), ...toRouter(second)), offset: 8 + 10 + 8 + 10 };
+    for (const { batch, offset } of [inOneSegment, inTwo]) {
+      const error = { name: "ProtocolError", message: `A second list in one batch: it ends at byte ${offset}`, offset };
+      expect(() => routing.receive(alice, batch)).toThrow(expect.objectContaining(error));
+      expect(alice.take()).toMatchObject([{ kind: "peers", request: 1 }]);
+    }
+  });
+
+  test("may come in each of two batches, and beside other frames", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    for (const request of [1, 2]) {
+      expect(routing.receive(alice, toRouter({ kind: "list", request, cursor: "" }, openTo("nobody")))).toBe(true);
+      expect(alice.take()).toMatchObject([{ kind: "peers", request }, { kind: "refused" }]);
+    }
+  });
+
   test("after a cursor that is nobody's name goes on behind it", () => {
     const { routing, join } = realmOf();
     const [alice] = [join("alice"), join("carol")];
@@ -395,6 +492,73 @@ describe("bye", () => {
     );
     expect(bob.take()).toEqual([{ from: alice.address, bytes }]);
     expect(routing.receive(bob, new Uint8Array())).toBe(true);
+  });
+});
+
+describe("a batch of many segments", () => {
+  test("is routed when it has as many as are allowed", () => {
+    const { routing, join, pair } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    pair(alice, bob);
+    const segments = Array.from({ length: limits.maxSegments }, () => [bob.address, bytes] as const);
+    expect(routing.receive(alice, batchOf(...segments))).toBe(true);
+    expect(bob.take()).toHaveLength(limits.maxSegments);
+  });
+
+  test.for<[string, number, Uint8Array]>([
+    ["for a peer", 2, bytes],
+    ["for the router", routerAddress, Uint8Array.of(0x09, 0, 0, 0)],
+    ["for nobody", neverIssued, bytes],
+    ["without frames", 2, new Uint8Array()],
+  ])("throws at the header of the first one too many: %s", ([, address, frames]) => {
+    const { routing, join, pair } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    expect(bob.address).toBe(2);
+    pair(alice, bob);
+    const allowed = Array.from({ length: limits.maxSegments }, () => [bob.address, bytes] as const);
+    const offset = batchOf(...allowed).length;
+    const batch = batchOf(...allowed, [address, frames], [bob.address, bytes]);
+    expect(() => routing.receive(alice, batch)).toThrow(
+      expect.objectContaining({
+        name: "ProtocolError",
+        message: `More than ${limits.maxSegments} segments at byte ${offset}`,
+        offset,
+      }),
+    );
+    expect(bob.take()).toHaveLength(limits.maxSegments);
+  });
+
+  test("counts those for the router, for nobody and without frames like any other", () => {
+    const { routing, join, pair } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    pair(alice, bob);
+    const kinds = [
+      [routerAddress, new Uint8Array()],
+      [neverIssued, bytes],
+      [bob.address, new Uint8Array()],
+      [bob.address, bytes],
+    ] as const;
+    const allowed = Array.from({ length: limits.maxSegments / kinds.length }, () => kinds).flat();
+    expect(routing.receive(alice, batchOf(...allowed))).toBe(true);
+    const offset = batchOf(...allowed).length;
+    expect(() => routing.receive(alice, batchOf(...allowed, ...kinds))).toThrow(
+      expect.objectContaining({ name: "ProtocolError", offset }),
+    );
+  });
+
+  test("never comes from a writer, however many frames to however many addresses it gathers", () => {
+    const { routing, join, pair } = realmOf();
+    const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
+    for (const peer of [bob, carol]) pair(alice, peer);
+    const batches: Uint8Array[] = [];
+    const writer = new BatchWriter((batch) => batches.push(batch));
+    for (let count = 0; count < limits.maxSegments; count++) {
+      for (const { address } of [bob, carol]) writer.frame(address, { kind: "stop", connection: 1 });
+    }
+    writer.flush();
+    expect(batches).toHaveLength(2);
+    for (const batch of batches) expect(routing.receive(alice, batch)).toBe(true);
+    for (const peer of [bob, carol]) expect(peer.take()).toHaveLength(limits.maxSegments);
   });
 });
 

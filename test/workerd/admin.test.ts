@@ -1,10 +1,10 @@
-import { env, exports } from "cloudflare:workers";
+import { exports } from "cloudflare:workers";
 import { limits, nameProblem } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ClientInfo } from "../../src/credential-store.ts";
 import { basic, upgrade } from "./raw-link.ts";
-import { admin, adminHeaders, expectProblem, Realm } from "./realm.ts";
+import { admin, adminHeaders, adminToken, expectProblem, Realm } from "./realm.ts";
 
 interface Page {
   readonly clients: ClientInfo[];
@@ -182,16 +182,15 @@ describe("without the admin token", () => {
     ["GET", "/no/such/route"],
     ["GET", "/realms/Not_A_Realm/clients"],
   ];
-  const token = env.MP_ADMIN_TOKEN;
   const wrong = [
     "",
     "Bearer",
     "Bearer ",
     "Bearer x",
-    `Bearer ${token}x`,
-    `Bearer ${token.slice(0, -1)}`,
-    `Basic ${token}`,
-    token,
+    `Bearer ${adminToken}x`,
+    `Bearer ${adminToken.slice(0, -1)}`,
+    `Basic ${adminToken}`,
+    adminToken,
   ];
 
   test.for(routes)("%s %s is refused, and always in the same words", async ([method, route]) => {

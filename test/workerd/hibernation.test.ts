@@ -2,7 +2,7 @@ import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "
 import { closeCodes, errorCodes, goneReasons, heartbeat } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import { maxPairs, SocketLink } from "../../src/socket-link.ts";
-import { expectTalk, newSession, pairUp } from "./raw-link.ts";
+import { expectTalk, newSession, pairUp, type RawLink } from "./raw-link.ts";
 import { Realm } from "./realm.ts";
 
 /** The longest name in an attachment: 128 bytes of UTF-8 whose last character makes the rest take two bytes each there. */
@@ -269,6 +269,10 @@ describe("an object that is gone with its sockets", () => {
 });
 
 describe("an attachment that this version can't read", () => {
+  const unreadable = {
+    code: closeCodes.unreadableState,
+    reason: "This link was made by another version of the router: connect again",
+  };
   const attachments: [string, unknown][] = [
     ["of a later version", { version: 2, address: 1, name: "bob" }],
     ["without a version", { address: 1, name: "bob" }],
@@ -277,52 +281,124 @@ describe("an attachment that this version can't read", () => {
     ["that is null", null],
   ];
 
-  test.for(attachments)(
-    "%s has its link closed as retryable at its next message; nobody reaches it before",
-    async ([, attachment]) => {
-      const realm = new Realm();
-      const { secret } = await realm.add("bob");
-      using alice = await realm.join("alice");
-      using bob = await realm.link("bob", secret);
-      using carol = await realm.join("carol");
-      const toBob = await pairUp(alice, bob);
-      const toCarol = await pairUp(alice, carol);
-      await runInDurableObject(realm.stub, (_object, state) => {
-        for (const socket of state.getWebSockets("name:bob")) socket.serializeAttachment(attachment);
-      });
-      await evictDurableObject(realm.stub);
+  interface Scene {
+    readonly realm: Realm;
+    readonly alice: RawLink;
+    readonly bob: RawLink;
+    readonly carol: RawLink;
+    readonly dave: RawLink;
+    readonly toBob: { readonly from: number; readonly to: number };
+    readonly toCarol: { readonly from: number; readonly to: number };
+    readonly secret: string;
+  }
 
-      alice.toPeer(toBob.to, Uint8Array.of(1));
-      expect(await alice.next()).toEqual({ kind: "gone", address: toBob.to, reason: goneReasons.lost });
-      alice.open("bob");
-      expect(await alice.next()).toMatchObject({ kind: "refused", code: errorCodes.peerAbsent });
-      alice.toRouter({ kind: "list", request: 1, cursor: "" });
-      expect(await alice.next()).toMatchObject({ kind: "peers", names: ["alice", "carol"] });
+  /** Alice and Dave are paired with Bob, and Alice with Carol; then the object forgets what it knew of Bob's link. */
+  async function withUnreadableBob(attachment: unknown, run: (scene: Scene) => Promise<void>): Promise<void> {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    using alice = await realm.join("alice");
+    using bob = await realm.link("bob", secret);
+    using carol = await realm.join("carol");
+    const toBob = await pairUp(alice, bob);
+    using dave = await realm.join("dave");
+    await pairUp(dave, bob);
+    const toCarol = await pairUp(alice, carol);
+    await runInDurableObject(realm.stub, (_object, state) => {
+      for (const socket of state.getWebSockets("name:bob")) socket.serializeAttachment(attachment);
+    });
+    await evictDurableObject(realm.stub);
+    await run({ realm, alice, bob, carol, dave, toBob, toCarol, secret });
+  }
 
-      bob.toPeer(toBob.from, Uint8Array.of(1));
-      expect(await bob.closedByRouter()).toEqual({
-        code: closeCodes.unreadableState,
-        reason: "This link was made by another version of the router: connect again",
+  const occasions: [string, (scene: Scene) => Promise<void>][] = [
+    [
+      "opens to its name",
+      async ({ alice }) => {
+        alice.open("bob", 9);
+        expect(await alice.next()).toMatchObject({ kind: "refused", connection: 9, code: errorCodes.peerAbsent });
+      },
+    ],
+    [
+      "sends to its address",
+      async ({ alice, toBob }) => {
+        alice.toPeer(toBob.to, Uint8Array.of(1));
+        expect(await alice.next()).toEqual({ kind: "gone", address: toBob.to, reason: goneReasons.lost });
+      },
+    ],
+    [
+      "asks for the list",
+      async ({ alice }) => {
+        alice.toRouter({ kind: "list", request: 1, cursor: "" });
+        expect(await alice.next()).toEqual({
+          kind: "peers",
+          request: 1,
+          cursor: "",
+          names: ["alice", "carol", "dave"],
+        });
+      },
+    ],
+    [
+      "that it was paired with leaves",
+      async ({ dave }) => {
+        dave.close(1000);
+        expect(await dave.closed()).toMatchObject({ code: 1000 });
+      },
+    ],
+  ];
+
+  const cases = attachments.flatMap(([what, attachment]) =>
+    occasions.map(([occasion, act]) => ({ what, attachment, occasion, act })),
+  );
+  test.for(cases)(
+    "$what has an idle link closed as retryable as soon as somebody $occasion, and its client can come back",
+    async ({ attachment, act }) => {
+      await withUnreadableBob(attachment, async (scene) => {
+        const { realm, alice, bob, carol, toCarol, secret } = scene;
+        await act(scene);
+        expect(await bob.closedByRouter()).toEqual(unreadable);
+        expect(bob.unread).toEqual([]);
+        await expectTalk(alice, carol, toCarol);
+        using bobAgain = await realm.link("bob", secret);
+        await expectTalk(alice, bobAgain, await pairUp(alice, bobAgain));
       });
-      await expectTalk(alice, carol, toCarol);
-      using bobAgain = await realm.link("bob", secret);
-      await expectTalk(alice, bobAgain, await pairUp(alice, bobAgain));
     },
   );
 
-  test("doesn't keep its client from connecting again, or from closing", async () => {
-    const realm = new Realm();
-    const { secret } = await realm.add("bob");
-    using bob = await realm.link("bob", secret);
-    await runInDurableObject(realm.stub, (_object, state) => {
-      for (const socket of state.getWebSockets()) socket.serializeAttachment({ version: 2 });
+  test.for(attachments)("%s has a link closed as retryable at its own next message", async ([, attachment]) => {
+    await withUnreadableBob(attachment, async ({ alice, bob, toBob }) => {
+      bob.toPeer(toBob.from, Uint8Array.of(1));
+      expect(await bob.closedByRouter()).toEqual(unreadable);
+      expect(bob.unread).toEqual([]);
+      await alice.expectNothing();
     });
-    await evictDurableObject(realm.stub);
-    using bobAgain = await realm.link("bob", secret);
-    expect(await bobAgain.outcome()).toBe("open");
-    bob.close(1000);
-    expect(await bob.closed()).toMatchObject({ code: 1000 });
-    expect(await bobAgain.outcome()).toBe("open");
+  });
+
+  test.for(attachments)("%s has a link closed when its client connects again", async ([, attachment]) => {
+    await withUnreadableBob(attachment, async ({ realm, alice, bob, secret }) => {
+      using bobAgain = await realm.link("bob", secret);
+      expect(await bob.closedByRouter()).toEqual(unreadable);
+      await expectTalk(alice, bobAgain, await pairUp(alice, bobAgain));
+    });
+  });
+
+  test("is told about once, however often the link is looked up before its end has come through", async () => {
+    await withUnreadableBob({ version: 2 }, async ({ alice, bob, toBob }) => {
+      alice.open("bob", 9);
+      alice.toPeer(toBob.to, Uint8Array.of(1));
+      alice.toRouter({ kind: "list", request: 1, cursor: "" });
+      for (const kind of ["refused", "gone", "peers"] as const) await alice.nextOf(kind);
+      expect(await bob.closedByRouter()).toEqual(unreadable);
+      expect(bob.unread).toEqual([]);
+    });
+  });
+
+  test("doesn't keep a client that nobody has looked up from closing", async () => {
+    await withUnreadableBob({ version: 2 }, async ({ alice, bob }) => {
+      bob.close(1000, "see you");
+      expect(await bob.closed()).toEqual({ code: 1000, reason: "see you" });
+      expect(bob.announced).toBeUndefined();
+      await alice.expectNothing();
+    });
   });
 });
 
@@ -381,6 +457,17 @@ describe("a link with all the pairs that it may have", () => {
     expect(await alice.next()).toMatchObject({ kind: "gone", address: toFull.to });
     expect(await bob.next()).toMatchObject({ kind: "gone", address: toFull.to });
     await stranger.expectNothing();
+  });
+
+  test("is told why the router closes it, though all links are looked through for its peers meanwhile", async () => {
+    const realm = new Realm();
+    using full = await realm.join("full");
+    using alice = await realm.join("alice");
+    await fill(realm, "full");
+    const toFull = await pairUp(alice, full);
+    full.toRouter({ kind: "bye" });
+    expect(await full.closedByRouter()).toEqual({ code: 1000, reason: "Bye" });
+    expect(await alice.next()).toEqual({ kind: "gone", address: toFull.to, reason: goneReasons.over });
   });
 
   test("hears of the end of those that it has no entry of, and is refused pairs with others as full as it is", async () => {

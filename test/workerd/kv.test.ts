@@ -1,6 +1,6 @@
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { isRetryable, subprotocols } from "@messagepasser/protocol";
+import { closeCodes, subprotocols } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { type CredentialRecord, credentialKey } from "../../src/credential-record.ts";
 import { CredentialStore } from "../../src/credential-store.ts";
@@ -8,7 +8,7 @@ import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/secret.ts";
 import worker from "../../src/worker.ts";
 import { authSubprotocol, basic, closingOf, upgrade } from "./raw-link.ts";
-import { expectProblem, Realm } from "./realm.ts";
+import { adminToken, expectProblem, pepper, Realm } from "./realm.ts";
 
 beforeEach(() => {
   // That KV fails is logged, as it should be.
@@ -29,20 +29,16 @@ function kvOf(realm: Realm, name: string): Promise<CredentialRecord | null> {
 }
 
 describe("KV's copy of the credentials", () => {
-  test("has each change as soon as the admin API has answered, and never the secret itself", async () => {
+  test("has each change as soon as the admin API has answered: which revisions are over, and nothing of a secret", async () => {
     const realm = new Realm();
-    const added = await realm.add("alice");
-    const first = await kvOf(realm, "alice");
-    expect(first).toEqual({
-      version: 1,
-      leastRevision: 1,
-      secrets: [{ id: added.secretId, revision: 1, hash: expect.any(String) }],
-    });
-    expect(JSON.stringify(first)).not.toContain(added.secret.slice(3));
+    await realm.add("alice");
+    expect(await kvOf(realm, "alice")).toEqual({ version: 1, leastRevision: 1 });
     await realm.rotate("alice");
-    expect(await kvOf(realm, "alice")).toMatchObject({ leastRevision: 2, secrets: [{ revision: 2 }] });
+    expect(await kvOf(realm, "alice")).toEqual({ version: 1, leastRevision: 2 });
     await realm.revoke("alice");
-    expect(await kvOf(realm, "alice")).toEqual({ version: 1, leastRevision: 3, secrets: [] });
+    expect(await kvOf(realm, "alice")).toEqual({ version: 1, leastRevision: 3 });
+    await realm.add("alice");
+    expect(await kvOf(realm, "alice")).toEqual({ version: 1, leastRevision: 3 });
   });
 
   test("keeps realms and names apart", async () => {
@@ -50,7 +46,8 @@ describe("KV's copy of the credentials", () => {
     await home.add("alice");
     await work.add("alice");
     await work.revoke("alice");
-    expect(await kvOf(home, "alice")).toMatchObject({ leastRevision: 1 });
+    expect(await kvOf(home, "alice")).toEqual({ version: 1, leastRevision: 1 });
+    expect(await kvOf(work, "alice")).toEqual({ version: 1, leastRevision: 2 });
   });
 
   test("may lack a client: the realm's object decides", async () => {
@@ -84,8 +81,8 @@ describe("KV's copy of the credentials", () => {
     ["that is a number", "7"],
     ["that is a list", "[]"],
     ["without fields", "{}"],
-    ["whose revision is a text", '{"version":1,"leastRevision":"x","secrets":[]}'],
-    ["of another version", '{"version":2,"leastRevision":1000000,"secrets":[]}'],
+    ["whose revision is a text", '{"version":1,"leastRevision":"x"}'],
+    ["of another version", '{"version":2,"leastRevision":1000000}'],
     ["that isn't UTF-8", "\ud800"],
   ];
   test.for(unreadable)("with a record %s leaves the decision to the realm's object", async ([, text]) => {
@@ -103,7 +100,7 @@ describe("KV's copy of the credentials", () => {
     const { secret } = await realm.add("alice");
     const failing = counting({ get: () => Promise.reject(new Error("KV is down")) });
     expect((await failing.upgrade(realm, secret)).status).toBe(101);
-    expect((await failing.upgrade(realm, mintSecret(env.MP_PEPPER, realm.name, "alice", 1).text)).status).toBe(401);
+    expect((await failing.upgrade(realm, mintSecret(pepper, realm.name, "alice", 1).text)).status).toBe(401);
   });
 });
 
@@ -187,24 +184,41 @@ describe("what an upgrade costs", () => {
   });
 });
 
-describe("a router without its secrets", () => {
+describe.for([
+  ["never set", undefined],
+  ["set to nothing", ""],
+] as const)("a router whose secrets were %s", ([, nothing]) => {
   async function answerOf(path: string, missing: Partial<Env>, headers: Record<string, string>): Promise<Response> {
     return worker.fetch(new Request(`https://router.test${path}`, { headers }), { ...bindings(), ...missing });
   }
+  const { native } = subprotocols;
+  const both = { MP_ADMIN_TOKEN: nothing, MP_PEPPER: nothing };
 
   test("lets nobody in without a pepper, and says what to do", async () => {
-    const headers = {
-      upgrade: "websocket",
-      "sec-websocket-protocol": subprotocols.native,
-      authorization: basic("alice", "x"),
-    };
-    const response = await answerOf("/connect", { MP_PEPPER: "" }, headers);
-    expect(await expectProblem(response, 503, "not-configured")).toContain("wrangler secret put MP_PEPPER");
+    const guesses = [
+      "x",
+      mintSecret("", "default", "alice", 1).text,
+      mintSecret("undefined", "default", "alice", 1).text,
+    ];
+    for (const missing of [{ MP_PEPPER: nothing }, both]) {
+      for (const secret of guesses) {
+        const upgrade = { upgrade: "websocket", "sec-websocket-protocol": native };
+        const toProgram = await answerOf("/connect", missing, { ...upgrade, authorization: basic("alice", secret) });
+        expect(toProgram.headers.get("retry-after")).toBeNull();
+        expect(await expectProblem(toProgram, 503, "not-configured")).toContain("wrangler secret put MP_PEPPER");
+        const offered = `${native}, ${authSubprotocol("alice", secret)}`;
+        const toPage = await answerOf("/connect", missing, { ...upgrade, "sec-websocket-protocol": offered });
+        expect(await closingOf(toPage)).toEqual({
+          code: closeCodes.overloaded,
+          reason: expect.stringContaining("wrangler secret put MP_PEPPER"),
+        });
+      }
+    }
   });
 
   test("has no admin API without a token or a pepper, whatever is sent", async () => {
-    for (const authorization of ["Bearer ", "Bearer", "Bearer undefined", "", `Bearer ${env.MP_ADMIN_TOKEN}`]) {
-      for (const missing of [{ MP_ADMIN_TOKEN: "" }, { MP_PEPPER: "" }]) {
+    for (const authorization of ["Bearer ", "Bearer", "Bearer undefined", "", `Bearer ${adminToken}`]) {
+      for (const missing of [{ MP_ADMIN_TOKEN: nothing }, { MP_PEPPER: nothing }, both]) {
         const response = await answerOf("/admin/v1/realms/home/clients", missing, { authorization });
         expect(await expectProblem(response, 503, "not-configured")).toContain("wrangler secret put");
       }
@@ -216,9 +230,8 @@ test("an object that runs another version than the Worker is worth another try, 
   const realm = new Realm();
   const { secret } = await realm.add("alice");
   // All that the Worker asks of the namespace.
-  const ROUTER = {
-    getByName: () => ({ fetch: () => Promise.resolve(new Response(null, { status: 503 })) }),
-  } as unknown as Env["ROUTER"];
+  const answer = (): Response => new Response(null, { status: 503 });
+  const ROUTER = { getByName: () => ({ fetch: () => Promise.resolve(answer()) }) } as unknown as Env["ROUTER"];
   const answerTo = (headers: Record<string, string>): Response | Promise<Response> =>
     worker.fetch(
       new Request(`https://router.test/connect/${realm.name}`, { headers: { upgrade: "websocket", ...headers } }),
@@ -226,10 +239,10 @@ test("an object that runs another version than the Worker is worth another try, 
     );
   const { native } = subprotocols;
   const toProgram = await answerTo({ "sec-websocket-protocol": native, authorization: basic("alice", secret) });
+  expect(toProgram.headers.get("retry-after")).toBeNull();
   await expectProblem(toProgram, 503, "restarting");
   const toPage = await answerTo({ "sec-websocket-protocol": `${native}, ${authSubprotocol("alice", secret)}` });
-  const { code } = await closingOf(toPage);
-  expect(isRetryable(code)).toBe(true);
+  expect(await closingOf(toPage)).toMatchObject({ code: closeCodes.overloaded });
 });
 
 describe("a change that KV doesn't take", () => {
@@ -256,7 +269,7 @@ describe("a change that KV doesn't take", () => {
     await runInDurableObject(realm.stub, async (_object, state) => {
       const kv = flakyKv();
       // The store puts into KV, and nothing else.
-      const store = new CredentialStore(state.storage.sql, kv as unknown as KVNamespace, env.MP_PEPPER, realm.name);
+      const store = new CredentialStore(state.storage.sql, kv as unknown as KVNamespace, pepper, realm.name);
       const { secret } = store.add("alice") ?? { secret: "" };
       expect(secret).toMatch(/^mp_/);
       expect(await store.syncToKv()).toBe(false);
@@ -282,7 +295,7 @@ describe("a change that KV doesn't take", () => {
           return puts.length === 1 ? held.promise : Promise.resolve();
         },
       };
-      const store = new CredentialStore(state.storage.sql, kv as unknown as KVNamespace, env.MP_PEPPER, realm.name);
+      const store = new CredentialStore(state.storage.sql, kv as unknown as KVNamespace, pepper, realm.name);
       store.add("alice");
       const first = store.syncToKv();
       store.rotate("alice");
@@ -338,5 +351,115 @@ describe("a change that KV doesn't take", () => {
     });
     expect(puts).toHaveLength(count);
     expect(new Set(puts).size).toBe(count);
+    expect(await runDurableObjectAlarm(realm.stub)).toBe(false);
+  });
+
+  /** Runs a realm's object on another KV, until it is evicted. */
+  function useKv(realm: Realm, kv: Pick<FlakyKv, "put">): Promise<void> {
+    return runInDurableObject(realm.stub, (object) => {
+      // The store puts into KV, and nothing else.
+      Object.defineProperty(object, "env", { value: { ...bindings(), CREDENTIALS: kv as unknown as KVNamespace } });
+    });
+  }
+
+  describe("while time stands still", () => {
+    let now: number;
+    beforeEach(() => {
+      // Later than real time, so that no alarm goes off by itself.
+      now = Date.now() + 86_400_000;
+      const clock = vi.spyOn(Date, "now").mockImplementation(() => now);
+      return () => clock.mockRestore();
+    });
+
+    /** How long the alarm is away; `undefined` without one. */
+    function alarmIn(realm: Realm): Promise<number | undefined> {
+      return runInDurableObject(realm.stub, async (_object, { storage }) => {
+        const time = await storage.getAlarm();
+        return time === null ? undefined : time - now;
+      });
+    }
+
+    function attemptsOf(realm: Realm): Promise<number | undefined> {
+      return runInDurableObject(realm.stub, (_object, { storage }) => storage.kv.get<number>("kvAttempts"));
+    }
+
+    test("is tried again after 2 s, then after twice as long each time and 15 min at most, also over hibernation", async () => {
+      const realm = new Realm();
+      const kv = flakyKv();
+      await useKv(realm, kv);
+      await realm.stub.addClient("alice");
+      const waits = [await alarmIn(realm)];
+      for (let attempt = 1; attempt <= 11; attempt++) {
+        await evictDurableObject(realm.stub);
+        await useKv(realm, kv);
+        expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
+        expect(await attemptsOf(realm)).toBe(attempt);
+        waits.push(await alarmIn(realm));
+      }
+      const doubling = [2, 4, 8, 16, 32, 64, 128, 256, 512];
+      expect(waits).toEqual([...doubling, 900, 900, 900].map((seconds) => seconds * 1_000));
+      kv.isDown = false;
+      expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
+      expect(kv.puts).toHaveLength(1);
+      expect(await alarmIn(realm)).toBeUndefined();
+    });
+
+    test("begins at 2 s again when there is another change, and takes the older one along", async () => {
+      const realm = new Realm();
+      const kv = flakyKv();
+      await useKv(realm, kv);
+      await realm.stub.addClient("alice");
+      for (let attempt = 0; attempt < 5; attempt++) await runDurableObjectAlarm(realm.stub);
+      expect(await alarmIn(realm)).toBe(64_000);
+      await realm.stub.addClient("bob");
+      expect(await attemptsOf(realm)).toBeUndefined();
+      expect(await alarmIn(realm)).toBe(2_000);
+      await runDurableObjectAlarm(realm.stub);
+      expect(await alarmIn(realm)).toBe(4_000);
+      kv.isDown = false;
+      await runDurableObjectAlarm(realm.stub);
+      expect(kv.puts).toHaveLength(2);
+      expect(await alarmIn(realm)).toBeUndefined();
+    });
+
+    test("leaves no alarm behind once KV has it, and keeps it for as long as KV lacks another one", async () => {
+      const realm = new Realm();
+      const kv = flakyKv();
+      await useKv(realm, kv);
+      kv.isDown = false;
+      await realm.stub.addClient("alice");
+      expect(await alarmIn(realm)).toBeUndefined();
+      kv.isDown = true;
+      await realm.stub.rotateClient("alice");
+      expect(await alarmIn(realm)).toBe(2_000);
+      kv.isDown = false;
+      await realm.stub.addClient("bob");
+      expect(await alarmIn(realm)).toBe(2_000);
+      await realm.stub.revokeClient("alice");
+      expect(await alarmIn(realm)).toBeUndefined();
+      expect(await runDurableObjectAlarm(realm.stub)).toBe(false);
+      expect(kv.puts).toHaveLength(3);
+    });
+
+    test("is written without growing waits where KV takes all, though there is more than one alarm's worth", async () => {
+      const realm = new Realm();
+      const kv = flakyKv();
+      await useKv(realm, kv);
+      const count = 250;
+      await runInDurableObject(realm.stub, async (object) => {
+        for (let number = 0; number < count; number++) await object.addClient(`client ${number}`);
+      });
+      for (let attempt = 0; attempt < 3; attempt++) await runDurableObjectAlarm(realm.stub);
+      kv.isDown = false;
+      for (const written of [100, 200]) {
+        await runDurableObjectAlarm(realm.stub);
+        expect(kv.puts).toHaveLength(written);
+        expect(await alarmIn(realm)).toBe(2_000);
+      }
+      await runDurableObjectAlarm(realm.stub);
+      expect(kv.puts).toHaveLength(count);
+      expect(new Set(kv.puts).size).toBe(count);
+      expect(await alarmIn(realm)).toBeUndefined();
+    });
   });
 });

@@ -28,11 +28,14 @@ function fromHex(hex: Hex): Uint8Array {
 function problemForRouter(batch: Uint8Array): ProtocolError | "bye" | undefined {
   try {
     const segments = new SegmentReader(batch);
+    let lists = 0;
     while (segments.next()) {
       if (segments.address !== 0) continue;
       const frames = new RouterFrameReader(batch, segments.start, segments.end);
-      for (let frame = frames.next(); frame !== undefined; frame = frames.next())
+      for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
         if (frame.kind === "bye") return "bye";
+        if (frame.kind === "list" && ++lists > 1) throw new ProtocolError("A second list", frames.position);
+      }
     }
     return undefined;
   } catch (error) {
@@ -164,7 +167,8 @@ test.for(invalidVectors.filter(({ range }) => range === "router"))(
 test("every truncation of a good batch closes the link at the cut, after what was whole has arrived", async () => {
   const pieces = (): Uint8Array[] => [
     segment(victimAddress, Uint8Array.of(1, 2, 3)),
-    segment(0, framesOf({ kind: "list", request: 7, cursor: "" }, { kind: "list", request: 8, cursor: "é" })),
+    // A list and a frame that may be ignored.
+    segment(0, Uint8Array.of(...framesOf({ kind: "list", request: 7, cursor: "é" }), 0xbf, 0, 0, 2, 1, 2)),
     segment(victimAddress, Uint8Array.of(4, 5, 6, 7)),
   ];
   const whole = pieces().reduce((sum, { length }) => sum + length, 0);
@@ -218,10 +222,14 @@ test("random bytes close the link or are answered, and never make the router fai
       fc.uint8Array({ maxLength: 40 }),
     )
     .map(([type, body]) => Uint8Array.of(type, 0, 0, body.length, ...body));
+  // Of a number that no question after a batch has.
+  const list = fc.constant(framesOf({ kind: "list", request: 0, cursor: "" }));
   const bytes = fc.oneof(
     fc.uint8Array({ maxLength: 300 }),
     fc.tuple(u32, fc.uint8Array({ maxLength: 60 })).map(([address, body]) => header(address, body)),
-    fc.array(frame, { maxLength: 4 }).map((frames) => header(0, Uint8Array.from(frames.flatMap((each) => [...each])))),
+    fc
+      .array(fc.oneof({ weight: 3, arbitrary: frame }, list), { maxLength: 4 })
+      .map((frames) => header(0, Uint8Array.from(frames.flatMap((each) => [...each])))),
   );
   await fc.assert(
     fc.asyncProperty(bytes, async (batch) => {
@@ -249,6 +257,53 @@ test("a batch of the most bytes is passed on, a byte more is refused before anyt
   expect(await victim.next()).toEqual({ kind: "segment", from: malloryAddress, bytes: most });
   mallory.toPeer(victimAddress, new Uint8Array(limits.maxBatchBytes - 7));
   await expectCutOff(`Batch of ${limits.maxBatchBytes + 1} bytes, at most ${limits.maxBatchBytes} allowed, at byte 0`);
+});
+
+test("a batch of the most segments is passed on, one segment more closes the link at its header", async () => {
+  const batchOf = (count: number): Uint8Array =>
+    Uint8Array.from(Array.from({ length: count }, (_, at) => [...segment(victimAddress, Uint8Array.of(at))]).flat());
+  const expectAll = async (): Promise<void> => {
+    for (let at = 0; at < limits.maxSegments; at++) {
+      expect(await victim.next()).toEqual({ kind: "segment", from: malloryAddress, bytes: Uint8Array.of(at) });
+    }
+  };
+  mallory.send(batchOf(limits.maxSegments));
+  await expectAll();
+  expect(await mallory.outcome()).toBe("open");
+  mallory.send(batchOf(limits.maxSegments + 1));
+  await expectAll();
+  await expectCutOff(`More than ${limits.maxSegments} segments at byte ${9 * limits.maxSegments}`);
+});
+
+test("a second list in a batch closes the link, after the first was answered", async () => {
+  const [first, second] = [1, 2].map((request) => framesOf({ kind: "list", request, cursor: "" }));
+  if (first === undefined || second === undefined) throw new Error("There are two");
+  mallory.send(segment(0, first));
+  expect(await mallory.nextOf("peers")).toMatchObject({ request: 1 });
+  mallory.send(Uint8Array.of(...segment(0, first), ...segment(0, second)));
+  expect(await mallory.nextOf("peers")).toMatchObject({ request: 1 });
+  await expectCutOff("A second list in one batch: it ends at byte 36");
+});
+
+test("a segment without frames is passed on to nobody, and breaks nothing", async () => {
+  mallory.toPeer(victimAddress, new Uint8Array());
+  expect(await mallory.outcome()).toBe("open");
+  await victim.expectNothing();
+});
+
+test("addresses that lead nowhere are told once for a batch, in one message, when the rest of it has been routed", async () => {
+  let messages = 0;
+  mallory.socket.addEventListener("message", () => messages++);
+  const toNobody = (address: number): Uint8Array => segment(address, Uint8Array.of(1));
+  const list = segment(0, framesOf({ kind: "list", request: 1, cursor: "" }));
+  const [one, other] = [0xffff_fffe, 0xffff_ffff];
+  mallory.send(Uint8Array.of(...toNobody(one), ...toNobody(other), ...toNobody(one), ...list, ...toNobody(other)));
+  expect(await mallory.next()).toMatchObject({ kind: "peers" });
+  for (const address of [one, other]) {
+    expect(await mallory.next()).toEqual({ kind: "gone", address, reason: goneReasons.lost });
+  }
+  expect(messages).toBe(2);
+  await mallory.expectNothing();
 });
 
 test("an empty message is a batch of nothing", async () => {

@@ -157,6 +157,11 @@ export class RawLink {
     return heard as Extract<Heard, { kind: Kind }>;
   }
 
+  /** What came and wasn't asked for yet. */
+  get unread(): readonly Heard[] {
+    return this.#heard;
+  }
+
   /** Shows that nothing had come: what the router had to say before its answer to a list, it said before that answer. */
   async expectNothing(): Promise<void> {
     const request = ++this.#request;

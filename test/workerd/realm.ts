@@ -4,7 +4,9 @@ import type { NewSecret } from "../../src/credential-store.ts";
 import type { RouterObject } from "../../src/router-object.ts";
 import { RawLink } from "./raw-link.ts";
 
-export const adminHeaders = { authorization: `Bearer ${env.MP_ADMIN_TOKEN}` };
+export const adminToken = set(env.MP_ADMIN_TOKEN);
+export const pepper = set(env.MP_PEPPER);
+export const adminHeaders = { authorization: `Bearer ${adminToken}` };
 
 export interface AdminRequest {
   readonly method?: string;
@@ -58,6 +60,11 @@ export class Realm {
   link(name: string, secret: string, session?: string): Promise<RawLink> {
     return RawLink.connect({ realm: this.name, name, secret, ...(session !== undefined && { session }) });
   }
+}
+
+function set(secret: string | undefined): string {
+  if (secret === undefined) throw new Error("The tests need both of the Worker's secrets");
+  return secret;
 }
 
 async function secretIn(response: Response, status: number): Promise<NewSecret> {

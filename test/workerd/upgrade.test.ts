@@ -4,7 +4,7 @@ import { closeCodes, defaultRealm, limits, subprotocols } from "@messagepasser/p
 import { beforeAll, describe, expect, test } from "vitest";
 import { mintSecret } from "../../src/secret.ts";
 import { authSubprotocol, basic, type Closing, closingOf, newSession, upgrade } from "./raw-link.ts";
-import { admin, expectProblem, Realm } from "./realm.ts";
+import { admin, expectProblem, pepper, Realm } from "./realm.ts";
 
 const realm = new Realm();
 const path = `/connect/${realm.name}`;
@@ -22,9 +22,9 @@ const refused: Record<string, (realm: Realm) => Promise<Credentials>> = {
   "a secret made with another pepper": ({ name }) =>
     Promise.resolve({ name: "alice", secret: mintSecret("another", name, "alice", 1).text }),
   "a name that nobody has, though this router made the secret": ({ name }) =>
-    Promise.resolve({ name: "nobody", secret: mintSecret(env.MP_PEPPER, name, "nobody", 1).text }),
+    Promise.resolve({ name: "nobody", secret: mintSecret(pepper, name, "nobody", 1).text }),
   "a secret that this router made and forgot": ({ name }) =>
-    Promise.resolve({ name: "alice", secret: mintSecret(env.MP_PEPPER, name, "alice", 1).text }),
+    Promise.resolve({ name: "alice", secret: mintSecret(pepper, name, "alice", 1).text }),
   "the secret of another": async (realm) => ({ name: "alice", secret: (await realm.add("mallory")).secret }),
   "a secret of another realm": async () => ({ name: "alice", secret: (await new Realm().add("alice")).secret }),
   "a secret from before the rotation": async (realm) => {
@@ -286,6 +286,5 @@ test("the object refuses an upgrade that doesn't come from this version of the W
       headers: { upgrade: "websocket", ...headers },
     });
     expect(response.status).toBe(503);
-    expect(response.headers.get("retry-after")).toBe("5");
   }
 });

@@ -63,7 +63,6 @@ export class Channel {
   #state: "opening" | "pending" | "open" | "over";
   #route: Route | undefined;
   #segment = 0;
-  #hasStopped = false;
 
   /** @param route is known from the start for a channel that the other end opened. */
   constructor(start: ChannelStart, route?: Route) {
@@ -176,27 +175,32 @@ export class Channel {
   /** Half-close, after all that was sent before. */
   end(signal: AbortSignal | undefined): Promise<void> {
     this.accept();
+    this.#endIfDone();
     return this.sender.end(signal);
   }
 
-  /** Half-close, and throws away what still arrives. */
-  close(signal: AbortSignal | undefined): Promise<void> {
+  /** Reads no more, and throws away what still arrives. */
+  stop(): void {
     this.accept();
-    if (this.#state === "open" && !this.receiver.isDone && !this.#hasStopped) {
-      this.#hasStopped = true;
-      this.#write({ kind: "stop", connection: this.#connection });
-    }
+    if (this.#state === "open" && !this.receiver.isDone) this.#write({ kind: "stop", connection: this.#connection });
     this.receiver.discard(this.error("closed", "closed here"));
     this.#endIfDone();
-    return this.sender.end(signal);
+  }
+
+  /** Half-close, and throws away what still arrives. Of a channel that is over it asks nothing. */
+  close(signal: AbortSignal | undefined): Promise<void> {
+    const wasOver = this.isOver;
+    this.stop();
+    return wasOver ? Promise.resolve() : this.sender.end(signal);
   }
 
   /** Ends both directions at once and tells the other end. */
   reset(code: number, reason: string, error: ConnectionError): void {
     if (this.#state === "over") return;
     this.#write({ kind: "reset", connection: this.#connection, code, reason: shortened(reason) });
-    this.#end(error);
+    // Before the end is told to those who wait, or they would be served what arrived.
     this.receiver.discard(error);
+    this.#end(error);
   }
 
   /** The Connection is lost, and the other end knows or can't be told. What arrived before can still be received. */
@@ -225,6 +229,9 @@ export class Channel {
   }
 
   #handle(frame: PeerFrame): void {
+    if (this.#state !== "open" && !allowedBefore[this.#state]?.has(frame.kind)) {
+      throw new Violation(`Frame "${frame.kind}" before the accept`);
+    }
     switch (frame.kind) {
       case "data":
         this.receiver.data(frame);
@@ -243,7 +250,7 @@ export class Channel {
         this.sender.grant(frame.limit);
         break;
       case "stop":
-        this.sender.fail(this.error("closed", `"${this.peer}" has closed it`));
+        this.sender.stop(this.error("closed", `"${this.peer}" has closed it`));
         this.#endIfDone();
         break;
       case "reject":
@@ -256,9 +263,8 @@ export class Channel {
   #fault(fault: Violation | MessageTooLarge): void {
     const code = fault instanceof Violation ? errorCodes.violation : errorCodes.messageTooLarge;
     const error = this.error(connectionCode(code), `${fault.message} came from "${this.peer}"`);
-    this.reset(code, fault.message, error);
-    // Where the channel was over before, what had arrived is unfit all the same.
     this.receiver.discard(error);
+    this.reset(code, fault.message, error);
   }
 
   #write(frame: ControlFrame): void {
@@ -266,8 +272,7 @@ export class Channel {
   }
 
   #endIfDone(): void {
-    if (this.#state === "open" && this.sender.isDone && (this.receiver.isDone || this.#hasStopped))
-      this.#end(undefined);
+    if (this.#state === "open" && this.sender.isDone && this.receiver.isDone) this.#end(undefined);
   }
 
   #end(error: ConnectionError | undefined): void {
@@ -280,6 +285,12 @@ export class Channel {
     this.#onOver(this.#route);
   }
 }
+
+/** What the other end may say before the accept, by the state of this end. */
+const allowedBefore: Readonly<Record<string, ReadonlySet<PeerFrame["kind"]>>> = {
+  opening: new Set(["accept", "reject", "reset"]),
+  pending: new Set(["data", "fin", "reset"]),
+};
 
 /** What a code from the other end means, for people. Its reason is quoted, since it is somebody else's text. */
 function sentence(peer: string, code: number, reason: string): string {
@@ -295,6 +306,10 @@ function sentence(peer: string, code: number, reason: string): string {
       return `"${peer}" aborted it${quoted}`;
     case errorCodes.openTimedOut:
       return `"${peer}" waited too long for the answer to its open`;
+    case errorCodes.messageTooLarge:
+      return `"${peer}" takes no message of that size${quoted}`;
+    case errorCodes.violation:
+      return `"${peer}" says that this end broke the protocol${quoted}`;
     default:
       return `"${peer}" ended it with code ${code}${quoted}`;
   }

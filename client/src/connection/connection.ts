@@ -1,7 +1,7 @@
 import { errorCodes } from "@messagepasser/protocol";
 import type { ConnectionError } from "../errors.ts";
 import type { Channel } from "./channel.ts";
-import type { Message } from "./message.ts";
+import { type Message, messageProblem } from "./message.ts";
 import { readableOf, writableOf } from "./streams.ts";
 
 /** Options of calls that wait. */
@@ -61,10 +61,12 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    * all the back-pressure that a producer needs. The bytes must not change before it resolves. A message that is partly
    * on its way when the signal fires is still sent whole: only the wait ends.
    *
-   * @throws ConnectionError if the Connection is over, or this end has ended its direction.
+   * @throws ConnectionError if the Connection is over, or this end has ended its direction; TypeError for anything
+   *   but a string or a Uint8Array.
    */
   send(message: Message, options?: WaitOptions): Promise<void> {
-    return this.#channel.send(message, options?.signal);
+    const problem = messageProblem(message);
+    return problem === undefined ? this.#channel.send(message, options?.signal) : Promise.reject(problem);
   }
 
   /**
@@ -95,7 +97,11 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
     return (this.#writable ??= writableOf(this));
   }
 
-  /** Half-close: no more messages from this end after those sent before. The other direction goes on. */
+  /**
+   * Half-close: no more messages from this end after those sent before. The other direction goes on.
+   *
+   * @throws ConnectionError if the Connection failed before.
+   */
   end(options?: WaitOptions): Promise<void> {
     return this.#channel.end(options?.signal);
   }
@@ -118,9 +124,10 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    * Refuses a Connection that came to a handler: the opener's `open` throws with the code `rejected` and this reason.
    * A Connection is accepted by the first call of any other method, or when its handler returns.
    *
-   * @throws TypeError if it was accepted before, or opened from here.
+   * @throws TypeError if it was accepted before, or opened from here. Where the opener has left, nothing happens.
    */
   reject(reason = ""): void {
+    if (this.#channel.isOver) return;
     if (!this.#channel.isPending) throw new TypeError("Cannot reject a Connection that is open already: abort it");
     this.#channel.reject(errorCodes.rejected, reason);
   }

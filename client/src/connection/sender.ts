@@ -30,6 +30,8 @@ export class Sender {
   #limit: number;
   #finState: "none" | "queued" | "sent" = "none";
   #error: Error | undefined;
+  /** Whether the other end has said that it reads no more: then there is nothing to end. */
+  #isStopped = false;
   readonly #onDrained = new Queue<Waiting<void>>();
 
   /** @param limit the first absolute offset that may not be reached. */
@@ -62,10 +64,11 @@ export class Sender {
     return this.#enqueue(bytes, isText, signal);
   }
 
-  /** Ends the half after all that was sent before. Resolves once the FIN is out. */
+  /** Ends the half after all that was sent before. Resolves once the FIN is out. @throws whatever error ended the half */
   end(signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-    if (this.isDone) return done;
+    if (this.#finState === "sent" || this.#isStopped) return done;
+    if (this.#error !== undefined) return Promise.reject(this.#error);
     if (this.#finState === "queued") return this.drained(signal);
     this.#finState = "queued";
     return this.#enqueue(undefined, false, signal);
@@ -82,7 +85,7 @@ export class Sender {
     this.#pump();
   }
 
-  /** Resolves once nothing waits for the window any more. */
+  /** Resolves once nothing waits for the window any more. @throws whatever error ended the half */
   drained(signal?: AbortSignal): Promise<void> {
     if (this.#queue.length === 0) return done;
     const { promise, ...wait } = waiting<void>(signal, () => this.#onDrained.remove(wait));
@@ -94,14 +97,27 @@ export class Sender {
   fail(error: Error): void {
     if (this.isDone) return;
     this.#error = error;
-    for (const pending of this.#queue.clear()) pending.reject(error);
-    this.#settleDrained();
+    for (const { reject } of this.#queue.clear()) reject(error);
+    for (const { reject } of this.#onDrained.clear()) reject(error);
+  }
+
+  /** The other end reads no more: as `fail`, but the half has ended well. */
+  stop(error: Error): void {
+    if (this.isDone) return;
+    this.#isStopped = true;
+    for (const { bytes, resolve, reject } of this.#queue.clear()) {
+      if (bytes === undefined) resolve();
+      else reject(error);
+    }
+    this.fail(error);
   }
 
   #enqueue(bytes: Uint8Array | undefined, isText: boolean, signal: AbortSignal | undefined): Promise<void> {
     const { promise, ...wait } = waiting<void>(signal, () => {
       // Neither a message that has begun nor a FIN can be taken back.
-      if (bytes !== undefined && pending.sentBytes === 0) this.#queue.remove(pending);
+      if (bytes === undefined || pending.sentBytes > 0) return;
+      this.#queue.remove(pending);
+      this.#pump();
     });
     const pending: Pending = { ...wait, bytes, isText, sentBytes: 0 };
     this.#queue.push(pending);
@@ -116,7 +132,7 @@ export class Sender {
       this.#queue.shift();
       pending.resolve();
     }
-    this.#settleDrained();
+    for (const { resolve } of this.#onDrained.clear()) resolve();
   }
 
   #sendFin(): boolean {
@@ -157,10 +173,6 @@ export class Sender {
   /** How much payload a frame may carry now; negative if not even an empty one may go. */
   #room(): number {
     return this.#limit - this.#offset - limits.frameCostBytes;
-  }
-
-  #settleDrained(): void {
-    for (const { resolve } of this.#onDrained.clear()) resolve();
   }
 }
 

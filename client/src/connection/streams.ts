@@ -1,9 +1,8 @@
-import { errorCodes } from "@messagepasser/protocol";
 import type { Channel } from "./channel.ts";
 import type { Connection } from "./connection.ts";
 import type { Message } from "./message.ts";
 
-/** What arrives on a channel as bytes. Cancelling stops the other end; nothing is read ahead of the reader. */
+/** What arrives on a channel as bytes. Cancelling tells the other end to stop; nothing is read ahead of the reader. */
 export function readableOf(channel: Channel): ReadableStream<Uint8Array> {
   return new ReadableStream(
     {
@@ -15,12 +14,8 @@ export function readableOf(channel: Channel): ReadableStream<Uint8Array> {
         if (piece === undefined) controller.close();
         else controller.enqueue(piece);
       },
-      cancel(reason) {
-        channel.reset(
-          errorCodes.aborted,
-          String(reason ?? ""),
-          channel.error("aborted", "its readable side was cancelled"),
-        );
+      cancel() {
+        channel.stop();
       },
     },
     { highWaterMark: 0 },
@@ -33,7 +28,8 @@ export function writableOf(connection: Connection): WritableStream<Message> {
     write: (message) => connection.send(message),
     close: () => connection.end(),
     abort: (reason) => {
-      connection.abort(String(reason ?? ""));
+      // Whatever else than a text it is, it may tell a stranger what is none of their business: an Error has paths in it.
+      connection.abort(typeof reason === "string" ? reason : "");
     },
   });
 }

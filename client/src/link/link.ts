@@ -10,7 +10,13 @@ import {
   RouterFrameReader,
   SegmentReader,
 } from "@messagepasser/protocol";
+import { after } from "../waiting.ts";
 import type { Credentials, Platform, Socket, SocketEnd } from "./platform.ts";
+
+/** How often a link shows that it is alive. Proxies close what is silent for a minute. */
+const pingEveryMs = 25_000;
+/** How long the answer may take. */
+const pongWithinMs = 10_000;
 
 export interface LinkEvents {
   onRouterFrame(frame: RouterFrame): void;
@@ -36,6 +42,9 @@ export class Link {
   };
   #isFlushing = false;
   #isOver = false;
+  /** Whether something came since the last ping. */
+  #isAlive = true;
+  #cancelTimer: () => void = () => undefined;
 
   constructor(platform: Platform, url: URL, credentials: Credentials, events: LinkEvents) {
     this.#platform = platform;
@@ -73,6 +82,23 @@ export class Link {
     return segment;
   }
 
+  /** From now on notices within 35 s when the other side is there no longer, though no socket has said so. */
+  keepAlive(): void {
+    this.#cancelTimer = after(pingEveryMs, () => {
+      this.#isAlive = false;
+      this.#socket.send(heartbeat.ping);
+      this.#cancelTimer = after(pongWithinMs, () => {
+        if (this.#isAlive) this.keepAlive();
+        else this.drop({ closeCode: 1006, reason: `no answer to a ping within ${pongWithinMs / 1000} s` });
+      });
+    });
+  }
+
+  /** Sends what is written as a batch of its own, without waiting for the end of the turn. */
+  flush(): void {
+    this.#batch.flush();
+  }
+
   /** Sends what is written, then closes the socket. */
   close(code: number, reason: string): void {
     if (this.#isOver) return;
@@ -93,6 +119,7 @@ export class Link {
   }
 
   #receive(message: Uint8Array | string): void {
+    this.#isAlive = true;
     if (this.#isOver || message === heartbeat.pong) return;
     try {
       if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
@@ -118,6 +145,7 @@ export class Link {
   #end(end: SocketEnd): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#cancelTimer();
     this.#events.onEnd(end);
   }
 }

@@ -1,0 +1,117 @@
+import { type ControlFrame, dataFlags, openerBit, type PeerFrame } from "@messagepasser/protocol";
+import { describe, expect, test } from "vitest";
+import { Channel } from "./channel.ts";
+
+const start = {
+  peer: "bob",
+  protocol: "p",
+  metadata: {},
+  windowBytes: 10_000,
+  maxMessageBytes: 100,
+  onOver: () => undefined,
+};
+
+/** A channel that was opened from here and accepted, and the kinds of frames that it has written. */
+function opened(limit = 10_000): { channel: Channel; written: string[] } {
+  const written: string[] = [];
+  const channel = new Channel({ ...start, key: 1, sendLimit: 0 });
+  channel.bind({ frame: ({ kind }) => void written.push(kind), data: () => written.push("data") });
+  channel.receive({ kind: "accept", connection: 1, limit });
+  return { channel, written };
+}
+
+function data(payload: Uint8Array, flags: number, offset?: number): PeerFrame {
+  return {
+    kind: "data",
+    connection: 1,
+    last: (flags & dataFlags.last) !== 0,
+    text: (flags & dataFlags.text) !== 0,
+    offset,
+    payload,
+  };
+}
+
+describe("a channel", () => {
+  test("whose next message is unfit gives nothing of what came after it", async () => {
+    const badText = opened().channel;
+    badText.receive(data(new Uint8Array([0xff]), dataFlags.text | dataFlags.last));
+    badText.receive(data(new TextEncoder().encode("second"), dataFlags.text | dataFlags.last));
+    await expect(badText.receiver.receive(undefined)).rejects.toMatchObject({ code: "violation" });
+    await expect(badText.receiver.receive(undefined)).rejects.toMatchObject({ code: "violation" });
+
+    const tooLarge = opened().channel;
+    tooLarge.receive(data(new Uint8Array(90), 0));
+    tooLarge.receive(data(new Uint8Array(20), dataFlags.last));
+    tooLarge.receive(data(new Uint8Array(5), dataFlags.last));
+    await expect(tooLarge.receiver.receive(undefined)).rejects.toMatchObject({ code: "message-too-large" });
+    await expect(tooLarge.receiver.receive(undefined)).rejects.toMatchObject({ code: "message-too-large" });
+  });
+
+  test("that has failed says so to everyone who waits or comes later, and closes without a word", async () => {
+    const { channel } = opened(0);
+    const waiting = Promise.allSettled([
+      channel.send("unsent", undefined),
+      channel.end(undefined),
+      channel.end(undefined),
+    ]);
+    channel.receive({ kind: "reset", connection: 1, code: 103, reason: "" });
+    for (const each of await waiting) expect(each).toMatchObject({ status: "rejected", reason: { code: "aborted" } });
+    await expect(channel.end(undefined)).rejects.toMatchObject({ code: "aborted" });
+    await channel.close(undefined);
+  });
+
+  test("whose other end reads no more has ended its direction well", async () => {
+    const { channel } = opened(0);
+    const sending = channel.send("unsent", undefined);
+    const ending = channel.end(undefined);
+    channel.receive({ kind: "stop", connection: 1 });
+    await expect(sending).rejects.toMatchObject({ code: "closed" });
+    await ending;
+    await channel.end(undefined);
+  });
+
+  test("goes on when a send that held others up is aborted", async () => {
+    // After the first message there is room for an empty frame, and none for a byte.
+    const { channel, written } = opened(60 + 16 + 16);
+    await channel.send(new Uint8Array(60), undefined);
+    const controller = new AbortController();
+    const stuck = channel.send("x", controller.signal);
+    const ending = channel.end(undefined);
+    const drained = channel.sender.drained();
+    expect(written).toEqual(["data"]);
+    controller.abort(new Error("enough"));
+    await expect(stuck).rejects.toThrow("enough");
+    await Promise.all([ending, drained]);
+    expect(written).toEqual(["data", "fin"]);
+  });
+
+  test.each(["data", "credit", "fin", "stop"] as const)("is reset by a %s before the accept", (kind) => {
+    const written: string[] = [];
+    const channel = new Channel({ ...start, key: 1, sendLimit: 0 });
+    channel.bind({ frame: (frame) => void written.push(frame.kind), data: () => written.push("data") });
+    const frames: Record<typeof kind, PeerFrame> = {
+      data: data(new Uint8Array(1), dataFlags.last, 0),
+      credit: { kind: "credit", connection: 1, received: 0, limit: 1_000 },
+      fin: { kind: "fin", connection: 1, offset: 0 },
+      stop: { kind: "stop", connection: 1 },
+    };
+    channel.receive(frames[kind]);
+    expect(written).toEqual(["reset"]);
+    expect(channel.isOver).toBe(true);
+  });
+
+  test.each(["credit", "stop", "accept", "reject"] as const)("that nobody has accepted is reset by a %s", (kind) => {
+    const written: string[] = [];
+    const route = { frame: (frame: ControlFrame) => void written.push(frame.kind), data: () => written.push("data") };
+    const connection = (openerBit | 1) >>> 0;
+    const channel = new Channel({ ...start, key: connection, sendLimit: 1_000 }, route);
+    const frames: Record<typeof kind, PeerFrame> = {
+      credit: { kind: "credit", connection, received: 0, limit: 2_000 },
+      stop: { kind: "stop", connection },
+      accept: { kind: "accept", connection, limit: 1_000 },
+      reject: { kind: "reject", connection, code: 101, reason: "" },
+    };
+    channel.receive(frames[kind]);
+    expect(written).toEqual(["reset"]);
+  });
+});

@@ -1,0 +1,61 @@
+import { heartbeat } from "@messagepasser/protocol";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Link } from "./link.ts";
+import type { Platform, SocketEnd, SocketEvents } from "./platform.ts";
+
+// A socket that says nothing by itself: what a link notices of a dead one is a matter of time, which is a fake here.
+
+let ends: SocketEnd[];
+let sent: unknown[];
+let socket: SocketEvents;
+let link: Link;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  ends = [];
+  sent = [];
+  const platform: Platform = {
+    dial: (_, __, events) => {
+      socket = events;
+      return { send: (message) => void sent.push(message), close: () => undefined, drop: () => undefined };
+    },
+    defer: (callback) => {
+      callback();
+    },
+  };
+  const events = {
+    onRouterFrame: () => undefined,
+    onSegment: () => undefined,
+    onEnd: (end: SocketEnd) => void ends.push(end),
+  };
+  link = new Link(platform, new URL("ws://router.example"), { name: "alice", secret: "secret" }, events);
+  link.keepAlive();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test("a link whose other side is gone without a word ends within 35 s", () => {
+  vi.advanceTimersByTime(34_999);
+  expect(sent).toEqual([heartbeat.ping]);
+  expect(ends).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(ends).toEqual([{ closeCode: 1006, reason: "no answer to a ping within 10 s" }]);
+});
+
+test("a link whose pings are answered, or that hears anything else, goes on", () => {
+  for (const message of [heartbeat.pong, new Uint8Array(), heartbeat.pong]) {
+    vi.advanceTimersByTime(25_000);
+    socket.onMessage(message);
+    vi.advanceTimersByTime(10_000);
+  }
+  expect(sent).toEqual([heartbeat.ping, heartbeat.ping, heartbeat.ping]);
+  expect(ends).toEqual([]);
+});
+
+test("a link that is over has no timers left", () => {
+  socket.onClose({ closeCode: 1000, reason: "" });
+  expect(vi.getTimerCount()).toBe(0);
+  expect(ends).toHaveLength(1);
+});
