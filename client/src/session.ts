@@ -1,6 +1,7 @@
 import {
   errorCodes,
   goneReasons,
+  limits,
   nameOfCode,
   openerBit,
   PeerFrameReader,
@@ -208,6 +209,11 @@ export class Session implements LinkEvents {
     if (known !== undefined) {
       // The peer's fault, not the router's: only this Connection ends.
       known.reset(errorCodes.violation, "Opened twice", known.error("violation", `"${peer.name}" opened it twice`));
+      return;
+    }
+    if (peer.channels.size >= limits.maxConnectionsPerPeer) {
+      const reason = `There are ${peer.channels.size} Connections between the two already`;
+      peer.frame({ kind: "reject", connection, code: errorCodes.tooManyConnections, reason });
       return;
     }
     const { protocol, metadata, limit: sendLimit, early } = open;

@@ -31,6 +31,8 @@ export const limits = {
   maxOffset: Number.MAX_SAFE_INTEGER,
   /** The largest Connection id. Bit 31 of an id on the wire says who opened. */
   maxConnectionId: 0x7fff_ffff,
+  /** Connections between two clients that a client accepts. Stops a peer from filling its memory with opens. */
+  maxConnectionsPerPeer: 10_000,
   /** Names in one page of the list of peers. */
   maxPageLength: 500,
 } as const;

@@ -140,6 +140,37 @@ describe("a peer", () => {
     expect(await mallory.hear("reset")).toMatchObject({ code: 106 });
   });
 
+  test("that opens without end is refused at the limit, until one of its Connections is over", async () => {
+    await using mallory = await RawLink.connect(realm, "mallory");
+    let handled = 0;
+    const full = Promise.withResolvers<undefined>();
+    bob.handle("counted", () => {
+      if (++handled === limits.maxConnectionsPerPeer) full.resolve(undefined);
+    });
+    const open = {
+      kind: "open",
+      peer: "bob",
+      protocol: "counted",
+      limit: 0,
+      metadata: {},
+      early: new Uint8Array(),
+    } as const;
+    const opens = Array.from({ length: limits.maxConnectionsPerPeer + 1 }, (_, at) => ({
+      ...open,
+      connection: at + 1,
+    }));
+    mallory.frames(routerAddress, ...opens);
+    const last = { connection: limits.maxConnectionsPerPeer + 1, code: 107 };
+    const { from, ...refused } = await mallory.hear("reject");
+    expect(refused).toMatchObject(last);
+    await full.promise;
+    expect(handled).toBe(limits.maxConnectionsPerPeer);
+    mallory.frame(from, { kind: "reset", connection: openerBit + 1, code: 103, reason: "" });
+    mallory.frame(routerAddress, { ...open, connection: limits.maxConnectionsPerPeer + 2 });
+    let accepted = 0;
+    while (accepted !== limits.maxConnectionsPerPeer + 2) accepted = (await mallory.hear("accept")).connection;
+  });
+
   test("that breaks the rules in its early data runs no handler", async () => {
     await using mallory = await RawLink.connect(realm, "mallory");
     let handled = 0;

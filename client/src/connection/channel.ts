@@ -306,6 +306,8 @@ function sentence(peer: string, code: number, reason: string): string {
       return `"${peer}" aborted it${quoted}`;
     case errorCodes.openTimedOut:
       return `"${peer}" waited too long for the answer to its open`;
+    case errorCodes.tooManyConnections:
+      return `"${peer}" takes no more Connections${quoted}`;
     case errorCodes.messageTooLarge:
       return `"${peer}" takes no message of that size${quoted}`;
     case errorCodes.violation:
