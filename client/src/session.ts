@@ -36,10 +36,6 @@ export interface SessionStart {
  * gives each to whom it belongs.
  */
 export class Session implements LinkEvents {
-  /** Resolves when the router has let the client in; rejects with why not. */
-  readonly welcomed: Promise<void>;
-  /** Resolves when the link is gone: with `undefined` after `bye`, with the error otherwise. Never rejects. */
-  readonly closed: Promise<LinkError | undefined>;
   /** Gets each channel that another client opened, to accept or to reject. Set before the session is welcome. */
   onIncoming: (channel: Channel) => void = () => undefined;
 
@@ -47,8 +43,8 @@ export class Session implements LinkEvents {
   readonly #who: string;
   readonly #maxMessageBytes: number;
   readonly #link: Link;
-  readonly #settleWelcomed: { readonly resolve: () => void; readonly reject: (error: LinkError) => void };
-  readonly #settleClosed: (error: LinkError | undefined) => void;
+  readonly #welcomed = Promise.withResolvers<undefined>();
+  readonly #closed = Promise.withResolvers<LinkError | undefined>();
   readonly #peers = new Map<number, Peer>();
   /** Opened from here and not yet routed, by id; also those given up meanwhile, until the router has answered. */
   readonly #opening = new Map<number, Channel>();
@@ -61,13 +57,17 @@ export class Session implements LinkEvents {
     this.#platform = platform;
     this.#maxMessageBytes = maxMessageBytes;
     this.#who = who;
-    const welcomed = Promise.withResolvers<void>();
-    this.welcomed = welcomed.promise;
-    this.#settleWelcomed = welcomed;
-    const closed = Promise.withResolvers<LinkError | undefined>();
-    this.closed = closed.promise;
-    this.#settleClosed = closed.resolve;
     this.#link = new Link(platform, url, credentials, this);
+  }
+
+  /** Resolves when the router has let the client in; rejects with why not. */
+  get welcomed(): Promise<undefined> {
+    return this.#welcomed.promise;
+  }
+
+  /** Resolves when the link is gone: with `undefined` after `bye`, with the error otherwise. Never rejects. */
+  get closed(): Promise<LinkError | undefined> {
+    return this.#closed.promise;
   }
 
   get isOver(): boolean {
@@ -130,9 +130,9 @@ export class Session implements LinkEvents {
     const error = linkErrorOf(end, `${wasIn ? "Lost the link to" : "Cannot connect to"} ${this.#who}`, wasIn);
     const what = this.#state === "leaving" ? "this client is closed" : `the link to the router is lost: ${error.code}`;
     const code = this.#state === "leaving" ? "closed" : "link-lost";
-    this.#settleClosed(this.#state === "leaving" ? undefined : error);
+    this.#closed.resolve(this.#state === "leaving" ? undefined : error);
     this.#state = "over";
-    this.#settleWelcomed.reject(error);
+    this.#welcomed.reject(error);
     for (const channel of this.channels()) channel.fail(channel.error(code, what));
     for (const list of this.#lists.values()) list.reject(error);
     this.#lists.clear();
@@ -146,7 +146,7 @@ export class Session implements LinkEvents {
         if (this.#state !== "connecting") throw new ProtocolError("A second welcome", 0);
         this.#state = "welcome";
         this.#link.keepAlive();
-        this.#settleWelcomed.resolve();
+        this.#welcomed.resolve(undefined);
         break;
       case "incoming":
         this.#receiveOpen(frame);

@@ -49,7 +49,7 @@ export function after(delayMs: number, callback: () => void): () => void {
  * @throws the signal's reason, if that was it; otherwise what the promise rejects with.
  */
 export async function within(
-  promise: Promise<void>,
+  promise: Promise<unknown>,
   { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
   giveUp: (what: "timed-out" | "aborted") => void,
 ): Promise<void> {

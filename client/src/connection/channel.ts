@@ -51,15 +51,10 @@ export class Channel {
   readonly maxMessageBytes: number;
   readonly sender: Sender;
   readonly receiver: Receiver;
-  /** Resolves when the other end takes the open; rejects when the channel ends before. */
-  readonly accepted: Promise<void>;
-  /** Resolves when the channel is over: with `undefined` when both ends closed it, with the error otherwise. */
-  readonly closed: Promise<ConnectionError | undefined>;
-
   readonly #connection: number;
   readonly #onOver: (route: Route | undefined) => void;
-  readonly #settleClosed: (error: ConnectionError | undefined) => void;
-  readonly #settleAccepted: { readonly resolve: () => void; readonly reject: (error: Error) => void };
+  readonly #accepted = Promise.withResolvers<undefined>();
+  readonly #closed = Promise.withResolvers<ConnectionError | undefined>();
   #state: "opening" | "pending" | "open" | "over";
   #route: Route | undefined;
   #segment = 0;
@@ -73,16 +68,10 @@ export class Channel {
     this.maxMessageBytes = start.maxMessageBytes;
     this.#connection = (start.key ^ openerBit) >>> 0;
     this.#onOver = start.onOver;
-    const closed = Promise.withResolvers<ConnectionError | undefined>();
-    this.closed = closed.promise;
-    this.#settleClosed = closed.resolve;
     this.#state = route === undefined ? "opening" : "pending";
     this.#route = route;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.accepted = promise;
-    this.#settleAccepted = { resolve, reject };
     // Who doesn't wait for the answer still learns of the failure from the calls that follow.
-    promise.catch(() => undefined);
+    this.#accepted.promise.catch(() => undefined);
 
     const connection = this.#connection;
     this.sender = new Sender(
@@ -109,6 +98,16 @@ export class Channel {
       start.windowBytes,
       start.maxMessageBytes,
     );
+  }
+
+  /** Resolves when the other end takes the open; rejects when the channel ends before. */
+  get accepted(): Promise<undefined> {
+    return this.#accepted.promise;
+  }
+
+  /** Resolves when the channel is over: with `undefined` when both ends closed it, with the error otherwise. */
+  get closed(): Promise<ConnectionError | undefined> {
+    return this.#closed.promise;
   }
 
   get isPending(): boolean {
@@ -246,7 +245,7 @@ export class Channel {
       case "accept":
         if (this.#state !== "opening") throw new Violation("An accept that nobody waits for");
         this.#state = "open";
-        this.#settleAccepted.resolve();
+        this.#accepted.resolve(undefined);
         this.sender.grant(frame.limit);
         break;
       case "stop":
@@ -278,10 +277,10 @@ export class Channel {
   #end(error: ConnectionError | undefined): void {
     this.#state = "over";
     const late = error ?? this.error("closed", "it is closed");
-    this.#settleAccepted.reject(late);
+    this.#accepted.reject(late);
     this.sender.fail(late);
     this.receiver.fail(late);
-    this.#settleClosed(error);
+    this.#closed.resolve(error);
     this.#onOver(this.#route);
   }
 }
