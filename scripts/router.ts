@@ -88,9 +88,13 @@ function ownSecrets(stateDirectory: string | undefined): { adminToken: string; p
 
 /** What an earlier run wrote. @throws Error that names the file */
 function readSecrets(file: string): { adminToken: string; pepper: string } {
+  let secrets: unknown;
   try {
-    return JSON.parse(readFileSync(file, "utf8")) as { adminToken: string; pepper: string };
-  } catch (cause) {
-    throw new Error(`Cannot read the router's own secrets in ${file}: remove it to have new ones`, { cause });
+    secrets = JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    // Told below, as everything else that is not what it should be.
   }
+  const { adminToken, pepper } = Object(secrets) as { adminToken: unknown; pepper: unknown };
+  if (typeof adminToken === "string" && typeof pepper === "string") return { adminToken, pepper };
+  throw new Error(`Cannot read the router's own secrets in ${file}: remove it to have new ones`);
 }

@@ -67,6 +67,29 @@ describe("messages", () => {
     expect(await connection.receive()).toBe("x".repeat(200_000));
   });
 
+  test("are the caller's again once a call has settled, whatever is still to be sent", async () => {
+    const ones = (): Uint8Array => new Uint8Array(3_000_000).fill(1);
+    const isOnes = (message: unknown): boolean => message instanceof Uint8Array && message.every((byte) => byte === 1);
+    const first = ones();
+    const opened = Promise.withResolvers<Connection>();
+    bob.handle("later", (connection) => {
+      opened.resolve(connection);
+    });
+    const here = await alice.open("bob", "later", { first });
+    first.fill(2);
+    const there = await opened.promise;
+    expect(isOnes(await there.receive())).toBe(true);
+
+    const controller = new AbortController();
+    const second = ones();
+    const sending = failureOf(here.send(second, { signal: controller.signal }));
+    controller.abort();
+    await sending;
+    second.fill(2);
+    expect(isOnes(await there.receive())).toBe(true);
+    await here.close();
+  });
+
   test("are strings and Uint8Arrays, and nothing else", async () => {
     await using connection = await alice.open("bob", "echo");
     for (const wrong of [new ArrayBuffer(3), [1, 2], 7, null, undefined]) {
@@ -230,6 +253,13 @@ describe("streams", () => {
     const [here, there] = await pair("aborted");
     await here.writable.abort("broken");
     expect((await there.closed)?.message).toContain('"broken"');
+    // Also while a write waits for the other end, which never reads.
+    const [stuck, deaf] = await pair("aborted");
+    const writer = stuck.writable.getWriter();
+    const writing = failureOf(writer.write(new Uint8Array(3_000_000)));
+    void writer.abort("enough");
+    expect((await deaf.closed)?.message).toContain('"enough"');
+    await writing;
     const [failing, stranger] = await pair("aborted");
     await failing.writable.abort(new Error("ENOENT: /home/alice/secret"));
     expect((await stranger.closed)?.message).not.toContain("ENOENT");

@@ -63,10 +63,10 @@ describe("a channel", () => {
   test("whose other end reads no more has ended its direction well", async () => {
     const { channel } = opened(0);
     const sending = channel.send("unsent", undefined);
-    const ending = channel.end(undefined);
+    const endings = [channel.end(undefined), channel.end(undefined), channel.close(undefined)];
     channel.receive({ kind: "stop", connection: 1 });
     await expect(sending).rejects.toMatchObject({ code: "closed" });
-    await ending;
+    await Promise.all(endings);
     await channel.end(undefined);
   });
 

@@ -133,8 +133,9 @@ export class Channel {
       frame: () => undefined,
     };
     this.sender.grant(count + limits.frameCostBytes);
-    // Should it fail, then the open fails with it, and tells.
-    this.sender.send(message, undefined).catch(() => undefined);
+    // What doesn't fit is sent later, when the bytes are the caller's again. Should it fail, then the open fails, and tells.
+    const own = message === bytes && count < bytes.length ? bytes.slice() : message;
+    this.sender.send(own, undefined).catch(() => undefined);
     writer.flush();
     this.#route = undefined;
     return early;

@@ -10,7 +10,7 @@ export interface FrameSink {
 
 interface Pending extends Waiting<void> {
   /** `undefined` for the FIN. */
-  readonly bytes: Uint8Array | undefined;
+  bytes: Uint8Array | undefined;
   readonly isText: boolean;
   /** How much of `bytes` is on its way. */
   sentBytes: number;
@@ -109,13 +109,18 @@ export class Sender {
       if (bytes === undefined) resolve();
       else reject(error);
     }
+    for (const { resolve } of this.#onDrained.clear()) resolve();
     this.fail(error);
   }
 
   #enqueue(bytes: Uint8Array | undefined, isText: boolean, signal: AbortSignal | undefined): Promise<void> {
     const { promise, ...wait } = waiting<void>(signal, () => {
-      // Neither a message that has begun nor a FIN can be taken back.
-      if (bytes === undefined || pending.sentBytes > 0) return;
+      if (bytes === undefined) return;
+      if (pending.sentBytes > 0) {
+        // What has begun can't be taken back, but its bytes are the caller's again.
+        pending.bytes = bytes.slice();
+        return;
+      }
       this.#queue.remove(pending);
       this.#pump();
     });

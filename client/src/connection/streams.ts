@@ -25,11 +25,16 @@ export function readableOf(channel: Channel): ReadableStream<Uint8Array> {
 /** A stream whose chunks are sent as messages, as fast as the other end takes them. */
 export function writableOf(connection: Connection): WritableStream<Message> {
   return new WritableStream({
+    start(controller) {
+      // Node's type of it lacks what Node has.
+      const { signal } = controller as unknown as { readonly signal: AbortSignal };
+      // Not the sink's own abort, which waits for a write that may itself wait for the other end's window.
+      signal.addEventListener("abort", () => {
+        // Whatever else than a text it is, it may tell a stranger what is none of their business: an Error has paths in it.
+        connection.abort(typeof signal.reason === "string" ? signal.reason : "");
+      });
+    },
     write: (message) => connection.send(message),
     close: () => connection.end(),
-    abort: (reason) => {
-      // Whatever else than a text it is, it may tell a stranger what is none of their business: an Error has paths in it.
-      connection.abort(typeof reason === "string" ? reason : "");
-    },
   });
 }

@@ -84,12 +84,15 @@ export class Link {
 
   /** From now on notices within 35 s when the other side is there no longer, though no socket has said so. */
   keepAlive(): void {
-    this.#cancelTimer = after(pingEveryMs, () => {
+    this.#cancelTimer = after(pingEveryMs - pongWithinMs, () => {
       this.#isAlive = false;
       this.#socket.send(heartbeat.ping);
       this.#cancelTimer = after(pongWithinMs, () => {
-        if (this.#isAlive) this.keepAlive();
-        else this.drop({ closeCode: 1006, reason: `no answer to a ping within ${pongWithinMs / 1000} s` });
+        // After a turn that took long, timers come before what has arrived meanwhile.
+        this.#platform.defer(() => {
+          if (this.#isAlive) this.keepAlive();
+          else this.drop({ closeCode: 1006, reason: `no answer to a ping within ${pongWithinMs / 1000} s` });
+        });
       });
     });
   }
