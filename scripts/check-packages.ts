@@ -23,7 +23,7 @@ function run(command: string, ...parameters: string[]): string {
 }
 
 function pack(workspace: string): string {
-  const output = run("npm", "pack", join(root, workspace), "--json", "--loglevel=error");
+  const output = run("npm", "pack", join(root, workspace), "--json", "--ignore-scripts", "--loglevel=error");
   // npm's own JSON; a change of its shape fails right here.
   const [packed] = JSON.parse(output) as { filename: string; files: { path: string }[] }[];
   if (packed === undefined) throw new Error(`npm packed nothing for ${workspace}`);
