@@ -4,7 +4,7 @@ import { nameProblem, realmProblem } from "@messagepasser/protocol";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { type Env, isUnset } from "./env.ts";
-import { type Problem, problemResponse } from "./problem.ts";
+import { badRequest, type Problem, problemResponse } from "./problem.ts";
 import type { RouterObject } from "./router-object.ts";
 
 interface AdminEnv {
@@ -104,10 +104,6 @@ async function limitedBytes(request: Request): Promise<Uint8Array | undefined> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-function badRequest(detail: string): Problem {
-  return { status: 400, code: "bad-request", detail };
 }
 
 function noSuchClient(name: string): Problem {

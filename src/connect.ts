@@ -4,7 +4,7 @@ import { authenticatorOf } from "./authenticator.ts";
 import { fromAuthorization, fromSubprotocol, offeredSubprotocols } from "./claim.ts";
 import { type Env, isUnset } from "./env.ts";
 import { upgradeRequest } from "./identity.ts";
-import { type Problem, problemResponse } from "./problem.ts";
+import { badRequest, type Problem, problemResponse } from "./problem.ts";
 
 const sessionPattern = /^[0-9a-f]{32}$/;
 
@@ -62,10 +62,6 @@ const restarting: Problem = {
   code: "restarting",
   detail: "The router is being replaced by another version: connect again in a few seconds",
 };
-
-function badRequest(detail: string): Problem {
-  return { status: 400, code: "bad-request", detail };
-}
 
 /**
  * A program gets an HTTP status. A page can't see one, only that the socket failed: for it, the socket is opened and

@@ -14,3 +14,8 @@ export function problemResponse({ status, code, detail }: Problem, headers: Reco
     { status, headers: { ...headers, "content-type": "application/problem+json", "cache-control": "no-store" } },
   );
 }
+
+/** What a request gets that breaks a rule; `detail` names the rule. */
+export function badRequest(detail: string): Problem {
+  return { status: 400, code: "bad-request", detail };
+}

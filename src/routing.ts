@@ -1,5 +1,4 @@
 import {
-  BatchWriter,
   type ControlFrame,
   encodeBatch,
   errorCodes,
@@ -93,7 +92,9 @@ export class Routing {
         this.#control(from, frame, frames.position);
       }
     }
-    if (gone.size > 0) this.#tellGone(from, gone);
+    // Unpaired, gone and never issued get one answer, so that nobody can probe for addresses.
+    const answers = Array.from(gone, (address) => ({ kind: "gone", address, reason: goneReasons.lost }) as const);
+    if (answers.length > 0) send(from, ...answers);
     return true;
   }
 
@@ -105,15 +106,6 @@ export class Routing {
     segments.readdress(from.address);
     to.send(segments.bytes.subarray(segments.headerStart, segments.end));
     return true;
-  }
-
-  /** Unpaired, gone and never issued get one answer, so that nobody can probe for addresses. */
-  #tellGone(from: Link, addresses: ReadonlySet<number>): void {
-    const writer = new BatchWriter((batch) => {
-      from.send(batch);
-    });
-    for (const address of addresses) writer.frame(routerAddress, { kind: "gone", address, reason: goneReasons.lost });
-    writer.flush();
   }
 
   #control(from: Link, frame: Exclude<RouterFrame, { kind: "bye" }>, position: number): void {
@@ -198,6 +190,6 @@ function byCodeUnit(left: string, right: string): number {
   return left < right ? -1 : 1;
 }
 
-function send(to: Link, frame: ControlFrame): void {
-  to.send(encodeBatch(routerAddress, frame));
+function send(to: Link, ...frames: readonly ControlFrame[]): void {
+  to.send(encodeBatch(routerAddress, ...frames));
 }

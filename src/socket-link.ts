@@ -23,7 +23,7 @@ export class SocketLink implements Link {
   readonly session: string;
   /** Of the secret that opened the link; 0 where an authenticator knows no revisions. */
   readonly revision: number;
-  readonly pairs: Pairs;
+  readonly pairs: AttachedPairs;
 
   constructor(socket: WebSocket, attachment: Omit<Attachment, "version">) {
     this.socket = socket;
@@ -44,7 +44,7 @@ export class SocketLink implements Link {
   ): SocketLink {
     context.acceptWebSocket(socket, [nameTag(identity.name), addressTag(identity.address)]);
     const link = new SocketLink(socket, { ...identity, pairs: new Uint32Array(), overflowed: false });
-    link.#save(link.pairs as AttachedPairs);
+    link.#save(link.pairs);
     return link;
   }
 
@@ -84,7 +84,7 @@ export class SocketLink implements Link {
 }
 
 /** Ends a link; the client hears why. */
-export function closeSocket(socket: WebSocket, code: number, reason: string): void {
+function closeSocket(socket: WebSocket, code: number, reason: string): void {
   if (socket.readyState !== WebSocket.OPEN) return;
   socket.send(encodeBatch(routerAddress, { kind: "closing", code, reason }));
   // Reasons are ours, short and ASCII; the 123 bytes of RFC 6455 are a limit for what they quote.

@@ -35,7 +35,6 @@ export const statusByCode: Readonly<Record<string, Status>> = {
   malformed: statuses.failed,
   closed: statuses.failed,
   unreachable: statuses.unreachable,
-  "timed-out": statuses.unreachable,
   "link-lost": statuses.unreachable,
   restarting: statuses.unreachable,
   overloaded: statuses.unreachable,

@@ -203,7 +203,7 @@ export class Session implements LinkEvents {
 
   #receiveOpen(open: Frame<"incoming">): void {
     const { connection } = open;
-    const peer = this.#peerAt(open.address, open.peer, open.session);
+    const peer = this.#peerAt(open.address, open.peer);
     const key = (connection | openerBit) >>> 0;
     const known = peer.channels.get(key);
     if (known !== undefined) {
@@ -234,11 +234,11 @@ export class Session implements LinkEvents {
     return new Channel({ ...start, windowBytes, maxMessageBytes: this.#maxMessageBytes, onOver }, peer);
   }
 
-  #route({ connection, address, session }: Frame<"routed">): void {
+  #route({ connection, address }: Frame<"routed">): void {
     const channel = this.#opening.get(connection);
     if (channel === undefined) throw new ProtocolError(`Connection ${connection} was routed, but not opened`, 0);
     this.#opening.delete(connection);
-    const peer = this.#peerAt(address, channel.peer, session);
+    const peer = this.#peerAt(address, channel.peer);
     if (channel.isOver) {
       // Given up before the router had answered: now the other end can be told.
       peer.frame({
@@ -261,10 +261,10 @@ export class Session implements LinkEvents {
     for (const channel of peer.channels.values()) channel.fail(channel.error("peer-gone", `"${peer.name}" ${what}`));
   }
 
-  #peerAt(address: number, name: string, session: string): Peer {
+  #peerAt(address: number, name: string): Peer {
     let peer = this.#peers.get(address);
     if (peer === undefined) {
-      peer = new Peer(this.#link, address, name, session);
+      peer = new Peer(this.#link, address, name);
       this.#peers.set(address, peer);
     }
     return peer;

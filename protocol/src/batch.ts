@@ -9,14 +9,19 @@ export const segmentHeaderBytes = 8;
 /** The router's own address. */
 export const routerAddress = 0;
 
-/** A whole batch that holds one frame other than data. */
-export function encodeBatch(address: number, frame: ControlFrame): Uint8Array<ArrayBuffer> {
-  const bytes = encodeFrame(frame);
-  const batch = new Uint8Array(segmentHeaderBytes + bytes.length);
+/** A whole batch of one segment, with frames other than data. */
+export function encodeBatch(address: number, ...frames: readonly ControlFrame[]): Uint8Array<ArrayBuffer> {
+  const encoded = frames.map(encodeFrame);
+  const length = encoded.reduce((sum, bytes) => sum + bytes.length, 0);
+  const batch = new Uint8Array(segmentHeaderBytes + length);
   const view = new DataView(batch.buffer);
   view.setUint32(0, address);
-  view.setUint32(4, bytes.length);
-  batch.set(bytes, segmentHeaderBytes);
+  view.setUint32(4, length);
+  let at = segmentHeaderBytes;
+  for (const bytes of encoded) {
+    batch.set(bytes, at);
+    at += bytes.length;
+  }
   return batch;
 }
 

@@ -143,12 +143,12 @@ export class Channel {
 
   /** The router said where the open went. */
   bind(route: Route): void {
-    if (this.#state === "opening") this.#route = route;
+    this.#route = route;
   }
 
   /** The router refused the open. */
   refuse(code: number, reason: string): void {
-    if (this.#state === "opening") this.#end(this.error(connectionCode(code), reason));
+    this.fail(this.error(connectionCode(code), reason));
   }
 
   /** Takes the other end's open. Only the first call does something. */

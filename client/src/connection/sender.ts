@@ -34,7 +34,7 @@ export class Sender {
   #isStopped = false;
   readonly #onDrained = new Queue<Waiting<void>>();
 
-  /** @param limit the first absolute offset that may not be reached. */
+  /** @param limit the absolute offset that may be reached, but not passed. */
   constructor(sink: FrameSink, limit: number) {
     this.#sink = sink;
     this.#limit = limit;
