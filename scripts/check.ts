@@ -13,6 +13,7 @@ const projects = [
   "scripts",
   "test",
   "test/workerd",
+  "test/soak",
 ];
 const steps: readonly (readonly [what: string, ...command: string[]])[] = [
   ["Declarations of the client", "node", "scripts/build.ts", "--types"],

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { defaultRealm } from "@messagepasser/protocol";
 import { Miniflare } from "miniflare";
 
 export interface RouterOptions {
@@ -19,6 +20,8 @@ export interface Router extends AsyncDisposable {
   /** As in "ws://127.0.0.1:8787". */
   readonly url: URL;
   readonly adminToken: string;
+  /** Takes the object of the realm "default" out of memory, as the runtime does after ten idle seconds; links stay. */
+  hibernate(): Promise<void>;
 }
 
 /** What wrangler.toml says too: a test compares them. */
@@ -54,7 +57,9 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
   });
   const url = await miniflare.ready;
   url.protocol = url.protocol.replace(/^http/, "ws");
-  return { url, adminToken, [Symbol.asyncDispose]: () => miniflare.dispose() };
+  const hibernate = (): Promise<void> =>
+    miniflare.unsafeEvictDurableObject(name, "RouterObject", { name: defaultRealm, webSockets: "hibernate" });
+  return { url, adminToken, hibernate, [Symbol.asyncDispose]: () => miniflare.dispose() };
 }
 
 /** The Worker as one module, as `wrangler deploy` would send it. */

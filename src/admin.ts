@@ -4,7 +4,7 @@ import { nameProblem, realmProblem } from "@messagepasser/protocol";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { type Env, isUnset } from "./env.ts";
-import { badRequest, type Problem, problemResponse } from "./problem.ts";
+import { badRequest, notConfiguredRetryS, type Problem, problemResponse } from "./problem.ts";
 import type { RouterObject } from "./router-object.ts";
 
 interface AdminEnv {
@@ -19,7 +19,7 @@ const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) => {
   const expected = context.env.MP_ADMIN_TOKEN;
   if (isUnset(expected) || isUnset(context.env.MP_PEPPER)) {
     const detail = 'The admin API is off: set MP_ADMIN_TOKEN and MP_PEPPER with "wrangler secret put"';
-    return problemResponse({ status: 503, code: "not-configured", detail });
+    return problemResponse({ status: 503, code: "not-configured", detail, retryAfterS: notConfiguredRetryS });
   }
   const given = /^Bearer +(\S+)$/i.exec(context.req.header("authorization") ?? "")?.[1] ?? "";
   // Digests are of one length, which the comparison needs, and tell nothing of the token's.

@@ -1,10 +1,19 @@
-import { closeCodes, defaultRealm, nameProblem, realmProblem, subprotocols } from "@messagepasser/protocol";
+import {
+  anySession,
+  closeCodes,
+  defaultRealm,
+  encodeBatch,
+  nameProblem,
+  realmProblem,
+  routerAddress,
+  subprotocols,
+} from "@messagepasser/protocol";
 import type { Context } from "hono";
 import { authenticatorOf } from "./authenticator.ts";
 import { fromAuthorization, fromSubprotocol, offeredSubprotocols } from "./claim.ts";
 import { type Env, isUnset } from "./env.ts";
 import { upgradeRequest } from "./identity.ts";
-import { badRequest, type Problem, problemResponse } from "./problem.ts";
+import { badRequest, notConfiguredRetryS, type Problem, problemResponse } from "./problem.ts";
 
 const sessionPattern = /^[0-9a-f]{32}$/;
 
@@ -28,8 +37,10 @@ async function admit(context: Context<{ Bindings: Env }>, offered: readonly stri
   }
   const realmRule = realmProblem(realm);
   if (realmRule !== undefined) return badRequest(`Cannot connect: the realm's name ${realmRule}`);
-  const session = context.req.query("session") ?? crypto.randomUUID().replaceAll("-", "");
+  const named = context.req.query("session");
+  const session = named ?? crypto.randomUUID().replaceAll("-", "");
   if (!sessionPattern.test(session)) return badRequest('Cannot connect: "session" must be 32 hexadecimal digits');
+  if (session === anySession) return badRequest('Cannot connect: "session" must not be all zeros, which means any');
   if (isUnset(context.env.MP_PEPPER)) return notConfigured;
 
   const presented = fromAuthorization(request) ?? fromSubprotocol(offered);
@@ -39,10 +50,20 @@ async function admit(context: Context<{ Bindings: Env }>, offered: readonly stri
 
   const identity = await authenticatorOf(context.env).authenticate({ realm, ...presented });
   if (identity === undefined) return unauthorized;
-  const object = context.env.ROUTER.getByName(identity.realm);
-  const response = await object.fetch(upgradeRequest({ identity, session, format: subprotocols.native }));
-  if (response.status === 101) return response;
-  return response.status === 401 ? unauthorized : restarting;
+  const upgrade = upgradeRequest({ identity, session, resumes: named !== undefined, format: subprotocols.native });
+  const response = await fetchObject(context.env, identity.realm, upgrade);
+  if (response?.status === 101) return response;
+  return response?.status === 401 ? unauthorized : restarting;
+}
+
+/** The answer of a realm's object, or `undefined` where it ended meanwhile or has too much to do. */
+async function fetchObject(env: Env, realm: string, request: Request): Promise<Response | undefined> {
+  try {
+    return await env.ROUTER.getByName(realm).fetch(request);
+  } catch (error) {
+    console.warn("Cannot reach a realm's object", error);
+    return undefined;
+  }
 }
 
 const unauthorized: Problem = {
@@ -55,12 +76,14 @@ const notConfigured: Problem = {
   status: 503,
   code: "not-configured",
   detail: 'The router has no pepper: set it with "wrangler secret put MP_PEPPER"',
+  retryAfterS: notConfiguredRetryS,
 };
 
 const restarting: Problem = {
   status: 503,
   code: "restarting",
-  detail: "The router is being replaced by another version: connect again in a few seconds",
+  detail: "The router is restarting or has too much to do: connect again in a few seconds",
+  retryAfterS: 5,
 };
 
 /**
@@ -75,7 +98,12 @@ function refuse(problem: Problem, offered: readonly string[]): Response {
   }
   const { 0: page, 1: socket } = new WebSocketPair();
   socket.accept();
-  socket.close(closeCodeOf(problem.status), problem.detail);
+  const code = closeCodeOf(problem.status);
+  if (offered.includes(subprotocols.native)) {
+    const delayMs = 1_000 * (problem.retryAfterS ?? 0);
+    socket.send(encodeBatch(routerAddress, { kind: "closing", code, delayMs, reason: problem.detail }));
+  }
+  socket.close(code, problem.detail);
   const echo = offered.find((token) => !token.startsWith(subprotocols.credentialsPrefix));
   return new Response(null, {
     status: 101,

@@ -11,12 +11,14 @@ export interface Admission {
   readonly identity: Identity;
   /** The client's session: 32 hexadecimal digits. */
   readonly session: string;
+  /** Whether the client named the session, and so can come back in it; otherwise the Worker picked one. */
+  readonly resumes: boolean;
   /** The subprotocol that the client gets. */
   readonly format: string;
 }
 
 const header = "mp-admission";
-const version = 1;
+const version = 2;
 
 /**
  * The request that hands an upgrade to the object. It is built anew, so nothing of the client's own headers is in it.

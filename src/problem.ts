@@ -5,13 +5,27 @@ export interface Problem {
   readonly code: string;
   /** What happened and what to do, for people. */
   readonly detail: string;
+  /** When to try again, where that may help. */
+  readonly retryAfterS?: number;
 }
 
+/** When to ask a router again that lacks a Worker secret: a person has to set it first. */
+export const notConfiguredRetryS = 60;
+
 /** The answer that carries a problem. */
-export function problemResponse({ status, code, detail }: Problem, headers: Record<string, string> = {}): Response {
+export function problemResponse(problem: Problem, headers: Record<string, string> = {}): Response {
+  const { status, code, detail, retryAfterS } = problem;
   return Response.json(
     { type: "about:blank", status, code, detail },
-    { status, headers: { ...headers, "content-type": "application/problem+json", "cache-control": "no-store" } },
+    {
+      status,
+      headers: {
+        ...headers,
+        ...(retryAfterS !== undefined && { "retry-after": String(retryAfterS) }),
+        "content-type": "application/problem+json",
+        "cache-control": "no-store",
+      },
+    },
   );
 }
 

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
-import { closeCodes, goneReasons, heartbeat, ProtocolError } from "@messagepasser/protocol";
+import { goneReasons, heartbeat, ProtocolError } from "@messagepasser/protocol";
+import { closings, malformed } from "./closings.ts";
 import { type ClientInfo, CredentialStore, type NewSecret } from "./credential-store.ts";
 import type { Env } from "./env.ts";
 import { type Admission, admissionOf } from "./identity.ts";
@@ -25,7 +26,14 @@ export class RouterObject extends DurableObject<Env> {
     // Objects are only ever made by name: see connect.ts and admin.ts.
     this.#realm = context.id.name ?? "";
     this.#links = new SocketLinks(context);
-    this.#routing = new Routing(this.#links, this.#realm);
+    this.#routing = new Routing(this.#links, this.#realm, {
+      now: () => Date.now(),
+      randomU32,
+      abort: (reason) => {
+        console.error("The realm's object ends itself", reason);
+        context.abort(reason);
+      },
+    });
     this.#addresses = new Addresses(context.storage.kv);
     context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
   }
@@ -58,19 +66,13 @@ export class RouterObject extends DurableObject<Env> {
     });
   }
 
-  #accept(socket: WebSocket, { identity, session }: Admission): void {
+  #accept(socket: WebSocket, { identity, session, resumes }: Admission): void {
     const { name, credential } = identity;
-    const holder = this.#links.byName(name);
-    if (holder !== undefined) {
-      // The same session is a client that reconnects; another one has taken the name over, and the old must not fight for it.
-      if (holder.session === session)
-        this.#drop(holder, goneReasons.lost, closeCodes.replaced, "Replaced by a new link of this session");
-      else this.#drop(holder, goneReasons.superseded, closeCodes.superseded, "Another client connected with this name");
-    }
     const revision = credential?.revision ?? 0;
-    const link = SocketLink.accept(this.ctx, socket, { address: this.#addresses.take(), name, session, revision });
-    this.#links.add(link);
-    this.#routing.welcome(link);
+    const [address, connectedAtMs] = [this.#addresses.take(), Date.now()];
+    this.#routing.join(
+      SocketLink.create(this.ctx, socket, { address, name, session, resumes, revision, connectedAtMs }),
+    );
   }
 
   // No await here: a second message of the same socket would overtake the first.
@@ -78,20 +80,20 @@ export class RouterObject extends DurableObject<Env> {
     // It may be closing: what its client sent before a close comes while the close is known already.
     const link = this.#links.of(socket);
     if (link === undefined) {
-      // Nothing to do for one that the router has closed: messages that were on the way then still come.
+      // Nothing to do for one that the router closed before it slept: messages that were on the way then still come.
       closeUnreadable(socket);
       return;
     }
     try {
       if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
       const isOn = this.#routing.receive(link, new Uint8Array(message));
-      if (!isOn) this.#drop(link, goneReasons.over, 1000, "Bye");
+      if (!isOn) this.#routing.drop(link, goneReasons.over, closings.bye);
     } catch (error) {
       if (error instanceof ProtocolError) {
-        this.#drop(link, goneReasons.lost, closeCodes.malformed, error.message);
+        this.#routing.drop(link, goneReasons.lost, malformed(error.message));
       } else {
         console.error("Cannot route a batch", error);
-        this.#drop(link, goneReasons.lost, closeCodes.restarting, "The router failed: connect again");
+        this.#routing.drop(link, goneReasons.lost, closings.failed);
       }
     }
   }
@@ -110,17 +112,7 @@ export class RouterObject extends DurableObject<Env> {
 
   #left(socket: WebSocket): void {
     const link = this.#links.of(socket);
-    // What the router itself dropped was announced then.
-    if (link === undefined) return;
-    this.#links.remove(link);
-    this.#routing.leave(link, goneReasons.lost);
-  }
-
-  #drop(link: SocketLink, reason: number, code: number, text: string): void {
-    // First, since a socket without a link that is open is taken for one of another version.
-    link.close(code, text);
-    this.#links.remove(link);
-    this.#routing.leave(link, reason);
+    if (link !== undefined) this.#routing.leave(link, goneReasons.lost);
   }
 
   /** Admin: adds a client; `undefined` if the name is taken. */
@@ -154,7 +146,7 @@ export class RouterObject extends DurableObject<Env> {
   #closeRevoked(name: string): void {
     const link = this.#links.byName(name);
     if (link === undefined || link.revision === 0 || link.revision >= this.#credentials.leastRevision(name)) return;
-    this.#drop(link, goneReasons.over, closeCodes.revoked, "The secret was rotated or revoked");
+    this.#routing.drop(link, goneReasons.over, closings.revoked);
   }
 
   async #copyToKv(name: string): Promise<void> {
@@ -178,6 +170,10 @@ export class RouterObject extends DurableObject<Env> {
     storage.kv.put("kvAttempts", attempts);
     await storage.setAlarm(Date.now() + Math.min(kvRetryMs.most, kvRetryMs.first * 2 ** attempts));
   }
+}
+
+function randomU32(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
 }
 
 /** Whether a close frame may carry a code. The runtime throws for those that mustn't, but reports them (RFC 6455, 7.4). */

@@ -1,13 +1,18 @@
-import { closeCodes, encodeBatch, routerAddress } from "@messagepasser/protocol";
-import type { Link, Links, Pairs } from "./routing.ts";
+import { encodeBatch, routerAddress } from "@messagepasser/protocol";
+import { closings } from "./closings.ts";
+import { type Link, type Links, type Pairs, Tally } from "./link.ts";
+
+const version = 2;
 
 /** All that a link must remember while the object is not in memory; kept in its socket's attachment. */
 interface Attachment {
-  readonly version: 1;
+  readonly version: typeof version;
   readonly address: number;
   readonly name: string;
   readonly session: string;
+  readonly resumes: boolean;
   readonly revision: number;
+  readonly connectedAtMs: number;
   readonly pairs: Uint32Array;
   readonly overflowed: boolean;
 }
@@ -15,48 +20,62 @@ interface Attachment {
 /** 4 bytes each in an attachment of at most 16,384 bytes, which also holds a name of up to 128. */
 export const maxPairs = 3_900;
 
+/** Who a new link belongs to. */
+export type LinkIdentity = Omit<Attachment, "version" | "pairs" | "overflowed">;
+
 /** A link over a hibernatable WebSocket. */
 export class SocketLink implements Link {
   readonly socket: WebSocket;
   readonly address: number;
   readonly name: string;
   readonly session: string;
+  readonly resumes: boolean;
   /** Of the secret that opened the link; 0 where an authenticator knows no revisions. */
   readonly revision: number;
   readonly pairs: AttachedPairs;
+  readonly tally = new Tally();
+  readonly #context: DurableObjectState;
+  readonly #connectedAtMs: number;
 
-  constructor(socket: WebSocket, attachment: Omit<Attachment, "version">) {
+  private constructor(context: DurableObjectState, socket: WebSocket, attachment: Omit<Attachment, "version">) {
+    this.#context = context;
     this.socket = socket;
     this.address = attachment.address;
     this.name = attachment.name;
     this.session = attachment.session;
+    this.resumes = attachment.resumes;
     this.revision = attachment.revision;
+    this.#connectedAtMs = attachment.connectedAtMs;
     this.pairs = new AttachedPairs(attachment, (pairs) => {
       this.#save(pairs);
     });
   }
 
-  /** Accepts a socket for hibernation and remembers the link in it. */
-  static accept(
-    context: DurableObjectState,
-    socket: WebSocket,
-    identity: Omit<Attachment, "version" | "pairs" | "overflowed">,
-  ): SocketLink {
-    context.acceptWebSocket(socket, [nameTag(identity.name), addressTag(identity.address)]);
-    const link = new SocketLink(socket, { ...identity, pairs: new Uint32Array(), overflowed: false });
-    link.#save(link.pairs);
-    return link;
+  /** A link that is new: `accept` comes before all else. */
+  static create(context: DurableObjectState, socket: WebSocket, identity: LinkIdentity): SocketLink {
+    return new SocketLink(context, socket, { ...identity, pairs: new Uint32Array(), overflowed: false });
   }
 
   /** The link that a socket remembers, or `undefined` if code of another version wrote it. */
-  static restore(socket: WebSocket): SocketLink | undefined {
+  static restore(context: DurableObjectState, socket: WebSocket): SocketLink | undefined {
     // Written by #save of this class, in this version or another one.
     const attachment = socket.deserializeAttachment() as Attachment | null;
-    return attachment?.version === 1 ? new SocketLink(socket, attachment) : undefined;
+    return attachment?.version === version ? new SocketLink(context, socket, attachment) : undefined;
+  }
+
+  /** Accepts the socket for hibernation and remembers the link in it. */
+  accept(): void {
+    this.#context.acceptWebSocket(this.socket, [nameTag(this.name), addressTag(this.address)]);
+    this.#save(this.pairs);
   }
 
   get isOpen(): boolean {
     return this.socket.readyState === WebSocket.OPEN;
+  }
+
+  get lastHeardMs(): number {
+    const heartbeatMs = this.#context.getWebSocketAutoResponseTimestamp(this.socket)?.getTime() ?? 0;
+    return Math.max(this.#connectedAtMs, heartbeatMs);
   }
 
   send(batch: Uint8Array): void {
@@ -64,18 +83,20 @@ export class SocketLink implements Link {
     if (this.isOpen) this.socket.send(batch);
   }
 
-  close(code: number, reason: string): void {
-    closeSocket(this.socket, code, reason);
+  close(code: number, reason: string, delayMs: number): void {
+    closeSocket(this.socket, code, reason, delayMs);
   }
 
   #save({ addresses, overflowed }: AttachedPairs): void {
-    const { address, name, session, revision } = this;
+    const { address, name, session, resumes, revision } = this;
     const attachment: Attachment = {
-      version: 1,
+      version,
       address,
       name,
       session,
+      resumes,
       revision,
+      connectedAtMs: this.#connectedAtMs,
       pairs: Uint32Array.from(addresses),
       overflowed,
     };
@@ -84,16 +105,17 @@ export class SocketLink implements Link {
 }
 
 /** Ends a link; the client hears why. */
-function closeSocket(socket: WebSocket, code: number, reason: string): void {
+function closeSocket(socket: WebSocket, code: number, reason: string, delayMs: number): void {
   if (socket.readyState !== WebSocket.OPEN) return;
-  socket.send(encodeBatch(routerAddress, { kind: "closing", code, reason }));
+  socket.send(encodeBatch(routerAddress, { kind: "closing", code, delayMs, reason }));
   // Reasons are ours, short and ASCII; the 123 bytes of RFC 6455 are a limit for what they quote.
   socket.close(code, reason.slice(0, 120));
 }
 
 /** Ends a link that code of another version made. Does nothing to one that is closing already. */
 export function closeUnreadable(socket: WebSocket): void {
-  closeSocket(socket, closeCodes.unreadableState, "This link was made by another version of the router: connect again");
+  const { code, reason, delayMs } = closings.unreadable;
+  closeSocket(socket, code, reason, delayMs);
 }
 
 class AttachedPairs implements Pairs {
@@ -140,7 +162,8 @@ class AttachedPairs implements Pairs {
  */
 export class SocketLinks implements Links {
   readonly #context: DurableObjectState;
-  readonly #ofSocket = new Map<WebSocket, SocketLink>();
+  /** Also those that were removed, until their sockets are gone. */
+  readonly #ofSocket = new WeakMap<WebSocket, SocketLink>();
   readonly #byAddress = new Map<number, SocketLink>();
   readonly #byName = new Map<string, SocketLink>();
 
@@ -149,26 +172,32 @@ export class SocketLinks implements Links {
   }
 
   add(link: SocketLink): void {
+    link.accept();
     this.#ofSocket.set(link.socket, link);
-    this.#byAddress.set(link.address, link);
-    this.#byName.set(link.name, link);
+    this.#index(link);
   }
 
-  /** Forgets a link for good: its socket, which may go on for a while, is nobody's from now on. */
+  /** Forgets a link for good: its socket, which may go on for a while, has no say from now on, nor after a wake. */
   remove(link: SocketLink): void {
     if (this.#byName.get(link.name) === link) this.#byName.delete(link.name);
     this.#byAddress.delete(link.address);
-    this.#ofSocket.delete(link.socket);
     link.socket.serializeAttachment(null);
   }
 
-  /** The link of a socket, or `undefined` if it was removed or if code of another version made it. */
+  /** The link of a socket, or `undefined` if it was removed before a wake or if code of another version made it. */
   of(socket: WebSocket): SocketLink | undefined {
     const known = this.#ofSocket.get(socket);
     if (known !== undefined) return known;
-    const link = SocketLink.restore(socket);
-    if (link?.isOpen === true) this.add(link);
+    const link = SocketLink.restore(this.#context, socket);
+    if (link === undefined) return undefined;
+    this.#ofSocket.set(socket, link);
+    if (link.isOpen) this.#index(link);
     return link;
+  }
+
+  #index(link: SocketLink): void {
+    this.#byAddress.set(link.address, link);
+    this.#byName.set(link.name, link);
   }
 
   byAddress(address: number): SocketLink | undefined {
@@ -198,7 +227,7 @@ export class SocketLinks implements Links {
   #openLinkOf(socket: WebSocket): SocketLink | undefined {
     const link = this.of(socket);
     if (link === undefined) closeUnreadable(socket);
-    return link?.isOpen === true ? link : undefined;
+    return link?.isOpen === true && !link.tally.isOver ? link : undefined;
   }
 }
 

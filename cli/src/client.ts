@@ -1,11 +1,23 @@
-import { type Client, connect, ConnectionError, LinkError } from "messagepasser";
+import { type Client, connect, ConnectionError, LinkError, type Status } from "messagepasser";
 import { note, reportError } from "./output.ts";
 import type { ClientSettings } from "./settings.ts";
 
-/** Connects as the settings say. */
-export function connectClient({ url, realm, name, secret }: ClientSettings, signal?: AbortSignal): Promise<Client> {
-  const onHandlerError = reportError;
-  return connect(url, { realm, name, secret, onHandlerError, ...(signal && { signal }) });
+/** Connects as the settings say. Tells of a link that is lost, and of its return. */
+export function connectClient({ url, ...settings }: ClientSettings, signal?: AbortSignal): Promise<Client> {
+  return connect(url, { ...settings, onStatus: tell, onHandlerError: reportError, ...(signal && { signal }) });
+}
+
+function tell(status: Status): void {
+  switch (status.kind) {
+    case "offline":
+      note(`${status.error.message}; trying again in ${(status.retryInMs / 1_000).toFixed(1)} s`);
+      break;
+    case "online":
+      note("The link to the router is back");
+      break;
+    case "resumed":
+      note(`Connections with "${status.peer}" go on`);
+  }
 }
 
 /** Rejects once the client is no longer connected, with the reason. */

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { defaultRealm, nameProblem, protocolProblem, realmProblem } from "@messagepasser/protocol";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { note } from "./output.ts";
 import { defaultProfilePath, type Profile, readProfile } from "./profile.ts";
 import { Failure, statuses } from "./status.ts";
@@ -14,6 +14,7 @@ export interface RouterFlags {
 
 /** Flags of commands that connect. */
 export interface ClientFlags extends RouterFlags {
+  readonly grace?: number;
   readonly name?: string;
   readonly secretFile?: string;
 }
@@ -25,6 +26,8 @@ export interface AdminFlags extends RouterFlags {
 
 /** Where to connect, and as whom. */
 export interface ClientSettings {
+  /** How long Connections wait for a link that was lost, here or at the peer; the client's own default if absent. */
+  readonly graceMs?: number;
   readonly url: URL;
   readonly realm: string;
   readonly name: string;
@@ -52,7 +55,14 @@ export function withRouterFlags(command: Command): Command {
 export function withClientFlags(command: Command): Command {
   return withRouterFlags(command)
     .option("--name <name>", "the name to connect with (MP_NAME)")
-    .option("--secret-file <file>", "a file that holds the secret (or the secret in MP_SECRET)");
+    .option("--secret-file <file>", "a file that holds the secret (or the secret in MP_SECRET)")
+    .option("--grace <seconds>", "how long to wait for a lost link, here or at the peer (default: 120)", secondsOf);
+}
+
+function secondsOf(text: string): number {
+  const seconds = Number(text);
+  if (text.trim() === "" || !(seconds >= 0)) throw new InvalidArgumentError("It must be a number of seconds.");
+  return seconds;
 }
 
 /** Settings of a command that connects: from flags, then the environment, then the profile. */
@@ -67,7 +77,7 @@ export async function clientSettings(flags: ClientFlags): Promise<ClientSettings
   const name = nameOf(own.name ?? profile?.name);
   const secret = ownSecret ?? profileSecret(profile, url, realm, name);
   warnOfPlainText(url);
-  return { url, realm, name, secret };
+  return { url, realm, name, secret, ...(flags.grace !== undefined && { graceMs: flags.grace * 1_000 }) };
 }
 
 /** Settings of a command that administers a realm. */

@@ -40,9 +40,12 @@ export const statusByCode: Readonly<Record<string, Status>> = {
   overloaded: statuses.unreachable,
   replaced: statuses.unreachable,
   "unreadable-state": statuses.unreachable,
+  "too-slow": statuses.unreachable,
   // A Connection.
   "peer-absent": statuses.peerGone,
   "peer-gone": statuses.peerGone,
+  "peer-replaced": statuses.peerGone,
+  lapsed: statuses.peerGone,
   "unknown-protocol": statuses.refused,
   rejected: statuses.refused,
   "not-allowed": statuses.refused,

@@ -2,7 +2,7 @@
 import { subprotocols } from "@messagepasser/protocol";
 import type { Client } from "./client.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
-import type { Platform } from "./link/platform.ts";
+import { type Platform, systemClock } from "./link/platform.ts";
 
 export * from "./index.ts";
 
@@ -20,8 +20,10 @@ export function connect(url: string | URL, options: ConnectOptions): Promise<Cli
   return connectOn(platform, url, options);
 }
 
+const drainCheckMs = 4;
+
 const platform: Platform = {
-  dial(url, { name, secret }, { onMessage, onClose }) {
+  dial(url, { name, secret }, { onMessage, onDrain, onClose }) {
     // A page can set no header, and what stands in a URL ends up in logs: the credentials go as a subprotocol.
     const socket = new WebSocket(url, [
       subprotocols.native,
@@ -35,9 +37,20 @@ const platform: Platform = {
     socket.addEventListener("close", ({ code, reason }) => {
       onClose({ closeCode: code, reason });
     });
+    // Browsers don't tell when they have sent something.
+    const watch = (): void =>
+      void setTimeout(() => {
+        if (socket.bufferedAmount > 0 && socket.readyState === WebSocket.OPEN) watch();
+        onDrain();
+      }, drainCheckMs);
     return {
+      get bufferedBytes() {
+        return socket.bufferedAmount;
+      },
       send: (message) => {
+        const wasEmpty = socket.bufferedAmount === 0;
         socket.send(message);
+        if (wasEmpty) watch();
       },
       close: (code, reason) => {
         socket.close(code, reason);
@@ -48,7 +61,22 @@ const platform: Platform = {
     };
   },
   defer: makeDefer(),
+  onReachable: (callback) => listen("online", callback),
+  // A page that goes into the browser's cache may come back.
+  onLeave: (callback) =>
+    listen("pagehide", (event) => {
+      if (!(event as PageTransitionEvent).persisted) callback();
+    }),
+  clock: systemClock,
 };
+
+/** Does nothing in workerd, which has no such events. */
+function listen(type: string, callback: (event: Event) => void): () => void {
+  globalThis.addEventListener?.(type, callback);
+  return () => {
+    globalThis.removeEventListener?.(type, callback);
+  };
+}
 
 /** A message to oneself comes after microtasks and, unlike a timer, at once in a hidden page too. */
 function makeDefer(): (callback: () => void) => void {

@@ -22,7 +22,7 @@ export interface OpenOptions extends WaitOptions {
 }
 
 export interface CloseOptions {
-  /** How long to wait until peers have taken what is still unsent. Default: 5,000. */
+  /** How long to wait until peers have got what was sent. Default: 5,000. */
   readonly deadlineMs?: number;
 }
 
@@ -37,13 +37,17 @@ const defaultOpenTimeoutMs = 10_000;
 const defaultCloseDeadlineMs = 5_000;
 const encoder = new TextEncoder();
 
-/** A client of a router: has a name, opens Connections and takes those that others open. `connect` makes it. */
+/**
+ * A client of a router: has a name, opens Connections and takes those that others open. `connect` makes it.
+ * A link that drops is dialled again by itself, and Connections go on where they were. The option
+ * `onStatus` tells.
+ */
 export class Client implements AsyncDisposable {
   /** The name by which others reach this client. */
   readonly name: string;
   /** The clients of one realm can reach each other. */
   readonly realm: string;
-  /** Resolves when the client is no longer connected: with `undefined` after `close`, with the error otherwise. Never rejects. */
+  /** Resolves when the client is over, and doesn't dial again: with `undefined` after `close`, with the error otherwise. Never rejects. */
   readonly closed: Promise<LinkError | undefined>;
 
   readonly #session: Session;
@@ -98,7 +102,8 @@ export class Client implements AsyncDisposable {
     const firstProblem = first === undefined ? undefined : messageProblem(first);
     if (firstProblem !== undefined) throw firstProblem;
 
-    this.#session.open(channel, first === undefined ? new Uint8Array() : channel.early(first));
+    if (first !== undefined) channel.sendEarly(first);
+    this.#session.open(channel);
     await within(channel.accepted, { timeoutMs, signal }, (what) => {
       const error =
         what === "aborted"
@@ -124,7 +129,7 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Ends the session in good order: takes no more Connections, waits until peers have room for what is unsent, then leaves.
+   * Ends the session in good order: takes no more Connections, waits until peers have got all that was sent, then leaves.
    * Peers see Connections that are still open end with the code `peer-gone`.
    */
   close(options: CloseOptions = {}): Promise<void> {
@@ -136,8 +141,8 @@ export class Client implements AsyncDisposable {
     const cancelTimer = after(deadlineMs, () => {
       deadline.resolve(undefined);
     });
-    const drained = Array.from(this.#session.channels(), (channel) => channel.sender.drained());
-    await Promise.race([Promise.allSettled(drained), this.closed, deadline.promise]);
+    const settled = Array.from(this.#session.channels(), (channel) => channel.sender.settled);
+    await Promise.race([Promise.all(settled), this.closed, deadline.promise]);
     this.#session.bye();
     await Promise.race([this.closed, deadline.promise]);
     cancelTimer();

@@ -3,6 +3,7 @@ import { Client } from "./client.ts";
 import type { Connection } from "./connection/connection.ts";
 import type { Platform } from "./link/platform.ts";
 import { Session } from "./session.ts";
+import type { Status } from "./status.ts";
 import { within } from "./waiting.ts";
 
 /** Who connects, and how. */
@@ -19,12 +20,17 @@ export interface ConnectOptions {
   readonly timeoutMs?: number;
   /** The largest message, in bytes, that `receive` takes on any Connection. Default: 16,777,216. */
   readonly maxMessageBytes?: number;
+  /** How long Connections wait while this end or the other one has no link, before they fail. Default: 120,000. */
+  readonly graceMs?: number;
+  /** Hears when the link is lost and when it is back; for people to see, since the client acts by itself. */
+  readonly onStatus?: (status: Status) => void;
   /** Gets what a handler throws. Default: writes it to the console. */
   readonly onHandlerError?: (error: unknown, connection: Connection) => void;
 }
 
 const defaultTimeoutMs = 10_000;
 const defaultMaxMessageBytes = 16_777_216;
+const defaultGraceMs = 120_000;
 
 /** `connect` for a platform; see node.ts and browser.ts. */
 export async function connectOn(platform: Platform, url: string | URL, options: ConnectOptions): Promise<Client> {
@@ -46,6 +52,8 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
     credentials: { name, secret },
     who: `${address.origin} as "${name}" in realm "${realm}"`,
     maxMessageBytes: options.maxMessageBytes ?? defaultMaxMessageBytes,
+    graceMs: options.graceMs ?? defaultGraceMs,
+    onStatus: options.onStatus ?? (() => undefined),
   });
   const client = new Client(session, {
     name,

@@ -66,6 +66,8 @@ const retryableConnectionCodes = new Set([
 
 /** The stable code for a number that came over the wire in a reject, reset or refused frame. */
 export function connectionCode(code: number): string {
+  // Two ways for a peer's session to be of no use any more, which make no difference to programs.
+  if (code === errorCodes.peerReplaced || code === errorCodes.lapsed) return "peer-gone";
   return kebab(nameOfCode(errorCodes, code) ?? `code-${code}`);
 }
 

@@ -4,7 +4,7 @@ import { limits, subprotocols } from "@messagepasser/protocol";
 import WebSocket from "ws";
 import type { Client } from "./client.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
-import type { Platform, SocketEnd } from "./link/platform.ts";
+import { type Platform, type SocketEnd, systemClock } from "./link/platform.ts";
 
 export * from "./index.ts";
 
@@ -24,7 +24,7 @@ export function connect(url: string | URL, options: ConnectOptions): Promise<Cli
 
 // Node's own WebSocket moves less than half of what the ws package does.
 const platform: Platform = {
-  dial(url, { name, secret }, { onMessage, onClose }) {
+  dial(url, { name, secret }, { onMessage, onDrain, onClose }) {
     let end: SocketEnd | undefined;
     const socket = new WebSocket(url, subprotocols.native, {
       headers: { authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}` },
@@ -41,7 +41,13 @@ const platform: Platform = {
       response.on("data", (chunk: string) => (body = (body + chunk).slice(0, 4_096)));
       response.on("close", () => {
         const httpStatus = response.statusCode ?? 0;
-        onClose({ closeCode: 1006, httpStatus, reason: detailIn(body) ?? `the router answered ${httpStatus}` });
+        const delayMs = 1_000 * (Number(response.headers["retry-after"]) || 0);
+        onClose({
+          closeCode: 1006,
+          httpStatus,
+          delayMs,
+          reason: detailIn(body) ?? `the router answered ${httpStatus}`,
+        });
       });
       request.on("error", () => undefined);
       // Or the process would wait for the router to let go of the socket.
@@ -56,8 +62,11 @@ const platform: Platform = {
       onClose(end ?? { closeCode, reason: reason.toString() });
     });
     return {
+      get bufferedBytes() {
+        return socket.bufferedAmount;
+      },
       send: (message) => {
-        socket.send(message);
+        socket.send(message, onDrain);
       },
       close: (code, reason) => {
         socket.close(code, reason);
@@ -68,6 +77,7 @@ const platform: Platform = {
     };
   },
   defer: setImmediate,
+  clock: systemClock,
 };
 
 /** The sentence in a JSON problem (RFC 9457). */

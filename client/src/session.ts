@@ -1,23 +1,30 @@
 import {
+  anySession,
   errorCodes,
   goneReasons,
   limits,
-  nameOfCode,
   openerBit,
   PeerFrameReader,
   ProtocolError,
   routerAddress,
   type RouterFrame,
 } from "@messagepasser/protocol";
-import { Channel, type ChannelStart, type Route } from "./connection/channel.ts";
-import { type LinkError, linkErrorOf } from "./errors.ts";
+import { Budget, Kept, type KeptTotal } from "./connection/budget.ts";
+import { Channel, type ChannelStart, type Commons, type Way } from "./connection/channel.ts";
+import { LinkError, linkErrorOf } from "./errors.ts";
+import { backoffMs } from "./link/backoff.ts";
 import { Link, type LinkEvents } from "./link/link.ts";
 import type { Credentials, Platform, SocketEnd } from "./link/platform.ts";
-import { Peer } from "./peer.ts";
+import type { Peer } from "./peer.ts";
+import { Peers } from "./peers.ts";
+import type { Status } from "./status.ts";
+import { Upkeep } from "./upkeep.ts";
 import { waiting, type Waiting } from "./waiting.ts";
 
-/** How much a peer may send on a Connection beyond what was taken here. */
-const windowBytes = 1_048_576;
+/** The longest pause before the router is dialled again. */
+const mostPauseMs = 30_000;
+/** A link that lasted so long was a good one: the next pause is short again. */
+const goodLinkMs = 1_000;
 
 type Frame<Kind extends RouterFrame["kind"]> = Extract<RouterFrame, { kind: Kind }>;
 
@@ -29,35 +36,89 @@ export interface SessionStart {
   /** The end of a sentence that begins with "Cannot connect to". */
   readonly who: string;
   readonly maxMessageBytes: number;
+  /** How long Connections wait for a link, here or at the peer, before they fail. */
+  readonly graceMs: number;
+  readonly onStatus: (status: Status) => void;
+}
+
+/** Where a channel is kept, which an opener's isn't until the router has said who got the open. */
+interface Home {
+  peer: Peer | undefined;
+}
+
+/** An open that the router has not answered. */
+interface Opening {
+  readonly channel: Channel;
+  readonly home: Home;
+  /** How often it was sent. */
+  attempts: number;
+  /** Whether the router has refused it for now, and it will be sent again. */
+  isWaiting: boolean;
+}
+
+interface List {
+  readonly cursor: string;
+  readonly wait: Waiting<Frame<"peers">>;
 }
 
 /**
- * One life of a client: the channels that it has, by the peers that they are with. Takes the frames of the link apart and
- * gives each to whom it belongs.
+ * One life of a client. Keeps a link to the router, dials again when it is lost, and takes up its channels with all peers
+ * where they were. Takes the frames of the link apart and gives each to whom it belongs.
  */
 export class Session implements LinkEvents {
   /** Gets each channel that another client opened, to accept or to reject. Set before the session is welcome. */
   onIncoming: (channel: Channel) => void = () => undefined;
 
   readonly #platform: Platform;
-  readonly #who: string;
-  readonly #maxMessageBytes: number;
-  readonly #link: Link;
+  readonly #start: SessionStart;
+  readonly #commons: Commons;
+  readonly #peers: Peers;
   readonly #welcomed = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<LinkError | undefined>();
-  readonly #peers = new Map<number, Peer>();
-  /** Opened from here and not yet routed, by id; also those given up meanwhile, until the router has answered. */
-  readonly #opening = new Map<number, Channel>();
-  readonly #lists = new Map<number, Waiting<Frame<"peers">>>();
-  #state: "connecting" | "welcome" | "leaving" | "over" = "connecting";
+  readonly #opening = new Map<number, Opening>();
+  readonly #lists = new Map<number, List>();
+  /** By the peer's name. */
+  readonly #ways = new Map<string, Way>();
+  readonly #kept: KeptTotal = { bytes: 0 };
+  readonly #stopListening: readonly (() => void)[];
+  #state: "connecting" | "online" | "offline" | "leaving" | "over" = "connecting";
+  #link: Link;
+  #cancelDial: () => void = () => undefined;
+  #attempt = 0;
+  #onlineSinceMs = 0;
+  #lastError: LinkError | undefined;
   #lastConnection = 0;
   #lastList = 0;
+  #channelCount = 0;
+  /** What came with opens that are neither accepted nor rejected. */
+  #earlyBytes = 0;
 
-  constructor(platform: Platform, { url, credentials, who, maxMessageBytes }: SessionStart) {
+  constructor(platform: Platform, start: SessionStart) {
+    const { clock } = platform;
     this.#platform = platform;
-    this.#maxMessageBytes = maxMessageBytes;
-    this.#who = who;
-    this.#link = new Link(platform, url, credentials, this);
+    this.#start = start;
+    this.#commons = { clock, budget: new Budget(), upkeep: new Upkeep(clock) };
+    this.#peers = new Peers({
+      clock,
+      graceMs: start.graceMs,
+      ask: (peer) => {
+        this.#ask(peer);
+      },
+      giveUp: (peer) => {
+        this.#giveUp(peer);
+      },
+    });
+    const listening = [
+      platform.onReachable?.(() => {
+        if (this.#state === "offline") this.#dialAgain();
+        else if (this.#state === "online") this.#link.probe();
+      }),
+      platform.onLeave?.(() => {
+        this.bye();
+      }),
+    ];
+    this.#stopListening = listening.filter((stop) => stop !== undefined);
+    this.#link = this.#dial();
   }
 
   /** Resolves when the router has let the client in; rejects with why not. */
@@ -65,7 +126,7 @@ export class Session implements LinkEvents {
     return this.#welcomed.promise;
   }
 
-  /** Resolves when the link is gone: with `undefined` after `bye`, with the error otherwise. Never rejects. */
+  /** Resolves when the session is over: with `undefined` after `bye`, with the error otherwise. Never rejects. */
   get closed(): Promise<LinkError | undefined> {
     return this.#closed.promise;
   }
@@ -74,30 +135,24 @@ export class Session implements LinkEvents {
     return this.#state === "over";
   }
 
-  /** Every channel that isn't over. */
+  /** Every channel of which the other end may still want to hear. */
   *channels(): Iterable<Channel> {
-    yield* this.#opening.values();
-    for (const peer of this.#peers.values()) yield* peer.channels.values();
+    for (const { channel, home } of this.#opening.values()) if (home.peer === undefined) yield channel;
+    for (const peer of this.#peers) yield* peer.channels.values();
   }
 
   /** Makes a channel for an open of ours; `open` sends it. */
   outgoing(peer: string, protocol: string, metadata: Readonly<Record<string, string>>): Channel {
-    return this.#channel({ key: ++this.#lastConnection, peer, protocol, metadata, sendLimit: 0 });
+    const home: Home = { peer: undefined };
+    const channel = this.#channel({ key: ++this.#lastConnection, peer, protocol, metadata }, home);
+    this.#opening.set(channel.key, { channel, home, attempts: 0, isWaiting: false });
+    return channel;
   }
 
-  /** Sends the open of a channel that `outgoing` made. */
-  open(channel: Channel, early: Uint8Array): void {
-    const { key: connection, peer, protocol, metadata } = channel;
-    this.#opening.set(connection, channel);
-    this.#link.frame(routerAddress, {
-      kind: "open",
-      connection,
-      peer,
-      protocol,
-      limit: channel.receiver.limit,
-      metadata,
-      early,
-    });
+  /** Sends the open of a channel that `outgoing` made, or keeps it until there is a link. */
+  open(channel: Channel): void {
+    const opening = this.#opening.get(channel.key);
+    if (opening !== undefined && this.#state === "online") this.#sendOpen(opening);
   }
 
   /** Asks the router for one page of names. */
@@ -105,16 +160,18 @@ export class Session implements LinkEvents {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     const request = ++this.#lastList;
     const { promise, ...wait } = waiting<Frame<"peers">>(signal, () => this.#lists.delete(request));
-    this.#lists.set(request, wait);
-    this.#link.frame(routerAddress, { kind: "list", request, cursor });
-    // The router takes one list a batch.
-    this.#link.flush();
+    this.#lists.set(request, { cursor, wait });
+    if (this.#state === "online") this.#sendList(request, cursor);
     return promise;
   }
 
   /** Tells the router that this session is over. */
   bye(): void {
-    if (this.#state !== "welcome") return;
+    if (this.#state !== "online") {
+      this.drop("there is no link");
+      return;
+    }
+    this.#commons.upkeep.run();
     this.#state = "leaving";
     this.#link.frame(routerAddress, { kind: "bye" });
     this.#link.close(1000, "Bye");
@@ -122,31 +179,32 @@ export class Session implements LinkEvents {
 
   /** Gives up at once; nobody is told. */
   drop(reason: string): void {
+    if (this.#state === "offline") {
+      this.#end(undefined);
+      return;
+    }
+    if (this.#state === "online") this.#state = "leaving";
     this.#link.drop({ closeCode: 1006, reason });
   }
 
   onEnd(end: SocketEnd): void {
-    const wasIn = this.#state !== "connecting";
-    const error = linkErrorOf(end, `${wasIn ? "Lost the link to" : "Cannot connect to"} ${this.#who}`, wasIn);
-    const what = this.#state === "leaving" ? "this client is closed" : `the link to the router is lost: ${error.code}`;
-    const code = this.#state === "leaving" ? "closed" : "link-lost";
-    this.#closed.resolve(this.#state === "leaving" ? undefined : error);
-    this.#state = "over";
-    this.#welcomed.reject(error);
-    for (const channel of this.channels()) channel.fail(channel.error(code, what));
-    for (const list of this.#lists.values()) list.reject(error);
-    this.#lists.clear();
+    if (this.#state === "over") return;
+    const { who } = this.#start;
+    const wasIn = this.#state === "online" || this.#state === "leaving";
+    const error = linkErrorOf(end, `${wasIn ? "Lost the link to" : "Cannot connect to"} ${who}`, wasIn);
+    if (this.#state === "leaving") this.#end(undefined);
+    else if (this.#state === "connecting" || !error.shouldRetry()) this.#end(error);
+    else this.#goOffline(error, end.delayMs ?? 0);
   }
 
   onRouterFrame(frame: RouterFrame): void {
-    if (this.#state === "connecting" && frame.kind !== "welcome")
-      throw new ProtocolError(`Frame "${frame.kind}" before the welcome`, 0);
+    const isIn = this.#state !== "connecting" && this.#state !== "offline";
+    if (isIn === (frame.kind === "welcome") && frame.kind !== "closing")
+      throw new ProtocolError(isIn ? "A second welcome" : `Frame "${frame.kind}" before the welcome`, 0);
     switch (frame.kind) {
       case "welcome":
-        if (this.#state !== "connecting") throw new ProtocolError("A second welcome", 0);
-        this.#state = "welcome";
-        this.#link.keepAlive();
-        this.#welcomed.resolve(undefined);
+        this.#commons.budget.totalBytes = frame.budget;
+        this.#goOnline();
         break;
       case "incoming":
         this.#receiveOpen(frame);
@@ -154,40 +212,57 @@ export class Session implements LinkEvents {
       case "routed":
         this.#route(frame);
         break;
-      case "refused": {
-        const channel = this.#opening.get(frame.connection);
-        this.#opening.delete(frame.connection);
-        channel?.refuse(frame.code, frame.reason);
+      case "refused":
+        this.#refuse(frame);
+        break;
+      case "paired":
+        this.#bind(frame.address, frame.peer, frame.session);
+        break;
+      case "gone":
+        this.#lose(this.#peers.at(frame.address), frame.reason);
+        break;
+      case "absent": {
+        const peer = this.#peers.of(frame.peer, frame.session);
+        // One that is bound has come back meanwhile.
+        if (peer?.address === 0 || frame.reason !== goneReasons.lost) this.#lose(peer, frame.reason);
         break;
       }
-      case "gone":
-        this.#lose(frame);
-        break;
       case "peers":
-        this.#lists.get(frame.request)?.resolve(frame);
+        this.#lists.get(frame.request)?.wait.resolve(frame);
         this.#lists.delete(frame.request);
         break;
+      case "mark":
+        this.#commons.budget.totalBytes = frame.budget;
+        this.#link.frame(routerAddress, { kind: "reached", token: frame.token });
+        break;
       case "closing":
-        this.#link.drop({ closeCode: frame.code, reason: frame.reason });
+        this.#link.drop({ closeCode: frame.code, reason: frame.reason, delayMs: frame.delayMs });
         break;
       case "open":
       case "list":
       case "bye":
+      case "resume":
+      case "reached":
         throw new ProtocolError(`Frame "${frame.kind}" out of place`, 0);
     }
   }
 
   /** Frames from the client at an address. A peer that breaks the rules loses its channels here, and nobody else does. */
   onSegment(address: number, frames: PeerFrameReader): void {
-    const peer = this.#peers.get(address);
+    const peer = this.#peers.at(address);
     // Late frames of a peer that is gone.
     if (peer === undefined) return;
+    let unknown: number | undefined;
     try {
       let channel: Channel | undefined;
       for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
-        if (channel?.key !== frame.connection) channel = peer.channels.get(frame.connection);
-        // Frames for a channel that is over here were on the way when it ended.
-        channel?.receive(frame);
+        if (channel?.key !== frame.connection)
+          channel = peer.channels.get(frame.connection) ?? this.#adopt(peer, frame.connection);
+        if (channel !== undefined) channel.receive(frame);
+        else if (frame.kind !== "over" && frame.connection !== unknown) {
+          unknown = frame.connection;
+          peer.frame({ kind: "over", connection: (unknown ^ openerBit) >>> 0 });
+        }
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
@@ -201,24 +276,123 @@ export class Session implements LinkEvents {
     }
   }
 
+  #dial(): Link {
+    const { url, credentials } = this.#start;
+    return new Link(this.#platform, url, credentials, this);
+  }
+
+  #dialAgain(): void {
+    this.#cancelDial();
+    this.#link = this.#dial();
+  }
+
+  #goOnline(): void {
+    const isFirst = this.#state === "connecting";
+    this.#state = "online";
+    this.#onlineSinceMs = this.#platform.clock.now();
+    this.#link.keepAlive();
+    this.#welcomed.resolve(undefined);
+    if (isFirst) return;
+    this.#start.onStatus({ kind: "online" });
+    for (const peer of this.#peers) if (peer.isSought) this.#ask(peer);
+    for (const opening of this.#opening.values()) this.#sendOpen(opening);
+    for (const [request, { cursor }] of this.#lists) this.#sendList(request, cursor);
+  }
+
+  #goOffline(error: LinkError, delayMs: number): void {
+    const { clock } = this.#platform;
+    if (this.#state === "online" && clock.now() - this.#onlineSinceMs >= goodLinkMs) this.#attempt = 0;
+    this.#state = "offline";
+    this.#lastError = error;
+    this.#peers.loseAll();
+    for (const [id, { channel, home }] of this.#opening) {
+      // With a known peer it is taken up from there; one that was given up is asked for by nobody.
+      if (home.peer !== undefined) this.#opening.delete(id);
+      else if (channel.isOver) channel.drop();
+    }
+    const retryInMs = backoffMs(this.#attempt++, clock.random(), mostPauseMs) + delayMs * clock.random();
+    this.#cancelDial = clock.after(retryInMs, () => {
+      this.#dialAgain();
+    });
+    this.#start.onStatus({ kind: "offline", error, retryInMs });
+  }
+
+  #end(error: LinkError | undefined): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    // One that is being dialled.
+    this.#link.drop({ closeCode: 1006, reason: "" });
+    this.#cancelDial();
+    for (const stop of this.#stopListening) stop();
+    this.#commons.upkeep.stop();
+    this.#closed.resolve(error);
+    const code = error === undefined ? "closed" : "link-lost";
+    const what = error === undefined ? "this client is closed" : `the link to the router is lost: ${error.code}`;
+    if (error !== undefined) this.#welcomed.reject(error);
+    for (const channel of this.channels()) channel.fail(channel.error(code, what));
+    for (const peer of this.#peers) peer.stopSearch();
+    const late = error ?? new LinkError("closed", "Cannot list peers: this client is closed");
+    for (const { wait } of this.#lists.values()) wait.reject(late);
+    this.#lists.clear();
+  }
+
+  #sendOpen(opening: Opening): void {
+    const { channel, home } = opening;
+    if (channel.isOver) {
+      channel.drop();
+      return;
+    }
+    opening.attempts++;
+    opening.isWaiting = false;
+    const { key: connection, peer, protocol, metadata, early } = channel;
+    const { limit } = channel.receiver.position();
+    const session = home.peer?.session ?? anySession;
+    this.#link.frame(routerAddress, { kind: "open", connection, session, peer, protocol, limit, metadata, early });
+  }
+
+  #sendList(request: number, cursor: string): void {
+    this.#link.frame(routerAddress, { kind: "list", request, cursor });
+    // The router takes one list a batch.
+    this.#link.flush();
+  }
+
+  #ask({ session, name: peer }: Peer): void {
+    if (this.#state === "online") this.#link.frame(routerAddress, { kind: "resume", session, peer });
+  }
+
+  #bind(address: number, name: string, session: string): Peer {
+    const wasSought = this.#peers.of(name, session)?.isSought === true;
+    const peer = this.#peers.bind(this.#link, address, name, session);
+    if (wasSought) this.#start.onStatus({ kind: "resumed", peer: name });
+    return peer;
+  }
+
   #receiveOpen(open: Frame<"incoming">): void {
     const { connection } = open;
-    const peer = this.#peerAt(open.address, open.peer);
+    const peer = this.#bind(open.address, open.peer, open.session);
     const key = (connection | openerBit) >>> 0;
     const known = peer.channels.get(key);
     if (known !== undefined) {
       // The peer's fault, not the router's: only this Connection ends.
-      known.reset(errorCodes.violation, "Opened twice", known.error("violation", `"${peer.name}" opened it twice`));
+      if (!known.openedAgain(open.limit))
+        known.reset(errorCodes.violation, "Opened twice", known.error("violation", `"${peer.name}" opened it twice`));
       return;
     }
-    if (peer.channels.size >= limits.maxConnectionsPerPeer) {
-      const reason = `There are ${peer.channels.size} Connections between the two already`;
-      peer.frame({ kind: "reject", connection, code: errorCodes.tooManyConnections, reason });
+    const refusal = this.#refusalOf(peer, open.early.length);
+    if (refusal !== undefined) {
+      peer.frame({ kind: "reject", connection, ...refusal });
       return;
     }
-    const { protocol, metadata, limit: sendLimit, early } = open;
-    const channel = this.#channel({ key, peer: peer.name, protocol, metadata, sendLimit }, peer);
+    const { protocol, metadata, limit, early } = open;
+    const channel = this.#channel({ key, peer: peer.name, protocol, metadata }, { peer }, { route: peer, limit });
     peer.channels.set(key, channel);
+    peer.pendingOpens++;
+    this.#earlyBytes += early.length;
+    const decided = (): void => {
+      peer.pendingOpens--;
+      this.#earlyBytes -= early.length;
+    };
+    channel.accepted.then(decided, decided);
     this.onSegment(peer.address, new PeerFrameReader(early));
     // Whoever waits for `connect` gets the chance to add handlers before the first open that came with the welcome.
     this.#platform.defer(() => {
@@ -226,60 +400,120 @@ export class Session implements LinkEvents {
     });
   }
 
-  #channel(start: Omit<ChannelStart, "windowBytes" | "maxMessageBytes" | "onOver">, peer?: Peer): Channel {
-    const onOver = (route: Route | undefined): void => {
-      // Channels in here are only ever bound to peers.
-      if (route instanceof Peer) route.channels.delete(start.key);
-    };
-    return new Channel({ ...start, windowBytes, maxMessageBytes: this.#maxMessageBytes, onOver }, peer);
+  #refusalOf(peer: Peer, earlyBytes: number): { code: number; reason: string } | undefined {
+    const { channels, pendingOpens } = peer;
+    const { tooManyConnections, busy } = errorCodes;
+    if (channels.size >= limits.maxConnectionsPerPeer)
+      return { code: tooManyConnections, reason: `There are ${channels.size} Connections between the two already` };
+    if (this.#channelCount >= limits.maxConnections)
+      return { code: tooManyConnections, reason: `There are ${this.#channelCount} Connections already` };
+    if (pendingOpens >= limits.maxPendingOpens)
+      return { code: busy, reason: `${pendingOpens} opens wait to be accepted already` };
+    if (earlyBytes > 0 && this.#earlyBytes + earlyBytes > limits.maxPendingEarlyBytes)
+      return { code: busy, reason: "No room for a first message: open without" };
+    return undefined;
   }
 
-  #route({ connection, address }: Frame<"routed">): void {
-    const channel = this.#opening.get(connection);
-    if (channel === undefined) throw new ProtocolError(`Connection ${connection} was routed, but not opened`, 0);
+  #channel(
+    start: Pick<ChannelStart, "key" | "peer" | "protocol" | "metadata">,
+    home: Home,
+    opened?: ConstructorParameters<typeof Channel>[1],
+  ): Channel {
+    this.#channelCount++;
+    const reopen = (channel: Channel): void => {
+      const opening = { channel, home, attempts: 0, isWaiting: false };
+      this.#opening.set(start.key, opening);
+      this.#sendOpen(opening);
+    };
+    const onForgotten = ({ key }: Channel): void => {
+      this.#channelCount--;
+      home.peer?.channels.delete(key);
+      if (opened === undefined) this.#opening.delete(key);
+    };
+    const { maxMessageBytes } = this.#start;
+    const commons = this.#commons;
+    const way = this.#wayTo(start.peer);
+    return new Channel({ ...start, maxMessageBytes, commons, way, reopen, onForgotten }, opened);
+  }
+
+  #wayTo(peer: string): Way {
+    let way = this.#ways.get(peer);
+    if (way === undefined) {
+      // Measured anew for all: better than to keep what was true for peers of long ago.
+      if (this.#ways.size >= limits.maxRememberedSessions) this.#ways.clear();
+      way = { roundTrip: { ms: Infinity }, kept: new Kept(this.#kept) };
+      this.#ways.set(peer, way);
+    }
+    return way;
+  }
+
+  #route({ connection, address, session }: Frame<"routed">): void {
+    const opening = this.#opening.get(connection);
+    if (opening === undefined) throw new ProtocolError(`Connection ${connection} was routed, but not opened`, 0);
+    const { channel, home } = opening;
     this.#opening.delete(connection);
-    const peer = this.#peerAt(address, channel.peer);
-    if (channel.isOver) {
-      // Given up before the router had answered: now the other end can be told.
-      peer.frame({
-        kind: "reset",
-        connection: (connection | openerBit) >>> 0,
-        code: errorCodes.openTimedOut,
-        reason: "",
-      });
+    const peer = this.#bind(address, channel.peer, session);
+    if (home.peer !== undefined) return;
+    home.peer = peer;
+    peer.channels.set(connection, channel);
+    channel.routed(peer);
+  }
+
+  /** A peer answers an open of which the router's answer was lost with a link: so this session is who got it. */
+  #adopt(peer: Peer, connection: number): Channel | undefined {
+    const opening = this.#opening.get(connection);
+    if (opening === undefined || opening.home.peer !== undefined || opening.channel.peer !== peer.name)
+      return undefined;
+    const { channel, home, isWaiting } = opening;
+    home.peer = peer;
+    peer.channels.set(connection, channel);
+    channel.routed(peer);
+    // The peer waits for it as for a position. What is under way already does as well.
+    if (isWaiting) this.#sendOpen(opening);
+    return channel;
+  }
+
+  #refuse({ connection, code, reason }: Frame<"refused">): void {
+    const opening = this.#opening.get(connection);
+    if (opening === undefined) return;
+    const { channel, home, attempts } = opening;
+    if (code !== errorCodes.peerAbsent || (attempts < 2 && home.peer === undefined)) {
+      channel.refuse(code, reason);
       return;
     }
-    channel.bind(peer);
-    peer.channels.set(connection, channel);
+    // The peer may have got it, and is away: it is given the time that the open has.
+    if (home.peer !== undefined) {
+      this.#opening.delete(connection);
+      return;
+    }
+    opening.isWaiting = true;
+    const { clock } = this.#platform;
+    clock.after(backoffMs(attempts, clock.random(), mostPauseMs), () => {
+      const isDue = opening.isWaiting && this.#opening.get(connection) === opening;
+      if (isDue && this.#state === "online") this.#sendOpen(opening);
+    });
   }
 
-  #lose({ address, reason }: Frame<"gone">): void {
-    const peer = this.#peers.get(address);
+  #lose(peer: Peer | undefined, reason: number): void {
     if (peer === undefined) return;
-    this.#peers.delete(address);
-    const what = goneSentence(reason);
+    if (reason !== goneReasons.over && reason !== goneReasons.superseded) {
+      this.#peers.lose(peer);
+      return;
+    }
+    this.#peers.remove(peer);
+    const what = reason === goneReasons.over ? "ended its session" : "was replaced by another client of that name";
     for (const channel of peer.channels.values()) channel.fail(channel.error("peer-gone", `"${peer.name}" ${what}`));
   }
 
-  #peerAt(address: number, name: string): Peer {
-    let peer = this.#peers.get(address);
-    if (peer === undefined) {
-      peer = new Peer(this.#link, address, name);
-      this.#peers.set(address, peer);
+  /** A peer was away for too long. Should it come back, it hears of the end. */
+  #giveUp(peer: Peer): void {
+    const seconds = this.#start.graceMs / 1_000;
+    for (const channel of peer.channels.values()) {
+      const error =
+        this.#state === "online"
+          ? channel.error("peer-gone", `"${peer.name}" lost its link and was not back within ${seconds} s`)
+          : channel.error("link-lost", `no link to the router for ${seconds} s: ${this.#lastError?.code ?? ""}`);
+      channel.reset(errorCodes.lapsed, "", error);
     }
-    return peer;
-  }
-}
-
-function goneSentence(reason: number): string {
-  switch (nameOfCode(goneReasons, reason)) {
-    case "over":
-      return "ended its session";
-    case "superseded":
-      return "was replaced by another client of that name";
-    case "cut":
-      return "may no longer be reached from here";
-    default:
-      return "lost its link to the router";
   }
 }

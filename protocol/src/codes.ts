@@ -7,6 +7,7 @@ export const closeCodes = {
   overloaded: 4001,
   replaced: 4002,
   unreadableState: 4003,
+  tooSlow: 4004,
   unauthorized: 4500,
   malformed: 4501,
   superseded: 4502,
@@ -28,6 +29,8 @@ export const errorCodes = {
   notAllowed: 2,
   busy: 3,
   badOpen: 4,
+  /** The session that got this open first is over. */
+  peerReplaced: 5,
   unknownProtocol: 100,
   rejected: 101,
   handlerFailed: 102,
@@ -36,6 +39,7 @@ export const errorCodes = {
   messageTooLarge: 105,
   violation: 106,
   tooManyConnections: 107,
+  lapsed: 108,
 } as const;
 
 /** Why a peer's link is no longer there, in a `gone` frame. */

@@ -41,12 +41,15 @@ const metadata = ["map", limits.maxMetadataBytes] as const;
 
 /** Frames between a client and the router: valid only in a segment whose address is 0. */
 export const routerFrames = {
-  /** Router to client, first frame of a link: who the router takes this client for. */
-  welcome: { type: 0x01, fields: { session: "id", name, realm: name } },
-  /** Client to router: please open. `early` holds the frames that the peer gets with it. */
+  /** Router to client, first frame of a link: who the router takes this client for, and how much it may grant in all. */
+  welcome: { type: 0x01, fields: { session: "id", name, realm: name, budget: "u32" } },
+  /**
+   * Client to router: please open. `early` holds the frames that the peer gets with it. `session` is `anySession`, or
+   * that of the peer that got the same open before: no other may get it then.
+   */
   open: {
     type: 0x02,
-    fields: { connection: "u32", peer: name, protocol, limit: "u64", metadata, early: "rest" },
+    fields: { connection: "u32", session: "id", peer: name, protocol, limit: "u64", metadata, early: "rest" },
   },
   /** Router to the opened client: the open, stamped with who sent it. */
   incoming: {
@@ -77,8 +80,19 @@ export const routerFrames = {
   /**
    * Router to client, last frame of a link: why it ends, by a close code. The WebSocket's own close says the same, but
    * neither browsers nor Node report that before the TCP connection has ended too, which can take many seconds.
+   * Who may come back waits a random part of `delayMs` at least, so that not all come at once.
    */
-  closing: { type: 0x0a, fields: { code: "u16", reason } },
+  closing: { type: 0x0a, fields: { code: "u16", delayMs: "u32", reason } },
+  /** Client to router: pair me with this peer's session again, as an open of mine or of theirs did before. */
+  resume: { type: 0x0b, fields: { session: "id", peer: name } },
+  /** Router to both clients of a resume: you may exchange segments, at these addresses. */
+  paired: { type: 0x0c, fields: { address: "u32", session: "id", peer: name } },
+  /** Router to client, the other answer to a resume: that session has no link (`lost`), or never will (`superseded`). */
+  absent: { type: 0x0d, fields: { session: "id", reason: "u8", peer: name } },
+  /** Router to client: send this token back once you have read so far. `budget` replaces that of the welcome. */
+  mark: { type: 0x0e, fields: { token: "u32", budget: "u32" } },
+  /** Client to router: the token of a mark. */
+  reached: { type: 0x0f, fields: { token: "u32" } },
 } as const satisfies Record<string, FrameShape>;
 
 /**
@@ -86,8 +100,11 @@ export const routerFrames = {
  * Each begins with the Connection's id. `data` has a codec of its own, since all that is fast hangs on it.
  */
 export const peerFrames = {
-  /** The open is taken. `limit` is the first window of the opener. */
-  accept: { type: 0x40, fields: { connection: "u32", limit: "u64" } },
+  /**
+   * First of each Connection that lives on between two addresses: all below `received` arrived here, and you may send up
+   * to `limit`. The acceptor's first one accepts the open; the open itself is the opener's.
+   */
+  position: { type: 0x40, fields: { connection: "u32", received: "u64", limit: "u64" } },
   /** The open is not taken. */
   reject: { type: 0x41, fields: { connection: "u32", code: "u16", reason } },
   /** A piece of a message; see `dataFlags`. */
@@ -100,6 +117,10 @@ export const peerFrames = {
   stop: { type: 0x45, fields: { connection: "u32" } },
   /** The Connection is over at once, in both directions. */
   reset: { type: 0x46, fields: { connection: "u32", code: "u16", reason } },
+  /** The sender has all that it will get and has sent all that it will: it knows nothing more of this Connection. */
+  over: { type: 0x47, fields: { connection: "u32" } },
+  /** The sender gives back what it was granted between `limit` and `from`, the last limit that it knows. */
+  yield: { type: 0x48, fields: { connection: "u32", from: "u64", limit: "u64" } },
 } as const satisfies Record<string, FrameShape>;
 
 /** Bits of a data frame's `flags`. */
@@ -114,6 +135,9 @@ export const dataFlags = {
 
 /** Set in a type: a receiver that doesn't know the frame skips it instead of closing the link. */
 export const ignorableBit = 0x80;
+
+/** In an open: whoever holds the peer's name. */
+export const anySession = "0".repeat(32);
 
 /** Set in a Connection id on the wire: the frame's sender opened the Connection. */
 export const openerBit = 0x8000_0000;

@@ -3,6 +3,7 @@ export { BatchWriter, encodeBatch, routerAddress, segmentHeaderBytes, SegmentRea
 export { closeCodes, errorCodes, goneReasons, isRetryable, nameOfCode } from "./codes.ts";
 export { dataHeaderBytes, encodeFrame, frameHeaderBytes, PeerFrameReader, RouterFrameReader } from "./codec.ts";
 export {
+  anySession,
   type ControlFrame,
   type DataFrame,
   dataFlags,

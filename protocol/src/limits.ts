@@ -33,6 +33,39 @@ export const limits = {
   maxConnectionId: 0x7fff_ffff,
   /** Connections between two clients that a client accepts. Stops a peer from filling its memory with opens. */
   maxConnectionsPerPeer: 10_000,
+  /** Connections of one client in all. Stops many peers from doing together what none may do alone. */
+  maxConnections: 65_536,
+  /** Opens from one peer that a client has neither accepted nor rejected. Stops opens that wait for slow handlers from piling up. */
+  maxPendingOpens: 1_024,
+  /** Bytes that opens may bring before a client has decided on them. Stops opens from filling its memory past all windows. */
+  maxPendingEarlyBytes: 4_194_304,
+  /** Opens and resumes of one link in a second, in the long run. Stops a client from keeping the router busy with refusals. */
+  maxOpensPerSecond: 1_000,
+  /** Opens and resumes of one link at once, before the rate counts. */
+  maxOpensAtOnce: 10_000,
+  /** The smallest window of a Connection once it is open, whatever the budget says: or one that has all would stop all others. */
+  minWindowBytes: 16_384,
+  /** The window that a Connection begins with. A peer that never was read can have no more than this under way. */
+  firstWindowBytes: 262_144,
+  /** The most that a window grows to. Stops one Connection from taking all memory there is for it. */
+  maxWindowBytes: 16_777_216,
+  /** Bytes sent but not acknowledged that a client keeps for all its Connections. Stops silent peers from filling its memory. */
+  maxUnacknowledgedBytes: 67_108_864,
+  /** Sessions of peers without a Connection that a client remembers, so as not to handle an open twice. */
+  maxRememberedSessions: 4_096,
+  /** The router's answer to a client that reads too slowly: a mark after so many bytes, when none is under way. */
+  firstMarkBytes: 16_384,
+  /** A mark after so many bytes, while another one is under way. */
+  markEveryBytes: 262_144,
+  /** Bytes that the router may hold for all clients of a realm that don't read. An object has 128 MiB in all. */
+  maxOutstandingBytes: 50_331_648,
+  /**
+   * The most that a client may grant to all its peers together: its budget in a router without load. Two thirds of what
+   * one link may have unread (a third of `maxOutstandingBytes`), since frames have headers too.
+   */
+  maxBudgetBytes: 10_485_760,
+  /** A link of which nothing was heard for so long isn't there for opens and resumes. Pings come every 25 s, from hidden pages every minute. */
+  ghostAfterMs: 150_000,
   /** Names in one page of the list of peers. */
   maxPageLength: 500,
 } as const;

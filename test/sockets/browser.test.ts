@@ -154,12 +154,26 @@ describe("a page", () => {
     expect(codes).toEqual(["unknown-protocol", "peer-absent", "bad-open"]);
   });
 
-  test("that is closed is gone for those who talk with it", async () => {
+  test("that is left says so to those who talk with it", async () => {
     await page.evaluate(async ({ url, ...options }) => {
       const client = await messagepasser.connect(url, options);
       client.handle("stay", () => undefined);
     }, start);
     const connection = await node.open("page", "stay");
+    await page.goto("about:blank");
+    expect(await connection.closed).toMatchObject({
+      code: "peer-gone",
+      message: expect.stringContaining("ended its session") as string,
+    });
+  });
+
+  test("that is closed is gone for those who talk with it", async () => {
+    await page.evaluate(async ({ url, ...options }) => {
+      const client = await messagepasser.connect(url, options);
+      client.handle("stay", () => undefined);
+    }, start);
+    await using impatient = await realm.connect("impatient", { graceMs: 200 });
+    const connection = await impatient.open("page", "stay");
     await page.close();
     expect(await connection.closed).toMatchObject({ code: "peer-gone", peer: "page" });
   });

@@ -75,12 +75,12 @@ describe("mp connect and mp listen", () => {
   test("tell that the rest was lost, though the other side had ended its own direction before", async () => {
     const listening = await listener("lost");
     listening.child.stdin.end();
-    const sending = start(["connect", listening.name, "lost"], (await client()).environment);
+    const sending = start(["connect", listening.name, "lost", "--grace", "0.2"], (await client()).environment);
     sending.child.stdin.write("part one");
     await once(listening.child.stdout, "data");
     listening.child.kill("SIGKILL");
     const { status, stderr } = await sending.done;
-    expect([status, stderr]).toEqual([4, expect.stringContaining("lost its link to the router")]);
+    expect([status, stderr]).toEqual([4, expect.stringContaining("was not back within 0.2 s")]);
   });
 
   test("hold the sender back while nobody reads, so memory stays bounded", async () => {
@@ -255,12 +255,12 @@ describe("mp listen with a command", () => {
 
   test("ends a command whose peer went away, and what it has started", async () => {
     const script = 'node -e "setInterval(() => {}, 1000)" & echo "$!"; wait';
-    const listening = await listener("lasting", "--", "sh", "-c", script);
+    const listening = await listener("lasting", "--grace", "0.2", "--", "sh", "-c", script);
     const connected = start(["connect", listening.name, "lasting"], (await client()).environment);
     const [pid] = await once(connected.child.stdout, "data");
     expect(isAlive(Number(pid))).toBe(true);
     connected.child.kill("SIGKILL");
-    await listening.says("lost its link to the router");
+    await listening.says("was not back within 0.2 s");
     await vi.waitUntil(() => !isAlive(Number(pid)), { timeout: 5_000 });
     listening.child.kill("SIGTERM");
     expect(await listening.done).toMatchObject({ status: 0 });
@@ -296,13 +296,13 @@ describe("exit statuses", () => {
 
   test("4 for a peer that goes away, after all that it sent", async () => {
     const listening = await listener("short-lived");
-    const connected = start(["connect", listening.name, "short-lived"], (await client()).environment);
+    const connected = start(["connect", listening.name, "short-lived", "--grace", "0.2"], (await client()).environment);
     listening.child.stdin.write("here");
     await once(connected.child.stdout, "data");
     listening.child.kill("SIGKILL");
     const result = await connected.done;
     expect(result).toMatchObject({ status: 4, text: "here" });
-    expect(result.stderr).toContain("lost its link to the router");
+    expect(result.stderr).toContain("was not back within 0.2 s");
   });
 
   test("5 for a protocol that the peer doesn't handle, and for a peer that says no", async () => {

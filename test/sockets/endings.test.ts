@@ -302,12 +302,12 @@ describe("a client that leaves", () => {
     const lost = await RawLink.connect(realm, "lost");
     const opening = alice.open("lost", "x");
     const { address, connection } = await lost.hear("incoming");
-    lost.frame(address, { kind: "accept", connection, limit: 1_000 });
+    lost.frame(address, { kind: "position", connection, received: 0, limit: 1_000 });
     const here = await opening;
     lost.socket.terminate();
     expect(await here.closed).toMatchObject({
       code: "peer-gone",
-      message: 'Connection "x" with "lost": "lost" lost its link to the router',
+      message: 'Connection "x" with "lost": "lost" ended its session',
     });
   });
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { connect, LinkError } from "messagepasser";
+import { connect, LinkError, type Status } from "messagepasser";
 import { generate } from "selfsigned";
 import { describe, expect, test } from "vitest";
 import { addClient } from "../../scripts/admin-client.ts";
@@ -114,21 +114,22 @@ describe("a link", () => {
     expect(await failureOf(realm.connect("alice"))).toMatchObject({ code: "unauthorized" });
   });
 
-  test("whose router dies ends with an error that may be retried, and so do its Connections", async () => {
+  test("whose router dies for longer than the grace ends its Connections, and goes on trying", async () => {
     const realm = await startRealm();
-    const [alice, bob] = await Promise.all([realm.connect("alice"), realm.connect("bob")]);
+    const offline = Promise.withResolvers<Status>();
+    const onStatus = offline.resolve;
+    const [alice, bob] = await Promise.all([realm.connect("alice", { graceMs: 300, onStatus }), realm.connect("bob")]);
     bob.handle("x", () => undefined);
     const connection = await alice.open("bob", "x");
     const receiving = failureOf(connection.receive());
     await realm[Symbol.asyncDispose]();
-    const error = await alice.closed;
-    expect(error).toMatchObject({ name: "LinkError", code: "link-lost" });
-    expect(error?.shouldRetry()).toBe(true);
+    expect(await offline.promise).toMatchObject({ kind: "offline", error: { name: "LinkError", code: "link-lost" } });
     expect(await receiving).toMatchObject({ code: "link-lost", peer: "bob", protocol: "x" });
-    expect(await failureOf(alice.open("bob", "x"))).toMatchObject({ code: "link-lost" });
-    expect(await failureOf(alice.peers())).toBe(error);
-    await alice.close();
-    await bob.closed;
+    expect(await failureOf(alice.open("bob", "x", { timeoutMs: 50 }))).toMatchObject({ code: "open-timed-out" });
+    const listing = failureOf(alice.peers());
+    await Promise.all([alice.close(), bob.close({ deadlineMs: 0 })]);
+    expect(await listing).toMatchObject({ name: "LinkError", code: "closed" });
+    expect(await alice.closed).toBeUndefined();
   });
 });
 

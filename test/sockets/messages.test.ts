@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createHash, randomBytes } from "node:crypto";
 import { type Client, type Connection, ConnectionError } from "messagepasser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -83,6 +84,8 @@ describe("messages", () => {
     const controller = new AbortController();
     const second = ones();
     const sending = failureOf(here.send(second, { signal: controller.signal }));
+    // Its first part is on its way, and the rest waits for the window.
+    await nextTurn();
     controller.abort();
     await sending;
     second.fill(2);

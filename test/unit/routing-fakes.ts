@@ -1,4 +1,5 @@
 import {
+  anySession,
   type ControlFrame,
   encodeFrame,
   routerAddress,
@@ -7,7 +8,9 @@ import {
   SegmentReader,
   segmentHeaderBytes,
 } from "@messagepasser/protocol";
-import type { Link, Links, Pairs } from "../../src/routing.ts";
+import { expect } from "vitest";
+import { type Link, type Links, type Pairs, Tally } from "../../src/link.ts";
+import { Routing, type Surroundings } from "../../src/routing.ts";
 
 /** What a link got, segment by segment: the router's frames decoded, another client's bytes as they came. */
 export type Heard = RouterFrame | { readonly from: number; readonly bytes: Uint8Array };
@@ -44,30 +47,63 @@ class FakePairs implements Pairs {
   }
 }
 
+export interface FakeLinkOptions {
+  readonly session?: string;
+  readonly resumes?: boolean;
+  /** How many pairs fit its list. */
+  readonly capacity?: number;
+  readonly lastHeardMs?: number;
+}
+
+export type Mark = Extract<RouterFrame, { kind: "mark" }>;
+
 export class FakeLink implements Link {
   readonly address: number;
   readonly name: string;
   readonly session: string;
+  readonly resumes: boolean;
   readonly pairs: FakePairs;
+  readonly tally = new Tally();
+  lastHeardMs: number;
+  /** How the router ended it. */
+  closed: { readonly code: number; readonly reason: string; readonly delayMs: number } | undefined;
+  /** Marks that came, which `take` doesn't show. */
+  readonly marks: Mark[] = [];
+  /** All bytes that were sent to it. */
+  sentBytes = 0;
   #messages: Heard[][] = [];
 
-  constructor(address: number, name: string, capacity = Infinity) {
+  constructor(address: number, name: string, options: FakeLinkOptions = {}) {
     this.address = address;
     this.name = name;
-    this.session = address.toString(16).padStart(32, "0");
-    this.pairs = new FakePairs(capacity);
+    this.session = options.session ?? address.toString(16).padStart(32, "0");
+    this.resumes = options.resumes ?? true;
+    this.pairs = new FakePairs(options.capacity ?? Infinity);
+    this.lastHeardMs = options.lastHeardMs ?? 0;
   }
 
   send(batch: Uint8Array): void {
+    if (this.closed !== undefined) throw new Error(`Sent to "${this.name}" after its close`);
+    this.sentBytes += batch.length;
     // A socket copies what it sends, and the router goes on writing into the batch.
     const segments = new SegmentReader(batch.slice());
     const heard: Heard[] = [];
     while (segments.next()) {
       const bytes = segments.bytes.subarray(segments.start, segments.end);
       if (segments.address !== routerAddress) heard.push({ from: segments.address, bytes });
-      else heard.push(...routerFramesIn(bytes));
+      else {
+        for (const frame of routerFramesIn(bytes)) {
+          if (frame.kind === "mark") this.marks.push(frame);
+          else heard.push(frame);
+        }
+      }
     }
-    this.#messages.push(heard);
+    if (heard.length > 0) this.#messages.push(heard);
+  }
+
+  close(code: number, reason: string, delayMs: number): void {
+    if (this.closed !== undefined) throw new Error(`Closed "${this.name}" twice`);
+    this.closed = { code, reason, delayMs };
   }
 
   /** What came since the last call. */
@@ -94,10 +130,20 @@ export class FakeLinks implements Links {
     this.#capacity = capacity;
   }
 
-  join(name: string): FakeLink {
-    const link = new FakeLink(this.#nextAddress++, name, this.#capacity);
-    this.#links.set(link.address, link);
+  /** A link that isn't there yet. */
+  make(name: string, options: FakeLinkOptions = {}): FakeLink {
+    return new FakeLink(this.#nextAddress++, name, { capacity: this.#capacity, ...options });
+  }
+
+  /** A link that is there already, as after a wake. */
+  join(name: string, options: FakeLinkOptions = {}): FakeLink {
+    const link = this.make(name, options);
+    this.add(link);
     return link;
+  }
+
+  add(link: FakeLink): void {
+    this.#links.set(link.address, link);
   }
 
   remove(link: FakeLink): void {
@@ -120,6 +166,62 @@ export class FakeLinks implements Links {
   current(): FakeLink[] {
     return [...this.#links.values()];
   }
+}
+
+/** A clock that stands still, tokens that never repeat soon, and aborts that are only noted. */
+export class FakeSurroundings implements Surroundings {
+  nowMs = 1_000_000;
+  readonly aborts: string[] = [];
+  #token = 0;
+
+  now(): number {
+    return this.nowMs;
+  }
+
+  randomU32(): number {
+    this.#token = (this.#token + 0x9e37_79b9) >>> 0;
+    return this.#token;
+  }
+
+  abort(reason: string): void {
+    this.aborts.push(reason);
+  }
+}
+
+export interface FakeRealm {
+  readonly links: FakeLinks;
+  readonly routing: Routing;
+  readonly surroundings: FakeSurroundings;
+  /** Joins without a welcome. */
+  join(name: string, options?: FakeLinkOptions): FakeLink;
+  /** Opens and forgets what both heard of it. */
+  pair(from: FakeLink, to: FakeLink): void;
+  /** Answers all marks that a link got. */
+  reach(link: FakeLink): void;
+}
+
+export function realmOf(pairCapacity?: number): FakeRealm {
+  const links = new FakeLinks(pairCapacity);
+  const surroundings = new FakeSurroundings();
+  const routing = new Routing(links, "home", surroundings);
+  return {
+    links,
+    routing,
+    surroundings,
+    join: (name, options) => links.join(name, { lastHeardMs: surroundings.nowMs, ...options }),
+    pair(from, to) {
+      routing.receive(from, toRouter(openTo(to.name)));
+      expect(from.take().at(-1)).toMatchObject({ kind: "routed", address: to.address });
+      to.take();
+    },
+    reach(link) {
+      // Each answer may bring another mark.
+      while (link.marks.length > 0) {
+        const frames = link.marks.splice(0).map(({ token }) => ({ kind: "reached", token }) as const);
+        routing.receive(link, toRouter(...frames));
+      }
+    },
+  };
 }
 
 /** A batch of segments, each an address and the bytes in it. */
@@ -150,7 +252,17 @@ export function toRouter(...frames: readonly ControlFrame[]): Uint8Array {
 
 export function openTo(peer: string, fields: Partial<Extract<RouterFrame, { kind: "open" }>> = {}): ControlFrame {
   const early = new Uint8Array();
-  return { kind: "open", connection: 1, peer, protocol: "test", limit: 1_000, metadata: {}, early, ...fields };
+  return {
+    kind: "open",
+    connection: 1,
+    session: anySession,
+    peer,
+    protocol: "test",
+    limit: 1_000,
+    metadata: {},
+    early,
+    ...fields,
+  };
 }
 
 function* routerFramesIn(bytes: Uint8Array): Iterable<RouterFrame> {

@@ -1,22 +1,28 @@
-import { errorCodes, goneReasons } from "@messagepasser/protocol";
+import { closeCodes, errorCodes, goneReasons } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Routing } from "../../src/routing.ts";
-import { batchOf, type FakeLink, FakeLinks, type Heard, openTo, toRouter } from "./routing-fakes.ts";
+import { batchOf, type FakeLink, type Heard, openTo, realmOf, toRouter } from "./routing-fakes.ts";
 
 const names = ["alice", "bob", "carol", "dave", "eve"] as const;
 
 type Step =
-  | { readonly do: "join" | "leave"; readonly who: number }
+  | { readonly do: "leave"; readonly who: number }
+  | { readonly do: "join"; readonly who: number; readonly session: number }
   | { readonly do: "open"; readonly who: number; readonly peer: number }
+  | { readonly do: "resume"; readonly who: number; readonly peer: number; readonly session: number }
   | { readonly do: "send"; readonly who: number; readonly to: readonly (readonly [number, Uint8Array])[] };
 
 const who = fc.nat(names.length - 1);
+/** Each name has a few sessions, which come and go. */
+const life = fc.nat(1);
+const sessionOf = (who: number, life: number): string => `${who}${life}`.repeat(16);
 // Addresses around those that are issued: live, gone and never issued ones.
 const address = fc.integer({ min: 1, max: 3 * names.length });
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ do: fc.constantFrom("join", "leave"), who }),
-  { weight: 3, arbitrary: fc.record({ do: fc.constant("open"), who, peer: who }) },
+  fc.record({ do: fc.constant("leave"), who }),
+  fc.record({ do: fc.constant("join"), who, session: life }),
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("open"), who, peer: who }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("resume"), who, peer: who, session: life }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -27,7 +33,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** Who may talk to whom: nothing but a set of pairs of addresses, made by opens and ended by leaving. */
+/** Who may talk to whom: nothing but a set of pairs of addresses, made by opens and resumes, ended by leaving. */
 class Model {
   readonly #pairs = new Set<string>();
 
@@ -50,29 +56,40 @@ function keyOf(one: number, other: number): string {
 
 /** Runs steps against the router and the model; after each, every link heard what the model says and nothing else. */
 function run(steps: readonly Step[], pairCapacity: number): void {
-  const links = new FakeLinks(pairCapacity);
-  const routing = new Routing(links, "home");
+  const { links, routing, surroundings, join } = realmOf(pairCapacity);
   const model = new Model();
-  for (const name of names.slice(0, 3)) links.join(name);
+  for (const [at, name] of names.slice(0, 3).entries()) join(name, { session: sessionOf(at, 0) });
 
   for (const now of steps) {
     const name = names[now.who] ?? names[0];
     const link = links.byName(name);
     const expected = new Map<FakeLink, Heard[]>();
     const expectAt = (at: FakeLink, heard: Heard): void => void expected.set(at, [...(expected.get(at) ?? []), heard]);
-
-    if (link === undefined) {
-      if (now.do === "join") links.join(name);
-    } else if (now.do === "leave") {
+    const expectGone = (gone: FakeLink, reason: number): void => {
       for (const other of links.current()) {
-        const gone = { kind: "gone", address: link.address, reason: goneReasons.lost } as const;
-        if (other !== link && model.mayTalk(other.address, link.address)) expectAt(other, gone);
+        if (other === gone || !model.mayTalk(other.address, gone.address)) continue;
+        expectAt(other, { kind: "gone", address: gone.address, reason });
       }
-      links.remove(link);
+      model.leave(gone);
+    };
+
+    if (now.do === "join") {
+      const next = links.make(name, { session: sessionOf(now.who, now.session), lastHeardMs: surroundings.nowMs });
+      const isSame = link?.session === next.session;
+      if (link !== undefined) expectGone(link, isSame ? goneReasons.lost : goneReasons.superseded);
+      routing.join(next);
+      expect(next.take()).toMatchObject([{ kind: "welcome", session: next.session }]);
+      expect(link?.closed?.code).toBe(link && (isSame ? closeCodes.replaced : closeCodes.superseded));
+      expect(links.byName(name)).toBe(next);
+    } else if (link === undefined) {
+      // Nobody is there to do it.
+    } else if (now.do === "leave") {
+      expectGone(link, goneReasons.lost);
       routing.leave(link, goneReasons.lost);
-      model.leave(link);
     } else if (now.do === "open") {
-      open(link, links.byName(names[now.peer] ?? names[0]));
+      ask(link, links.byName(names[now.peer] ?? names[0]), undefined);
+    } else if (now.do === "resume") {
+      ask(link, links.byName(names[now.peer] ?? names[0]), sessionOf(now.peer, now.session));
     } else if (now.do === "send") {
       const gone = new Set<number>();
       for (const [to, bytes] of now.to) {
@@ -86,29 +103,32 @@ function run(steps: readonly Step[], pairCapacity: number): void {
     for (const other of links.current()) expect(other.take()).toEqual(expected.get(other) ?? []);
   }
 
-  function open(from: FakeLink, to: FakeLink | undefined): void {
-    routing.receive(from, toRouter(openTo(to?.name ?? "nobody")));
+  /** Opens, or resumes with a session. */
+  function ask(from: FakeLink, to: FakeLink | undefined, session: string | undefined): void {
+    const peer = to?.name ?? "nobody";
+    routing.receive(from, toRouter(session === undefined ? openTo(peer) : { kind: "resume", session, peer }));
     const heard = from.take();
     const answer = heard.pop();
-    const incoming = from === to ? heard : (to?.take() ?? []);
+    const there = from === to ? heard : (to?.take() ?? []);
     if (from !== to) expect(heard).toEqual([]);
-    if (to === undefined) {
-      expect(answer).toMatchObject({ kind: "refused", code: errorCodes.peerAbsent });
-    } else if (isFull(from) && isFull(to) && !model.mayTalk(from.address, to.address)) {
-      // Whether there was room is the lists' affair; that only full ones refuse, and refuse without a trace, is checked.
-      if (answer !== undefined && "kind" in answer && answer.kind === "refused") {
-        expect(answer.code).toBe(errorCodes.busy);
-        expect(incoming).toEqual([]);
-      } else expectThrough(from, to);
-    } else expectThrough(from, to);
-
-    function expectThrough(opener: FakeLink, opened: FakeLink): void {
-      expect(answer).toMatchObject({ kind: "routed", address: opened.address, session: opened.session });
-      expect(incoming).toMatchObject([
-        { kind: "incoming", address: opener.address, session: opener.session, peer: opener.name },
-      ]);
-      model.pair(opener, opened);
+    if (to === undefined || (session !== undefined && to.session !== session)) {
+      const reason = to === undefined ? goneReasons.lost : goneReasons.superseded;
+      const absent = { kind: "absent", session, reason };
+      expect(answer).toMatchObject(session === undefined ? { kind: "refused", code: errorCodes.peerAbsent } : absent);
+      expect(there).toEqual([]);
+      return;
     }
+    const isRefused = answer !== undefined && "kind" in answer && ["refused", "absent"].includes(answer.kind);
+    // Whether there was room is the lists' affair; that only full ones refuse, and refuse without a trace, is checked.
+    if (isRefused && isFull(from) && isFull(to) && !model.mayTalk(from.address, to.address)) {
+      expect(answer).toMatchObject(session === undefined ? { code: errorCodes.busy } : { reason: goneReasons.lost });
+      expect(there).toEqual([]);
+      return;
+    }
+    const [opener, opened] = [from, to].map((link) => ({ address: link.address, session: link.session }));
+    expect(answer).toMatchObject({ kind: session === undefined ? "routed" : "paired", ...opened });
+    expect(there).toMatchObject([{ kind: session === undefined ? "incoming" : "paired", ...opener, peer: from.name }]);
+    model.pair(from, to);
   }
 
   function isFull(link: FakeLink): boolean {
@@ -116,7 +136,7 @@ function run(steps: readonly Step[], pairCapacity: number): void {
   }
 }
 
-test("a segment arrives exactly where an open was let through before, whatever came between, and nobody else hears it", () => {
+test("a segment arrives exactly where an open or a resume was let through before, whatever came between, and nobody else hears it", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => run(steps, Infinity)),
     { numRuns: 500 },

@@ -8,41 +8,10 @@ import {
   type RouterFrame,
 } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { Routing } from "../../src/routing.ts";
-import { batchOf, type FakeLink, FakeLinks, openTo, toRouter } from "./routing-fakes.ts";
+import { batchOf, type FakeLink, openTo, realmOf, toRouter } from "./routing-fakes.ts";
 
 const bytes = Uint8Array.of(0x42, 0, 0, 1, 2, 3);
 const neverIssued = 9_999;
-
-interface Realm {
-  readonly links: FakeLinks;
-  readonly routing: Routing;
-  /** Joins, without the welcome. */
-  join(name: string): FakeLink;
-  /** Joins, opens and forgets what both heard of it. */
-  pair(from: FakeLink, to: FakeLink): void;
-}
-
-function realmOf(pairCapacity?: number): Realm {
-  const links = new FakeLinks(pairCapacity);
-  const routing = new Routing(links, "home");
-  const pair = (from: FakeLink, to: FakeLink): void => {
-    routing.receive(from, toRouter(openTo(to.name)));
-    expect(from.take().at(-1)).toMatchObject({ kind: "routed", address: to.address });
-    to.take();
-  };
-  return { links, routing, join: (name) => links.join(name), pair };
-}
-
-describe("welcome", () => {
-  test("tells the client its name, session and realm, and nobody else anything", () => {
-    const { routing, join } = realmOf();
-    const [alice, bob] = [join("alice"), join("bob")];
-    routing.welcome(alice);
-    expect(alice.take()).toEqual([{ kind: "welcome", session: alice.session, name: "alice", realm: "home" }]);
-    expect(bob.take()).toEqual([]);
-  });
-});
 
 describe("a segment", () => {
   test("reaches the paired link with the sender's address and otherwise as it was, in both directions", () => {
@@ -107,10 +76,9 @@ describe("a segment", () => {
   });
 
   test("to an unpaired, a gone or a never issued address gets one and the same answer, and reaches nobody", () => {
-    const { links, routing, join, pair } = realmOf();
+    const { routing, join, pair } = realmOf();
     const [alice, unpaired, gone] = [join("alice"), join("unpaired"), join("gone")];
     pair(alice, gone);
-    links.remove(gone);
     routing.leave(gone, goneReasons.over);
     alice.take();
     for (const address of [unpaired.address, gone.address, neverIssued, 0xffff_ffff]) {
@@ -131,10 +99,9 @@ describe("a segment", () => {
   });
 
   test("doesn't pass to whoever has the name of the link that was paired", () => {
-    const { links, routing, join, pair } = realmOf();
+    const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
-    links.remove(bob);
     routing.leave(bob, goneReasons.superseded);
     alice.take();
     const heir = join("bob");
@@ -221,13 +188,12 @@ describe("open", () => {
   });
 
   test("may go to oneself", () => {
-    const { links, routing, join } = realmOf();
+    const { routing, join } = realmOf();
     const alice = join("alice");
     routing.receive(alice, toRouter(openTo("alice")));
     expect(alice.take().map((heard) => "kind" in heard && heard.kind)).toEqual(["incoming", "routed"]);
     routing.receive(alice, batchOf([alice.address, bytes]));
     expect(alice.take()).toEqual([{ from: alice.address, bytes }]);
-    links.remove(alice);
     routing.leave(alice, goneReasons.over);
     expect(alice.take()).toEqual([]);
   });
@@ -333,10 +299,9 @@ describe("a pair", () => {
   });
 
   test("gives its room back when the other link leaves", () => {
-    const { links, routing, join, pair } = realmOf(1);
+    const { routing, join, pair } = realmOf(1);
     const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
     pair(alice, bob);
-    links.remove(bob);
     routing.leave(bob, goneReasons.lost);
     pair(carol, join("dave"));
     alice.take();
@@ -351,7 +316,6 @@ describe("gone", () => {
     pair(alice, opened);
     pair(opener, alice);
     pair(opened, stranger);
-    links.remove(alice);
     routing.leave(alice, reason);
     const gone = { kind: "gone", address: alice.address, reason };
     expect(opened.take()).toEqual([gone]);
@@ -362,43 +326,39 @@ describe("gone", () => {
   });
 
   test("comes once for many opens between the same two", () => {
-    const { links, routing, join, pair } = realmOf();
+    const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     for (let count = 0; count < 3; count++) pair(alice, bob);
     pair(bob, alice);
-    links.remove(alice);
     routing.leave(alice, goneReasons.lost);
     expect(bob.take()).toHaveLength(1);
   });
 
   test("also reaches those whom a full link has no entry of, and no one else", () => {
-    const { links, routing, join, pair } = realmOf(1);
+    const { routing, join, pair } = realmOf(1);
     const [busy, listed, unlisted, stranger] = [join("busy"), join("listed"), join("unlisted"), join("stranger")];
     pair(busy, listed);
     pair(unlisted, busy);
-    links.remove(busy);
     routing.leave(busy, goneReasons.lost);
     for (const link of [listed, unlisted]) expect(link.take()).toMatchObject([{ kind: "gone", address: busy.address }]);
     expect(stranger.take()).toEqual([]);
   });
 
   test("reaches a full link that has no entry of the one who left", () => {
-    const { links, routing, join, pair } = realmOf(1);
+    const { routing, join, pair } = realmOf(1);
     const [busy, listed, unlisted] = [join("busy"), join("listed"), join("unlisted")];
     pair(busy, listed);
     pair(unlisted, busy);
-    links.remove(unlisted);
     routing.leave(unlisted, goneReasons.over);
     expect(busy.take()).toEqual([{ kind: "gone", address: unlisted.address, reason: goneReasons.over }]);
     expect(listed.take()).toEqual([]);
   });
 
   test("doesn't come again to who left in the meantime", () => {
-    const { links, routing, join, pair } = realmOf();
+    const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
     for (const link of [bob, alice]) {
-      links.remove(link);
       routing.leave(link, goneReasons.lost);
     }
     expect(bob.take()).toEqual([]);
@@ -564,7 +524,7 @@ describe("a batch of many segments", () => {
 
 describe("a batch that breaks a rule", () => {
   const routersOwn: RouterFrame[] = [
-    { kind: "welcome", session: "0".repeat(32), name: "x", realm: "home" },
+    { kind: "welcome", session: "0".repeat(32), name: "x", realm: "home", budget: 1 },
     {
       kind: "incoming",
       connection: 1,
@@ -580,7 +540,10 @@ describe("a batch that breaks a rule", () => {
     { kind: "refused", connection: 1, code: 1, reason: "" },
     { kind: "gone", address: 2, reason: 1 },
     { kind: "peers", request: 1, cursor: "", names: [] },
-    { kind: "closing", code: 1000, reason: "" },
+    { kind: "closing", code: 1000, delayMs: 0, reason: "" },
+    { kind: "paired", address: 2, session: "0".repeat(32), peer: "x" },
+    { kind: "absent", session: "0".repeat(32), reason: 1, peer: "x" },
+    { kind: "mark", token: 1, budget: 1 },
   ];
 
   test.for(routersOwn)("throws for a frame that only the router sends: $kind", (frame) => {

@@ -189,6 +189,7 @@ test("a failure of the router's own costs the one link, as something to try agai
     code: closeCodes.restarting,
     reason: "The router failed: connect again",
   });
+  expect(bob.announcedDelayMs).toBeGreaterThan(0);
   expect(logged).toHaveBeenCalledExactlyOnceWith(expect.any(String), failure);
   logged.mockRestore();
   expect(await alice.next()).toEqual({ kind: "gone", address: addresses.to, reason: goneReasons.lost });

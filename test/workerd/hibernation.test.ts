@@ -1,8 +1,8 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { closeCodes, errorCodes, goneReasons, heartbeat } from "@messagepasser/protocol";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { maxPairs, SocketLink } from "../../src/socket-link.ts";
-import { expectTalk, newSession, pairUp, type RawLink } from "./raw-link.ts";
+import { expectTalk, newSession, pairAgain, pairUp, type RawLink } from "./raw-link.ts";
 import { Realm } from "./realm.ts";
 
 /** The longest name in an attachment: 128 bytes of UTF-8 whose last character makes the rest take two bytes each there. */
@@ -147,6 +147,40 @@ describe("an object that hibernates", () => {
     });
   });
 
+  test("looks at nobody but those whom a frame is about, however many there are", async () => {
+    const realm = new Realm();
+    using alice = await realm.join("alice");
+    using bob = await realm.join("bob");
+    using carol = await realm.join("carol");
+    const idle = await Promise.all(Array.from({ length: 20 }, (_, at) => realm.join(`idle ${at}`)));
+    const toBob = await pairUp(alice, bob);
+    const acts = [
+      () => expectTalk(alice, bob, toBob),
+      () => pairUp(alice, carol),
+      () => pairAgain(carol, alice),
+      async () => {
+        carol.close(1000);
+        await alice.nextOf("gone");
+      },
+    ];
+    for (const act of acts) {
+      await evictDurableObject(realm.stub);
+      const spies = await runInDurableObject(realm.stub, (_object, state) => {
+        const untouched = state.getWebSockets().filter((socket) => state.getTags(socket).join().includes("idle"));
+        return {
+          list: vi.spyOn(state, "getWebSockets"),
+          reads: untouched.map((socket) => vi.spyOn(socket, "deserializeAttachment")),
+        };
+      });
+      await act();
+      for (const [tag] of spies.list.mock.calls) expect(tag).toMatch(/^(name|address):/);
+      expect(spies.list).toHaveBeenCalled();
+      expect(spies.reads).toHaveLength(20);
+      for (const read of spies.reads) expect(read).not.toHaveBeenCalled();
+    }
+    for (const link of idle) link[Symbol.dispose]();
+  });
+
   test("hears to the end what a client sent right before its close, and then that it is gone", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
@@ -195,7 +229,7 @@ describe("an object that hibernates", () => {
     const pairsOf = (name: string): Promise<number> =>
       runInDurableObject(realm.stub, (_object, state) => {
         const [socket] = state.getWebSockets(`name:${name}`);
-        const link = socket && SocketLink.restore(socket);
+        const link = socket && SocketLink.restore(state, socket);
         return [...(link?.pairs ?? [])].length;
       });
     expect(await pairsOf("alice")).toBe(1);
@@ -274,7 +308,8 @@ describe("an attachment that this version can't read", () => {
     reason: "This link was made by another version of the router: connect again",
   };
   const attachments: [string, unknown][] = [
-    ["of a later version", { version: 2, address: 1, name: "bob" }],
+    ["of a later version", { version: 3, address: 1, name: "bob" }],
+    ["of an earlier version", { version: 1, address: 1, name: "bob" }],
     ["without a version", { address: 1, name: "bob" }],
     ["that is a text", "bob"],
     ["that is a list", [1]],
@@ -356,6 +391,7 @@ describe("an attachment that this version can't read", () => {
         const { realm, alice, bob, carol, toCarol, secret } = scene;
         await act(scene);
         expect(await bob.closedByRouter()).toEqual(unreadable);
+        expect(bob.announcedDelayMs).toBe(1_000);
         expect(bob.unread).toEqual([]);
         await expectTalk(alice, carol, toCarol);
         using bobAgain = await realm.link("bob", secret);
@@ -382,7 +418,7 @@ describe("an attachment that this version can't read", () => {
   });
 
   test("is told about once, however often the link is looked up before its end has come through", async () => {
-    await withUnreadableBob({ version: 2 }, async ({ alice, bob, toBob }) => {
+    await withUnreadableBob({ version: 3 }, async ({ alice, bob, toBob }) => {
       alice.open("bob", 9);
       alice.toPeer(toBob.to, Uint8Array.of(1));
       alice.toRouter({ kind: "list", request: 1, cursor: "" });
@@ -393,7 +429,7 @@ describe("an attachment that this version can't read", () => {
   });
 
   test("doesn't keep a client that nobody has looked up from closing", async () => {
-    await withUnreadableBob({ version: 2 }, async ({ alice, bob }) => {
+    await withUnreadableBob({ version: 3 }, async ({ alice, bob }) => {
       bob.close(1000, "see you");
       expect(await bob.closed()).toEqual({ code: 1000, reason: "see you" });
       expect(bob.announced).toBeUndefined();
@@ -410,7 +446,7 @@ describe("a link with all the pairs that it may have", () => {
     await runInDurableObject(realm.stub, (_object, state) => {
       for (const name of names) {
         const [socket] = state.getWebSockets(`name:${name}`);
-        const link = socket && SocketLink.restore(socket);
+        const link = socket && SocketLink.restore(state, socket);
         if (link === undefined) throw new Error("No link");
         let count = [...link.pairs].length;
         while (link.pairs.add(0xffff_ffff - count)) count++;

@@ -1,13 +1,13 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { closeCodes, subprotocols } from "@messagepasser/protocol";
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type CredentialRecord, credentialKey } from "../../src/credential-record.ts";
 import { CredentialStore } from "../../src/credential-store.ts";
 import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/secret.ts";
 import worker from "../../src/worker.ts";
-import { authSubprotocol, basic, closingOf, upgrade } from "./raw-link.ts";
+import { authSubprotocol, basic, refusalOf, upgrade } from "./raw-link.ts";
 import { adminToken, expectProblem, pepper, Realm } from "./realm.ts";
 
 beforeEach(() => {
@@ -204,12 +204,13 @@ describe.for([
       for (const secret of guesses) {
         const upgrade = { upgrade: "websocket", "sec-websocket-protocol": native };
         const toProgram = await answerOf("/connect", missing, { ...upgrade, authorization: basic("alice", secret) });
-        expect(toProgram.headers.get("retry-after")).toBeNull();
+        expect(toProgram.headers.get("retry-after")).toBe("60");
         expect(await expectProblem(toProgram, 503, "not-configured")).toContain("wrangler secret put MP_PEPPER");
         const offered = `${native}, ${authSubprotocol("alice", secret)}`;
         const toPage = await answerOf("/connect", missing, { ...upgrade, "sec-websocket-protocol": offered });
-        expect(await closingOf(toPage)).toEqual({
+        expect(await refusalOf(toPage)).toEqual({
           code: closeCodes.overloaded,
+          delayMs: 60_000,
           reason: expect.stringContaining("wrangler secret put MP_PEPPER"),
         });
       }
@@ -220,18 +221,23 @@ describe.for([
     for (const authorization of ["Bearer ", "Bearer", "Bearer undefined", "", `Bearer ${adminToken}`]) {
       for (const missing of [{ MP_ADMIN_TOKEN: nothing }, { MP_PEPPER: nothing }, both]) {
         const response = await answerOf("/admin/v1/realms/home/clients", missing, { authorization });
+        expect(response.headers.get("retry-after")).toBe("60");
         expect(await expectProblem(response, 503, "not-configured")).toContain("wrangler secret put");
       }
     }
   });
 });
 
-test("an object that runs another version than the Worker is worth another try, for a program and for a page", async () => {
+test.for<[string, () => Promise<Response>]>([
+  ["runs another version than the Worker", () => Promise.resolve(new Response(null, { status: 503 }))],
+  ["ends while it is asked", () => Promise.reject(new Error("Internals of the runtime"))],
+])("an object that %s is worth another try, for a program and for a page", async ([, answer]) => {
   const realm = new Realm();
   const { secret } = await realm.add("alice");
+  const logged = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+  onTestFinished(() => logged.mockRestore());
   // All that the Worker asks of the namespace.
-  const answer = (): Response => new Response(null, { status: 503 });
-  const ROUTER = { getByName: () => ({ fetch: () => Promise.resolve(answer()) }) } as unknown as Env["ROUTER"];
+  const ROUTER = { getByName: () => ({ fetch: answer }) } as unknown as Env["ROUTER"];
   const answerTo = (headers: Record<string, string>): Response | Promise<Response> =>
     worker.fetch(
       new Request(`https://router.test/connect/${realm.name}`, { headers: { upgrade: "websocket", ...headers } }),
@@ -239,10 +245,10 @@ test("an object that runs another version than the Worker is worth another try, 
     );
   const { native } = subprotocols;
   const toProgram = await answerTo({ "sec-websocket-protocol": native, authorization: basic("alice", secret) });
-  expect(toProgram.headers.get("retry-after")).toBeNull();
+  expect(toProgram.headers.get("retry-after")).toBe("5");
   await expectProblem(toProgram, 503, "restarting");
   const toPage = await answerTo({ "sec-websocket-protocol": `${native}, ${authSubprotocol("alice", secret)}` });
-  expect(await closingOf(toPage)).toMatchObject({ code: closeCodes.overloaded });
+  expect(await refusalOf(toPage)).toMatchObject({ code: closeCodes.overloaded, delayMs: 5_000 });
 });
 
 describe("a change that KV doesn't take", () => {

@@ -1,5 +1,6 @@
 import { exports } from "cloudflare:workers";
 import {
+  anySession,
   type ControlFrame,
   encodeBatch,
   encodeFrame,
@@ -30,8 +31,14 @@ export interface LinkOptions {
   readonly realm: string;
   readonly name: string;
   readonly secret: string;
-  readonly session?: string;
+  /** Undefined: a new one; `null`: the upgrade names none. */
+  readonly session?: string | null | undefined;
+  /** Marks are answered, unless this is false. Either way they aren't among what was heard. */
+  readonly answersMarks?: boolean;
 }
+
+type Welcome = Extract<RouterFrame, { kind: "welcome" }>;
+export type Mark = Extract<RouterFrame, { kind: "mark" }>;
 
 export function newSession(): string {
   return crypto.randomUUID().replaceAll("-", "");
@@ -59,16 +66,32 @@ export function upgrade(path: string, headers: Record<string, string> = {}): Pro
 }
 
 /** Waits for the close of a socket that an upgrade gave. */
-export function closingOf(response: Response): Promise<Closing> {
+export async function closingOf(response: Response): Promise<Closing> {
+  const { code, reason } = await refusalOf(response);
+  return { code, reason };
+}
+
+/** The same, with the `closing` frame that has to come first, and alone, where the socket speaks our format. */
+export async function refusalOf(response: Response): Promise<Closing & { delayMs: number | undefined }> {
   const socket = response.webSocket;
   if (response.status !== 101 || socket === null) throw new Error(`Not upgraded: ${response.status}`);
+  socket.binaryType = "arraybuffer";
+  const heard: Heard[] = [];
+  socket.addEventListener("message", ({ data }) => {
+    // Binary comes as an ArrayBuffer, as asked for above.
+    heard.push(...read(new Uint8Array(data as ArrayBuffer)));
+  });
   const closing = new Promise<Closing>((resolve) => {
     socket.addEventListener("close", ({ code, reason }) => {
       resolve({ code, reason });
     });
   });
   socket.accept();
-  return withPatience(closing, "the close");
+  const closed = await withPatience(closing, "the close");
+  const isNative = response.headers.get("sec-websocket-protocol") === subprotocols.native;
+  expect(heard).toMatchObject(isNative ? [{ kind: "closing", ...closed }] : []);
+  const [frame] = heard;
+  return { ...closed, delayMs: frame?.kind === "closing" ? frame.delayMs : undefined };
 }
 
 /** A client's link without a client behind it: sends what it is told and keeps what comes. */
@@ -76,48 +99,77 @@ export class RawLink {
   readonly name: string;
   readonly session: string;
   readonly socket: WebSocket;
+  readonly welcome: Welcome;
   /** What the router said why it closes the link. */
   announced: Closing | undefined;
+  announcedDelayMs: number | undefined;
+  /** Marks that came. */
+  readonly marks: Mark[] = [];
+  readonly #answersMarks: boolean;
   /** When and why the link ended. */
   readonly closing: Promise<Closing>;
+  isClosed = false;
   #heard: Heard[] = [];
   #wake: (() => void) | undefined;
   #request = 0;
 
-  private constructor(socket: WebSocket, name: string, session: string) {
+  private constructor(socket: WebSocket, name: string, welcome: Heard, answersMarks: boolean) {
+    if (welcome.kind !== "welcome") throw new Error(`Not a welcome: ${welcome.kind}`);
     this.socket = socket;
     this.name = name;
-    this.session = session;
-    socket.binaryType = "arraybuffer";
-    socket.addEventListener("message", ({ data }) => {
-      // Binary comes as an ArrayBuffer, as asked for above.
-      if (typeof data === "string") this.#heard.push({ kind: "text", text: data });
-      else for (const heard of read(new Uint8Array(data as ArrayBuffer))) this.#take(heard);
-      this.#wake?.();
-    });
+    this.session = welcome.session;
+    this.welcome = welcome;
+    this.#answersMarks = answersMarks;
     this.closing = new Promise((resolve) => {
       socket.addEventListener("close", ({ code, reason }) => {
+        this.isClosed = true;
         resolve({ code, reason });
       });
     });
-    socket.accept();
   }
 
   #take(heard: Heard): void {
     if (this.announced !== undefined) throw new Error(`"${heard.kind}" came after the announcement of the close`);
-    if (heard.kind === "closing") this.announced = { code: heard.code, reason: heard.reason };
-    else this.#heard.push(heard);
+    if (heard.kind === "closing") {
+      this.announced = { code: heard.code, reason: heard.reason };
+      this.announcedDelayMs = heard.delayMs;
+    } else if (heard.kind === "mark") {
+      this.marks.push(heard);
+      if (this.#answersMarks && this.socket.readyState === WebSocket.OPEN) this.reach(heard);
+    } else this.#heard.push(heard);
+    this.#wake?.();
   }
 
   /** Connects and checks the welcome. */
-  static async connect({ realm, name, secret, session = newSession() }: LinkOptions): Promise<RawLink> {
-    const path = `/connect/${realm}?session=${session}`;
+  static async connect(options: LinkOptions): Promise<RawLink> {
+    const { realm, name, secret, session = newSession(), answersMarks = true } = options;
+    const path = `/connect/${realm}${session === null ? "" : `?session=${session}`}`;
     const response = await upgrade(path, { authorization: basic(name, secret) });
-    if (response.webSocket === null) throw new Error(`Not upgraded: ${response.status} ${await response.text()}`);
+    const socket = response.webSocket;
+    if (socket === null) throw new Error(`Not upgraded: ${response.status} ${await response.text()}`);
     expect(response.headers.get("sec-websocket-protocol")).toBe(subprotocols.native);
-    const link = new RawLink(response.webSocket, name, session);
-    expect(await link.next()).toEqual({ kind: "welcome", session, name, realm });
-    return link;
+    socket.binaryType = "arraybuffer";
+    let link: RawLink | undefined;
+    const welcome = new Promise<RawLink>((resolve) => {
+      socket.addEventListener("message", ({ data }) => {
+        // Binary comes as an ArrayBuffer, as asked for above.
+        const all: Heard[] =
+          typeof data === "string" ? [{ kind: "text", text: data }] : [...read(new Uint8Array(data as ArrayBuffer))];
+        for (const heard of all) {
+          if (link === undefined) resolve((link = new RawLink(socket, name, heard, answersMarks)));
+          else link.#take(heard);
+        }
+      });
+    });
+    socket.accept();
+    const welcomed = await withPatience(welcome, `the welcome of "${name}"`);
+    expect(welcomed.welcome).toMatchObject({ name, realm, ...(session !== null && { session }) });
+    return welcomed;
+  }
+
+  /** Answers a mark. */
+  reach({ token }: Pick<Mark, "token">): void {
+    this.toRouter({ kind: "reached", token });
   }
 
   send(batch: Uint8Array): void {
@@ -132,8 +184,12 @@ export class RawLink {
     this.send(segment(address, bytes));
   }
 
-  open(peer: string, connection = 1, early = new Uint8Array()): void {
-    this.toRouter({ kind: "open", connection, peer, protocol: "test", limit: 1_000, metadata: {}, early });
+  open(peer: string, connection = 1, early = new Uint8Array(), session = anySession): void {
+    this.toRouter({ kind: "open", connection, session, peer, protocol: "test", limit: 1_000, metadata: {}, early });
+  }
+
+  resume(peer: string, session: string): void {
+    this.toRouter({ kind: "resume", session, peer });
   }
 
   /** What comes next. */
@@ -221,6 +277,16 @@ export async function pairUp(from: RawLink, to: RawLink): Promise<{ from: number
   const routed = await from.nextOf("routed");
   expect(routed).toMatchObject({ session: to.session });
   return { from: incoming.address, to: routed.address };
+}
+
+/** Resumes from one to the other and returns each one's address as the other sees it. */
+export async function pairAgain(from: RawLink, to: RawLink): Promise<{ from: number; to: number }> {
+  from.resume(to.name, to.session);
+  const there = await to.nextOf("paired");
+  expect(there).toMatchObject({ peer: from.name, session: from.session });
+  const here = await from.nextOf("paired");
+  expect(here).toMatchObject({ peer: to.name, session: to.session });
+  return { from: there.address, to: here.address };
 }
 
 /** Shows that two links talk with each other, in both directions. */

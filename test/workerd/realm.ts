@@ -2,7 +2,7 @@ import { env, exports } from "cloudflare:workers";
 import { expect } from "vitest";
 import type { NewSecret } from "../../src/credential-store.ts";
 import type { RouterObject } from "../../src/router-object.ts";
-import { RawLink } from "./raw-link.ts";
+import { type LinkOptions, RawLink } from "./raw-link.ts";
 
 export const adminToken = set(env.MP_ADMIN_TOKEN);
 export const pepper = set(env.MP_PEPPER);
@@ -52,13 +52,18 @@ export class Realm {
   }
 
   /** Adds a client and connects it. */
-  async join(name: string, session?: string): Promise<RawLink> {
+  async join(name: string, session?: string | null, options?: Pick<LinkOptions, "answersMarks">): Promise<RawLink> {
     const { secret } = await this.add(name);
-    return this.link(name, secret, session);
+    return this.link(name, secret, session, options);
   }
 
-  link(name: string, secret: string, session?: string): Promise<RawLink> {
-    return RawLink.connect({ realm: this.name, name, secret, ...(session !== undefined && { session }) });
+  link(
+    name: string,
+    secret: string,
+    session?: string | null,
+    options?: Pick<LinkOptions, "answersMarks">,
+  ): Promise<RawLink> {
+    return RawLink.connect({ realm: this.name, name, secret, session, ...options });
   }
 }
 

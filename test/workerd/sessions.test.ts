@@ -83,7 +83,8 @@ describe("a second link of the same name", () => {
       const [socket] = state.getWebSockets("name:bob");
       if (socket === undefined) throw new Error("No socket");
       const identity = { realm: realm.name, name: "bob" };
-      const response = object.fetch(upgradeRequest({ identity, session: newSession(), format: subprotocols.native }));
+      const admission = { identity, session: newSession(), resumes: true, format: subprotocols.native };
+      const response = object.fetch(upgradeRequest(admission));
       response.webSocket?.accept();
       object.webSocketMessage(socket, segment(aliceAddress, Uint8Array.of(1)).buffer as ArrayBuffer);
     });
@@ -151,8 +152,8 @@ describe("a live link", () => {
   test("that came in without a secret of this router's is no business of rotation", async () => {
     const realm = new Realm();
     const identity = { realm: realm.name, name: "bob" };
-    const request = upgradeRequest({ identity, session: newSession(), format: subprotocols.native });
-    const response = await realm.stub.fetch(request);
+    const admission = { identity, session: newSession(), resumes: true, format: subprotocols.native };
+    const response = await realm.stub.fetch(upgradeRequest(admission));
     let ended: unknown;
     void closingOf(response).then(
       (closing) => (ended = closing),

@@ -232,13 +232,19 @@ describe("a request to /connect", () => {
     },
   );
 
-  test.for(["", "0", "g".repeat(32), "A".repeat(32), "0".repeat(31), "0".repeat(33), "0".repeat(31) + "%0a"])(
-    'with the session "%s" is refused',
-    async (session) => {
-      const response = await upgrade(`${path}?session=${session}`, { authorization: basic("alice", alice) });
-      expect(await expectProblem(response, 400, "bad-request")).toContain("session");
-    },
-  );
+  test.for([
+    "",
+    "0",
+    "0".repeat(32),
+    "g".repeat(32),
+    "A".repeat(32),
+    "0".repeat(31),
+    "0".repeat(33),
+    "0".repeat(31) + "%0a",
+  ])('with the session "%s" is refused', async (session) => {
+    const response = await upgrade(`${path}?session=${session}`, { authorization: basic("alice", alice) });
+    expect(await expectProblem(response, 400, "bad-request")).toContain("session");
+  });
 
   test.for(["", "$alice", "a\nb", "é".repeat(65), "\u2028"])("with the name %j is refused", async (name) => {
     const response = await upgrade(path, { authorization: basic(name, alice) });
@@ -249,9 +255,10 @@ describe("a request to /connect", () => {
     const other = new Realm();
     const session = newSession();
     const admission = {
-      version: 1,
+      version: 2,
       identity: { realm: other.name, name: "root" },
       session,
+      resumes: true,
       format: subprotocols.native,
     };
     const forged = { "mp-admission": encodeURIComponent(JSON.stringify(admission)) };
@@ -274,14 +281,16 @@ describe("a request to /connect", () => {
 
 test("the object refuses an upgrade that doesn't come from this version of the Worker, as something to try again", async () => {
   const other = new Realm();
-  const admission = {
-    version: 2,
-    identity: { realm: other.name, name: "root" },
-    session: newSession(),
-    format: "mp.v2",
+  const ofVersion = (version: number): Record<string, string> => {
+    const admission = {
+      version,
+      identity: { realm: other.name, name: "root" },
+      session: newSession(),
+      format: "mp.v2",
+    };
+    return { "mp-admission": encodeURIComponent(JSON.stringify(admission)) };
   };
-  const ofVersion2 = { "mp-admission": encodeURIComponent(JSON.stringify(admission)) };
-  for (const headers of [{}, ofVersion2]) {
+  for (const headers of [{}, ofVersion(1), ofVersion(3)]) {
     const response = await other.stub.fetch("https://router.internal/link", {
       headers: { upgrade: "websocket", ...headers },
     });

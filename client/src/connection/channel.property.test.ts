@@ -8,7 +8,10 @@ import {
 } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Channel } from "./channel.ts";
+import type { Clock } from "../link/platform.ts";
+import { Upkeep } from "../upkeep.ts";
+import { Budget, Kept } from "./budget.ts";
+import { Channel, type ChannelStart, type Route } from "./channel.ts";
 import type { Message } from "./message.ts";
 
 /** Two channels and the frames on their way: nothing is delivered until the schedule says so. */
@@ -19,15 +22,12 @@ class Pair {
   readonly opener: Channel;
   readonly acceptor: Channel;
 
-  constructor(windowBytes: number, maxMessageBytes = 1_000_000) {
-    const start = { peer: "peer", protocol: "p", metadata: {}, windowBytes, maxMessageBytes };
-    const onOver = (): void => undefined;
-    this.opener = new Channel({ ...start, key: 1, sendLimit: 0, onOver });
-    this.acceptor = new Channel(
-      { ...start, key: (1 | openerBit) >>> 0, sendLimit: windowBytes, onOver },
-      routeTo(this.toOpener),
-    );
-    this.opener.bind(routeTo(this.toAcceptor));
+  /** @param budgetBytes how much each end may grant: with 0, windows are the smallest that there are. */
+  constructor(budgetBytes: number) {
+    this.opener = new Channel(startOf(1, budgetBytes));
+    const opened = { route: routeTo(this.toOpener), limit: this.opener.receiver.position().limit };
+    this.acceptor = new Channel(startOf((1 | openerBit) >>> 0, budgetBytes), opened);
+    this.opener.routed(routeTo(this.toAcceptor));
     this.acceptor.accept();
     for (const { closed } of [this.opener, this.acceptor]) void closed.then((error) => this.ends.push(error?.message));
   }
@@ -48,8 +48,27 @@ class Pair {
   }
 }
 
-function routeTo(frames: PeerFrame[]): ConstructorParameters<typeof Channel>[1] & object {
+const clock: Clock = { now: () => 0, after: () => () => undefined, random: () => 0 };
+
+function startOf(key: number, budgetBytes: number): ChannelStart {
+  const budget = new Budget();
+  budget.totalBytes = budgetBytes;
   return {
+    key,
+    peer: "peer",
+    protocol: "p",
+    metadata: {},
+    maxMessageBytes: 1_000_000,
+    commons: { clock, budget, upkeep: new Upkeep(clock) },
+    way: { roundTrip: { ms: Infinity }, kept: new Kept({ bytes: 0 }) },
+    reopen: () => undefined,
+    onForgotten: () => undefined,
+  };
+}
+
+function routeTo(frames: PeerFrame[]): Route {
+  return {
+    isFull: false,
     // Only frames between ends come out of a channel.
     frame: (frame: ControlFrame) => void frames.push(frame as PeerFrame),
     data: (connection: number, flags: number, offset: number, _segment: number, payload: Uint8Array) => {
@@ -64,6 +83,9 @@ function routeTo(frames: PeerFrame[]): ConstructorParameters<typeof Channel>[1] 
       frames.push(frame);
       return 1;
     },
+    requestTurn: (turn) => {
+      while (turn.takeTurn());
+    },
   };
 }
 
@@ -76,14 +98,15 @@ const message = fc.oneof(
   fc.string({ unit: "binary", maxLength: 200 }),
   fc.uint8Array({ maxLength: 200 }),
   fc.integer({ min: 1, max: 2_000 }).map((count) => "é𝄞".repeat(count)),
-  fc.integer({ min: 0, max: 5_000 }).map((length) => new Uint8Array(length).fill(length)),
+  // Up to more than the smallest window.
+  fc.integer({ min: 0, max: 20_000 }).map((length) => new Uint8Array(length).fill(length)),
 );
 
 type Step = "toAcceptor" | "toOpener" | "receiveHere" | "receiveThere";
 const steps = fc.array(fc.constantFrom<Step>("toAcceptor", "toOpener", "receiveHere", "receiveThere"), {
   maxLength: 200,
 });
-const windowBytes = fc.constantFrom(24, 100, 1_000, 10_000, 262_144);
+const budgetBytes = fc.constantFrom(0, 40_000, 10_485_760);
 
 describe("two channels", () => {
   test("deliver every message once, whole and in order, in both directions, whatever the schedule and the window", async () => {
@@ -92,9 +115,9 @@ describe("two channels", () => {
         fc.array(message, { maxLength: 20 }),
         fc.array(message, { maxLength: 20 }),
         steps,
-        windowBytes,
-        async (out, back, schedule, window) => {
-          const pair = new Pair(window);
+        budgetBytes,
+        async (out, back, schedule, budget) => {
+          const pair = new Pair(budget);
           const sending = [...sendAll(pair.opener, out), ...sendAll(pair.acceptor, back)];
           const gotThere: Promise<Message | undefined>[] = [];
           const gotHere: Promise<Message | undefined>[] = [];
@@ -119,8 +142,9 @@ describe("two channels", () => {
 
   test("never have more on its way to a reader who doesn't read than the window", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(message, { maxLength: 50 }), windowBytes, async (messages, window) => {
-        const pair = new Pair(window);
+      fc.asyncProperty(fc.array(message, { maxLength: 50 }), budgetBytes, async (messages, budget) => {
+        const pair = new Pair(budget);
+        const window = pair.acceptor.receiver.position().limit;
         const sending = Promise.allSettled(sendAll(pair.opener, messages));
         pair.deliver("opener");
         const data = pair.toAcceptor.filter((frame) => frame.kind === "data");
@@ -136,9 +160,9 @@ describe("two channels", () => {
     const ending = fc.constantFrom("close", "end and receive", "abort", "lose");
     await fc.assert(
       fc.asyncProperty(ending, ending, steps, async (here, there, schedule) => {
-        const pair = new Pair(1_000);
+        const pair = new Pair(0);
         const sending = Promise.allSettled([
-          pair.opener.sender.send("x".repeat(5_000), undefined),
+          pair.opener.sender.send("x".repeat(50_000), undefined),
           pair.acceptor.sender.send("y", undefined),
         ]);
         const half = Math.floor(schedule.length / 2);

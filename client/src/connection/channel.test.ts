@@ -1,22 +1,44 @@
-import { type ControlFrame, dataFlags, openerBit, type PeerFrame } from "@messagepasser/protocol";
+import { dataFlags, openerBit, type PeerFrame } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { Channel } from "./channel.ts";
+import type { Clock } from "../link/platform.ts";
+import { Upkeep } from "../upkeep.ts";
+import { Budget, Kept } from "./budget.ts";
+import { Channel, type ChannelStart, type Route } from "./channel.ts";
 
-const start = {
-  peer: "bob",
-  protocol: "p",
-  metadata: {},
-  windowBytes: 10_000,
-  maxMessageBytes: 100,
-  onOver: () => undefined,
-};
+const clock: Clock = { now: () => 0, after: () => () => undefined, random: () => 0 };
+
+function startOf(key: number): ChannelStart {
+  return {
+    key,
+    peer: "bob",
+    protocol: "p",
+    metadata: {},
+    maxMessageBytes: 100,
+    commons: { clock, budget: new Budget(), upkeep: new Upkeep(clock) },
+    way: { roundTrip: { ms: Infinity }, kept: new Kept({ bytes: 0 }) },
+    reopen: () => undefined,
+    onForgotten: () => undefined,
+  };
+}
+
+/** A route that notes the kinds of frames, and gives everyone a turn at once. */
+function routeTo(written: string[]): Route {
+  return {
+    isFull: false,
+    frame: ({ kind }) => void written.push(kind),
+    data: () => written.push("data"),
+    requestTurn: (turn) => {
+      while (turn.takeTurn());
+    },
+  };
+}
 
 /** A channel that was opened from here and accepted, and the kinds of frames that it has written. */
 function opened(limit = 10_000): { channel: Channel; written: string[] } {
   const written: string[] = [];
-  const channel = new Channel({ ...start, key: 1, sendLimit: 0 });
-  channel.bind({ frame: ({ kind }) => void written.push(kind), data: () => written.push("data") });
-  channel.receive({ kind: "accept", connection: 1, limit });
+  const channel = new Channel(startOf(1));
+  channel.routed(routeTo(written));
+  channel.receive({ kind: "position", connection: 1, received: 0, limit });
   return { channel, written };
 }
 
@@ -77,18 +99,17 @@ describe("a channel", () => {
     const controller = new AbortController();
     const stuck = channel.send("x", controller.signal);
     const ending = channel.end(undefined);
-    const drained = channel.sender.drained();
     expect(written).toEqual(["data"]);
     controller.abort(new Error("enough"));
     await expect(stuck).rejects.toThrow("enough");
-    await Promise.all([ending, drained]);
+    await ending;
     expect(written).toEqual(["data", "fin"]);
   });
 
-  test.each(["data", "credit", "fin", "stop"] as const)("is reset by a %s before the accept", (kind) => {
+  test.each(["data", "credit", "fin", "stop"] as const)("is reset by a %s before the other end's position", (kind) => {
     const written: string[] = [];
-    const channel = new Channel({ ...start, key: 1, sendLimit: 0 });
-    channel.bind({ frame: (frame) => void written.push(frame.kind), data: () => written.push("data") });
+    const channel = new Channel(startOf(1));
+    channel.routed(routeTo(written));
     const frames: Record<typeof kind, PeerFrame> = {
       data: data(new Uint8Array(1), dataFlags.last, 0),
       credit: { kind: "credit", connection: 1, received: 0, limit: 1_000 },
@@ -100,15 +121,14 @@ describe("a channel", () => {
     expect(channel.isOver).toBe(true);
   });
 
-  test.each(["credit", "stop", "accept", "reject"] as const)("that nobody has accepted is reset by a %s", (kind) => {
+  test.each(["credit", "stop", "position", "reject"] as const)("that nobody has accepted is reset by a %s", (kind) => {
     const written: string[] = [];
-    const route = { frame: (frame: ControlFrame) => void written.push(frame.kind), data: () => written.push("data") };
     const connection = (openerBit | 1) >>> 0;
-    const channel = new Channel({ ...start, key: connection, sendLimit: 1_000 }, route);
+    const channel = new Channel(startOf(connection), { route: routeTo(written), limit: 1_000 });
     const frames: Record<typeof kind, PeerFrame> = {
       credit: { kind: "credit", connection, received: 0, limit: 2_000 },
       stop: { kind: "stop", connection },
-      accept: { kind: "accept", connection, limit: 1_000 },
+      position: { kind: "position", connection, received: 0, limit: 1_000 },
       reject: { kind: "reject", connection, code: 101, reason: "" },
     };
     channel.receive(frames[kind]);

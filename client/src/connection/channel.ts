@@ -9,15 +9,38 @@ import {
   segmentHeaderBytes,
 } from "@messagepasser/protocol";
 import { connectionCode, ConnectionError } from "../errors.ts";
+import type { Turn } from "../link/turns.ts";
+import type { Clock } from "../link/platform.ts";
+import type { Tended, Upkeep } from "../upkeep.ts";
+import type { Budget, Kept } from "./budget.ts";
 import type { Message } from "./message.ts";
-import { type MessageTooLarge, Receiver, Violation } from "./receiver.ts";
+import { type MessageTooLarge, Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
+import { Violation } from "./violation.ts";
+import type { RoundTrip } from "./window.ts";
 
 /** Where a channel's frames go: the other end's address on the link. */
 export interface Route {
+  /** Whether the link takes no more data for now. */
+  readonly isFull: boolean;
   frame(frame: ControlFrame): void;
   /** The parameters are those of `BatchWriter.data`, without the address. */
   data(connection: number, flags: number, offset: number, previousSegment: number, payload: Uint8Array): number;
+  /** Calls `takeTurn` when the link takes data, in turn with others, until it returns false. */
+  requestTurn(turn: Turn): void;
+}
+
+/** What all channels of a client share. */
+export interface Commons {
+  readonly clock: Clock;
+  readonly budget: Budget;
+  readonly upkeep: Upkeep;
+}
+
+/** What all channels with one peer share. */
+export interface Way {
+  readonly roundTrip: RoundTrip;
+  readonly kept: Kept;
 }
 
 /** What a channel is made with. */
@@ -28,22 +51,23 @@ export interface ChannelStart {
   readonly peer: string;
   readonly protocol: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** How much the other end may send beyond what was taken here. */
-  readonly windowBytes: number;
   readonly maxMessageBytes: number;
-  /** Up to where this end may send: 0 until an accept tells. */
-  readonly sendLimit: number;
-  /** The channel is over: no frame for it makes a difference any more. Comes exactly once, with the route if it had one. */
-  readonly onOver: (route: Route | undefined) => void;
+  readonly commons: Commons;
+  readonly way: Way;
+  /** Sends the open again: the other end may not have got it. */
+  readonly reopen: (channel: Channel) => void;
+  /** Both ends know that the Connection is over: no frame for it makes a difference any more. Comes exactly once. */
+  readonly onForgotten: (channel: Channel) => void;
 }
 
 /**
- * One end of a Connection: its handshake, its two halves and its end. Pure: frames and calls in, frames out.
+ * One end of a Connection: its handshake, its two halves and its end. It outlives links: between two links it has no
+ * route, and each new route begins with positions. Pure: frames, calls and time in, frames out.
  *
- *     opening ── accept ──▸ open ── both halves done ──▸ over
- *     pending ── accept ──▸   └──── reset, peer gone ───▸ over
+ *     opening ── position ──▸ open ── both halves done ──▸ (over sent) ── over ──▸ over
+ *     pending ── accept ────▸   └──── reset ─────▸ over for the program, until the other end has said so too
  */
-export class Channel {
+export class Channel implements Turn, Tended {
   readonly key: number;
   readonly peer: string;
   readonly protocol: string;
@@ -51,56 +75,91 @@ export class Channel {
   readonly maxMessageBytes: number;
   readonly sender: Sender;
   readonly receiver: Receiver;
+  /** The frames that go with an open; the same ones each time that it is sent. */
+  early: Uint8Array = new Uint8Array();
   readonly #connection: number;
-  readonly #onOver: (route: Route | undefined) => void;
+  readonly #commons: Commons;
+  readonly #reopen: (channel: Channel) => void;
+  readonly #onForgotten: (channel: Channel) => void;
   readonly #accepted = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<ConnectionError | undefined>();
   #state: "opening" | "pending" | "open" | "over";
   #route: Route | undefined;
+  /** Whether the other end has said on this route where it stands: before, nothing can be sent. */
+  #isInStep = false;
+  /** The last frame of an end that came too soon for the other end: sent until that has heard it. */
+  #parting: ControlFrame | undefined;
+  #isForgotten = false;
+  /** Whether this end has said, or is to say, that it reads no more. */
+  #isStopping = false;
+  #hasSaidOver = false;
+  #hasTurn = false;
+  #isTended = false;
   #segment = 0;
 
-  /** @param route is known from the start for a channel that the other end opened. */
-  constructor(start: ChannelStart, route?: Route) {
+  /** @param opened where the other end opened: the way to it, and how much it takes. */
+  constructor(start: ChannelStart, opened?: { readonly route: Route; readonly limit: number }) {
     this.key = start.key;
     this.peer = start.peer;
     this.protocol = start.protocol;
     this.metadata = start.metadata;
     this.maxMessageBytes = start.maxMessageBytes;
     this.#connection = (start.key ^ openerBit) >>> 0;
-    this.#onOver = start.onOver;
-    this.#state = route === undefined ? "opening" : "pending";
-    this.#route = route;
+    this.#commons = start.commons;
+    this.#reopen = start.reopen;
+    this.#onForgotten = start.onForgotten;
+    this.#state = opened === undefined ? "opening" : "pending";
+    this.#route = opened?.route;
+    this.#isInStep = opened !== undefined;
     // Who doesn't wait for the answer still learns of the failure from the calls that follow.
     this.#accepted.promise.catch(() => undefined);
 
+    const { clock, budget } = this.#commons;
     const connection = this.#connection;
     this.sender = new Sender(
       {
+        isReady: () => this.#isInStep && this.#route?.isFull === false,
         data: (flags, offset, payload) => {
           this.#segment = this.#route?.data(connection, flags, offset, this.#segment, payload) ?? 0;
+          this.#tendLater();
+        },
+        waitForAcknowledgement: () => {
+          this.#tendLater();
         },
         fin: (offset) => {
           this.#write({ kind: "fin", connection, offset });
-          this.#endIfDone();
+          this.#sayOver();
+        },
+        yield: (from, limit) => {
+          this.#write({ kind: "yield", connection, from, limit });
+        },
+        requestTurn: () => {
+          if (this.#hasTurn || !this.#isInStep) return;
+          this.#hasTurn = true;
+          this.#route?.requestTurn(this);
         },
       },
-      start.sendLimit,
+      start.way.kept,
+      opened?.limit ?? 0,
     );
     this.receiver = new Receiver(
       {
         credit: (received, limit) => {
-          if (this.#state === "open") this.#write({ kind: "credit", connection, received, limit });
+          if (this.#isInStep && this.#state === "open") this.#write({ kind: "credit", connection, received, limit });
         },
         unfit: (error) => {
           this.#fault(error);
         },
       },
-      start.windowBytes,
+      budget,
       start.maxMessageBytes,
+      clock.now,
+      start.way.roundTrip,
     );
+    if (opened === undefined) this.receiver.begin();
   }
 
-  /** Resolves when the other end takes the open; rejects when the channel ends before. */
+  /** Resolves when the open is taken, by whichever end; rejects when the channel ends before. */
   get accepted(): Promise<undefined> {
     return this.#accepted.promise;
   }
@@ -118,32 +177,67 @@ export class Channel {
     return this.#state === "over";
   }
 
+  get isForgotten(): boolean {
+    return this.#isForgotten;
+  }
+
   /**
-   * Begins to send before the open is out, and returns the frames that go with it: of a message longer than one frame,
-   * the first. The rest follows the accept.
+   * Begins to send before the open is out: the frames go with it. Of a message longer than one frame, that is the first;
+   * the rest follows the accept.
    */
-  early(message: Message): Uint8Array {
+  sendEarly(message: Message): void {
     const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
     const count = Math.min(bytes.length, limits.maxPayloadBytes);
-    let early = new Uint8Array();
     const overheadBytes = 64;
-    const writer = new BatchWriter((batch) => (early = batch.subarray(segmentHeaderBytes)), count + overheadBytes);
+    const writer = new BatchWriter((batch) => (this.early = batch.subarray(segmentHeaderBytes)), count + overheadBytes);
     this.#route = {
-      data: (...frame) => writer.data(routerAddress, ...frame),
+      isFull: false,
       frame: () => undefined,
+      data: (...frame) => writer.data(routerAddress, ...frame),
+      requestTurn: (turn) => void turn.takeTurn(),
     };
-    this.sender.grant(count + limits.frameCostBytes);
+    this.#isInStep = true;
+    this.sender.resume(0, count + limits.frameCostBytes);
     // What doesn't fit is sent later, when the bytes are the caller's again. Should it fail, then the open fails, and tells.
     const own = message === bytes && count < bytes.length ? bytes.slice() : message;
     this.sender.send(own, undefined).catch(() => undefined);
     writer.flush();
-    this.#route = undefined;
-    return early;
+    this.unbind();
   }
 
-  /** The router said where the open went. */
+  /** The other end can be reached, at an address where it was not reached before. */
   bind(route: Route): void {
+    this.unbind();
     this.#route = route;
+    if (this.#parting !== undefined) this.#write(this.#parting);
+    else if (this.#state === "opening") this.#reopen(this);
+    else if (this.#state === "open") this.#writePosition();
+  }
+
+  /** The open went this way just now, for the first time on it. */
+  routed(route: Route): void {
+    if (this.#parting === undefined) this.#route = route;
+    else this.bind(route);
+  }
+
+  /** The other end can't be reached for now. */
+  unbind(): void {
+    this.#route = undefined;
+    this.#isInStep = false;
+    this.#hasSaidOver = false;
+    this.#hasTurn = false;
+    this.#segment = 0;
+  }
+
+  /**
+   * The open came again: the other end did not hear of the accept. False if it has no business to come: an open is sent
+   * once on each route.
+   */
+  openedAgain(limit: number): boolean {
+    if (this.#isInStep) return false;
+    if (this.#parting !== undefined) return true;
+    this.#step(0, limit);
+    return true;
   }
 
   /** The router refused the open. */
@@ -155,13 +249,15 @@ export class Channel {
   accept(): void {
     if (this.#state !== "pending") return;
     this.#state = "open";
-    this.#write({ kind: "accept", connection: this.#connection, limit: this.receiver.limit });
+    this.#accepted.resolve(undefined);
+    this.receiver.begin();
+    this.#writePosition();
   }
 
   /** Refuses the other end's open. */
   reject(code: number, reason: string): void {
     const text = shortened(reason);
-    this.#write({ kind: "reject", connection: this.#connection, code, reason: text });
+    this.#part({ kind: "reject", connection: this.#connection, code, reason: text });
     this.#end(this.error(connectionCode(code), `refused here: ${text}`));
   }
 
@@ -175,16 +271,18 @@ export class Channel {
   /** Half-close, after all that was sent before. */
   end(signal: AbortSignal | undefined): Promise<void> {
     this.accept();
-    this.#endIfDone();
     return this.sender.end(signal);
   }
 
   /** Reads no more, and throws away what still arrives. */
   stop(): void {
     this.accept();
-    if (this.#state === "open" && !this.receiver.isDone) this.#write({ kind: "stop", connection: this.#connection });
+    if (this.#state === "open" && !this.receiver.isDone) {
+      this.#isStopping = true;
+      if (this.#isInStep) this.#write({ kind: "stop", connection: this.#connection });
+    }
     this.receiver.discard(this.error("closed", "closed here"));
-    this.#endIfDone();
+    this.#sayOver();
   }
 
   /** Half-close, and throws away what still arrives. Of a channel that is over it asks nothing. */
@@ -197,7 +295,7 @@ export class Channel {
   /** Ends both directions at once and tells the other end. */
   reset(code: number, reason: string, error: ConnectionError): void {
     if (this.#state === "over") return;
-    this.#write({ kind: "reset", connection: this.#connection, code, reason: shortened(reason) });
+    this.#part({ kind: "reset", connection: this.#connection, code, reason: shortened(reason) });
     // Before the end is told to those who wait, or they would be served what arrived.
     this.receiver.discard(error);
     this.#end(error);
@@ -206,17 +304,40 @@ export class Channel {
   /** The Connection is lost, and the other end knows or can't be told. What arrived before can still be received. */
   fail(error: ConnectionError): void {
     if (this.#state !== "over") this.#end(error);
+    this.#forget();
+  }
+
+  /** The other end will never ask: what was still to be said to it need not be. */
+  drop(): void {
+    this.#forget();
   }
 
   /** A frame from the other end. */
   receive(frame: PeerFrame): void {
-    if (this.#state === "over") return;
+    if (this.#state === "over") {
+      this.#hearEnd(frame);
+      return;
+    }
     try {
       this.#handle(frame);
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       this.#fault(error);
     }
+  }
+
+  /** Sends what there is to send, a frame or so. */
+  takeTurn(): boolean {
+    this.#hasTurn = this.#isInStep && this.sender.takeTurn();
+    return this.#hasTurn;
+  }
+
+  tend(): boolean {
+    this.#isTended = false;
+    if (!this.#isInStep || this.#state !== "open") return false;
+    this.receiver.acknowledge();
+    this.#isTended = this.sender.tend();
+    return this.#isTended;
   }
 
   /** An error that names the peer and the protocol. */
@@ -229,35 +350,75 @@ export class Channel {
   }
 
   #handle(frame: PeerFrame): void {
-    if (this.#state !== "open" && !allowedBefore[this.#state]?.has(frame.kind)) {
-      throw new Violation(`Frame "${frame.kind}" before the accept`);
+    if (!this.#isInStep || this.#state === "pending") {
+      const allowed = this.#state === "pending" ? allowedWhilePending : allowedBeforePosition;
+      if (!allowed.has(frame.kind)) throw new Violation(`Frame "${frame.kind}" before the position`);
     }
     switch (frame.kind) {
       case "data":
         this.receiver.data(frame);
+        this.#tendLater();
         break;
       case "credit":
-        this.sender.grant(frame.limit);
+        this.sender.credit(frame.received, frame.limit);
         break;
       case "fin":
         this.receiver.fin(frame.offset);
-        this.#endIfDone();
+        // A FIN is the last that comes, so nothing later would acknowledge it.
+        if (this.isDone) this.#sayOver();
+        else this.receiver.acknowledge();
         break;
-      case "accept":
-        if (this.#state !== "opening") throw new Violation("An accept that nobody waits for");
-        this.#state = "open";
-        this.#accepted.resolve(undefined);
-        this.sender.grant(frame.limit);
+      case "position":
+        if (this.#isInStep) throw new Violation("A second position");
+        if (this.#state === "opening") {
+          this.#state = "open";
+          this.#accepted.resolve(undefined);
+        }
+        this.#step(frame.received, frame.limit);
         break;
       case "stop":
         this.sender.stop(this.error("closed", `"${this.peer}" has closed it`));
-        this.#endIfDone();
+        this.#sayOver();
+        break;
+      case "yield":
+        this.receiver.yielded(frame.from, frame.limit);
+        break;
+      case "over":
+        this.#end(this.isDone ? undefined : this.error("peer-gone", `"${this.peer}" no longer knows of it`));
+        this.#forget();
         break;
       case "reject":
       case "reset":
         this.#end(this.error(connectionCode(frame.code), sentence(this.peer, frame.code, frame.reason)));
+        this.#hearEnd(frame);
         break;
     }
+  }
+
+  /** What the other end says of a Connection that is over here: nothing counts but its end. */
+  #hearEnd({ kind }: PeerFrame): void {
+    if (kind !== "reset" && kind !== "reject" && kind !== "over") return;
+    if (kind !== "over") this.#write({ kind: "over", connection: this.#connection });
+    this.#forget();
+  }
+
+  /** The other end stands at this position on a new route: it gets what it lacks, and hears again how far this end is. */
+  #step(received: number, limit: number): void {
+    this.#isInStep = true;
+    if (this.#isStopping) this.#write({ kind: "stop", connection: this.#connection });
+    this.sender.resume(received, limit);
+    this.#tendLater();
+    this.#sayOver();
+  }
+
+  #writePosition(): void {
+    this.#write({ kind: "position", connection: this.#connection, ...this.receiver.position() });
+  }
+
+  #tendLater(): void {
+    if (this.#isTended) return;
+    this.#isTended = true;
+    this.#commons.upkeep.add(this);
   }
 
   #fault(fault: Violation | MessageTooLarge): void {
@@ -271,8 +432,22 @@ export class Channel {
     this.#route?.frame(frame);
   }
 
-  #endIfDone(): void {
-    if (this.#state === "open" && this.sender.isDone && this.receiver.isDone) this.#end(undefined);
+  /** Both halves are over, as far as this end knows; the other end may still have to hear of it. */
+  get isDone(): boolean {
+    return this.#state === "open" && this.sender.isDone && this.receiver.isDone;
+  }
+
+  /** Tells the other end, once both halves are done, that all has come and gone from here. */
+  #sayOver(): void {
+    if (this.#hasSaidOver || !this.isDone || !this.#isInStep || !this.sender.isTold) return;
+    this.#hasSaidOver = true;
+    this.#write({ kind: "over", connection: this.#connection });
+  }
+
+  /** The last word to the other end: now, and again on each new route, until it has answered. */
+  #part(frame: ControlFrame): void {
+    this.#parting = frame;
+    this.#write(frame);
   }
 
   #end(error: ConnectionError | undefined): void {
@@ -282,15 +457,20 @@ export class Channel {
     this.sender.fail(late);
     this.receiver.fail(late);
     this.#closed.resolve(error);
-    this.#onOver(this.#route);
+  }
+
+  #forget(): void {
+    if (this.#isForgotten) return;
+    this.#isForgotten = true;
+    this.unbind();
+    this.#onForgotten(this);
   }
 }
 
-/** What the other end may say before the accept, by the state of this end. */
-const allowedBefore: Readonly<Record<string, ReadonlySet<PeerFrame["kind"]>>> = {
-  opening: new Set(["accept", "reject", "reset"]),
-  pending: new Set(["data", "fin", "reset"]),
-};
+/** What the other end may say before it has said where it stands. */
+const allowedBeforePosition: ReadonlySet<PeerFrame["kind"]> = new Set(["position", "reject", "reset", "over"]);
+/** What an opener may say before its open is accepted. */
+const allowedWhilePending: ReadonlySet<PeerFrame["kind"]> = new Set(["data", "fin", "reset", "over"]);
 
 /** What a code from the other end means, for people. Its reason is quoted, since it is somebody else's text. */
 function sentence(peer: string, code: number, reason: string): string {
@@ -306,8 +486,12 @@ function sentence(peer: string, code: number, reason: string): string {
       return `"${peer}" aborted it${quoted}`;
     case errorCodes.openTimedOut:
       return `"${peer}" waited too long for the answer to its open`;
+    case errorCodes.busy:
+      return `"${peer}" can't take it now${quoted}`;
     case errorCodes.tooManyConnections:
       return `"${peer}" takes no more Connections${quoted}`;
+    case errorCodes.lapsed:
+      return `"${peer}" has waited too long for this end to come back`;
     case errorCodes.messageTooLarge:
       return `"${peer}" takes no message of that size${quoted}`;
     case errorCodes.violation:

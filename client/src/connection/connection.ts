@@ -114,10 +114,14 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
     return this.#channel.close(options?.signal);
   }
 
-  /** Ends the Connection at once, in both directions; what is under way may be lost. The other end gets the reason. */
+  /**
+   * Ends the Connection at once, in both directions; what is under way may be lost. The other end gets the reason.
+   * Nothing happens to one that both ends have ended already.
+   */
   abort(reason = ""): void {
     if (this.#channel.isPending) this.reject(reason);
-    else this.#channel.reset(errorCodes.aborted, reason, this.#channel.error("aborted", `aborted here: ${reason}`));
+    else if (!this.#channel.isDone)
+      this.#channel.reset(errorCodes.aborted, reason, this.#channel.error("aborted", `aborted here: ${reason}`));
   }
 
   /**

@@ -1,28 +1,37 @@
 import { type DataFrame, limits } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
+import { Budget } from "./budget.ts";
 import type { Message } from "./message.ts";
-import { MessageTooLarge, Receiver, Violation } from "./receiver.ts";
+import { MessageTooLarge, Receiver } from "./receiver.ts";
+import { Violation } from "./violation.ts";
 
-const windowBytes = 262_144;
+const windowBytes = limits.firstWindowBytes;
+/** What makes a receiver grant its first window, and what makes it grant the smallest one. */
+const [ample, scarce] = [limits.maxBudgetBytes, 0];
 
 class Harness {
-  readonly credits: number[] = [];
+  readonly credits: { received: number; limit: number }[] = [];
+  readonly budget = new Budget();
   readonly faults: Error[] = [];
   readonly receiver: Receiver;
   #offset = 0;
 
-  constructor(maxMessageBytes = 1_000_000, window = windowBytes) {
+  constructor(maxMessageBytes = 1_000_000, budgetBytes: number = ample) {
+    this.budget.totalBytes = budgetBytes;
     this.receiver = new Receiver(
       {
-        credit: (_, limit) => void this.credits.push(limit),
+        credit: (received, limit) => void this.credits.push({ received, limit }),
         unfit: (error) => {
           this.faults.push(error);
           this.receiver.discard(error);
         },
       },
-      window,
+      this.budget,
       maxMessageBytes,
+      () => 0,
+      { ms: Infinity },
     );
+    this.receiver.begin();
   }
 
   /** A frame with one byte of payload in a batch of this size. */
@@ -83,26 +92,50 @@ describe("a receiver", () => {
   });
 
   test("takes data up to the limit and not one unit further", () => {
-    const harness = new Harness(1_000, 200);
-    harness.frame(84);
-    harness.frame(84);
+    const rest = limits.minWindowBytes - 2 * limits.frameCostBytes - 100;
+    const harness = new Harness(1_000_000, scarce);
+    harness.frame(100);
+    harness.frame(rest);
     expect(() => {
       harness.frame(0);
     }).toThrow(Violation);
-    const exact = new Harness(1_000, 200);
+    const exact = new Harness(1_000_000, scarce);
+    exact.frame(100);
     expect(() => {
-      exact.frame(185);
+      exact.frame(rest + 1);
     }).toThrow(Violation);
   });
 
   test("grants when half of the window is taken, and never less than before", async () => {
-    const harness = new Harness(1_000, 200);
-    harness.frame(83);
+    const harness = new Harness();
+    const half = windowBytes / 2;
+    for (let sent = 0; sent < 2; sent++) harness.frame(half / 2 - limits.frameCostBytes - sent);
     harness.frame(0);
+    await harness.receiver.receive(undefined);
     await harness.receiver.receive(undefined);
     expect(harness.credits).toEqual([]);
     await harness.receiver.receive(undefined);
-    expect(harness.credits).toEqual([315]);
+    const received = half - 1 + limits.frameCostBytes;
+    expect(harness.credits).toEqual([{ received, limit: received + windowBytes }]);
+  });
+
+  test("takes no more of the budget than is there, but its smallest window in any case, and gives all of it back", async () => {
+    for (const budgetBytes of [scarce, 100_000, ample]) {
+      const harness = new Harness(1_000_000, budgetBytes);
+      const { budget, receiver } = harness;
+      expect(budget.has(budgetBytes)).toBe(false);
+      for (let sent = 0; sent < 100; sent++) {
+        harness.frame(1_000);
+        await receiver.receive(undefined);
+      }
+      for (let waiting = 0; waiting < 3; waiting++) harness.frame(1_000);
+      receiver.fail(new Error("over"));
+      expect(budget.has(budgetBytes)).toBe(true);
+      expect(budget.has(budgetBytes + 1)).toBe(false);
+      // What arrived before is still there, and is not counted twice.
+      for (let waiting = 0; waiting < 3; waiting++) expect(await receiver.receive(undefined)).toHaveLength(1_000);
+      expect(budget.has(budgetBytes + 1)).toBe(false);
+    }
   });
 
   test("refuses a message of text and bytes, and text that is none", async () => {

@@ -2,8 +2,11 @@ import { type DataFrame, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
 import { Assembly } from "./assembly.ts";
+import type { Budget } from "./budget.ts";
 import { HeldFrames } from "./held-frames.ts";
 import type { Message } from "./message.ts";
+import { Violation } from "./violation.ts";
+import { type RoundTrip, WindowTuner } from "./window.ts";
 
 /** What a receiver asks of its Connection. */
 export interface ReceiverSink {
@@ -11,11 +14,6 @@ export interface ReceiverSink {
   credit(received: number, limit: number): void;
   /** What arrived can't be made a message: the Connection must end, and call `discard`. */
   unfit(error: Violation | MessageTooLarge): void;
-}
-
-/** The other end broke a rule of flow control or of framing. */
-export class Violation extends Error {
-  override readonly name = "Violation";
 }
 
 /** A message came that is larger than this end takes. */
@@ -28,8 +26,10 @@ interface Waiter extends Waiting<Message | undefined> {
   readonly takesPieces: boolean;
 }
 
-/** How many windows' worth of batches may be kept alive by what waits to be taken. */
-const heldWindows = 2;
+/** How much memory of batches may be kept alive by what waits to be taken. */
+const maxHeldBatchBytes = 2 * limits.firstWindowBytes;
+/** What an open may carry before anything was granted. */
+const earlyLimit = limits.maxPayloadBytes + 2 * limits.frameCostBytes;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
@@ -38,9 +38,10 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  */
 export class Receiver implements AsyncIterator<Message, undefined> {
   readonly #sink: ReceiverSink;
-  readonly #windowBytes: number;
+  readonly #budget: Budget;
+  readonly #tuner: WindowTuner;
   readonly #maxMessageBytes: number;
-  readonly #frames: HeldFrames;
+  readonly #frames = new HeldFrames(maxHeldBatchBytes);
   readonly #waiters = new Queue<Waiter>();
   /** A message of which a waiting `receive` took the first pieces, but not the last. */
   #assembly: Assembly | undefined;
@@ -48,23 +49,39 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   #received = 0;
   /** Offset up to which all was taken. */
   #taken = 0;
-  #limit: number;
+  /** What the other end was last told of `#received`. */
+  #told = 0;
+  #limit = earlyLimit;
   /** Inside a message: whether it is text. */
   #unfinishedIsText: boolean | undefined;
   #hasFin = false;
   #error: Error | undefined;
+  /** What of the client's budget is granted here. */
+  #grantedBytes = 0;
 
-  constructor(sink: ReceiverSink, windowBytes: number, maxMessageBytes: number) {
+  constructor(sink: ReceiverSink, budget: Budget, maxMessageBytes: number, now: () => number, roundTrip: RoundTrip) {
     this.#sink = sink;
-    this.#windowBytes = windowBytes;
+    this.#budget = budget;
     this.#maxMessageBytes = maxMessageBytes;
-    this.#limit = windowBytes;
-    this.#frames = new HeldFrames(heldWindows * windowBytes);
+    this.#tuner = new WindowTuner(now, roundTrip);
   }
 
-  /** The offset up to which the other end may send at first. */
-  get limit(): number {
-    return this.#limit;
+  /** Grants the first window, beyond what came early. */
+  begin(): void {
+    this.#limit = this.#received;
+    this.#grantedBytes = this.#budget.take(this.#received, this.#received);
+    this.#grant(limits.firstWindowBytes, limits.minWindowBytes);
+  }
+
+  /** Where this half stands: what the other end must hear first between two addresses. */
+  position(): { received: number; limit: number } {
+    this.#told = this.#received;
+    return { received: this.#received, limit: this.#limit };
+  }
+
+  /** The offset up to which all arrived. */
+  get received(): number {
+    return this.#received;
   }
 
   /** Nothing more will arrive. */
@@ -90,7 +107,26 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (this.#unfinishedIsText !== undefined) throw new Violation("FIN inside a message");
     this.#advance(offset, limits.frameCostBytes);
     this.#hasFin = true;
+    this.#return();
     this.#serve();
+  }
+
+  /** The other end gives back what it was granted past `limit`, unless it was granted more meanwhile. @throws Violation */
+  yielded(from: number, limit: number): void {
+    if (this.isDone || from !== this.#limit) return;
+    if (limit < this.#received || limit > from) throw new Violation(`A yield from ${from} to ${limit}`);
+    this.#grantedBytes -= from - limit;
+    this.#budget.give(from - limit);
+    this.#limit = limit;
+    this.#told = this.#received;
+    this.#sink.credit(this.#received, limit);
+  }
+
+  /** Acknowledges what arrived, if that was not told yet. */
+  acknowledge(): void {
+    if (this.#error !== undefined || this.#told === this.#received) return;
+    this.#told = this.#received;
+    this.#sink.credit(this.#received, this.#limit);
   }
 
   /**
@@ -122,6 +158,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   fail(error: Error): void {
     if (this.isDone) return;
     this.#error = error;
+    this.#return();
     this.#serve();
   }
 
@@ -130,6 +167,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     this.#frames.clear();
     this.#assembly = undefined;
     this.#error = error;
+    this.#return();
     this.#serve();
   }
 
@@ -149,6 +187,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     }
     if (this.#received + cost > this.#limit) throw new Violation(`Data past the limit of ${this.#limit}`);
     this.#received += cost;
+    if (this.#received > this.#tuner.probeLimit) this.#tuner.passed();
   }
 
   #wait(takesPieces: boolean, signal: AbortSignal | undefined): Promise<Message | undefined> {
@@ -223,10 +262,33 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   #take(): void {
     const frame = this.#frames.shift();
     if (frame === undefined) return;
-    this.#taken += frame.payload.length + limits.frameCostBytes;
-    const limit = this.#taken + this.#windowBytes;
-    if (this.isDone || limit - this.#limit < this.#windowBytes / 2) return;
-    this.#limit = limit;
-    this.#sink.credit(this.#received, limit);
+    const cost = frame.payload.length + limits.frameCostBytes;
+    this.#taken += cost;
+    if (this.isDone) return;
+    this.#grantedBytes -= cost;
+    this.#budget.give(cost);
+    const windowBytes = this.#tuner.windowBytes;
+    // In steps, since each credit costs a frame.
+    const wanted = this.#taken + windowBytes - this.#limit;
+    if (wanted < windowBytes / 2) return;
+    const needed = this.#taken + limits.minWindowBytes - this.#limit;
+    const isScarce = needed < limits.minWindowBytes / 2 && !this.#budget.has(limits.minWindowBytes / 2);
+    if (isScarce) return;
+    this.#tuner.update(this.#taken, this.#limit);
+    this.#grant(this.#taken + this.#tuner.windowBytes - this.#limit, needed);
+    this.#told = this.#received;
+    this.#sink.credit(this.#received, this.#limit);
+  }
+
+  #grant(wanted: number, needed: number): void {
+    const granted = this.#budget.take(wanted, needed);
+    this.#grantedBytes += granted;
+    this.#limit += granted;
+  }
+
+  /** What was granted and not used is free for others. */
+  #return(): void {
+    this.#budget.give(this.#grantedBytes);
+    this.#grantedBytes = 0;
   }
 }

@@ -1,11 +1,22 @@
 import { dataFlags, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
+import type { Kept } from "./budget.ts";
+import { SentLog } from "./sent-log.ts";
+import { Violation } from "./violation.ts";
 
 /** Where a sender writes its frames. */
 export interface FrameSink {
+  /** Whether frames may be written now: the other end is there and in step, and the link takes more. */
+  isReady(): boolean;
   data(flags: number, offset: number, payload: Uint8Array): void;
   fin(offset: number): void;
+  /** Gives back what was granted between `limit` and `from`. */
+  yield(from: number, limit: number): void;
+  /** Too much is kept for this peer: `tend` is to look later whether that has changed. */
+  waitForAcknowledgement(): void;
+  /** There is something to send: `takeTurn` is to be called when it is this Connection's turn. */
+  requestTurn(): void;
 }
 
 interface Pending extends Waiting<void> {
@@ -16,33 +27,50 @@ interface Pending extends Waiting<void> {
   sentBytes: number;
 }
 
+/** How long a sender may hold more than it needs, in calls of `tend`. */
+const idleTends = 10;
 const encoder = new TextEncoder();
+const noBytes = new Uint8Array();
 const done = Promise.resolve();
 
 /**
- * The sending half of a Connection: splits messages into frames and never goes past the limit that the other end granted.
- * Pure: no socket, no clock.
+ * The sending half of a Connection: splits messages into frames, never goes past the limit that the other end granted, and
+ * keeps what was sent until it is acknowledged. Pure: no socket, no clock.
  */
 export class Sender {
   readonly #sink: FrameSink;
+  readonly #kept: Kept;
   readonly #queue = new Queue<Pending>();
-  #offset = 0;
+  readonly #log = new SentLog();
   #limit: number;
+  /** The limit from which a part was given back, until the other end has answered. */
+  #yieldedFrom: number | undefined;
+  /** Whether frames of the log are being sent again, before anything new. */
+  #isReplaying = false;
   #finState: "none" | "queued" | "sent" = "none";
   #error: Error | undefined;
   /** Whether the other end has said that it reads no more: then there is nothing to end. */
   #isStopped = false;
   readonly #onDrained = new Queue<Waiting<void>>();
+  #onSettled: PromiseWithResolvers<void> | undefined;
+  #idleTends = 0;
+  #endAtLastTend = 0;
 
   /** @param limit the absolute offset that may be reached, but not passed. */
-  constructor(sink: FrameSink, limit: number) {
+  constructor(sink: FrameSink, kept: Kept, limit: number) {
     this.#sink = sink;
+    this.#kept = kept;
     this.#limit = limit;
   }
 
   /** Nothing more will be sent: the FIN is out, or the half has failed. */
   get isDone(): boolean {
     return this.#finState === "sent" || this.#error !== undefined;
+  }
+
+  /** The same, and the FIN and all before it have also been sent between the two addresses of now. */
+  get isTold(): boolean {
+    return this.isDone && !this.#isReplaying;
   }
 
   /**
@@ -57,7 +85,14 @@ export class Sender {
     const isText = typeof message === "string";
     const bytes = isText ? encoder.encode(message) : message;
     // What all that is fast hangs on: a message that fits goes straight into the batch.
-    if (this.#queue.length === 0 && bytes.length <= limits.maxPayloadBytes && this.#room() >= bytes.length) {
+    if (
+      this.#queue.length === 0 &&
+      bytes.length <= limits.maxPayloadBytes &&
+      this.#room() >= bytes.length &&
+      !this.#isReplaying &&
+      !this.#kept.isFull &&
+      this.#sink.isReady()
+    ) {
       this.#write(isText ? dataFlags.text | dataFlags.last : dataFlags.last, bytes);
       return done;
     }
@@ -69,7 +104,7 @@ export class Sender {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     if (this.#finState === "sent" || this.#isStopped) return done;
     if (this.#error !== undefined) return Promise.reject(this.#error);
-    if (this.#finState === "queued") return this.drained(signal);
+    if (this.#finState === "queued") return this.#drained(signal);
     this.#finState = "queued";
     return this.#enqueue(undefined, false, signal);
   }
@@ -78,23 +113,58 @@ export class Sender {
     return this.#finState !== "none";
   }
 
-  /** The other end allows more. Limits never fall. */
-  grant(limit: number): void {
-    if (limit <= this.#limit) return;
-    this.#limit = limit;
-    this.#pump();
+  /** The other end has all below `received`, and allows up to `limit`. Limits never fall. @throws Violation */
+  credit(received: number, limit: number): void {
+    if (this.#error !== undefined || this.#isStopped) return;
+    let granted = limit;
+    if (this.#yieldedFrom !== undefined) {
+      // What was on its way when a part was given back still names the old limit. It counts no more.
+      if (limit === this.#yieldedFrom) granted = this.#limit;
+      else this.#yieldedFrom = undefined;
+    }
+    if (granted < this.#limit) throw new Violation(`A limit of ${limit}, after one of ${this.#limit},`);
+    this.#acknowledge(received);
+    if (granted > this.#limit) {
+      this.#limit = granted;
+      this.#request();
+    }
   }
 
-  /** Resolves once nothing waits for the window any more. @throws whatever error ended the half */
-  drained(signal?: AbortSignal): Promise<void> {
-    if (this.#queue.length === 0) return done;
-    const { promise, ...wait } = waiting<void>(signal, () => this.#onDrained.remove(wait));
-    this.#onDrained.push(wait);
-    return promise;
+  /** A new pair of addresses: all that the other end lacks is sent again, then what is new. @throws Violation */
+  resume(received: number, limit: number): void {
+    if (this.#error !== undefined || this.#isStopped) return;
+    if (limit < this.#log.end) throw new Violation(`A limit of ${limit}, after ${this.#log.end} were sent,`);
+    this.#acknowledge(received);
+    this.#yieldedFrom = undefined;
+    this.#limit = limit;
+    this.#log.rewind();
+    this.#isReplaying = received < this.#log.end;
+    this.#request();
+  }
+
+  /** Writes a frame or so, when it is this Connection's turn. Returns whether there is more that could be written. */
+  takeTurn(): boolean {
+    let writtenBytes = 0;
+    while (writtenBytes < limits.maxPayloadBytes) {
+      if (!this.#sink.isReady()) return true;
+      const bytes = this.#isReplaying ? this.#replayNext() : this.#sendNext();
+      if (bytes === 0) return false;
+      writtenBytes += bytes;
+    }
+    return true;
+  }
+
+  /** Resolves once everything is acknowledged, or can't be any more. Never rejects. */
+  get settled(): Promise<void> {
+    if (this.#error !== undefined || this.#isSettled) return done;
+    this.#onSettled ??= Promise.withResolvers();
+    return this.#onSettled.promise;
   }
 
   /** Ends the half with an error for all who wait and all who come later. */
   fail(error: Error): void {
+    // What waits to be acknowledged by the other end never will be.
+    this.#release();
     if (this.isDone) return;
     this.#error = error;
     for (const { reject } of this.#queue.clear()) reject(error);
@@ -103,14 +173,57 @@ export class Sender {
 
   /** The other end reads no more: as `fail`, but the half has ended well. */
   stop(error: Error): void {
-    if (this.isDone) return;
     this.#isStopped = true;
+    if (this.isDone) {
+      this.#release();
+      return;
+    }
     for (const { bytes, resolve, reject } of this.#queue.clear()) {
       if (bytes === undefined) resolve();
       else reject(error);
     }
     for (const { resolve } of this.#onDrained.clear()) resolve();
     this.fail(error);
+  }
+
+  /** Looks about once a second whether what waits may go, and whether something was granted that nobody uses. Returns whether to look again. */
+  tend(): boolean {
+    this.#request();
+    const floor = this.#log.end + limits.minWindowBytes;
+    if (this.isDone || this.#limit <= floor || this.#yieldedFrom !== undefined) return false;
+    this.#idleTends = this.#endAtLastTend === this.#log.end ? this.#idleTends + 1 : 0;
+    this.#endAtLastTend = this.#log.end;
+    if (this.#idleTends < idleTends) return true;
+    this.#yieldedFrom = this.#limit;
+    this.#limit = floor;
+    this.#sink.yield(this.#yieldedFrom, floor);
+    return false;
+  }
+
+  get #isSettled(): boolean {
+    return this.#queue.length === 0 && this.#log.acknowledged === this.#log.end;
+  }
+
+  #acknowledge(received: number): void {
+    const before = this.#log.acknowledged;
+    if (received === before) return;
+    if (!this.#log.acknowledge(received))
+      throw new Violation(`${received} acknowledged, between ${before} and ${this.#log.end},`);
+    this.#kept.add(before - received);
+    if (this.#isSettled) this.#onSettled?.resolve();
+  }
+
+  #release(): void {
+    this.#kept.add(this.#log.acknowledged - this.#log.end);
+    this.#log.acknowledge(this.#log.end);
+    this.#isReplaying = false;
+    this.#onSettled?.resolve();
+  }
+
+  #drained(signal?: AbortSignal): Promise<void> {
+    const { promise, ...wait } = waiting<void>(signal, () => this.#onDrained.remove(wait));
+    this.#onDrained.push(wait);
+    return promise;
   }
 
   #enqueue(bytes: Uint8Array | undefined, isText: boolean, signal: AbortSignal | undefined): Promise<void> {
@@ -122,62 +235,90 @@ export class Sender {
         return;
       }
       this.#queue.remove(pending);
-      this.#pump();
+      this.#request();
     });
     const pending: Pending = { ...wait, bytes, isText, sentBytes: 0 };
     this.#queue.push(pending);
-    this.#pump();
+    this.#request();
     return promise;
   }
 
-  #pump(): void {
-    let pending: Pending | undefined;
-    while ((pending = this.#queue.peek()) !== undefined) {
-      if (!(pending.bytes === undefined ? this.#sendFin() : this.#sendPart(pending, pending.bytes))) return;
-      this.#queue.shift();
-      pending.resolve();
+  #request(): void {
+    if (this.#isReplaying || this.#queue.length > 0) this.#sink.requestTurn();
+  }
+
+  /** Sends the next frame of the log again. Returns what it costs, 0 if there was none. */
+  #replayNext(): number {
+    const frame = this.#log.next();
+    if (frame === undefined) {
+      this.#isReplaying = false;
+      return this.#sendNext();
     }
-    for (const { resolve } of this.#onDrained.clear()) resolve();
+    const { flags, offset, payload } = frame;
+    if (flags === undefined) {
+      this.#isReplaying = false;
+      this.#sink.fin(offset);
+    } else this.#sink.data(flags, offset, payload);
+    return payload.length + limits.frameCostBytes;
   }
 
-  #sendFin(): boolean {
-    if (this.#room() < 0) return false;
-    const offset = this.#offset;
-    this.#offset += limits.frameCostBytes;
-    // First, since the Connection may be over with this FIN, and asks.
-    this.#finState = "sent";
-    this.#sink.fin(offset);
-    return true;
-  }
-
-  /** Sends what the window allows of one message; true when that was all of it. */
-  #sendPart(pending: Pending, bytes: Uint8Array): boolean {
+  /** Sends the next new frame. Returns what it costs, 0 if there is none or no room for it. */
+  #sendNext(): number {
+    const pending = this.#queue.peek();
+    if (pending === undefined) return 0;
+    if (this.#kept.isFull) {
+      this.#sink.waitForAcknowledgement();
+      return 0;
+    }
+    const { bytes } = pending;
+    if (bytes === undefined) return this.#sendFin(pending);
+    const left = bytes.length - pending.sentBytes;
+    const room = Math.min(left, limits.maxPayloadBytes, this.#room());
+    const start = pending.sentBytes;
     const text = pending.isText ? dataFlags.text : 0;
-    for (;;) {
-      const left = bytes.length - pending.sentBytes;
-      const count = Math.min(left, limits.maxPayloadBytes, this.#room());
-      if (count === left) {
-        this.#write(text | dataFlags.last, bytes.subarray(pending.sentBytes));
-        return true;
-      }
-      const part = bytes.subarray(
-        pending.sentBytes,
-        pending.sentBytes + (pending.isText ? wholeCharacters(bytes, pending.sentBytes, count) : count),
-      );
-      if (count <= 0 || part.length === 0) return false;
-      this.#write(text, part);
-      pending.sentBytes += part.length;
+    if (room === left) {
+      this.#write(text | dataFlags.last, bytes.subarray(start));
+      this.#finish(pending);
+      return left + limits.frameCostBytes;
     }
+    const count = pending.isText ? wholeCharacters(bytes, start, room) : room;
+    if (count <= 0) return 0;
+    this.#write(text, bytes.subarray(start, start + count));
+    pending.sentBytes += count;
+    return count + limits.frameCostBytes;
+  }
+
+  #sendFin(pending: Pending): number {
+    if (this.#room() < 0) return 0;
+    const offset = this.#log.end;
+    this.#keep(undefined, noBytes);
+    this.#finState = "sent";
+    this.#finish(pending);
+    // Last, since the Connection may be done with this FIN, and asks.
+    this.#sink.fin(offset);
+    return limits.frameCostBytes;
+  }
+
+  #finish(pending: Pending): void {
+    this.#queue.shift();
+    pending.resolve();
+    if (this.#queue.length === 0) for (const { resolve } of this.#onDrained.clear()) resolve();
   }
 
   #write(flags: number, payload: Uint8Array): void {
-    this.#sink.data(flags, this.#offset, payload);
-    this.#offset += payload.length + limits.frameCostBytes;
+    const offset = this.#log.end;
+    this.#keep(flags, payload);
+    this.#sink.data(flags, offset, payload);
+  }
+
+  #keep(flags: number | undefined, payload: Uint8Array): void {
+    this.#log.push(flags, payload);
+    this.#kept.add(payload.length + limits.frameCostBytes);
   }
 
   /** How much payload a frame may carry now; negative if not even an empty one may go. */
   #room(): number {
-    return this.#limit - this.#offset - limits.frameCostBytes;
+    return this.#limit - this.#log.end - limits.frameCostBytes;
   }
 }
 

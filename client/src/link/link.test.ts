@@ -1,7 +1,7 @@
 import { heartbeat } from "@messagepasser/protocol";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Link } from "./link.ts";
-import type { Platform, SocketEnd, SocketEvents } from "./platform.ts";
+import { type Platform, type SocketEnd, type SocketEvents, systemClock } from "./platform.ts";
 
 // A socket that says nothing by itself: what a link notices of a dead one is a matter of time, which is a fake here.
 
@@ -17,11 +17,17 @@ beforeEach(() => {
   const platform: Platform = {
     dial: (_, __, events) => {
       socket = events;
-      return { send: (message) => void sent.push(message), close: () => undefined, drop: () => undefined };
+      return {
+        bufferedBytes: 0,
+        send: (message) => void sent.push(message),
+        close: () => undefined,
+        drop: () => undefined,
+      };
     },
     defer: (callback) => {
       callback();
     },
+    clock: systemClock,
   };
   const events = {
     onRouterFrame: () => undefined,
@@ -29,16 +35,23 @@ beforeEach(() => {
     onEnd: (end: SocketEnd) => void ends.push(end),
   };
   link = new Link(platform, new URL("ws://router.example"), { name: "alice", secret: "secret" }, events);
-  link.keepAlive();
 });
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
+test("a link that the router never answers ends within 10 s", () => {
+  vi.advanceTimersByTime(9_999);
+  expect(ends).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(ends).toEqual([{ closeCode: 1006, reason: "no answer within 10 s" }]);
+});
+
 test.each([0, 1, 14_999, 15_000, 15_001, 24_999, 25_000])(
   "a link that is silent from %i ms on ends within 35 s",
   (fromMs) => {
+    link.keepAlive();
     for (let ms = 0; ms < fromMs; ms++) {
       vi.advanceTimersByTime(1);
       socket.onMessage(heartbeat.pong);
@@ -51,6 +64,7 @@ test.each([0, 1, 14_999, 15_000, 15_001, 24_999, 25_000])(
 );
 
 test("a link whose pings are answered, or that hears anything else, goes on", () => {
+  link.keepAlive();
   for (const message of [heartbeat.pong, new Uint8Array(), heartbeat.pong]) {
     vi.advanceTimersByTime(15_000);
     socket.onMessage(message);
@@ -61,6 +75,7 @@ test("a link whose pings are answered, or that hears anything else, goes on", ()
 });
 
 test("a link that is over has no timers left", () => {
+  link.keepAlive();
   socket.onClose({ closeCode: 1000, reason: "" });
   expect(vi.getTimerCount()).toBe(0);
   expect(ends).toHaveLength(1);

@@ -10,13 +10,15 @@ import {
   RouterFrameReader,
   SegmentReader,
 } from "@messagepasser/protocol";
-import { after } from "../waiting.ts";
+import { type Turn, Turns } from "./turns.ts";
 import type { Credentials, Platform, Socket, SocketEnd } from "./platform.ts";
 
 /** How often a link shows that it is alive. Proxies close what is silent for a minute. */
 const pingEveryMs = 25_000;
-/** How long the answer may take. */
-const pongWithinMs = 10_000;
+/** How long the answer may take, and the router's to the upgrade. */
+const answerWithinMs = 10_000;
+/** Past so much in the socket's own buffer it gets no more data: what is urgent would have to wait behind it. */
+const maxBufferedBytes = 262_144;
 
 export interface LinkEvents {
   onRouterFrame(frame: RouterFrame): void;
@@ -36,10 +38,14 @@ export class Link {
   readonly #socket: Socket;
   readonly #events: LinkEvents;
   readonly #batch: BatchWriter;
+  readonly #turns = new Turns();
   readonly #flush = (): void => {
     this.#isFlushing = false;
+    this.#turns.serve(this.#isFullNow);
     this.#batch.flush();
   };
+  readonly #isFullNow = (): boolean => this.isFull;
+  #isSocketFull = false;
   #isFlushing = false;
   #isOver = false;
   /** Whether something came since the last ping. */
@@ -50,19 +56,40 @@ export class Link {
     this.#platform = platform;
     this.#events = events;
     this.#batch = new BatchWriter((bytes) => {
-      if (!this.#isOver) this.#socket.send(bytes);
+      if (this.#isOver) return;
+      this.#socket.send(bytes);
+      this.#isSocketFull = this.#socket.bufferedBytes > maxBufferedBytes;
     });
     this.#socket = platform.dial(url, credentials, {
       onMessage: (message) => {
         this.#receive(message);
       },
+      onDrain: () => {
+        if (!this.#isSocketFull || this.#socket.bufferedBytes > maxBufferedBytes / 2) return;
+        this.#isSocketFull = false;
+        this.#schedule();
+      },
       onClose: (end) => {
         this.#end(end);
       },
     });
+    this.#cancelTimer = platform.clock.after(answerWithinMs, () => {
+      this.drop({ closeCode: 1006, reason: `no answer within ${answerWithinMs / 1000} s` });
+    });
   }
 
-  /** Writes any frame but data. */
+  /** Whether data has to wait, for a turn. */
+  get isFull(): boolean {
+    return this.#isSocketFull;
+  }
+
+  /** Has `takeTurn` called once the link takes data, in turn with others, until it returns false. */
+  requestTurn(turn: Turn): void {
+    this.#turns.add(turn);
+    this.#schedule();
+  }
+
+  /** Writes any frame but data: goes before all that waits for its turn. */
   frame(address: number, frame: ControlFrame): void {
     this.#batch.frame(address, frame);
     this.#schedule();
@@ -82,17 +109,25 @@ export class Link {
     return segment;
   }
 
-  /** From now on notices within 35 s when the other side is there no longer, though no socket has said so. */
+  /** The router has answered. From now on notices within 35 s when it is there no longer, though no socket has said so. */
   keepAlive(): void {
-    this.#cancelTimer = after(pingEveryMs - pongWithinMs, () => {
-      this.#isAlive = false;
-      this.#socket.send(heartbeat.ping);
-      this.#cancelTimer = after(pongWithinMs, () => {
-        // After a turn that took long, timers come before what has arrived meanwhile.
-        this.#platform.defer(() => {
-          if (this.#isAlive) this.keepAlive();
-          else this.drop({ closeCode: 1006, reason: `no answer to a ping within ${pongWithinMs / 1000} s` });
-        });
+    this.#cancelTimer();
+    this.#cancelTimer = this.#platform.clock.after(pingEveryMs - answerWithinMs, () => {
+      this.probe();
+    });
+  }
+
+  /** Finds out within 10 s whether the router is still there. */
+  probe(): void {
+    this.#cancelTimer();
+    this.#isAlive = false;
+    this.#socket.send(heartbeat.ping);
+    this.#cancelTimer = this.#platform.clock.after(answerWithinMs, () => {
+      // After a turn that took long, timers come before what has arrived meanwhile.
+      this.#platform.defer(() => {
+        if (this.#isOver) return;
+        if (this.#isAlive) this.keepAlive();
+        else this.drop({ closeCode: 1006, reason: `no answer to a ping within ${answerWithinMs / 1000} s` });
       });
     });
   }
@@ -111,6 +146,7 @@ export class Link {
 
   /** Ends the link at once: nothing more is sent or heard. */
   drop(end: SocketEnd): void {
+    if (this.#isOver) return;
     this.#socket.drop();
     this.#end(end);
   }
@@ -127,7 +163,7 @@ export class Link {
     try {
       if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
       const segments = new SegmentReader(message);
-      while (segments.next()) {
+      while (!this.#isOver && segments.next()) {
         if (segments.address === routerAddress)
           this.#receiveControl(new RouterFrameReader(message, segments.start, segments.end));
         else this.#events.onSegment(segments.address, new PeerFrameReader(message, segments.start, segments.end));
@@ -138,11 +174,13 @@ export class Link {
       this.#socket.close(closeCodes.malformed, error.message);
       this.#end({ closeCode: closeCodes.malformed, reason });
     }
+    // What came may have made room for those who wait.
+    if (!this.#turns.isEmpty) this.#schedule();
   }
 
   #receiveControl(frames: RouterFrameReader): void {
     let frame: RouterFrame | undefined;
-    while ((frame = frames.next()) !== undefined) this.#events.onRouterFrame(frame);
+    while (!this.#isOver && (frame = frames.next()) !== undefined) this.#events.onRouterFrame(frame);
   }
 
   #end(end: SocketEnd): void {

@@ -1,3 +1,5 @@
+import { after } from "../waiting.ts";
+
 /** What the client needs of the place where it runs: see node.ts and browser.ts. */
 export interface Platform {
   /**
@@ -8,7 +10,25 @@ export interface Platform {
   dial(url: URL, credentials: Credentials, events: SocketEvents): Socket;
   /** Runs a callback once the current turn of the event loop is over: after microtasks, before any timer. */
   defer(callback: () => void): void;
+  /** Calls back whenever the machine is on a network again, where the platform knows. */
+  onReachable?(callback: () => void): () => void;
+  /** Calls back when the program is about to vanish, where the platform knows: a page that is left. */
+  onLeave?(callback: () => void): () => void;
+  readonly clock: Clock;
 }
+
+/** Time and chance, so that tests can have their own. */
+export interface Clock {
+  /** Milliseconds from any start; never goes back. */
+  now(this: void): number;
+  /** Runs a callback after a delay, or never if that is Infinity; the returned function calls it off. */
+  after(this: void, delayMs: number, callback: () => void): () => void;
+  /** From 0 up to, but not including, 1. */
+  random(this: void): number;
+}
+
+/** The machine's own. */
+export const systemClock: Clock = { now: () => performance.now(), after, random: Math.random };
 
 export interface Credentials {
   readonly name: string;
@@ -17,6 +37,8 @@ export interface Credentials {
 
 /** A WebSocket, as narrow as the client needs it. */
 export interface Socket {
+  /** Bytes given to `send` that the system has not taken yet. */
+  readonly bufferedBytes: number;
   /** The bytes are the socket's from now on. */
   send(message: Uint8Array<ArrayBuffer> | string): void;
   /** Sends what was given to `send`, then closes. */
@@ -27,6 +49,8 @@ export interface Socket {
 
 export interface SocketEvents {
   onMessage(message: Uint8Array | string): void;
+  /** `bufferedBytes` has fallen: comes some time after `send`, until there are none. */
+  onDrain(): void;
   onClose(end: SocketEnd): void;
 }
 
@@ -38,4 +62,6 @@ export interface SocketEnd {
   readonly reason: string;
   /** The HTTP status where the upgrade was refused and the platform shows it. */
   readonly httpStatus?: number;
+  /** What the router asked for: not to come back all at once, but spread over so long. */
+  readonly delayMs?: number;
 }

@@ -1,0 +1,57 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { limits } from "@messagepasser/protocol";
+import { startRouter } from "../../scripts/router.ts";
+import { EndProcess, residentMiB } from "./process.ts";
+
+const sleepers = 10;
+const connectionsEach = 24;
+const stallMs = 15_000;
+const mebi = 1_048_576;
+
+/** Ten clients stop reading while others send to them as fast as they can. What does the router hold, and who notices? */
+export async function stalled(): Promise<string[]> {
+  await using stack = new AsyncDisposableStack();
+  const router = stack.use(await startRouter());
+  const start = async (name: string): Promise<EndProcess> => stack.use(await EndProcess.start(router, name));
+  const asleep: EndProcess[] = [];
+  for (let number = 1; number <= sleepers; number++) asleep.push(await start(`sleeper-${number}`));
+  const sender = await start("sender");
+  const [talker, listener] = [await start("talker"), await start("listener")];
+
+  await talker.call("send", { peers: ["listener"], connections: 1, messageBytes: 4_096 });
+  const aloneRate = await rateOf(listener);
+  const peers = asleep.map(({ name }) => name);
+  await sender.call("send", { peers, connections: connectionsEach, messageBytes: 16_384 });
+  const busyRate = await rateOf(listener);
+  const beforeMiB = residentMiB();
+  for (const end of asleep) end.freeze();
+  const stalledRates: number[] = [];
+  let mostMiB = 0;
+  const endMs = performance.now() + stallMs;
+  while (performance.now() < endMs) {
+    stalledRates.push(await rateOf(listener, 1_000));
+    mostMiB = Math.max(mostMiB, residentMiB());
+  }
+  for (const end of asleep) end.thaw();
+  const [sent] = await Promise.all([sender.call("stop", null), talker.call("stop", null)]);
+  await delay(0);
+  let [got, disorder] = [0, 0];
+  for (const end of asleep) {
+    const received = await end.call("received", null);
+    got += received.messages;
+    disorder += received.disorder;
+  }
+  return [
+    `router's memory: ${beforeMiB.toFixed(0)} MiB with ${sleepers} busy receivers, at most ${mostMiB.toFixed(0)} MiB while they were stopped for ${stallMs / 1_000} s (cap for what is held: ${limits.maxOutstandingBytes / mebi} MiB)`,
+    `a pair of bystanders: ${aloneRate.toFixed(0)} messages/s alone, ${busyRate.toFixed(0)} beside the busy ones, ${Math.min(...stalledRates).toFixed(0)} to ${Math.max(...stalledRates).toFixed(0)} while those were stopped`,
+    `after they woke: ${sent} messages sent and confirmed, ${got} received, ${disorder} out of order, ${sent - got} lost`,
+  ];
+}
+
+async function rateOf(end: EndProcess, durationMs = 3_000): Promise<number> {
+  const before = await end.call("received", null);
+  const startMs = performance.now();
+  await delay(durationMs);
+  const after = await end.call("received", null);
+  return ((after.messages - before.messages) * 1_000) / (performance.now() - startMs);
+}

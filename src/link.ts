@@ -1,0 +1,54 @@
+import { Meter } from "./outstanding.ts";
+import { OpenRate } from "./open-rate.ts";
+
+/** What routing needs of a client's link. The object backs it with a WebSocket and its attachment. */
+export interface Link {
+  /** Unique in the life of the object; never 0. */
+  readonly address: number;
+  readonly name: string;
+  readonly session: string;
+  /** Whether the client chose its session, and so can come back in it. */
+  readonly resumes: boolean;
+  /** Addresses of links that this one may exchange segments with. */
+  readonly pairs: Pairs;
+  /** When something was last heard of the client, as far as is known without memory. */
+  readonly lastHeardMs: number;
+  readonly tally: Tally;
+  send(batch: Uint8Array): void;
+  /** Tells the client why its link ends, and ends it. Does nothing to one that is closing already. */
+  close(code: number, reason: string, delayMs: number): void;
+}
+
+/** What routing counts of a link while it has memory: after a wake all of it begins anew. */
+export class Tally {
+  readonly meter = new Meter();
+  readonly opens = new OpenRate();
+  /** When the last message of the client came. */
+  heardAtMs = 0;
+  /** The router dropped the link, or it is gone: nothing goes to it, and nothing that comes from it counts. */
+  isOver = false;
+}
+
+/** A link's list of pairs, which is kept where it survives hibernation, and so has a bound. */
+export interface Pairs extends Iterable<number> {
+  /** Whether an address found no room here, so that only the other link lists the pair. */
+  readonly overflowed: boolean;
+  has(address: number): boolean;
+  /** False when there is no room. */
+  add(address: number): boolean;
+  remove(address: number): void;
+  /** Notes that another link lists a pair that found no room here. */
+  overflow(): void;
+}
+
+/** The links of a realm. */
+export interface Links {
+  byAddress(address: number): Link | undefined;
+  byName(name: string): Link | undefined;
+  /** All of them: slow, for what is rare. */
+  all(): Iterable<Link>;
+  /** Takes a new link in: from now on it is found, and can be sent to. */
+  add(link: Link): void;
+  /** From now on the link isn't found any more. */
+  remove(link: Link): void;
+}

@@ -1,0 +1,145 @@
+import { frameHeaderBytes, limits, segmentHeaderBytes } from "@messagepasser/protocol";
+
+/** Bytes of a mark on its way: a batch of its own with a token and a budget. */
+export const markBytes = segmentHeaderBytes + frameHeaderBytes + 8;
+
+/** Tokens that a link may send that it never got. Stops guessing; those of marks from before a wake are far fewer. */
+const maxUnknownTokens = 1_024;
+
+/** What the router may still hold in memory of what it sent to one link. */
+export class Meter {
+  /** Bytes after the last mark that was reached, while another one is under way; otherwise 0. */
+  heldBytes = 0;
+  /** Bytes after the last mark that was sent, or that was reached. Those beside `heldBytes` are few: see `count`. */
+  unmarkedBytes = 0;
+  /** Marks that the client has not reached, in the order in which they were sent. */
+  readonly marks: Mark[] = [];
+  unknownTokens = 0;
+  /** The router has closed the link, but its bytes stay until the socket has gone. */
+  isClosing = false;
+}
+
+interface Mark {
+  readonly token: number;
+  /** Bytes since the mark before. */
+  readonly bytes: number;
+}
+
+/**
+ * What the router holds for clients that don't read. The runtime queues what is sent without bound and doesn't tell how
+ * much that is, so the router puts marks between the segments, and the client answers those that it has read. A random
+ * token in each shows that it has.
+ *
+ * No link may hold more than half of what is left of the cap. Alone, one may have a third of the cap (q = (cap - q) / 2);
+ * of many that don't read each has less, and together they never have all.
+ */
+export class Outstanding {
+  readonly #randomU32: () => number;
+  /** Of all links. */
+  #heldBytes = 0;
+  /** Of those that are closing: nothing but time, or the end of the object, frees it. */
+  #closingBytes = 0;
+
+  constructor(randomU32: () => number) {
+    this.#randomU32 = randomU32;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  get closingBytes(): number {
+    return this.#closingBytes;
+  }
+
+  /** Whether a link may be sent so many bytes more. One of which all is read, or nearly, may while there is room at all. */
+  admits(meter: Meter, bytes: number): boolean {
+    if (meter.heldBytes === 0) return this.#hasRoom(meter, bytes);
+    return meter.heldBytes + bytes <= (limits.maxOutstandingBytes - this.#heldBytes) / 2;
+  }
+
+  /** Whether all is within the cap after so many bytes more, with the tail and the mark that come to be counted then. */
+  #hasRoom(meter: Meter, bytes: number): boolean {
+    const tailBytes = meter.heldBytes === 0 ? meter.unmarkedBytes : 0;
+    return this.#heldBytes + tailBytes + bytes + markBytes <= limits.maxOutstandingBytes;
+  }
+
+  /** Whether a link takes what it doesn't have to take yet: it has less than half of what it may have. */
+  admitsEarly(meter: Meter, bytes: number): boolean {
+    return meter.heldBytes + bytes <= (limits.maxOutstandingBytes - this.#heldBytes) / 4;
+  }
+
+  /**
+   * Counts what was just sent to a link.
+   *
+   * @returns the token of a mark that is to follow at once and is counted too, or 0 for none.
+   */
+  count(meter: Meter, bytes: number): number {
+    meter.unmarkedBytes += bytes;
+    // A small tail that is never marked isn't counted: an idle link holds nothing, for all that the router can know.
+    if (meter.marks.length === 0) return meter.unmarkedBytes < limits.firstMarkBytes ? 0 : this.#mark(meter);
+    this.#hold(meter, bytes);
+    return meter.unmarkedBytes < limits.markEveryBytes ? 0 : this.#mark(meter);
+  }
+
+  #mark(meter: Meter): number {
+    // The first mark under way: from here on the tail counts.
+    if (meter.marks.length === 0) this.#hold(meter, meter.unmarkedBytes - meter.heldBytes);
+    this.#hold(meter, markBytes);
+    const token = this.#randomU32() || 1;
+    meter.marks.push({ token, bytes: meter.unmarkedBytes + markBytes });
+    meter.unmarkedBytes = 0;
+    return token;
+  }
+
+  /**
+   * A client has read up to a mark. A token of no mark is ignored: it may be from before the router lost its memory.
+   *
+   * @returns the token of a mark that is to be sent now, or 0 for none.
+   */
+  reached(meter: Meter, token: number): number {
+    if (meter.isClosing || meter.unknownTokens > maxUnknownTokens) return 0;
+    const at = meter.marks.findIndex((mark) => mark.token === token);
+    if (at === -1) {
+      meter.unknownTokens++;
+      return 0;
+    }
+    for (const { bytes } of meter.marks.splice(0, at + 1)) this.#hold(meter, -bytes);
+    if (meter.marks.length > 0) return 0;
+    if (meter.unmarkedBytes >= limits.firstMarkBytes) return this.#mark(meter);
+    this.#hold(meter, -meter.heldBytes);
+    return 0;
+  }
+
+  /** How much a client may grant to its peers in all: two thirds of what may be unread of its link, since frames have headers too. */
+  budgetOf(meter: Meter): number {
+    const ofOthers = this.#heldBytes - meter.heldBytes;
+    const mostBytes = (limits.maxOutstandingBytes - ofOthers) / 3;
+    return Math.max(0, Math.min(limits.maxBudgetBytes, Math.floor((mostBytes * 2) / 3)));
+  }
+
+  /** The router closes a link: what it holds for it stays until the socket has gone. */
+  close(meter: Meter): void {
+    if (meter.isClosing) return;
+    meter.isClosing = true;
+    this.#closingBytes += meter.heldBytes;
+  }
+
+  /** A link's socket has gone, and all that was held for it. */
+  end(meter: Meter): void {
+    this.#hold(meter, -meter.heldBytes);
+    meter.marks.length = 0;
+    meter.unmarkedBytes = 0;
+  }
+
+  /** Whether nothing helps but to end the object: links that are closing hold most of the cap, or no link has room for these bytes. */
+  isExhausted(meter: Meter, bytes: number): boolean {
+    return this.#closingBytes > (limits.maxOutstandingBytes * 3) / 4 || !this.#hasRoom(meter, bytes);
+  }
+
+  #hold(meter: Meter, bytes: number): void {
+    meter.heldBytes += bytes;
+    this.#heldBytes += bytes;
+    if (meter.isClosing) this.#closingBytes += bytes;
+  }
+}

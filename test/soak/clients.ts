@@ -1,0 +1,62 @@
+import type { ClientsStart, FromClients, ToClients } from "./calls.ts";
+import { Child } from "./child.ts";
+
+/** Longer than a client takes to leave. */
+const stopDeadlineMs = 15_000;
+
+/** A process with some clients. */
+export class Clients implements AsyncDisposable {
+  /** Resolves when all of them are connected; rejects if the process ends before. */
+  readonly ready: Promise<undefined>;
+  /** Resolves if the process ends without having been asked to. */
+  readonly died: Promise<Error>;
+  readonly #child: Child<ToClients, FromClients>;
+  readonly #stopped = Promise.withResolvers<undefined>();
+  #isEnding = false;
+
+  constructor(start: ClientsStart, onMessage: (message: FromClients) => void) {
+    const ready = Promise.withResolvers<undefined>();
+    const died = Promise.withResolvers<Error>();
+    this.#child = new Child<ToClients, FromClients>("clients-process.ts", (message) => {
+      if (message.kind === "ready") ready.resolve(undefined);
+      if (message.kind === "stopped") this.#stopped.resolve(undefined);
+      onMessage(message);
+    });
+    void this.#child.exited.then((how) => {
+      const who = start.clients.map(({ name }) => name).join(", ");
+      const error = new Error(`The process of ${who} ended with ${how}:\n${this.#child.output}`);
+      ready.reject(error);
+      this.#stopped.resolve(undefined);
+      if (!this.#isEnding) died.resolve(error);
+    });
+    ready.promise.catch(() => undefined);
+    this.ready = ready.promise;
+    this.died = died.promise;
+    this.#child.send({ kind: "start", start });
+  }
+
+  /** What it wrote to its outputs: nothing, if all is well. */
+  get output(): string {
+    return this.#child.output;
+  }
+
+  /** Nothing new is opened; what is open goes on. */
+  drain(): void {
+    this.#child.send({ kind: "drain" });
+  }
+
+  /** Resolves when the process has told of all that is unfinished, and its clients have left. */
+  async stop(): Promise<void> {
+    this.#child.send({ kind: "stop" });
+    const timer = setTimeout(() => {
+      this.#stopped.resolve(undefined);
+    }, stopDeadlineMs);
+    await this.#stopped.promise;
+    clearTimeout(timer);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isEnding = true;
+    await this.#child.end();
+  }
+}

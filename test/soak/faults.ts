@@ -1,0 +1,197 @@
+// The faults that the soak makes. Each strikes something, at once or within a moment, and says what it was.
+import { setTimeout as delay } from "node:timers/promises";
+import type { Gate } from "./gate.ts";
+import type { Random } from "./random.ts";
+import type { Router } from "./router.ts";
+import { type CutKind, type Way, ways, type Wire } from "./wire.ts";
+
+/** What can be struck, and with what dice. */
+export interface Scene {
+  readonly random: Random;
+  readonly gates: readonly Gate[];
+  readonly router: Router;
+  /** Fires when faults must end: those that last undo themselves then. */
+  readonly over: AbortSignal;
+  /** Tells of a fault that has struck. */
+  readonly struck: (fault: Struck) => void;
+}
+
+export interface Struck {
+  readonly kind: FaultKind;
+  readonly what: string;
+  /** Whom; everybody, if it's the router. */
+  readonly clients: readonly string[] | "all";
+}
+
+export type FaultKind = keyof typeof weights;
+
+/** How often each kind comes. */
+export const weights = {
+  drop: 54,
+  dropSeveral: 8,
+  dropAll: 2,
+  shut: 3,
+  stall: 13,
+  swallow: 5,
+  longStall: 0.5,
+  hibernate: 10,
+  evict: 2,
+  abort: 2,
+  kill: 1.5,
+};
+
+export const faultKinds = Object.keys(weights) as readonly FaultKind[];
+
+/** Past this a client gives its link up, though nobody has cut it. */
+const livenessMs = 35_000;
+/** A cut that waits for so many bytes comes after so long at the latest. */
+const cutDeadlineMs = 1_500;
+
+/** Resolves when the fault is over, or, if there was nothing to strike, at once. */
+export const faults: Readonly<Record<FaultKind, (scene: Scene) => Promise<void>>> = {
+  drop: async (scene) => {
+    const gate = target(scene);
+    if (gate !== undefined) await drop(scene, "drop", [gate]);
+  },
+
+  dropSeveral: async (scene) => {
+    const gates = upOf(scene);
+    const count = scene.random.integer(2, Math.max(2, Math.floor(gates.length / 2)));
+    await drop(scene, "dropSeveral", shuffled(scene, gates).slice(0, count));
+  },
+
+  dropAll: (scene) => drop(scene, "dropAll", upOf(scene)),
+
+  /** Cuts, and lets the client not come back at once. */
+  shut: async (scene) => {
+    const gate = target(scene);
+    if (gate === undefined) return;
+    const ms = scene.random.logarithmic(500, 8_000);
+    gate.shut(true);
+    strike(scene, "shut", [gate], `cut, and kept out for ${ms} ms`);
+    for (const wire of gate.wires) wire.cut("reset");
+    await pause(scene, ms);
+    gate.shut(false);
+  },
+
+  stall: async (scene) => {
+    const ms = scene.random.logarithmic(100, 9_000);
+    await stall(scene, "stall", ms);
+  },
+
+  longStall: async (scene) => {
+    const ms = livenessMs + scene.random.integer(1_000, 15_000);
+    await stall(scene, "longStall", ms);
+  },
+
+  /** A half-open link: bytes vanish on the way, and only later it is cut. */
+  swallow: async (scene) => {
+    const gate = target(scene);
+    if (gate === undefined) return;
+    const ms = scene.random.logarithmic(50, 8_000);
+    const swallowed = someWays(scene.random);
+    const kind = cutKind(scene.random);
+    strike(scene, "swallow", [gate], `bytes ${swallowed.join(" and ")} vanish for ${ms} ms, then ${kind}`);
+    const { wires } = gate;
+    for (const wire of wires) for (const way of swallowed) wire.swallow(way);
+    await pause(scene, ms);
+    for (const wire of wires) wire.cut(kind);
+  },
+
+  hibernate: async (scene) => {
+    if (scene.router.isUp && (await scene.router.evict("hibernate"))) strike(scene, "hibernate", "all", "hibernated");
+  },
+
+  evict: async (scene) => {
+    if (scene.router.isUp && (await scene.router.evict("close"))) strike(scene, "evict", "all", "evicted with a close");
+  },
+
+  abort: async (scene) => {
+    if (scene.router.isUp && (await scene.router.abort())) strike(scene, "abort", "all", "the object aborted");
+  },
+
+  kill: async (scene) => {
+    if (!scene.router.isUp) return;
+    strike(scene, "kill", "all", "the router killed");
+    await scene.router.kill();
+  },
+};
+
+async function drop(scene: Scene, kind: FaultKind, gates: readonly Gate[]): Promise<void> {
+  if (gates.length === 0) return;
+  const cut = cutKind(scene.random);
+  const way = scene.random.pick(ways);
+  const bytes = scene.random.chance(0.2) ? 0 : scene.random.logarithmic(1, 200_000);
+  const struck = await Promise.all(
+    gates.flatMap(({ name, wires }) =>
+      wires.map(async (wire) => ((await cutAfter(scene, wire, bytes, way, cut)) ? name : "")),
+    ),
+  );
+  const names = gates.filter(({ name }) => struck.includes(name));
+  if (names.length > 0) strike(scene, kind, names, `${cut} after ${bytes} bytes ${way}`);
+}
+
+/** False if the wire was gone before. */
+async function cutAfter(scene: Scene, wire: Wire, bytes: number, way: Way, kind: CutKind): Promise<boolean> {
+  const cut = Promise.withResolvers<boolean>();
+  if (bytes > 0) {
+    wire.cutAfter(bytes, way, kind, () => {
+      cut.resolve(true);
+    });
+    await Promise.race([cut.promise, wire.closed, pause(scene, cutDeadlineMs)]);
+  }
+  if (wire.isWhole) {
+    wire.cut(kind);
+    cut.resolve(true);
+  }
+  cut.resolve(false);
+  return cut.promise;
+}
+
+async function stall(scene: Scene, kind: FaultKind, ms: number): Promise<void> {
+  const gate = target(scene);
+  if (gate === undefined) return;
+  const { random } = scene;
+  const stalled = someWays(random);
+  const then = random.chance(0.5) ? "goes on" : cutKind(random);
+  strike(scene, kind, [gate], `nothing moves ${stalled.join(" and ")} for ${ms} ms, then ${then}`);
+  const { wires } = gate;
+  for (const wire of wires) for (const way of stalled) wire.stall(way, true);
+  await pause(scene, ms);
+  for (const wire of wires) {
+    if (then !== "goes on") wire.cut(then);
+    for (const way of stalled) wire.stall(way, false);
+  }
+}
+
+function strike({ struck }: Scene, kind: FaultKind, gates: readonly Gate[] | "all", what: string): void {
+  struck({ kind, what, clients: gates === "all" ? "all" : gates.map(({ name }) => name) });
+}
+
+/** One of those who have a link. */
+function target(scene: Scene): Gate | undefined {
+  const gates = upOf(scene);
+  return gates.length === 0 ? undefined : scene.random.pick(gates);
+}
+
+function upOf({ gates }: Scene): Gate[] {
+  return gates.filter(({ wires }) => wires.length > 0);
+}
+
+function shuffled({ random }: Scene, gates: readonly Gate[]): Gate[] {
+  const keys = new Map(gates.map((gate) => [gate, random.fraction()]));
+  return gates.toSorted((one, other) => (keys.get(one) ?? 0) - (keys.get(other) ?? 0));
+}
+
+function cutKind(random: Random): CutKind {
+  return random.chance(0.6) ? "reset" : "end";
+}
+
+function someWays(random: Random): readonly Way[] {
+  return random.chance(0.3) ? ways : [random.pick(ways)];
+}
+
+/** Waits, but no longer than faults may last. */
+async function pause({ over }: Scene, ms: number): Promise<void> {
+  await delay(ms, undefined, { signal: over }).catch(() => undefined);
+}

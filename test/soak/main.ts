@@ -1,0 +1,153 @@
+// `npm run soak`: many clients talk through a router that is treated badly, and nothing may get lost. options.ts says how
+// to run it; the result is one line.
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { addClient } from "../../scripts/admin-client.ts";
+import type { ClientDial, FromClients } from "./calls.ts";
+import { Clients } from "./clients.ts";
+import { Gate } from "./gate.ts";
+import { Injector } from "./injector.ts";
+import { Ledger } from "./ledger.ts";
+import { help, type Options, optionsFrom } from "./options.ts";
+import { type FullResult, isGood, lineOf, Progress, resultOf } from "./report.ts";
+import { Router } from "./router.ts";
+
+const clientsPerProcess = 4;
+const streamsAtOnce = 4;
+const drainMs = 90_000;
+/** Past the end of faults and the drain, for start and end; then the run is broken off. */
+const spareMs = 120_000;
+
+/** What a run is made of. */
+interface Run {
+  readonly options: Options;
+  readonly router: Router;
+  readonly processes: readonly Clients[];
+  readonly injector: Injector;
+  readonly ledger: Ledger;
+  readonly progress: Progress;
+}
+
+/** Runs the soak. Where it was broken off, what is known until then is still told. */
+async function soak(options: Options, interrupted: AbortSignal): Promise<{ result: FullResult; broken: unknown }> {
+  const folder = mkdtempSync(join(tmpdir(), "messagepasser-soak-"));
+  process.once("exit", () => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  await using stack = new AsyncDisposableStack();
+  const run = await begin(options, folder, stack);
+  let broken: unknown;
+  try {
+    await Promise.race([live(run), brokenBy(run, interrupted)]);
+    run.ledger.close();
+  } catch (error) {
+    broken = error;
+    run.injector.stop();
+  }
+  return { result: resultOf(options, run.ledger, run.injector), broken };
+}
+
+/** Starts all that a run needs. What has started ends with the stack. */
+async function begin(options: Options, folder: string, stack: AsyncDisposableStack): Promise<Run> {
+  const epochMs = Date.now();
+  const router = stack.use(await Router.start(folder));
+  const dials: ClientDial[] = [];
+  const gates: Gate[] = [];
+  for (let number = 1; number <= options.clients; number++) {
+    const name = `soak-${number}`;
+    const gate = stack.use(await Gate.open(name, router.port));
+    gates.push(gate);
+    dials.push({ name, url: gate.url, secret: await addClient(router, name) });
+  }
+  const injector = new Injector({ ...options, epochMs, gates, router });
+  const ledger = new Ledger(epochMs, (failure) => {
+    progress.failure(failure);
+  });
+  const progress = stack.use(new Progress(ledger, injector, epochMs));
+  const names = dials.map(({ name }) => name);
+  const processes = Array.from({ length: Math.ceil(dials.length / clientsPerProcess) }, (_, number) => {
+    const clients = dials.slice(number * clientsPerProcess, (number + 1) * clientsPerProcess);
+    const start = { seed: options.seed, epochMs, names, clients, streamsAtOnce };
+    return stack.use(
+      new Clients(start, (message) => {
+        enter(ledger, number, message);
+      }),
+    );
+  });
+  return { options, router, processes, injector, ledger, progress };
+}
+
+/** The life of a run in which the soak itself works. */
+async function live({ options, processes, injector, ledger, progress }: Run): Promise<void> {
+  await Promise.all(processes.map(({ ready }) => ready));
+  progress.phase(`seed ${options.seed}`);
+  await injector.run(options.seconds * 1_000);
+  for (const clients of processes) clients.drain();
+  progress.phase("drains");
+  const endMs = Date.now() + drainMs;
+  // Twice in a row, since the first counts that come may be from before the drain.
+  for (let times = 0; times < 2 && Date.now() < endMs; times = ledger.counts.open === 0 ? times + 1 : 0)
+    await delay(1_000);
+  await Promise.all(processes.map((clients) => clients.stop()));
+}
+
+/** Rejects when the run can't go on. */
+async function brokenBy({ options, router, processes }: Run, interrupted: AbortSignal): Promise<never> {
+  const deadline = delay(options.seconds * 1_000 + drainMs + spareMs, undefined, { ref: false });
+  throw await Promise.race([
+    once(interrupted, "abort").then(() => new Error("Interrupted")),
+    router.died,
+    ...processes.map(({ died }) => died),
+    deadline.then(() => new Error("The run took longer than it may")),
+  ]);
+}
+
+function enter(ledger: Ledger, processNumber: number, message: FromClients): void {
+  switch (message.kind) {
+    case "counts":
+      ledger.count(processNumber, message.counts);
+      break;
+    case "handled":
+      ledger.handled(message);
+      break;
+    case "finished":
+      ledger.finished(message);
+      break;
+    case "failure":
+      ledger.fail(message.failure);
+      break;
+    case "ready":
+    case "stopped":
+      break;
+  }
+}
+
+/** @returns the exit status */
+async function main(options: Options): Promise<number> {
+  const interruption = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      // Who asks twice doesn't want to wait for anything.
+      if (interruption.signal.aborted) process.exit(1);
+      interruption.abort();
+    });
+  }
+  const { result, broken } = await soak(options, interruption.signal);
+  if (broken !== undefined) console.error(broken instanceof Error ? broken.message : broken);
+  console.log(options.isJson ? JSON.stringify(result) : lineOf(result));
+  if (interruption.signal.aborted) return 130;
+  return broken === undefined && isGood(result) ? 0 : 1;
+}
+
+let options: Options | undefined;
+try {
+  options = optionsFrom(process.argv.slice(2));
+} catch (error) {
+  console.error(`${error instanceof Error ? error.message : String(error)}\nSee npm run soak -- --help`);
+  process.exit(2);
+}
+if (options === undefined) process.stdout.write(help);
+else process.exit(await main(options));

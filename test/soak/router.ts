@@ -1,0 +1,174 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { build } from "esbuild";
+import type { FromRouter, RouterStart, ToRouter } from "./calls.ts";
+import { Child } from "./child.ts";
+
+const startDeadlineMs = 30_000;
+const callDeadlineMs = 10_000;
+
+/** The router under workerd, with the faults that it can have. */
+export class Router implements AsyncDisposable {
+  readonly port: number;
+  readonly adminToken: string;
+  readonly #start: RouterStart;
+  readonly #temporary: string;
+  readonly #evictions = new Map<number, (error: string | undefined) => void>();
+  readonly #died = Promise.withResolvers<Error>();
+  #child: Child<ToRouter, FromRouter> | undefined;
+  #isUp = false;
+  #isEnding = false;
+  #lastEviction = 0;
+
+  private constructor(start: RouterStart, temporary: string) {
+    this.#start = start;
+    this.#temporary = temporary;
+    this.port = start.port;
+    this.adminToken = start.adminToken;
+  }
+
+  /** @param folder for its state, and all else that it writes. */
+  static async start(folder: string): Promise<Router> {
+    const temporary = join(folder, "tmp");
+    mkdirSync(temporary);
+    const router = new Router(
+      {
+        port: await freePort(),
+        workerFile: await bundle(folder),
+        stateDirectory: join(folder, "state"),
+        adminToken: randomBytes(32).toString("base64url"),
+        pepper: randomBytes(32).toString("base64url"),
+      },
+      temporary,
+    );
+    await router.#run();
+    return router;
+  }
+
+  get url(): URL {
+    return new URL(`ws://127.0.0.1:${this.port}`);
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** Resolves if it ends without having been asked to. */
+  get died(): Promise<Error> {
+    return this.#died.promise;
+  }
+
+  /** The end of what it wrote to its outputs since it was started last, for people. */
+  get output(): string {
+    return this.#child?.output ?? "";
+  }
+
+  /** Kills workerd, and what started it, then starts it again: on the same port, with the same state. */
+  async kill(): Promise<void> {
+    if (!this.#isUp) return;
+    this.#isUp = false;
+    this.#child?.kill();
+    await this.#child?.exited;
+    for (const settle of this.#evictions.values()) settle("the router was killed");
+    this.#evictions.clear();
+    if (!this.#isEnding) await this.#run();
+  }
+
+  /** Takes the realm's object out of memory; its sockets hibernate, or are closed. False if it didn't run. */
+  async evict(webSockets: "hibernate" | "close"): Promise<boolean> {
+    const id = ++this.#lastEviction;
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    this.#evictions.set(id, resolve);
+    this.#child?.send({ kind: "evict", id, webSockets });
+    const timer = setTimeout(() => {
+      resolve("no answer in time");
+    }, callDeadlineMs);
+    const error = await promise;
+    clearTimeout(timer);
+    this.#evictions.delete(id);
+    return error === undefined;
+  }
+
+  /** Makes the realm's object fail, as an exception in it would that the runtime can't forgive. */
+  async abort(): Promise<boolean> {
+    try {
+      const response = await fetch(`http://127.0.0.1:${this.port}/soak/abort`, {
+        signal: AbortSignal.timeout(callDeadlineMs),
+      });
+      return response.status === 204;
+    } catch {
+      return false;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isEnding = true;
+    this.#isUp = false;
+    await this.#child?.end();
+  }
+
+  async #run(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const onMessage = (message: FromRouter): void => {
+      if (message.kind === "ready") resolve(undefined);
+      else this.#evictions.get(message.id)?.(message.error);
+    };
+    // What it leaves behind in the system's temporary folder when it is killed would stay there.
+    const child = new Child<ToRouter, FromRouter>("router-process.ts", onMessage, {
+      ownGroup: true,
+      environment: { TMPDIR: this.#temporary },
+    });
+    this.#child = child;
+    void child.exited.then((how) => {
+      const error = new Error(`The router ended with ${how}:\n${child.output}`);
+      reject(error);
+      if (this.#isUp) this.#died.resolve(error);
+    });
+    child.send({ kind: "start", start: this.#start });
+    void delay(startDeadlineMs, undefined, { ref: false }).then(() => {
+      reject(new Error(`The router did not start within ${startDeadlineMs} ms:\n${child.output}`));
+    });
+    await promise;
+    this.#isUp = true;
+  }
+}
+
+/** The Worker of the soak as one module. */
+async function bundle(folder: string): Promise<string> {
+  const workerFile = join(folder, "worker.js");
+  await build({
+    entryPoints: [join(import.meta.dirname, "worker.ts")],
+    outfile: workerFile,
+    bundle: true,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    logLevel: "warning",
+  });
+  return workerFile;
+}
+
+/**
+ * A port that nothing else takes while the router is down. What the system gives for port 0 it also gives to outgoing
+ * sockets, and a dial to nobody there may even connect to itself.
+ */
+async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = 12_000 + (randomBytes(2).readUInt16BE() % 16_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+      return port;
+    } catch {
+      // Taken: another one then.
+    } finally {
+      server.close();
+    }
+  }
+  throw new Error("Cannot find a free port between 12000 and 28000");
+}

@@ -1,0 +1,526 @@
+import { createHash, randomBytes } from "node:crypto";
+import { type Client, type Connection, LinkError, type Message } from "messagepasser";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addClient } from "../../scripts/admin-client.ts";
+import { failureOf, type Realm, startRealm } from "./realm.ts";
+import { RouterProcess } from "./router-process.ts";
+import { type Side, startSide } from "./side.ts";
+
+// Links that drop at every moment that matters: Connections go on where they were, or end with a reason at both ends.
+
+let realm: Realm;
+let alice: Side;
+let bob: Side;
+
+beforeAll(async () => {
+  realm = await startRealm();
+});
+
+afterAll(async () => {
+  await realm[Symbol.asyncDispose]();
+});
+
+/** Two clients that are there for one test. */
+async function sides(
+  options: { readonly alice?: { graceMs: number }; readonly bob?: { graceMs: number } } = {},
+): Promise<AsyncDisposable> {
+  [alice, bob] = await Promise.all([startSide(realm, "alice", options.alice), startSide(realm, "bob", options.bob)]);
+  bob.client.handle("echo", echo);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([alice[Symbol.asyncDispose](), bob[Symbol.asyncDispose]()]);
+    },
+  };
+}
+
+async function echo(connection: Connection): Promise<void> {
+  for await (const message of connection) await connection.send(message);
+  await connection.close();
+}
+
+/** A Connection from one client to another, and its other end. */
+async function pair(from: Client = alice.client, to: Client = bob.client): Promise<[Connection, Connection]> {
+  const there = Promise.withResolvers<Connection>();
+  to.handle("pair", (connection) => {
+    there.resolve(connection);
+  });
+  return await Promise.all([from.open(to.name, "pair"), there.promise]);
+}
+
+/** Handlers of bob's for one open: each that runs adds a Connection, which stays pending until `decide` is called. */
+function undecided(client: Client = bob.client): {
+  readonly connections: Connection[];
+  readonly first: Promise<Connection>;
+  readonly decide: () => void;
+} {
+  const connections: Connection[] = [];
+  const first = Promise.withResolvers<Connection>();
+  const decision = Promise.withResolvers<undefined>();
+  client.handle("undecided", async (connection) => {
+    connections.push(connection);
+    first.resolve(connection);
+    await decision.promise;
+  });
+  return {
+    connections,
+    first: first.promise,
+    decide: () => {
+      decision.resolve(undefined);
+    },
+  };
+}
+
+/** Shows that a Connection carries messages both ways, and that none is left over from before. */
+async function expectTalk([here, there]: readonly [Connection, Connection]): Promise<void> {
+  await Promise.all([here.send("to you"), there.send("to me")]);
+  expect(await Promise.all([there.receive(), here.receive()])).toEqual(["to you", "to me"]);
+}
+
+async function expectGoodEnd(...connections: readonly Connection[]): Promise<void> {
+  await Promise.all(connections.map((connection) => connection.close()));
+  expect(await Promise.all(connections.map(({ closed }) => closed))).toEqual(connections.map(() => undefined));
+}
+
+function digest(message: Message | undefined): string {
+  return createHash("sha256")
+    .update(message ?? "")
+    .digest("hex");
+}
+
+/** Sends a message that is larger than any window, and shows that it arrives whole, and nothing after it. */
+async function transfer(from: Connection, to: Connection): Promise<void> {
+  const bytes = new Uint8Array(randomBytes(4_000_000));
+  const sent = from.send(bytes).then(() => from.end());
+  expect(digest(await to.receive())).toBe(digest(bytes));
+  await sent;
+  expect(await to.receive()).toBeUndefined();
+}
+
+describe("a link that is cut", () => {
+  test("while nothing is said is dialled again, and says so in order", async () => {
+    await using _ = await sides();
+    const connections = await pair();
+    await expectTalk(connections);
+    alice.path.break();
+    const offline = await alice.statuses.next("offline");
+    expect(offline.error).toBeInstanceOf(LinkError);
+    expect(offline.error).toMatchObject({
+      code: "link-lost",
+      message: expect.stringMatching(/^Lost the link to ws:\/\/.* as "alice" in realm "default": /) as string,
+    });
+    expect(offline.error.shouldRetry()).toBe(true);
+    expect(offline.retryInMs).toBeLessThan(500);
+    const again = await alice.statuses.next("offline");
+    expect(again.error).toMatchObject({ code: "unreachable" });
+    expect(again.retryInMs).toBeLessThan(1_000);
+    alice.path.mend();
+    await alice.statuses.next("resumed");
+    await bob.statuses.next("resumed");
+    await expectTalk(connections);
+    const { kinds, all } = alice.statuses;
+    expect(kinds.slice(0, 2)).toEqual(["offline", "offline"]);
+    expect(kinds.slice(-2)).toEqual(["online", "resumed"]);
+    expect(kinds.filter((kind) => kind !== "offline")).toEqual(["online", "resumed"]);
+    expect(all.at(-1)).toEqual({ kind: "resumed", peer: "bob" });
+    // Who is only the other end hears of the peer alone.
+    expect(bob.statuses.all).toEqual([{ kind: "resumed", peer: "alice" }]);
+    await expectGoodEnd(...connections);
+  });
+
+  test.each([
+    ["its sender's", "up", () => alice],
+    ["its receiver's", "down", () => bob],
+  ] as const)("twice in a message, %s link, leaves it whole", async (_, direction, side) => {
+    await using __ = await sides();
+    const [here, there] = await pair();
+    const { path, statuses } = side();
+    const cuts = (async () => {
+      for (let cut = 0; cut < 2; cut++) {
+        await path.cutAfter(700_000, direction);
+        await statuses.next("resumed");
+      }
+    })();
+    await Promise.all([transfer(here, there), cuts]);
+    await transfer(there, here);
+    await expectGoodEnd(here, there);
+  });
+
+  test("together with the peer's, in messages both ways, leaves both whole", async () => {
+    await using _ = await sides();
+    const [here, there] = await pair();
+    const cuts = (async () => {
+      await alice.path.cutAfter(700_000, "up");
+      bob.path.cut();
+      await Promise.all([alice.statuses.next("resumed"), bob.statuses.next("resumed")]);
+    })();
+    await Promise.all([transfer(here, there), transfer(there, here), cuts]);
+    expect(await Promise.all([here.closed, there.closed])).toEqual([undefined, undefined]);
+  });
+
+  test("takes up a Connection to oneself again", async () => {
+    await using _ = await sides();
+    const [here, there] = await pair(alice.client, alice.client);
+    const cut = alice.path.cutAfter(700_000, "down");
+    await Promise.all([transfer(here, there), transfer(there, here), cut]);
+    expect(await Promise.all([here.closed, there.closed])).toEqual([undefined, undefined]);
+  });
+
+  test("takes up 1,000 Connections again at once, each with its own messages", async () => {
+    await using _ = await sides();
+    const numbers = Array.from({ length: 1_000 }, (_, number) => String(number));
+    const connections = await Promise.all(numbers.map(() => alice.client.open("bob", "echo")));
+    // Some of the messages are on their way in each direction.
+    const sent = Promise.all(connections.map((connection, at) => connection.send(numbers[at] ?? "")));
+    alice.path.cut();
+    await sent;
+    await alice.statuses.next("resumed");
+    expect(await Promise.all(connections.map((connection) => connection.receive()))).toEqual(numbers);
+    await Promise.all(connections.map((connection) => connection.end()));
+    expect(await Promise.all(connections.map((connection) => connection.receive()))).toEqual(
+      numbers.map(() => undefined),
+    );
+    expect(new Set(await Promise.all(connections.map(({ closed }) => closed)))).toEqual(new Set([undefined]));
+  });
+
+  test("is no trouble for a router that was asleep", async () => {
+    await using _ = await sides();
+    const connections = await pair();
+    await realm.router.hibernate();
+    await expectTalk(connections);
+    await realm.router.hibernate();
+    alice.path.cut();
+    await alice.statuses.next("resumed");
+    await expectTalk(connections);
+  });
+});
+
+describe("an open", () => {
+  test("that did not get to the router is sent again", async () => {
+    await using _ = await sides();
+    const cut = alice.path.cutAfter(10, "up");
+    const connection = await alice.client.open("bob", "echo", { first: "hello" });
+    await cut;
+    expect(await connection.receive()).toBe("hello");
+    await connection.end();
+    expect(await connection.receive()).toBeUndefined();
+  });
+
+  test("of which the opener did not hear who got it runs no second handler when it comes again", async () => {
+    await using _ = await sides();
+    const { connections, first, decide } = undecided();
+    alice.path.hold("down");
+    const opening = alice.client.open("bob", "undecided", { first: "hello" });
+    const there = await first;
+    alice.path.cut();
+    await bob.statuses.next("resumed");
+    decide();
+    const here = await opening;
+    expect(await there.receive()).toBe("hello");
+    await expectTalk([here, there]);
+    expect(connections).toEqual([there]);
+  });
+
+  test.each([
+    ["opener", () => alice],
+    ["acceptor", () => bob],
+  ] as const)("is accepted after a cut of the %s's link, by the handler that had it before", async (_, side) => {
+    await using __ = await sides();
+    const { connections, first, decide } = undecided();
+    const opening = alice.client.open("bob", "undecided", { first: "hello" });
+    const there = await first;
+    // What the router said before its answer, it said of the open too.
+    await alice.client.peers();
+    side().path.cut();
+    await alice.statuses.next("resumed");
+    decide();
+    const here = await opening;
+    expect(await there.receive()).toBe("hello");
+    await expectTalk([here, there]);
+    expect(connections).toEqual([there]);
+  });
+
+  test("whose acceptance was lost is accepted all the same, once", async () => {
+    await using _ = await sides();
+    const { connections, first, decide } = undecided();
+    const opening = alice.client.open("bob", "undecided");
+    const there = await first;
+    bob.path.hold("up");
+    decide();
+    await there.send("lost at first");
+    bob.path.cut();
+    const here = await opening;
+    expect(await here.receive()).toBe("lost at first");
+    await expectTalk([here, there]);
+    expect(connections).toEqual([there]);
+  });
+
+  test("that is refused while the acceptor is away is refused when it is back, with the reason", async () => {
+    await using _ = await sides();
+    const { first } = undecided();
+    const opening = failureOf(alice.client.open("bob", "undecided"));
+    const there = await first;
+    bob.path.break();
+    await bob.statuses.next("offline");
+    there.reject("not today");
+    bob.path.mend();
+    expect(await opening).toMatchObject({
+      code: "rejected",
+      message: 'Cannot open "undecided" to "bob": "bob" refused it: "not today"',
+    });
+  });
+
+  test("that was given up while the acceptor was away is over there too when it is back", async () => {
+    await using _ = await sides();
+    const { first } = undecided();
+    const opening = alice.client.open("bob", "undecided", { timeoutMs: 100 });
+    const there = await first;
+    bob.path.break();
+    expect(await failureOf(opening)).toMatchObject({ code: "open-timed-out" });
+    bob.path.mend();
+    expect(await there.closed).toMatchObject({ code: "open-timed-out" });
+  });
+
+  test("that one life of a peer got is not handled in the next", async () => {
+    await using _ = await sides();
+    const { first } = undecided();
+    const opening = failureOf(alice.client.open("bob", "undecided"));
+    await first;
+    await alice.client.peers();
+    alice.path.break();
+    await alice.statuses.next("offline");
+    await using next = await startSide(realm, "bob");
+    const { connections } = undecided(next.client);
+    next.client.handle("echo", echo);
+    alice.path.mend();
+    expect(await opening).toMatchObject({ code: "peer-gone" });
+    await expectEcho(alice.client);
+    expect(connections).toEqual([]);
+  });
+
+  test("without a link waits for one", async () => {
+    await using _ = await sides();
+    alice.path.break();
+    await alice.statuses.next("offline");
+    const opening = alice.client.open("bob", "echo", { first: "hello" });
+    alice.path.mend();
+    expect(await (await opening).receive()).toBe("hello");
+  });
+
+  test("without a link ends with its time, and nobody hears of it later", async () => {
+    await using _ = await sides();
+    const { connections } = undecided();
+    alice.path.break();
+    await alice.statuses.next("offline");
+    const opening = alice.client.open("bob", "undecided", { first: "hello", timeoutMs: 50 });
+    expect(await failureOf(opening)).toMatchObject({ code: "open-timed-out" });
+    alice.path.mend();
+    await alice.statuses.next("online");
+    await expectEcho(alice.client);
+    expect(connections).toEqual([]);
+  });
+});
+
+async function expectEcho(client: Client): Promise<void> {
+  await using connection = await client.open("bob", "echo", { first: "anybody there?" });
+  expect(await connection.receive()).toBe("anybody there?");
+}
+
+describe("an end", () => {
+  test("that is under way when the link is cut comes after all that was sent before it", async () => {
+    await using _ = await sides();
+    const [here, there] = await pair();
+    const cut = alice.path.cutAfter(300_000, "up");
+    const bytes = new Uint8Array(randomBytes(1_000_000));
+    const sending = here.send(bytes);
+    const closing = here.close();
+    expect(digest(await there.receive())).toBe(digest(bytes));
+    expect(await there.receive()).toBeUndefined();
+    await Promise.all([sending, closing, cut]);
+    await expectGoodEnd(there, here);
+  });
+
+  test.each(["up", "down"] as const)("whose last words are lost on the way %s is a good one for both", async (way) => {
+    await using _ = await sides();
+    const [here, there] = await pair();
+    await expectTalk([here, there]);
+    bob.path.hold(way);
+    await Promise.all([here.close(), there.close()]);
+    // The router has had its say on the links that work, so all that bob can hear is held now.
+    await alice.client.peers();
+    bob.path.cut();
+    await expectGoodEnd(here, there);
+  });
+
+  test("by abort gets to a peer that is away, when it is back", async () => {
+    await using _ = await sides();
+    const [here, there] = await pair();
+    bob.path.break();
+    await bob.statuses.next("offline");
+    here.abort("enough");
+    bob.path.mend();
+    expect(await there.closed).toMatchObject({ code: "aborted", message: expect.stringContaining("enough") as string });
+  });
+
+  test("for a peer that is away for too long is told to it when it is back", async () => {
+    await using _ = await sides({ alice: { graceMs: 100 } });
+    const [here, there] = await pair();
+    bob.path.break();
+    expect(await here.closed).toMatchObject({
+      code: "peer-gone",
+      message: 'Connection "pair" with "bob": "bob" lost its link and was not back within 0.1 s',
+    });
+    bob.path.mend();
+    expect(await there.closed).toMatchObject({
+      code: "peer-gone",
+      message: 'Connection "pair" with "alice": "alice" has waited too long for this end to come back',
+    });
+    // Only this Connection is over.
+    await expectTalk(await pair());
+  });
+
+  test("for want of a link is told to the peer when there is one again", async () => {
+    await using _ = await sides({ alice: { graceMs: 100 } });
+    const [here, there] = await pair();
+    alice.path.break();
+    expect(await here.closed).toMatchObject({
+      code: "link-lost",
+      message: expect.stringContaining("no link to the router for 0.1 s") as string,
+    });
+    alice.path.mend();
+    expect(await there.closed).toMatchObject({ code: "peer-gone" });
+    await expectTalk(await pair());
+  });
+
+  test("because the peer began a new life is told at once", async () => {
+    await using _ = await sides();
+    const [here] = await pair();
+    alice.path.break();
+    await alice.statuses.next("offline");
+    await using next = await startSide(realm, "bob");
+    expect(await bob.client.closed).toMatchObject({ code: "superseded" });
+    alice.path.mend();
+    expect(await here.closed).toMatchObject({
+      code: "peer-gone",
+      message: expect.stringContaining("was replaced by another client") as string,
+    });
+    await expectTalk(await pair(alice.client, next.client));
+  });
+});
+
+describe("a client without a link", () => {
+  test("lists its peers when it has one again, or is told to wait no longer", async () => {
+    await using _ = await sides();
+    alice.path.break();
+    await alice.statuses.next("offline");
+    const listing = alice.client.peers();
+    const controller = new AbortController();
+    const impatient = failureOf(alice.client.peers({ signal: controller.signal }));
+    const reason = new Error("enough");
+    controller.abort(reason);
+    expect(await impatient).toBe(reason);
+    alice.path.mend();
+    expect(await listing).toEqual(["alice", "bob"]);
+  });
+
+  test("is closed at once when it owes nothing", async () => {
+    await using _ = await sides();
+    const [here] = await pair();
+    alice.path.break();
+    await alice.statuses.next("offline");
+    const started = performance.now();
+    await alice.client.close();
+    // Well below the deadline that a client has which owes something.
+    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(await alice.client.closed).toBeUndefined();
+    expect(await here.closed).toMatchObject({ code: "closed" });
+    expect(await failureOf(alice.client.open("bob", "echo"))).toMatchObject({ code: "closed" });
+  });
+
+  test("hands over what it owes before it closes, if it gets one in time", async () => {
+    await using _ = await sides();
+    const [here, there] = await pair();
+    alice.path.break();
+    await alice.statuses.next("offline");
+    const sending = here.send("last words");
+    const closing = alice.client.close();
+    alice.path.mend();
+    expect(await there.receive()).toBe("last words");
+    await Promise.all([sending, closing]);
+    expect(await there.closed).toMatchObject({ code: "peer-gone" });
+  });
+
+  test("is over when it comes back with a secret that was revoked meanwhile", async () => {
+    await using _ = await sides();
+    await using carol = await startSide(realm, "carol");
+    const [here] = await pair(carol.client);
+    carol.path.break();
+    await carol.statuses.next("offline");
+    const url = new URL("/admin/v1/realms/default/clients/carol", realm.router.url.href.replace(/^ws/, "http"));
+    const headers = { authorization: `Bearer ${realm.router.adminToken}` };
+    expect((await fetch(url, { method: "DELETE", headers })).status).toBe(204);
+    carol.path.mend();
+    expect(await carol.client.closed).toMatchObject({ code: "unauthorized" });
+    expect(await here.closed).toMatchObject({ code: "link-lost" });
+  });
+});
+
+describe("two programs with one name", () => {
+  test("don't fight for it: the first is over for good", async () => {
+    await using _ = await sides();
+    const [here] = await pair();
+    await using second = await startSide(realm, "alice");
+    const error = await alice.client.closed;
+    expect(error).toMatchObject({ name: "LinkError", code: "superseded" });
+    expect(error?.shouldRetry()).toBe(false);
+    expect(await here.closed).toMatchObject({ code: "link-lost" });
+    await expectTalk(await pair(second.client));
+    expect([alice.path.dials, alice.statuses.all, second.statuses.all]).toEqual([1, [], []]);
+  });
+
+  test("of which the first was away don't fight either: who comes last stays", async () => {
+    await using _ = await sides();
+    alice.path.break();
+    await alice.statuses.next("offline");
+    await using second = await startSide(realm, "alice");
+    alice.path.mend();
+    await alice.statuses.next("online");
+    expect(await second.client.closed).toMatchObject({ code: "superseded" });
+    await expectTalk(await pair());
+    expect(second.path.dials).toBe(1);
+  });
+});
+
+test("a router that is killed and started again is no end for a transfer", async () => {
+  await using router = await RouterProcess.start();
+  const secrets = new Map<string, Promise<string>>();
+  const secretOf = async (name: string): Promise<string> => {
+    const secret = secrets.get(name) ?? addClient(router, name);
+    secrets.set(name, secret);
+    return await secret;
+  };
+  await using alice = await startSide({ router, secretOf }, "alice");
+  await using bob = await startSide({ router, secretOf }, "bob");
+  const [here, there] = await pair(alice.client, bob.client);
+  const bytes = randomBytes(8_000_000);
+  const sending = here.send(bytes).then(() => here.close());
+
+  let killed: Promise<void> | undefined;
+  const hash = createHash("sha256");
+  let length = 0;
+  for await (const piece of there.readable) {
+    hash.update(piece);
+    length += piece.length;
+    if (length > 1_000_000) killed ??= killAndStart(router, [alice, bob]);
+  }
+  expect([length, hash.digest("hex")]).toEqual([bytes.length, digest(bytes)]);
+  await Promise.all([killed, sending]);
+  await expectGoodEnd(there, here);
+  for (const { statuses } of [alice, bob])
+    expect(statuses.kinds).toEqual(expect.arrayContaining(["offline", "online"]));
+});
+
+async function killAndStart(router: RouterProcess, sides: readonly Side[]): Promise<void> {
+  await router.kill();
+  await router.startAgain();
+  for (const { path } of sides) path.leadTo(router.url);
+}
