@@ -12,7 +12,12 @@ export default defineConfig({
         // Pure logic: no sockets, no workerd.
         test: {
           name: "unit",
-          include: ["protocol/src/**/*.test.ts", "client/src/**/*.test.ts", "test/unit/**/*.test.ts"],
+          include: [
+            "protocol/src/**/*.test.ts",
+            "client/src/**/*.test.ts",
+            "test/unit/**/*.test.ts",
+            "test/model/**/*.test.ts",
+          ],
         },
       },
       {

@@ -96,7 +96,7 @@ export function tableOf(report: Report): string {
   const lines = aligned([["", "router", "relay", "ratio", "target"], ...rows]);
   return [
     `${on["processor"]}, ${on["cores"]} cores, ${on["system"]}, Node ${on["node"]}`,
-    `Median (min to max) of ${plan.rounds} rounds of ${plan.durationMs} ms each; window ${windowBytes} bytes`,
+    `Median (min to max) of ${plan.rounds} rounds of ${plan.durationMs} ms each; the relay's window ${windowBytes} bytes`,
     "",
     ...lines,
     "",

@@ -44,8 +44,6 @@ export const statusByCode: Readonly<Record<string, Status>> = {
   // A Connection.
   "peer-absent": statuses.peerGone,
   "peer-gone": statuses.peerGone,
-  "peer-replaced": statuses.peerGone,
-  lapsed: statuses.peerGone,
   "unknown-protocol": statuses.refused,
   rejected: statuses.refused,
   "not-allowed": statuses.refused,

@@ -94,16 +94,16 @@ export class Client implements AsyncDisposable {
   async open(peer: string, protocol: string, options: OpenOptions = {}): Promise<Connection> {
     const { metadata = {}, first, signal, timeoutMs = defaultOpenTimeoutMs } = options;
     signal?.throwIfAborted();
-    const channel = this.#session.outgoing(peer, protocol, metadata);
-    if (this.#closing !== undefined) throw channel.error("closed", "this client is closed");
-    if (this.#session.isOver) throw channel.error("link-lost", (await this.closed)?.message ?? "this client is closed");
+    const fail = (code: string, what: string): ConnectionError =>
+      new ConnectionError(code, `Cannot open "${protocol}" to "${peer}": ${what}`, { peer, protocol });
+    if (this.#closing !== undefined) throw fail("closed", "this client is closed");
+    if (this.#session.isOver) throw fail("link-lost", (await this.closed)?.message ?? "this client is closed");
     const problem = openProblem(peer, protocol, metadata);
-    if (problem !== undefined) throw channel.error("bad-open", problem);
+    if (problem !== undefined) throw fail("bad-open", problem);
     const firstProblem = first === undefined ? undefined : messageProblem(first);
     if (firstProblem !== undefined) throw firstProblem;
 
-    if (first !== undefined) channel.sendEarly(first);
-    this.#session.open(channel);
+    const channel = this.#session.open(peer, protocol, metadata, first);
     await within(channel.accepted, { timeoutMs, signal }, (what) => {
       const error =
         what === "aborted"

@@ -1,5 +1,6 @@
 import type { ControlFrame } from "@messagepasser/protocol";
-import type { Channel, Route } from "./connection/channel.ts";
+import type { Channel } from "./connection/channel.ts";
+import type { Route } from "./connection/channel-start.ts";
 import { backoffMs } from "./link/backoff.ts";
 import type { Link } from "./link/link.ts";
 import type { Clock } from "./link/platform.ts";

@@ -10,16 +10,18 @@ import {
   type RouterFrame,
 } from "@messagepasser/protocol";
 import { Budget, Kept, type KeptTotal } from "./connection/budget.ts";
-import { Channel, type ChannelStart, type Commons, type Way } from "./connection/channel.ts";
+import { Channel } from "./connection/channel.ts";
+import type { ChannelStart, Commons, Way } from "./connection/channel-start.ts";
+import type { Message } from "./connection/message.ts";
 import { LinkError, linkErrorOf } from "./errors.ts";
 import { backoffMs } from "./link/backoff.ts";
 import { Link, type LinkEvents } from "./link/link.ts";
 import type { Credentials, Platform, SocketEnd } from "./link/platform.ts";
+import { Lists } from "./lists.ts";
 import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
 import type { Status } from "./status.ts";
 import { Upkeep } from "./upkeep.ts";
-import { waiting, type Waiting } from "./waiting.ts";
 
 /** The longest pause before the router is dialled again. */
 const mostPauseMs = 30_000;
@@ -56,11 +58,6 @@ interface Opening {
   isWaiting: boolean;
 }
 
-interface List {
-  readonly cursor: string;
-  readonly wait: Waiting<Frame<"peers">>;
-}
-
 /**
  * One life of a client. Keeps a link to the router, dials again when it is lost, and takes up its channels with all peers
  * where they were. Takes the frames of the link apart and gives each to whom it belongs.
@@ -76,7 +73,12 @@ export class Session implements LinkEvents {
   readonly #welcomed = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<LinkError | undefined>();
   readonly #opening = new Map<number, Opening>();
-  readonly #lists = new Map<number, List>();
+  readonly #lists = new Lists((request, cursor) => {
+    if (this.#state !== "online") return;
+    this.#link.frame(routerAddress, { kind: "list", request, cursor });
+    // The router takes one list a batch.
+    this.#link.flush();
+  });
   /** By the peer's name. */
   readonly #ways = new Map<string, Way>();
   readonly #kept: KeptTotal = { bytes: 0 };
@@ -88,7 +90,6 @@ export class Session implements LinkEvents {
   #onlineSinceMs = 0;
   #lastError: LinkError | undefined;
   #lastConnection = 0;
-  #lastList = 0;
   #channelCount = 0;
   /** What came with opens that are neither accepted nor rejected. */
   #earlyBytes = 0;
@@ -141,28 +142,25 @@ export class Session implements LinkEvents {
     for (const peer of this.#peers) yield* peer.channels.values();
   }
 
-  /** Makes a channel for an open of ours; `open` sends it. */
-  outgoing(peer: string, protocol: string, metadata: Readonly<Record<string, string>>): Channel {
+  /** Opens a channel: at once, or as soon as there is a link. @param first a message that goes with the open. */
+  open(
+    peer: string,
+    protocol: string,
+    metadata: Readonly<Record<string, string>>,
+    first: Message | undefined,
+  ): Channel {
     const home: Home = { peer: undefined };
     const channel = this.#channel({ key: ++this.#lastConnection, peer, protocol, metadata }, home);
-    this.#opening.set(channel.key, { channel, home, attempts: 0, isWaiting: false });
+    if (first !== undefined) channel.sendEarly(first);
+    const opening = { channel, home, attempts: 0, isWaiting: false };
+    this.#opening.set(channel.key, opening);
+    if (this.#state === "online") this.#sendOpen(opening);
     return channel;
-  }
-
-  /** Sends the open of a channel that `outgoing` made, or keeps it until there is a link. */
-  open(channel: Channel): void {
-    const opening = this.#opening.get(channel.key);
-    if (opening !== undefined && this.#state === "online") this.#sendOpen(opening);
   }
 
   /** Asks the router for one page of names. */
   list(cursor: string, signal: AbortSignal | undefined): Promise<Frame<"peers">> {
-    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-    const request = ++this.#lastList;
-    const { promise, ...wait } = waiting<Frame<"peers">>(signal, () => this.#lists.delete(request));
-    this.#lists.set(request, { cursor, wait });
-    if (this.#state === "online") this.#sendList(request, cursor);
-    return promise;
+    return this.#lists.ask(cursor, signal);
   }
 
   /** Tells the router that this session is over. */
@@ -228,8 +226,7 @@ export class Session implements LinkEvents {
         break;
       }
       case "peers":
-        this.#lists.get(frame.request)?.wait.resolve(frame);
-        this.#lists.delete(frame.request);
+        this.#lists.answer(frame);
         break;
       case "mark":
         this.#commons.budget.totalBytes = frame.budget;
@@ -282,6 +279,8 @@ export class Session implements LinkEvents {
   }
 
   #dialAgain(): void {
+    // One that is still being dialled would be a second one.
+    this.#link.drop({ closeCode: 1006, reason: "dialled anew" });
     this.#cancelDial();
     this.#link = this.#dial();
   }
@@ -296,7 +295,7 @@ export class Session implements LinkEvents {
     this.#start.onStatus({ kind: "online" });
     for (const peer of this.#peers) if (peer.isSought) this.#ask(peer);
     for (const opening of this.#opening.values()) this.#sendOpen(opening);
-    for (const [request, { cursor }] of this.#lists) this.#sendList(request, cursor);
+    this.#lists.askAgain();
   }
 
   #goOffline(error: LinkError, delayMs: number): void {
@@ -331,9 +330,7 @@ export class Session implements LinkEvents {
     if (error !== undefined) this.#welcomed.reject(error);
     for (const channel of this.channels()) channel.fail(channel.error(code, what));
     for (const peer of this.#peers) peer.stopSearch();
-    const late = error ?? new LinkError("closed", "Cannot list peers: this client is closed");
-    for (const { wait } of this.#lists.values()) wait.reject(late);
-    this.#lists.clear();
+    this.#lists.fail(error ?? new LinkError("closed", "Cannot list peers: this client is closed"));
   }
 
   #sendOpen(opening: Opening): void {
@@ -348,12 +345,6 @@ export class Session implements LinkEvents {
     const { limit } = channel.receiver.position();
     const session = home.peer?.session ?? anySession;
     this.#link.frame(routerAddress, { kind: "open", connection, session, peer, protocol, limit, metadata, early });
-  }
-
-  #sendList(request: number, cursor: string): void {
-    this.#link.frame(routerAddress, { kind: "list", request, cursor });
-    // The router takes one list a batch.
-    this.#link.flush();
   }
 
   #ask({ session, name: peer }: Peer): void {

@@ -128,10 +128,12 @@ function enter(ledger: Ledger, processNumber: number, message: FromClients): voi
 /** @returns the exit status */
 async function main(options: Options): Promise<number> {
   const interruption = new AbortController();
+  let interruptedAtMs = Number.POSITIVE_INFINITY;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      // Who asks twice doesn't want to wait for anything.
-      if (interruption.signal.aborted) process.exit(1);
+      // Who asks again doesn't want to wait for anything. Not at once: npm and a terminal both pass on the same one.
+      if (Date.now() - interruptedAtMs > 1_000) process.exit(1);
+      if (!interruption.signal.aborted) interruptedAtMs = Date.now();
       interruption.abort();
     });
   }

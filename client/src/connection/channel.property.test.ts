@@ -11,7 +11,8 @@ import { describe, expect, test } from "vitest";
 import type { Clock } from "../link/platform.ts";
 import { Upkeep } from "../upkeep.ts";
 import { Budget, Kept } from "./budget.ts";
-import { Channel, type ChannelStart, type Route } from "./channel.ts";
+import { Channel } from "./channel.ts";
+import type { ChannelStart, Route } from "./channel-start.ts";
 import type { Message } from "./message.ts";
 
 /** Two channels and the frames on their way: nothing is delivered until the schedule says so. */

@@ -1,9 +1,10 @@
-import { dataFlags, openerBit, type PeerFrame } from "@messagepasser/protocol";
+import { type ControlFrame, dataFlags, limits, openerBit, type PeerFrame } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import type { Clock } from "../link/platform.ts";
 import { Upkeep } from "../upkeep.ts";
 import { Budget, Kept } from "./budget.ts";
-import { Channel, type ChannelStart, type Route } from "./channel.ts";
+import { Channel } from "./channel.ts";
+import type { ChannelStart, Route } from "./channel-start.ts";
 
 const clock: Clock = { now: () => 0, after: () => () => undefined, random: () => 0 };
 
@@ -104,6 +105,19 @@ describe("a channel", () => {
     await expect(stuck).rejects.toThrow("enough");
     await ending;
     expect(written).toEqual(["data", "fin"]);
+  });
+
+  test("tells of credit that it gives on a new route before the other end's position has come", async () => {
+    const { channel } = opened();
+    const frames: ControlFrame[] = [];
+    channel.receive(data(new Uint8Array(limits.maxPayloadBytes), 0, 0));
+    channel.receive(data(new Uint8Array(limits.maxPayloadBytes), dataFlags.last));
+    channel.bind({ ...routeTo([]), frame: (frame) => void frames.push(frame) });
+    const [first, second] = [channel.receiver.receivePiece(), channel.receiver.receivePiece()];
+    expect([(await first)?.length, (await second)?.length]).toEqual([limits.maxPayloadBytes, limits.maxPayloadBytes]);
+    const { limit } = channel.receiver.position();
+    expect(frames.map(({ kind }) => kind)).toEqual(["position", "credit"]);
+    expect(frames.at(-1)).toMatchObject({ limit });
   });
 
   test.each(["data", "credit", "fin", "stop"] as const)("is reset by a %s before the other end's position", (kind) => {

@@ -10,55 +10,13 @@ import {
 } from "@messagepasser/protocol";
 import { connectionCode, ConnectionError } from "../errors.ts";
 import type { Turn } from "../link/turns.ts";
-import type { Clock } from "../link/platform.ts";
-import type { Tended, Upkeep } from "../upkeep.ts";
-import type { Budget, Kept } from "./budget.ts";
+import type { Tended } from "../upkeep.ts";
+import type { ChannelStart, Commons, Route } from "./channel-start.ts";
 import type { Message } from "./message.ts";
 import { type MessageTooLarge, Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
 import { Violation } from "./violation.ts";
-import type { RoundTrip } from "./window.ts";
-
-/** Where a channel's frames go: the other end's address on the link. */
-export interface Route {
-  /** Whether the link takes no more data for now. */
-  readonly isFull: boolean;
-  frame(frame: ControlFrame): void;
-  /** The parameters are those of `BatchWriter.data`, without the address. */
-  data(connection: number, flags: number, offset: number, previousSegment: number, payload: Uint8Array): number;
-  /** Calls `takeTurn` when the link takes data, in turn with others, until it returns false. */
-  requestTurn(turn: Turn): void;
-}
-
-/** What all channels of a client share. */
-export interface Commons {
-  readonly clock: Clock;
-  readonly budget: Budget;
-  readonly upkeep: Upkeep;
-}
-
-/** What all channels with one peer share. */
-export interface Way {
-  readonly roundTrip: RoundTrip;
-  readonly kept: Kept;
-}
-
-/** What a channel is made with. */
-export interface ChannelStart {
-  /** The id as it stands in frames from the other end: with `openerBit` where that end opened. */
-  readonly key: number;
-  /** The other end's name. */
-  readonly peer: string;
-  readonly protocol: string;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly maxMessageBytes: number;
-  readonly commons: Commons;
-  readonly way: Way;
-  /** Sends the open again: the other end may not have got it. */
-  readonly reopen: (channel: Channel) => void;
-  /** Both ends know that the Connection is over: no frame for it makes a difference any more. Comes exactly once. */
-  readonly onForgotten: (channel: Channel) => void;
-}
+import { sentence, shortened } from "./words.ts";
 
 /**
  * One end of a Connection: its handshake, its two halves and its end. It outlives links: between two links it has no
@@ -145,7 +103,8 @@ export class Channel implements Turn, Tended {
     this.receiver = new Receiver(
       {
         credit: (received, limit) => {
-          if (this.#isInStep && this.#state === "open") this.#write({ kind: "credit", connection, received, limit });
+          // Also before the other end's position has come: this end's has gone, and knows nothing of this.
+          if (this.#state === "open") this.#write({ kind: "credit", connection, received, limit });
         },
         unfit: (error) => {
           this.#fault(error);
@@ -471,40 +430,3 @@ export class Channel implements Turn, Tended {
 const allowedBeforePosition: ReadonlySet<PeerFrame["kind"]> = new Set(["position", "reject", "reset", "over"]);
 /** What an opener may say before its open is accepted. */
 const allowedWhilePending: ReadonlySet<PeerFrame["kind"]> = new Set(["data", "fin", "reset", "over"]);
-
-/** What a code from the other end means, for people. Its reason is quoted, since it is somebody else's text. */
-function sentence(peer: string, code: number, reason: string): string {
-  const quoted = reason === "" ? "" : `: ${JSON.stringify(reason)}`;
-  switch (code) {
-    case errorCodes.unknownProtocol:
-      return `"${peer}" does not handle this protocol`;
-    case errorCodes.rejected:
-      return `"${peer}" refused it${quoted}`;
-    case errorCodes.handlerFailed:
-      return `the handler at "${peer}" failed`;
-    case errorCodes.aborted:
-      return `"${peer}" aborted it${quoted}`;
-    case errorCodes.openTimedOut:
-      return `"${peer}" waited too long for the answer to its open`;
-    case errorCodes.busy:
-      return `"${peer}" can't take it now${quoted}`;
-    case errorCodes.tooManyConnections:
-      return `"${peer}" takes no more Connections${quoted}`;
-    case errorCodes.lapsed:
-      return `"${peer}" has waited too long for this end to come back`;
-    case errorCodes.messageTooLarge:
-      return `"${peer}" takes no message of that size${quoted}`;
-    case errorCodes.violation:
-      return `"${peer}" says that this end broke the protocol${quoted}`;
-    default:
-      return `"${peer}" ended it with code ${code}${quoted}`;
-  }
-}
-
-/** A reason that fits into a frame. A character is at most 3 bytes for each of its UTF-16 units. */
-function shortened(reason: string): string {
-  return reason
-    .toWellFormed()
-    .slice(0, Math.floor(limits.maxReasonBytes / 3))
-    .toWellFormed();
-}
