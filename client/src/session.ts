@@ -440,7 +440,12 @@ export class Session implements LinkEvents {
 
   #route({ connection, address, session }: Frame<"routed">): void {
     const opening = this.#opening.get(connection);
-    if (opening === undefined) throw new ProtocolError(`Connection ${connection} was routed, but not opened`, 0);
+    if (opening === undefined) {
+      if (connection > this.#lastConnection)
+        throw new ProtocolError(`Connection ${connection} was routed, but not opened`, 0);
+      // It ended by what the peer said of the same open on its way before.
+      return;
+    }
     const { channel, home } = opening;
     this.#opening.delete(connection);
     const peer = this.#bind(address, channel.peer, session);

@@ -113,12 +113,13 @@ export class Progress implements Disposable {
     const nowMs = Date.now();
     const rate = ((messages - this.#last.messages) * 1_000) / Math.max(1, nowMs - this.#last.atMs);
     this.#last = { messages, atMs: nowMs };
+    // A narrow terminal cuts the end off: what matters most comes first.
     const parts = [
       `${Math.round((nowMs - this.#epochMs) / 1_000)} s, ${this.#phase}`,
       `${this.#injector.count} faults`,
+      `lost ${lost}, duplicated ${duplicated}, reordered ${reordered}, stuck ${stuck}`,
       `${messages} messages (${Math.round(rate)}/s), ${Math.round(bytes / 1e6)} MB`,
       `${this.#ledger.wholeStreams} streams done, ${open} ends open, ${reopened} reopened, ${resumed} resumed`,
-      `lost ${lost}, duplicated ${duplicated}, reordered ${reordered}, stuck ${stuck}`,
     ];
     const line = parts.join(" · ");
     if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${line.slice(0, process.stderr.columns - 1)}`);

@@ -1,0 +1,120 @@
+import { limits } from "@messagepasser/protocol";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { WindowTuner } from "./window.ts";
+
+interface Path {
+  readonly roundTripMs: number;
+  /** How much the path carries. */
+  readonly bytesPerMs: number;
+  /** How much the reader takes, where that is less. */
+  readonly readerBytesPerMs?: number;
+}
+
+interface Outcome {
+  readonly windowBytes: number;
+  /** The most that it was on the way there. */
+  readonly mostBytes: number;
+  /** In the last tenth of the time. */
+  readonly bytesPerMs: number;
+  readonly measuredMs: number;
+}
+
+/** A sender that always has something, and a receiver that grants as `Receiver` does, in small steps of time. */
+function simulate({ roundTripMs, bytesPerMs, readerBytesPerMs = Infinity }: Path, rounds: number): Outcome {
+  const stepMs = Math.min(roundTripMs / 20, 1);
+  const steps = Math.ceil((rounds * roundTripMs) / stepMs);
+  const wayInSteps = 10 * Math.ceil(roundTripMs / (20 * stepMs));
+  let nowMs = 0;
+  const roundTrip = { ms: Infinity };
+  const tuner = new WindowTuner(() => nowMs, roundTrip);
+  let [sent, received, taken, allowed] = [0, 0, 0, 0];
+  let limit = tuner.windowBytes;
+  let [takenBefore, mostBytes] = [0, 0];
+  // What leaves in each step gets there so many steps later: bytes one way, limits the other.
+  const bytesOnWay = new Array<number>(wayInSteps).fill(0);
+  const limitsOnWay = new Array<number>(wayInSteps).fill(limit);
+
+  for (let step = 0; step < steps; step++) {
+    nowMs = step * stepMs;
+    const at = step % wayInSteps;
+    received += bytesOnWay[at] ?? 0;
+    allowed = Math.max(allowed, limitsOnWay[at] ?? 0);
+    if (received > tuner.probeLimit) tuner.passed();
+    taken += Math.min(received - taken, readerBytesPerMs * stepMs);
+    if (taken + tuner.windowBytes - limit >= tuner.windowBytes / 2) {
+      tuner.update(taken, limit);
+      limit = Math.max(limit, taken + tuner.windowBytes);
+    }
+    const sending = Math.min(allowed - sent, bytesPerMs * stepMs);
+    sent += sending;
+    bytesOnWay[at] = sending;
+    limitsOnWay[at] = limit;
+    mostBytes = Math.max(mostBytes, tuner.windowBytes);
+    if (step === Math.floor(steps * 0.9)) takenBefore = taken;
+  }
+  const lastMs = stepMs * (steps - 1 - Math.floor(steps * 0.9));
+  return {
+    windowBytes: tuner.windowBytes,
+    mostBytes,
+    bytesPerMs: (taken - takenBefore) / lastMs,
+    measuredMs: roundTrip.ms,
+  };
+}
+
+describe("a window", () => {
+  test("grows until it fills a long, fast path: 100 ms and 100 MB/s", () => {
+    const path = { roundTripMs: 100, bytesPerMs: 100_000 };
+    const { windowBytes, bytesPerMs, measuredMs } = simulate(path, 100);
+    expect(windowBytes).toBeGreaterThan(path.roundTripMs * path.bytesPerMs);
+    expect(bytesPerMs).toBeGreaterThan(0.95 * path.bytesPerMs);
+    expect(measuredMs).toBeGreaterThanOrEqual(100);
+    expect(measuredMs).toBeLessThan(110);
+  });
+
+  test("stays small where the way is short: 0.3 ms and 200 MB/s", () => {
+    const path = { roundTripMs: 0.3, bytesPerMs: 200_000 };
+    const { mostBytes, bytesPerMs } = simulate(path, 10_000);
+    expect(mostBytes).toBeLessThan(1_048_576);
+    expect(bytesPerMs).toBeGreaterThan(0.95 * path.bytesPerMs);
+  });
+
+  test("doesn't grow for a reader that is slow: 1 MB/s at the end of a fast path", () => {
+    const { mostBytes } = simulate({ roundTripMs: 100, bytesPerMs: 100_000, readerBytesPerMs: 1_000 }, 200);
+    expect(mostBytes).toBe(limits.firstWindowBytes);
+  });
+
+  test("never has more than twice what arrives in two round trips and the slack, and never more than the most", () => {
+    const path = fc.record({
+      roundTripMs: fc.double({ min: 0.2, max: 300, noNaN: true }),
+      bytesPerMs: fc.integer({ min: 10, max: 300_000 }),
+      readerBytesPerMs: fc.integer({ min: 10, max: 300_000 }),
+    });
+    fc.assert(
+      fc.property(path, (each) => {
+        const { mostBytes, measuredMs } = simulate(each, 100);
+        const rate = Math.min(each.bytesPerMs, each.readerBytesPerMs);
+        const slackMs = 4;
+        // Where the sender never waits for credit, a round trip can't be told from the time that the window lasts.
+        const needed = rate * (2 * Math.min(measuredMs, limits.firstWindowBytes / rate + each.roundTripMs) + slackMs);
+        expect(mostBytes).toBeLessThanOrEqual(Math.max(limits.firstWindowBytes, 2 * needed));
+        expect(mostBytes).toBeLessThanOrEqual(limits.maxWindowBytes);
+        // Nothing is ever measured as faster than it is.
+        expect(measuredMs).toBeGreaterThanOrEqual(each.roundTripMs * 0.999);
+      }),
+    );
+  });
+
+  test("lets a fast reader have what the path carries, up to the largest window in a round trip", () => {
+    const path = fc.record({
+      roundTripMs: fc.double({ min: 1, max: 200, noNaN: true }),
+      bytesPerMs: fc.integer({ min: 100, max: 200_000 }),
+    });
+    fc.assert(
+      fc.property(path, (each) => {
+        const possible = Math.min(each.bytesPerMs, limits.maxWindowBytes / each.roundTripMs / 2);
+        expect(simulate(each, 200).bytesPerMs).toBeGreaterThan(0.9 * possible);
+      }),
+    );
+  });
+});

@@ -1,0 +1,68 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Turn, Turns } from "./turns.ts";
+
+/** Somebody with so many frames to send, who notes when it was their turn. */
+function sender(name: number, frames: number, log: number[]): Turn {
+  let left = frames;
+  return {
+    takeTurn: () => {
+      log.push(name);
+      return --left > 0;
+    },
+  };
+}
+
+/** How much fits before the link is full, each time that it is served. */
+const rounds = fc.array(fc.nat(12), { maxLength: 30 });
+const needs = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 8 });
+
+describe("those who have data to send", () => {
+  test("write one after the other, each as often as they need, and no more than fits", () => {
+    fc.assert(
+      fc.property(needs, rounds, (frames, capacities) => {
+        const turns = new Turns();
+        const log: number[] = [];
+        for (const [name, count] of frames.entries()) turns.add(sender(name, count, log));
+        // Where all have come at the start, nobody has two turns more than another who still has something.
+        const order: number[] = [];
+        for (let round = 0; round < 9; round++) {
+          for (const [name, count] of frames.entries()) if (round < count) order.push(name);
+        }
+        for (const capacity of [...capacities, order.length]) {
+          const before = log.length;
+          turns.serve(() => log.length - before === capacity);
+          expect(log.length - before).toBe(Math.min(capacity, order.length - before));
+          expect(log).toEqual(order.slice(0, log.length));
+          expect(turns.isEmpty).toBe(log.length === order.length);
+        }
+      }),
+    );
+  });
+
+  test("get their turn within one round of all others, also when they come late", () => {
+    fc.assert(
+      fc.property(needs, fc.nat(40), (frames, latecomer) => {
+        const turns = new Turns();
+        const log: number[] = [];
+        for (const [name, count] of frames.entries()) turns.add(sender(name, count * 10, log));
+        turns.serve(() => log.length >= latecomer);
+        const waiting = frames.filter((count, name) => log.filter((each) => each === name).length < count * 10);
+        turns.add(sender(-1, 1, log));
+        const before = log.length;
+        turns.serve(() => log.includes(-1));
+        expect(log.length - before).toBe(waiting.length + 1);
+      }),
+    );
+  });
+
+  test("write nothing while the link is full, and are not forgotten", () => {
+    const turns = new Turns();
+    const log: number[] = [];
+    turns.add(sender(1, 2, log));
+    turns.serve(() => true);
+    expect([log, turns.isEmpty]).toEqual([[], false]);
+    turns.serve(() => false);
+    expect([log, turns.isEmpty]).toEqual([[1, 1], true]);
+  });
+});
