@@ -61,11 +61,48 @@ describe("a budget", () => {
   });
 });
 
-test.each([
-  [limits.maxUnacknowledgedBytes - 1, false],
-  [limits.maxUnacknowledgedBytes, true],
-])("with %i bytes kept, nothing more is sent: %s", (keptBytes, isFull) => {
-  const kept = new Kept();
-  kept.bytes = keptBytes;
-  expect(kept.isFull).toBe(isFull);
+describe("what is kept", () => {
+  const frameBytes = limits.maxPayloadBytes + limits.frameCostBytes;
+
+  /** Keeps frames for a peer until it may not. */
+  function fill(kept: Kept): number {
+    let bytes = 0;
+    for (; !kept.isFull; bytes += frameBytes) kept.add(frameBytes);
+    return bytes;
+  }
+
+  test("for peers that acknowledge nothing is half of what is left for each, and something for all", () => {
+    const total = { bytes: 0 };
+    for (let peer = 0, leftBytes = limits.maxUnacknowledgedBytes; peer < 100; peer++) {
+      const bytes = fill(new Kept(total));
+      // To the frame that goes past it.
+      expect(bytes).toBeGreaterThanOrEqual(Math.max(leftBytes / 2, frameBytes));
+      expect(bytes).toBeLessThan(Math.max(leftBytes / 2, 0) + 2 * frameBytes);
+      leftBytes -= bytes;
+    }
+    expect(total.bytes).toBeLessThan(limits.maxUnacknowledgedBytes + 100 * frameBytes);
+  });
+
+  test("is counted for each and for all, whoever acknowledges what, and holds up nobody who has nothing under way", () => {
+    const step = fc.record({ peer: fc.nat(4), bytes: fc.nat(8_000_000), isSent: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
+        const total = { bytes: 0 };
+        const peers = Array.from({ length: 5 }, () => ({ kept: new Kept(total), bytes: 0 }));
+        for (const { peer: at, bytes, isSent } of steps) {
+          const peer = peers[at];
+          if (peer === undefined || (isSent && peer.kept.isFull)) continue;
+          const change = isSent ? bytes : -Math.min(bytes, peer.bytes);
+          peer.kept.add(change);
+          peer.bytes += change;
+          const sum = peers.reduce((bytesSoFar, each) => bytesSoFar + each.bytes, 0);
+          expect(total.bytes).toBe(sum);
+          for (const each of peers) {
+            const mayKeep = each.bytes === 0 || sum + each.bytes < limits.maxUnacknowledgedBytes;
+            expect(each.kept.isFull).toBe(!mayKeep);
+          }
+        }
+      }),
+    );
+  });
 });

@@ -1,0 +1,474 @@
+import { randomBytes } from "node:crypto";
+import {
+  anySession,
+  type ControlFrame,
+  dataFlags,
+  errorCodes,
+  goneReasons,
+  limits,
+  openerBit,
+  routerAddress,
+} from "@messagepasser/protocol";
+import type { Client, Connection } from "messagepasser";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { RawLink } from "./raw-link.ts";
+import { type Realm, startRealm } from "./realm.ts";
+import { startSide } from "./side.ts";
+
+// A client that breaks the rules by which Connections are taken up again and are held back, against one that doesn't;
+// and a bystander, whose Connection must go on through all of it.
+
+let realm: Realm;
+let alice: Client;
+let bob: Client;
+let bystander: Connection;
+
+beforeAll(async () => {
+  realm = await startRealm();
+  [alice, bob] = await Promise.all([realm.connect("alice"), realm.connect("bob")]);
+  bob.handle("echo", async (connection) => {
+    for await (const message of connection) await connection.send(message);
+  });
+  bystander = await alice.open("bob", "echo");
+});
+
+afterEach(async () => {
+  await expectBystander();
+});
+
+afterAll(async () => {
+  await Promise.all([alice.close(), bob.close()]);
+  await realm[Symbol.asyncDispose]();
+});
+
+/** The bystander's Connection carries messages, and nobody else's. */
+async function expectBystander(): Promise<void> {
+  const message = randomBytes(8).toString("hex");
+  await bystander.send(message);
+  expect(await bystander.receive()).toBe(message);
+}
+
+const newSession = (): string => randomBytes(16).toString("hex");
+
+function open(peer: string, protocol: string, connection = 1): Extract<ControlFrame, { kind: "open" }> {
+  return {
+    kind: "open",
+    connection,
+    session: anySession,
+    peer,
+    protocol,
+    limit: 0,
+    metadata: {},
+    early: new Uint8Array(),
+  };
+}
+
+/** The session of a client, which it tells everybody who talks with it. */
+async function sessionOf(name: string): Promise<string> {
+  await using mallory = await RawLink.connect(realm, "mallory");
+  mallory.frame(routerAddress, open(name, "anything"));
+  return (await mallory.hear("routed")).session;
+}
+
+/** A Connection of alice's that mallory has accepted. */
+async function withMallory(
+  limit: number,
+  session?: string,
+): Promise<{ mallory: RawLink; here: Connection; address: number; connection: number; alicesSession: string }> {
+  const mallory = await RawLink.connect(realm, "mallory", session === undefined ? {} : { session });
+  const opening = alice.open("mallory", "x");
+  const { address, connection, session: alicesSession } = await mallory.hear("incoming");
+  mallory.frame(address, { kind: "position", connection, received: 0, limit });
+  return { mallory, here: await opening, address, connection, alicesSession };
+}
+
+const limit = 10_000;
+
+/** The same, after mallory was away. It was sent three frames of 100 bytes, of which it has acknowledged one. */
+async function withMalloryBack(): Promise<{ mallory: RawLink; here: Connection; address: number; connection: number }> {
+  const session = newSession();
+  const { mallory: first, here, ...before } = await withMallory(limit, session);
+  const { connection, alicesSession } = before;
+  for (let count = 0; count < 3; count++) {
+    await here.send(new Uint8Array(100 - limits.frameCostBytes));
+    await first.hear("data");
+  }
+  first.frame(before.address, { kind: "credit", connection, received: 100, limit });
+  // The router has passed it on, or it would be lost with the link.
+  await first.hearAll();
+  const mallory = await RawLink.connect(realm, "mallory", { session });
+  mallory.frame(routerAddress, { kind: "resume", session: alicesSession, peer: "alice" });
+  const { address } = await mallory.hear("paired");
+  expect(await mallory.hear("position")).toMatchObject({ connection: openerBit + connection, received: 0 });
+  return { mallory, here, address, connection };
+}
+
+describe("with another client's session, which is no secret, somebody", () => {
+  test("can't resume what isn't the peer's to resume", async () => {
+    const [alices, bobs] = [await sessionOf("alice"), await sessionOf("bob")];
+    await using mallory = await RawLink.connect(realm, "mallory", { session: newSession() });
+    const resume = async (session: string, peer: string): Promise<unknown> => {
+      mallory.frame(routerAddress, { kind: "resume", session, peer });
+      return await mallory.hear("absent", "paired");
+    };
+    const superseded = { kind: "absent", reason: goneReasons.superseded };
+    expect(await resume(alices, "bob")).toMatchObject({ ...superseded, session: alices });
+    expect(await resume(newSession(), "bob")).toMatchObject(superseded);
+    expect(await resume(bobs, "nobody")).toMatchObject({ kind: "absent", reason: goneReasons.lost, session: bobs });
+    expect(await resume(bobs, "a:b")).toMatchObject({ kind: "absent", reason: goneReasons.lost });
+    // With the right one the two are paired; there is only nothing for mallory to take up.
+    const { address } = (await resume(bobs, "bob")) as { address: number };
+    for (const connection of [1, openerBit + 1]) {
+      mallory.frame(address, { kind: "position", connection, received: 0, limit: limits.maxOffset });
+      expect(await mallory.hear("over", "data", "position")).toMatchObject({ kind: "over" });
+    }
+  });
+
+  test.each(["resume", "open"] as const)("gets none of that client's Connections by %s", async (way) => {
+    const [alices, bobs] = [await sessionOf("alice"), await sessionOf("bob")];
+    await using mallory = await RawLink.connect(realm, "mallory", { session: alices });
+    const frame = way === "open" ? open("bob", "echo", 99) : ({ kind: "resume", session: bobs, peer: "bob" } as const);
+    mallory.frame(routerAddress, frame);
+    const { address } = await mallory.hear("routed", "paired");
+    // As if alice said it on the bystander's Connection.
+    mallory.data(address, openerBit + 1, 0, dataFlags.last, new Uint8Array([7]));
+    mallory.frame(address, { kind: "reset", connection: openerBit + 1, code: errorCodes.aborted, reason: "" });
+    await expectBystander();
+    // What bob had to say to mallory had come before what it said to alice.
+    const heard = await mallory.hearAll();
+    expect(heard.filter((frame) => "connection" in frame && frame.connection === 1 && frame.kind !== "over")).toEqual(
+      [],
+    );
+    expect(heard.filter(({ kind }) => kind === "data")).toEqual([]);
+  });
+
+  test("gets none of them while that client is away either", async () => {
+    await using carol = await startSide(realm, "carol");
+    const connection = await carol.client.open("bob", "echo");
+    const [carols, bobs] = [await sessionOf("carol"), await sessionOf("bob")];
+    carol.path.break();
+    await carol.statuses.next("offline");
+    await using mallory = await RawLink.connect(realm, "mallory", { session: carols });
+    mallory.frame(routerAddress, { kind: "resume", session: bobs, peer: "bob" });
+    await mallory.hear("paired");
+    carol.path.mend();
+    await carol.statuses.next("resumed");
+    await connection.send("still mine");
+    expect(await connection.receive()).toBe("still mine");
+    const heard = await mallory.hearAll();
+    expect(heard.filter(({ kind }) => kind === "position" || kind === "data")).toEqual([]);
+  });
+});
+
+describe("a peer that is back", () => {
+  type Rule = readonly [what: string, frames: (connection: number) => readonly ControlFrame[], reason: string];
+  const position = { kind: "position", received: 100, limit } as const;
+  const credit = { kind: "credit", received: 100, limit } as const;
+  const window = limits.firstWindowBytes;
+
+  test.each<Rule>([
+    [
+      "a position in the future",
+      (connection) => [{ ...position, connection, received: 400 }],
+      "400 acknowledged, between 100 and 300,",
+    ],
+    [
+      "a position that it had acknowledged before",
+      (connection) => [{ ...position, connection, received: 0 }],
+      "0 acknowledged, between 100 and 300,",
+    ],
+    [
+      "a position inside a frame",
+      (connection) => [{ ...position, connection, received: 150 }],
+      "150 acknowledged, between 100 and 300,",
+    ],
+    [
+      "a limit below what it was sent",
+      (connection) => [{ ...position, connection, limit: 299 }],
+      "A limit of 299, after 300 were sent,",
+    ],
+    [
+      "a second position",
+      (connection) => [
+        { ...position, connection },
+        { ...position, connection, received: 200 },
+      ],
+      "A second position",
+    ],
+    ["credit before its position", (connection) => [{ ...credit, connection }], 'Frame "credit" before the position'],
+    [
+      "a FIN before its position",
+      (connection) => [{ kind: "fin", connection, offset: 0 }],
+      'Frame "fin" before the position',
+    ],
+    ["a stop before its position", (connection) => [{ kind: "stop", connection }], 'Frame "stop" before the position'],
+    [
+      "credit with a limit that falls",
+      (connection) => [
+        { ...position, connection },
+        { ...credit, connection, limit: limit - 1 },
+      ],
+      "A limit of 9999, after one of 10000,",
+    ],
+    [
+      "credit for less than before",
+      (connection) => [
+        { ...position, connection, received: 200 },
+        { ...credit, connection },
+      ],
+      "100 acknowledged, between 200 and 300,",
+    ],
+    [
+      "credit for what was never sent",
+      (connection) => [
+        { ...position, connection },
+        { ...credit, connection, received: 316 },
+      ],
+      "316 acknowledged, between 100 and 300,",
+    ],
+    [
+      "a yield of more than it was granted",
+      (connection) => [
+        { ...position, connection },
+        { kind: "yield", connection, from: window, limit: window + 1 },
+      ],
+      `A yield from ${window} to ${window + 1}`,
+    ],
+  ])("and sends %s loses the Connection, and hears which rule it broke", async (_, frames, reason) => {
+    const { mallory, here, address, connection } = await withMalloryBack();
+    await using __ = mallory;
+    mallory.frames(address, ...frames(connection));
+    expect(await mallory.hear("reset")).toMatchObject({ code: errorCodes.violation, reason });
+    expect(await here.closed).toMatchObject({ code: "violation", peer: "mallory" });
+  });
+
+  test.each<readonly [string, (connection: number) => ControlFrame]>([
+    ["position", (connection) => ({ ...position, connection, received: 2 ** 53 })],
+    ["credit", (connection) => ({ ...credit, connection, limit: 2 ** 63 })],
+  ])(
+    "and sends a %s past what numbers can hold loses all its Connections, as for any malformed frame",
+    async (_, frame) => {
+      const { mallory, here, address, connection } = await withMalloryBack();
+      await using __ = mallory;
+      mallory.frame(address, frame(connection));
+      expect(await here.closed).toMatchObject({
+        code: "violation",
+        message: expect.stringContaining("malformed frames came") as string,
+      });
+    },
+  );
+
+  test("and yields what was raised or taken back meanwhile is not heeded", async () => {
+    const { mallory, here, address, connection } = await withMalloryBack();
+    await using __ = mallory;
+    mallory.frames(
+      address,
+      { ...position, connection, received: 300 },
+      { kind: "yield", connection, from: window - 1, limit: 0 },
+      { kind: "yield", connection, from: limits.maxOffset, limit: limits.maxOffset },
+    );
+    mallory.data(address, connection, 0, dataFlags.text | dataFlags.last, Buffer.from("no harm"));
+    expect(await here.receive()).toBe("no harm");
+    here.abort();
+  });
+
+  test("gets what it lacks, and no more", async () => {
+    const { mallory, here, address, connection } = await withMalloryBack();
+    await using __ = mallory;
+    mallory.frame(address, { ...position, connection, received: 200 });
+    const data = await mallory.hear("data");
+    expect([data.offset, data.payload.length]).toEqual([200, 84]);
+    await here.send("new");
+    expect(Buffer.from((await mallory.hear("data")).payload).toString()).toBe("new");
+    here.abort();
+  });
+
+  test("isn't heard on its link of before, nor at the address of before", async () => {
+    const session = newSession();
+    const { mallory: first, here, address, connection, alicesSession } = await withMallory(limit, session);
+    await using mallory = await RawLink.connect(realm, "mallory", { session });
+    const reset = { kind: "reset", connection, code: errorCodes.aborted, reason: "" } as const;
+    // ws still has it open, as its close takes a while to come.
+    first.frame(address, reset);
+    mallory.frame(address, reset);
+    expect(await mallory.hear("gone")).toMatchObject({ address, reason: goneReasons.lost });
+    mallory.frame(routerAddress, { kind: "resume", session: alicesSession, peer: "alice" });
+    const again = await mallory.hear("paired");
+    mallory.frame(again.address, { ...position, connection, received: 0 });
+    await here.send("still open");
+    await mallory.hear("data");
+    here.abort();
+  });
+});
+
+describe("a Connection that is over", () => {
+  test.each<readonly [string, (connection: number) => ControlFrame]>([
+    ["a reset", (connection) => ({ kind: "reset", connection, code: errorCodes.aborted, reason: "" })],
+    ["an over", (connection) => ({ kind: "over", connection })],
+  ])("by %s stays over, whatever comes for it", async (_, last) => {
+    const { mallory, here, address, connection } = await withMallory(limit);
+    await using __ = mallory;
+    mallory.frame(address, last(connection));
+    expect(await here.closed).toMatchObject({ peer: "mallory" });
+    if (last(connection).kind === "reset") await mallory.hear("over");
+    for (const frame of [
+      { kind: "position", connection, received: 0, limit },
+      { kind: "credit", connection, received: 0, limit },
+      { kind: "fin", connection, offset: 0 },
+      { kind: "stop", connection },
+      { kind: "yield", connection, from: limit, limit },
+      { kind: "reject", connection, code: errorCodes.rejected, reason: "" },
+      last(connection),
+    ] as const) {
+      mallory.frame(address, frame);
+      if (frame.kind === "over") continue;
+      const answer = await mallory.hear("over", "position", "reset", "credit");
+      expect(answer).toMatchObject({ kind: "over", connection: openerBit + connection });
+    }
+    expect(await mallory.hearAll()).toEqual([]);
+  });
+
+  test("here, but whose end the peer never owns up to, is answered once for each time", async () => {
+    const { mallory, here, address, connection } = await withMallory(limit);
+    await using __ = mallory;
+    here.abort("enough");
+    expect(await mallory.hear("reset")).toMatchObject({ code: errorCodes.aborted, reason: "enough" });
+    for (let count = 0; count < 100; count++) {
+      mallory.data(address, connection, 0, dataFlags.last, new Uint8Array(10));
+      mallory.frame(address, { kind: "credit", connection, received: 1, limit: 0 });
+    }
+    await expectBystander();
+    // Its end was told. It is told again on a new link, and not for each frame that comes too late.
+    expect(await mallory.hearAll()).toEqual([]);
+    mallory.frame(address, { kind: "reset", connection, code: errorCodes.aborted, reason: "" });
+    await mallory.hear("over");
+  });
+
+  test("or never was is answered once in a segment, however many frames there are for it", async () => {
+    const { mallory, here, address } = await withMallory(limit);
+    await using _ = mallory;
+    const frames = Array.from({ length: 1_000 }, () => ({ kind: "fin", connection: 77, offset: 0 }) as const);
+    mallory.frames(address, ...frames);
+    await mallory.hear("over");
+    await expectBystander();
+    expect(await mallory.hearAll()).toEqual([]);
+    here.abort();
+  });
+
+  test("can't be opened again by its position", async () => {
+    await using mallory = await RawLink.connect(realm, "mallory");
+    let handled = 0;
+    bob.handle("counted", () => void handled++);
+    mallory.frame(routerAddress, open("bob", "counted"));
+    const { from: address } = await mallory.hear("position");
+    mallory.frame(address, { kind: "reset", connection: openerBit + 1, code: errorCodes.aborted, reason: "" });
+    await mallory.hear("over");
+    mallory.frame(address, { kind: "position", connection: openerBit + 1, received: 0, limit });
+    await mallory.hear("over");
+    expect(handled).toBe(1);
+  });
+});
+
+describe("a peer that opens", () => {
+  test("and says where it stands before it was accepted loses the Connection", async () => {
+    await using mallory = await RawLink.connect(realm, "mallory");
+    const ended = new Promise((resolve) => {
+      bob.handle("slow", async (connection) => {
+        resolve(await connection.closed);
+      });
+    });
+    mallory.frame(routerAddress, open("bob", "slow"));
+    const { address } = await mallory.hear("routed");
+    mallory.frame(address, { kind: "position", connection: openerBit + 1, received: 0, limit });
+    expect(await mallory.hear("reset")).toMatchObject({ code: errorCodes.violation });
+    expect(await ended).toMatchObject({ code: "violation" });
+  });
+
+  test("100,000 times is refused by the router past its rate, and by the peer past what may wait", async () => {
+    await using mallory = await RawLink.connect(realm, "mallory");
+    let handled = 0;
+    bob.handle("slow", async (connection) => {
+      handled++;
+      await connection.closed;
+    });
+    const count = 100_000;
+    mallory.frames(routerAddress, ...Array.from({ length: count }, (_, at) => open("bob", "slow", at + 1)));
+    await expectBystander();
+    const refused = new Map<number, number>();
+    let routed = 0;
+    for (let answers = 0; answers < count; answers++) {
+      const answer = await mallory.hear("routed", "refused");
+      if (answer.kind === "routed") routed++;
+      else refused.set(answer.code, (refused.get(answer.code) ?? 0) + 1);
+    }
+    // What may be opened at once, and what the rate gave while this took its time.
+    expect(routed).toBeGreaterThanOrEqual(limits.maxOpensAtOnce);
+    expect([...refused]).toEqual([[errorCodes.busy, count - routed]]);
+    await expectBystander();
+    expect(handled).toBe(limits.maxPendingOpens);
+  });
+
+  test("and resumes without end is held back, and hears nothing new", async () => {
+    const bobs = await sessionOf("bob");
+    await using mallory = await RawLink.connect(realm, "mallory", { session: newSession() });
+    const resume = { kind: "resume", session: bobs, peer: "bob" } as const;
+    const count = 2 * limits.maxOpensAtOnce;
+    mallory.frames(routerAddress, ...Array.from({ length: count }, () => resume));
+    const answers = { paired: 0, absent: 0 };
+    while (answers.paired + answers.absent < count) answers[(await mallory.hear("paired", "absent")).kind]++;
+    expect(answers.paired).toBeGreaterThanOrEqual(limits.maxOpensAtOnce);
+    expect(answers.absent).toBeGreaterThan(0);
+  });
+});
+
+describe("a peer that reads", () => {
+  test("nothing, and granted all, costs itself its link, and the sender no more than this Connection", async () => {
+    const { mallory, here } = await withMallory(limits.maxOffset);
+    await using _ = mallory;
+    mallory.socket.pause();
+    const sending = (async () => {
+      for (;;) await here.send(new Uint8Array(60_000));
+    })().catch((error: unknown) => error);
+    // Too slow for the router, which lets go of it.
+    expect(await here.closed).toMatchObject({ code: "peer-gone", peer: "mallory" });
+    expect(await sending).toMatchObject({ code: "peer-gone" });
+    await expectBystander();
+    mallory.socket.resume();
+    expect(await mallory.hear("closing")).toMatchObject({ code: 4004 });
+  });
+
+  test("all, but grants without end and acknowledges nothing, holds up nobody else", async () => {
+    const stepBytes = 4_194_304;
+    const { mallory, here, address, connection } = await withMallory(stepBytes);
+    await using _ = mallory;
+    let heardBytes = 0;
+    void (async () => {
+      // In steps, or the router would take it for a client that reads too slowly.
+      for (let granted = stepBytes; ;) {
+        heardBytes += (await mallory.hear("data")).payload.length + limits.frameCostBytes;
+        if (heardBytes < granted - stepBytes / 2) continue;
+        granted += stepBytes;
+        mallory.frame(address, { kind: "credit", connection, received: 0, limit: granted });
+      }
+    })();
+    // More than a client keeps for all its peers together.
+    const sending = here
+      .send(new Uint8Array(limits.maxUnacknowledgedBytes + 10_000_000))
+      .catch((error: unknown) => error);
+    let before = -1;
+    await vi.waitUntil(() => before === (before = heardBytes) && heardBytes > 0, { interval: 100, timeout: 20_000 });
+    // Half of what there is for all.
+    expect(heardBytes).toBeLessThan(limits.maxUnacknowledgedBytes / 2 + 1_000_000);
+    await expectBystander();
+    here.abort();
+    expect(await sending).toMatchObject({ code: "aborted" });
+  });
+
+  test("and claims to have reached marks that nobody sent is not heeded", async () => {
+    await using mallory = await RawLink.connect(realm, "mallory");
+    const frames = Array.from({ length: 100_000 }, (_, token) => ({ kind: "reached", token }) as const);
+    mallory.frames(routerAddress, ...frames);
+    await expectBystander();
+    expect(await mallory.hearAll()).toEqual([]);
+  });
+});
