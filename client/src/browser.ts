@@ -61,7 +61,12 @@ const platform: Platform = {
     };
   },
   defer: makeDefer(),
-  onReachable: (callback) => listen("online", callback),
+  onNetworkChange: (callback) => {
+    const stops = [listen("online", callback), listen("offline", callback)];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  },
   // A page that goes into the browser's cache may come back.
   onLeave: (callback) =>
     listen("pagehide", (event) => {

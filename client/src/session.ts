@@ -110,7 +110,7 @@ export class Session implements LinkEvents {
       },
     });
     const listening = [
-      platform.onReachable?.(() => {
+      platform.onNetworkChange?.(() => {
         if (this.#state === "offline") this.#dialAgain();
         else if (this.#state === "online") this.#link.probe();
       }),
@@ -364,9 +364,7 @@ export class Session implements LinkEvents {
     const key = (connection | openerBit) >>> 0;
     const known = peer.channels.get(key);
     if (known !== undefined) {
-      // The peer's fault, not the router's: only this Connection ends.
-      if (!known.openedAgain(open.limit))
-        known.reset(errorCodes.violation, "Opened twice", known.error("violation", `"${peer.name}" opened it twice`));
+      known.openedAgain(open.limit);
       return;
     }
     const refusal = this.#refusalOf(peer, open.early.length);

@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import sparticuz, { inflate } from "@sparticuz/chromium";
 import type { Client } from "messagepasser";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { NetworkPath } from "./proxy.ts";
 import { type Realm, startRealm } from "./realm.ts";
 
 // The package as a page gets it, in a real Chromium: the other end is a Node process, the router is real.
@@ -152,6 +153,58 @@ describe("a page", () => {
       );
     }, start);
     expect(codes).toEqual(["unknown-protocol", "peer-absent", "bad-open"]);
+  });
+
+  test("that goes offline in the middle of a transfer, and online again, goes on with it", async () => {
+    await using path = await NetworkPath.to(realm.router.url);
+    const statuses: string[] = [];
+    const offline = Promise.withResolvers<undefined>();
+    await page.exposeFunction("tell", (status: string) => {
+      statuses.push(status);
+      if (status.startsWith("offline")) offline.resolve(undefined);
+    });
+    const transfer = page.evaluate(
+      async ({ url, ...options }) => {
+        const { tell } = globalThis as unknown as { tell: (status: string) => void };
+        const client = await messagepasser.connect(url, {
+          ...options,
+          onStatus: (status) => {
+            tell(status.kind === "offline" ? `offline: ${status.error.code}, ${status.retryInMs >= 0}` : status.kind);
+          },
+        });
+        const connection = await client.open("node", "echo");
+        const count = 400;
+        const sending = (async () => {
+          for (let number = 0; number < count; number++) await connection.send(new Uint8Array(50_000).fill(number));
+          await connection.end();
+        })();
+        let received = 0;
+        for await (const message of connection) {
+          const isGood = message.length === 50_000 && message[0] === received % 256;
+          if (!isGood) throw new Error(`Message ${received} is not what was sent`);
+          received++;
+          if (received === 100) tell("a quarter");
+        }
+        await sending;
+        const end = await connection.closed;
+        await client.close();
+        return { received, isWhole: end === undefined };
+      },
+      { ...start, url: path.url.href },
+    );
+    await vi.waitUntil(() => statuses.includes("a quarter"), { timeout: 15_000 });
+    await page.context().setOffline(true);
+    // Chromium tells nobody that what lives is cut: the client asks the router when it hears that the network has gone.
+    path.cut();
+    await offline.promise;
+    const dials = path.dials;
+    await vi.waitUntil(() => statuses.filter((status) => status.startsWith("offline")).length > 1, { timeout: 15_000 });
+    expect(path.dials).toBe(dials);
+    await page.context().setOffline(false);
+    expect(await transfer).toEqual({ received: 400, isWhole: true });
+    expect(statuses[1]).toBe("offline: link-lost, true");
+    expect(statuses[2]).toBe("offline: unreachable, true");
+    expect(statuses.slice(-2)).toEqual(["online", "resumed"]);
   });
 
   test("that is left says so to those who talk with it", async () => {

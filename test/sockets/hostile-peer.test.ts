@@ -125,14 +125,16 @@ describe("a peer", () => {
     here.abort();
   });
 
-  test("that opens one id twice loses the second", async () => {
+  test("that opens one id twice has one Connection", async () => {
     await using mallory = await RawLink.connect(realm, "mallory");
+    let handled = 0;
+    bob.handle("counted", () => void handled++);
     const open = {
       kind: "open",
       connection: 1,
       session: anySession,
       peer: "bob",
-      protocol: "echo",
+      protocol: "counted",
       limit: 100,
       metadata: {},
       early: new Uint8Array(),
@@ -140,7 +142,9 @@ describe("a peer", () => {
     mallory.frame(routerAddress, open);
     await mallory.hear("position");
     mallory.frame(routerAddress, open);
-    expect(await mallory.hear("reset")).toMatchObject({ code: 106 });
+    mallory.frame(routerAddress, { ...open, connection: 2 });
+    expect(await mallory.hear("position")).toMatchObject({ connection: 2 });
+    expect(handled).toBe(2);
   });
 
   test("that opens without end is refused at the limit, until one of its Connections is over", async () => {

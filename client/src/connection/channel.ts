@@ -188,15 +188,9 @@ export class Channel implements Turn, Tended {
     this.#segment = 0;
   }
 
-  /**
-   * The open came again: the other end did not hear of the accept. False if it has no business to come: an open is sent
-   * once on each route.
-   */
-  openedAgain(limit: number): boolean {
-    if (this.#isInStep) return false;
-    if (this.#parting !== undefined) return true;
-    this.#step(0, limit);
-    return true;
+  /** The open came again: the other end may not have heard of the accept. Means nothing to one that is in step. */
+  openedAgain(limit: number): void {
+    if (!this.#isInStep && this.#parting === undefined) this.#step(0, limit);
   }
 
   /** The router refused the open. */

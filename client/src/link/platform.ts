@@ -10,8 +10,8 @@ export interface Platform {
   dial(url: URL, credentials: Credentials, events: SocketEvents): Socket;
   /** Runs a callback once the current turn of the event loop is over: after microtasks, before any timer. */
   defer(callback: () => void): void;
-  /** Calls back whenever the machine is on a network again, where the platform knows. */
-  onReachable?(callback: () => void): () => void;
+  /** Calls back whenever the machine has lost its network or is on one again, where the platform knows. */
+  onNetworkChange?(callback: () => void): () => void;
   /** Calls back when the program is about to vanish, where the platform knows: a page that is left. */
   onLeave?(callback: () => void): () => void;
   readonly clock: Clock;
