@@ -91,7 +91,7 @@ export class RelaySender implements SendingEnd {
   }
 }
 
-/** The receiving end on the relay. Grants credit as the client does: half a window at a time. */
+/** The receiving end on the relay. Grants credit half a window at a time. */
 export class RelayReceiver implements ReceivingEnd {
   stream = new StreamCount();
   #uncreditedBytes = 0;

@@ -116,7 +116,8 @@ describe("a channel", () => {
     const [first, second] = [channel.receiver.receivePiece(), channel.receiver.receivePiece()];
     expect([(await first)?.length, (await second)?.length]).toEqual([limits.maxPayloadBytes, limits.maxPayloadBytes]);
     const { limit } = channel.receiver.position();
-    expect(frames.map(({ kind }) => kind)).toEqual(["position", "credit"]);
+    // One for each quarter of the window.
+    expect(frames.map(({ kind }) => kind)).toEqual(["position", "credit", "credit"]);
     expect(frames.at(-1)).toMatchObject({ limit });
   });
 

@@ -268,9 +268,9 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     this.#grantedBytes -= cost;
     this.#budget.give(cost);
     const windowBytes = this.#tuner.windowBytes;
-    // In steps, since each credit costs a frame.
+    // In steps, since each credit costs a frame. Larger ones would leave a sender far away without credit half of the time.
     const wanted = this.#taken + windowBytes - this.#limit;
-    if (wanted < windowBytes / 2) return;
+    if (wanted < windowBytes / 4) return;
     const needed = this.#taken + limits.minWindowBytes - this.#limit;
     const isScarce = needed < limits.minWindowBytes / 2 && !this.#budget.has(limits.minWindowBytes / 2);
     if (isScarce) return;

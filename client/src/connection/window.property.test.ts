@@ -42,7 +42,7 @@ function simulate({ roundTripMs, bytesPerMs, readerBytesPerMs = Infinity }: Path
     allowed = Math.max(allowed, limitsOnWay[at] ?? 0);
     if (received > tuner.probeLimit) tuner.passed();
     taken += Math.min(received - taken, readerBytesPerMs * stepMs);
-    if (taken + tuner.windowBytes - limit >= tuner.windowBytes / 2) {
+    if (taken + tuner.windowBytes - limit >= tuner.windowBytes / 4) {
       tuner.update(taken, limit);
       limit = Math.max(limit, taken + tuner.windowBytes);
     }
@@ -65,10 +65,9 @@ function simulate({ roundTripMs, bytesPerMs, readerBytesPerMs = Infinity }: Path
 describe("a window", () => {
   test("grows until it fills a long, fast path: 100 ms and 100 MB/s", () => {
     const path = { roundTripMs: 100, bytesPerMs: 100_000 };
-    const { windowBytes, bytesPerMs, measuredMs } = simulate(path, 100);
+    const { windowBytes, bytesPerMs, measuredMs } = simulate(path, 30);
     expect(windowBytes).toBeGreaterThan(path.roundTripMs * path.bytesPerMs);
-    // Credit comes in steps of half a window: here the largest one is less than two round trips need.
-    expect(bytesPerMs).toBeGreaterThan(0.8 * path.bytesPerMs);
+    expect(bytesPerMs).toBeGreaterThan(0.95 * path.bytesPerMs);
     expect(measuredMs).toBeGreaterThanOrEqual(100);
     expect(measuredMs).toBeLessThan(110);
   });
@@ -106,18 +105,63 @@ describe("a window", () => {
     );
   });
 
-  test("lets a fast reader have most of what the path carries, up to the largest window in two round trips", () => {
+  test("lets a fast reader have all that the path carries within some round trips, up to half of the largest window in one", () => {
     const path = fc.record({
       roundTripMs: fc.double({ min: 1, max: 200, noNaN: true }),
       bytesPerMs: fc.integer({ min: 100, max: 200_000 }),
     });
     fc.assert(
       fc.property(path, (each) => {
-        // A sender that waits for credit gets half of a window in a round trip, since credit comes in such steps: so growth
-        // is slow, and ends at about 0.7 of the path where twice what is under way comes near the largest window.
+        // A window is twice what is under way, since its last quarter is granted a round trip before it can be used.
         const possible = Math.min(each.bytesPerMs, limits.maxWindowBytes / each.roundTripMs / 2);
-        expect(simulate(each, 400).bytesPerMs).toBeGreaterThan(0.5 * possible);
+        expect(simulate(each, 30).bytesPerMs).toBeGreaterThan(0.95 * possible);
       }),
     );
+  });
+
+  test("grows to twice its size at most for one burst, and never shrinks when less comes", () => {
+    let nowMs = 0;
+    const tuner = new WindowTuner(() => nowMs, { ms: 50 });
+    nowMs = 60;
+    tuner.update(100_000_000, 100_000_000);
+    expect(tuner.windowBytes).toBe(2 * limits.firstWindowBytes);
+    nowMs = 10_000;
+    tuner.update(100_000_001, 100_000_000);
+    expect(tuner.windowBytes).toBe(2 * limits.firstWindowBytes);
+  });
+
+  test("takes no rate from less than 10 ms or a round trip, nor from any time before a round trip was measured", () => {
+    for (const [ms, isEnough] of [
+      [9, false],
+      [10, true],
+    ] as const) {
+      let nowMs = 0;
+      const tuner = new WindowTuner(() => nowMs, { ms: 0.1 });
+      nowMs = ms;
+      tuner.update(10_000_000, 0);
+      expect(tuner.windowBytes > limits.firstWindowBytes).toBe(isEnough);
+    }
+    let nowMs = 0;
+    const tuner = new WindowTuner(() => nowMs, { ms: Infinity });
+    nowMs = 1_000;
+    tuner.update(1_000_000_000, 0);
+    expect(tuner.windowBytes).toBe(limits.firstWindowBytes);
+  });
+
+  test("measures the round trip again and again, from one credit to the first byte that needed it, and keeps the shortest", () => {
+    let nowMs = 0;
+    const roundTrip = { ms: Infinity };
+    const tuner = new WindowTuner(() => nowMs, roundTrip);
+    const measured = [70, 30, 90].map((ms, round) => {
+      tuner.update(0, 1_000 * round);
+      expect(tuner.probeLimit).toBe(1_000 * round);
+      nowMs += ms / 2;
+      // Credit that comes meanwhile begins no other measurement.
+      tuner.update(0, 1_000 * round + 500);
+      nowMs += ms / 2;
+      tuner.passed();
+      return roundTrip.ms;
+    });
+    expect(measured).toEqual([70, 30, 30]);
   });
 });
