@@ -30,11 +30,16 @@ export class Peer implements Route {
   readonly channels = new Map<number, Channel>();
   /** Opens from the peer that are neither accepted nor rejected. */
   pendingOpens = 0;
+  /** The highest id that the peer opened with. */
+  highestOpen: number;
+  /** The highest one of before this client forgot the session: it must not handle such an open again. */
+  readonly forgottenOpen: number;
   #link: Link | undefined;
   #address = 0;
   #stopSearch: (() => void) | undefined;
 
-  constructor(name: string, session: string) {
+  constructor(name: string, session: string, forgottenOpen = 0) {
+    this.forgottenOpen = this.highestOpen = forgottenOpen;
     this.name = name;
     this.session = session;
   }

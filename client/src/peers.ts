@@ -10,6 +10,8 @@ export class Peers {
   readonly #search: Search;
   readonly #bySession = new Map<string, Peer>();
   readonly #byAddress = new Map<number, Peer>();
+  /** The highest id of an open, of sessions that are forgotten: one that was superseded may come back all the same. */
+  readonly #forgotten = new Map<string, number>();
 
   constructor(search: Search) {
     this.#search = search;
@@ -31,7 +33,7 @@ export class Peers {
   bind(link: Link, address: number, name: string, session: string): Peer {
     let peer = this.of(name, session);
     if (peer === undefined) {
-      peer = new Peer(name, session);
+      peer = new Peer(name, session, this.#forgotten.get(keyOf(name, session)));
       this.#bySession.set(keyOf(name, session), peer);
       this.#forgetOldest();
     }
@@ -57,7 +59,14 @@ export class Peers {
   remove(peer: Peer): void {
     peer.stopSearch();
     this.#byAddress.delete(peer.address);
-    this.#bySession.delete(keyOf(peer.name, peer.session));
+    const key = keyOf(peer.name, peer.session);
+    this.#bySession.delete(key);
+    if (peer.highestOpen === 0) return;
+    this.#forgotten.set(key, peer.highestOpen);
+    for (const oldest of this.#forgotten.keys()) {
+      if (this.#forgotten.size <= limits.maxRememberedSessions) break;
+      this.#forgotten.delete(oldest);
+    }
   }
 
   /** Peers without channels that could go on are only remembered so far. */

@@ -367,6 +367,11 @@ export class Session implements LinkEvents {
       known.openedAgain(open.limit);
       return;
     }
+    if (connection <= peer.forgottenOpen) {
+      peer.frame({ kind: "over", connection });
+      return;
+    }
+    peer.highestOpen = Math.max(peer.highestOpen, connection);
     const refusal = this.#refusalOf(peer, open.early.length);
     if (refusal !== undefined) {
       peer.frame({ kind: "reject", connection, ...refusal });
