@@ -121,6 +121,22 @@ describe("a channel", () => {
     expect(frames.at(-1)).toMatchObject({ limit });
   });
 
+  test.each([
+    ["takes back what it acknowledged", 10_000],
+    ["grants less than was sent", 5],
+  ])("is reset, and nothing else, by an open that comes again and %s", async (_, limit) => {
+    const written: string[] = [];
+    const connection = (openerBit | 1) >>> 0;
+    const channel = new Channel(startOf(connection), { route: routeTo(written), limit: 10_000 });
+    await channel.send("ten bytes!", undefined);
+    channel.receive({ kind: "credit", connection, received: 26, limit: 10_000 });
+    await channel.send("more", undefined);
+    channel.bind(routeTo(written));
+    channel.openedAgain(limit);
+    expect(written).toEqual(["position", "data", "data", "position", "reset"]);
+    expect(await channel.closed).toMatchObject({ code: "violation" });
+  });
+
   test.each(["data", "credit", "fin", "stop"] as const)("is reset by a %s before the other end's position", (kind) => {
     const written: string[] = [];
     const channel = new Channel(startOf(1));

@@ -190,7 +190,12 @@ export class Channel implements Turn, Tended {
 
   /** The open came again: the other end may not have heard of the accept. Means nothing to one that is in step. */
   openedAgain(limit: number): void {
-    if (!this.#isInStep && this.#parting === undefined) this.#step(0, limit);
+    if (this.#isInStep || this.#parting !== undefined) return;
+    try {
+      this.#step(0, limit);
+    } catch (error) {
+      this.#caught(error);
+    }
   }
 
   /** The router refused the open. */
@@ -274,8 +279,7 @@ export class Channel implements Turn, Tended {
     try {
       this.#handle(frame);
     } catch (error) {
-      if (!(error instanceof Violation)) throw error;
-      this.#fault(error);
+      this.#caught(error);
     }
   }
 
@@ -300,6 +304,12 @@ export class Channel implements Turn, Tended {
         ? `Cannot open "${this.protocol}" to "${this.peer}"`
         : `Connection "${this.protocol}" with "${this.peer}"`;
     return new ConnectionError(code, `${doing}: ${what}`, this, options);
+  }
+
+  /** Where the other end broke a rule, the Connection ends. */
+  #caught(error: unknown): void {
+    if (!(error instanceof Violation)) throw error;
+    this.#fault(error);
   }
 
   #handle(frame: PeerFrame): void {
