@@ -1,0 +1,155 @@
+import { areAllCommonsFree, areCommonsSeen } from "./life.ts";
+import type { End, Talk } from "./talk.ts";
+import type { World } from "./world.ts";
+
+/** Longer than anything takes that has not failed: a dead link is noticed in 35 s, and dialled again within 30 s. */
+const longestMs = 300_000;
+/** By then every dead link is noticed, and there is another one. */
+const deadLinkMs = 70_000;
+
+/** What programs are told where a peer, or the own session, is no more. */
+const codesOfLoss = ["peer-gone", "link-lost"];
+/** All that ever ends a Connection between honest ends that do what programs do here. */
+const honestCodes = new Set([...codesOfLoss, "peer-absent", "aborted", "rejected", "open-timed-out", "closed"]);
+
+/** Nothing breaks any more and all programs come to an end: then nothing may be left, and nothing may be missing. */
+export async function finish(world: World, isGraceShort: boolean): Promise<void> {
+  await endAll(world);
+  checkTalks(world, isGraceShort);
+  await world.pass(deadLinkMs, true);
+  await endAll(world);
+  checkNothingLeft(world, isGraceShort);
+
+  // All of them can still reach each other. Those whose grace was over hear of it now.
+  const lastTalks = world.talks.length;
+  for (const life of world.lives) {
+    if (life.isOver) continue;
+    for (const name of world.names) world.open(life, name, "answer", 10);
+  }
+  await endAll(world);
+  checkTalks(world, isGraceShort);
+  checkNothingLeft(world, isGraceShort);
+  for (const talk of world.talks.slice(lastTalks)) checkGood(talk);
+  if (!areCommonsSeen()) throw new Error("Nothing was seen of what is kept and granted");
+
+  for (const { session } of world.lives) session.bye();
+  await world.flow();
+  for (const life of world.lives) {
+    if (!life.isOver) world.fail(`${life.toString()} has said bye and is not over`);
+    if (world.time.timersOf(life) > 0) world.fail(`${life.toString()} is over and has timers`);
+  }
+  await world.settle();
+}
+
+/** Ends everything, and waits until nothing moves any more. */
+async function endAll(world: World): Promise<void> {
+  const untilMs = world.time.nowMs + longestMs;
+  for (;;) {
+    await world.flow();
+    for (const name of world.names) if (!hasLife(world, name)) world.begin(name);
+    for (const end of world.ends) {
+      if (end.isWaiting) world.decide(end, true);
+      if (end.isUsable) end.end();
+      // What arrived can be received also when all is over.
+      if (end.isOpen && !end.hasClosed) end.receive(true);
+    }
+    await world.flow();
+    if (isQuiet(world)) return;
+    if (world.time.nowMs >= untilMs) throw new Error(`Not over: ${describeUnrest(world)}`);
+    world.time.step(untilMs);
+  }
+}
+
+function hasLife(world: World, name: string): boolean {
+  return world.lives.some((life) => life.name === name && !life.isOver);
+}
+
+/** Whether all clients are online and nobody waits for anything but the next heartbeat. */
+function isQuiet(world: World): boolean {
+  return (
+    world.pending.size === 0 &&
+    world.lives.every((life) => life.isOver || (life.isOnline && world.time.timersOf(life) === 1))
+  );
+}
+
+function describeUnrest(world: World): string {
+  const lives = world.lives.map((life) => `${life.toString()} has ${world.time.timersOf(life)} timers`);
+  return [...world.pending, ...lives].join(", ");
+}
+
+function checkNothingLeft(world: World, isGraceShort: boolean): void {
+  for (const life of world.lives) {
+    if (life.error !== undefined && life.wasOnline && life.error.code !== "superseded")
+      throw new Error(`${life.toString()} ended with ${life.error.message}`);
+    for (const channel of life.session.channels()) {
+      const talk = world.talks[Number(channel.metadata["talk"])];
+      // Who heard that the grace is over may not be told: then the word is kept for the case that the peer comes back.
+      if (!isGraceShort || !channel.isOver) throw new Error(`${life.toString()} still has ${String(talk)}`);
+    }
+  }
+  if (!areAllCommonsFree()) throw new Error("Something is still kept or granted");
+}
+
+function checkTalks(world: World, isGraceShort: boolean): void {
+  for (const talk of world.talks) {
+    const { outcome } = talk;
+    if (outcome === undefined) throw new Error(`${talk.toString()} has no outcome`);
+    for (const code of [
+      outcome.error?.code,
+      ...talk.ends.flatMap((end) => [end.closed?.error?.code, ...end.failures]),
+    ]) {
+      if (code !== undefined && !honestCodes.has(code)) throw new Error(`${talk.toString()} met "${code}"`);
+    }
+    if (outcome.error?.code === "peer-absent" && talk.acceptors.length > 0)
+      throw new Error(`${talk.toString()} was handled, though its opener was told that nobody is there`);
+    if (isGraceShort || wasLost(world, talk)) continue;
+    const [acceptor] = talk.acceptors;
+    if (outcome.error?.code === "peer-absent") continue;
+    if (talk.acceptors.length > 1) throw new Error(`${talk.toString()} was handled ${talk.acceptors.length} times`);
+    if (acceptor === undefined) {
+      if (outcome.error?.code !== "open-timed-out") throw new Error(`${talk.toString()} was not handled`);
+    } else if (talk.ends.some((end) => end.hasAborted)) checkAborted(talk, acceptor);
+    else checkGood(talk);
+  }
+}
+
+/**
+ * Whether one of the two names had another life: then the one before may be over, or was for a while as good as over,
+ * since the newest has the name until the one before comes back and takes it again.
+ */
+function wasLost(world: World, { opener, to }: Talk): boolean {
+  return world.livesOf(opener.life.name) > 1 || world.livesOf(to) > 1;
+}
+
+function checkAborted(talk: Talk, acceptor: End): void {
+  const codes = new Set(["aborted", "rejected", "open-timed-out"]);
+  // The opener may have given up before it knew who had got the open, and then knows nothing of the Connection.
+  const isForgotten = talk.opener.closed?.error?.code === "open-timed-out";
+  for (const end of talk.ends) {
+    const code = end.closed?.error?.code ?? "none";
+    if (codes.has(code) || (isForgotten && end === acceptor && code === "peer-gone")) continue;
+    // The word of the abort may be lost, and not said again to who was done before.
+    const wasDone = end.hasClosed || (end.hasEnded && end.hasEndOfMessages);
+    if (code !== "none" || !wasDone || end.hasAborted)
+      throw new Error(`${end.toString()} was aborted, and ended with "${code}"`);
+  }
+}
+
+/** Nothing is missing, and all ended well. */
+function checkGood(talk: Talk): void {
+  const [acceptor] = talk.acceptors;
+  if (acceptor === undefined || talk.outcome?.error !== undefined)
+    throw new Error(`${talk.toString()} is not open: ${String(talk.outcome?.error)}`);
+  const { opener } = talk;
+  for (const [end, other] of [
+    [opener, acceptor],
+    [acceptor, opener],
+  ] as const) {
+    if (end.closed?.error !== undefined) throw new Error(`${end.toString()} ended with ${end.closed.error.message}`);
+    if (!end.hasClosed && (!end.hasEndOfMessages || end.received !== other.sent.length))
+      throw new Error(`${end.toString()} got ${end.received} of ${other.sent.length} messages`);
+    // Calls fail where one end closes, and only there.
+    if (end.failures.size > 0 && !end.hasClosed && !other.hasClosed)
+      throw new Error(`${end.toString()} met ${[...end.failures].join(", ")}`);
+  }
+}

@@ -1,0 +1,108 @@
+import { Budget, Kept } from "../../client/src/connection/budget.ts";
+import type { LinkError } from "../../client/src/errors.ts";
+import type { Clock, Platform } from "../../client/src/link/platform.ts";
+import { Session } from "../../client/src/session.ts";
+import type { Router } from "./router.ts";
+import { Wire } from "./wire.ts";
+
+/** What a life runs in. */
+export interface Surroundings {
+  readonly router: Router;
+  readonly clockOf: (owner: object) => Clock;
+  readonly graceMs: number;
+  defer(callback: () => void): void;
+  onSend(wire: Wire, message: Uint8Array | string): void;
+  note(text: string): void;
+}
+
+/** What sessions made of these, to look at when all is over. A session shows nobody what it keeps and grants. */
+const made = { budgets: new Set<Budget>(), kept: new Map<Kept, number>() };
+watch();
+
+/** One life of a client: a real session on a simulated platform. */
+export class Life {
+  readonly name: string;
+  readonly id: string;
+  readonly session: Session;
+  /** Newest last. */
+  readonly wires: Wire[] = [];
+  isOnline = false;
+  /** Whether it ever was: what fails before may fail for good. */
+  wasOnline = false;
+  isOver = false;
+  /** Why it is over, if not by its own bye. */
+  error: LinkError | undefined;
+
+  constructor(name: string, id: string, surroundings: Surroundings) {
+    const { router, clockOf, graceMs, defer, onSend, note } = surroundings;
+    this.name = name;
+    this.id = id;
+    const platform: Platform = {
+      dial: (_url, _credentials, events) => {
+        const wire = new Wire(this, router, events, onSend);
+        this.wires.push(wire);
+        return wire;
+      },
+      defer,
+      clock: clockOf(this),
+    };
+    this.session = new Session(platform, {
+      url: new URL("ws://router.example"),
+      credentials: { name, secret: "secret" },
+      who: name,
+      maxMessageBytes: 16_777_216,
+      graceMs,
+      onStatus: (status) => {
+        note(`${this.toString()} is ${status.kind}${status.kind === "resumed" ? ` with ${status.peer}` : ""}`);
+        if (status.kind !== "resumed") this.isOnline = status.kind === "online";
+      },
+    });
+    this.session.welcomed.then(
+      () => (this.isOnline = this.wasOnline = true),
+      () => undefined,
+    );
+    void this.session.closed.then((error) => {
+      note(`${this.toString()} is over: ${error?.code ?? "bye"}`);
+      this.isOver = true;
+      this.isOnline = false;
+      this.error = error;
+    });
+  }
+
+  toString(): string {
+    return `${this.name}/${this.id.slice(0, 2)}`;
+  }
+}
+
+/** Nothing is kept and nothing is granted any more. */
+export function areAllCommonsFree(): boolean {
+  for (const bytes of made.kept.values()) if (bytes !== 0) return false;
+  // One byte more than all there is can't be had: so neither is there more than all.
+  for (const budget of made.budgets)
+    if (!budget.has(budget.totalBytes) || budget.has(budget.totalBytes + 1)) return false;
+  return true;
+}
+
+/** Whether anything was ever seen of both: or else to look at them shows nothing. */
+export function areCommonsSeen(): boolean {
+  return made.budgets.size > 0 && made.kept.size > 0;
+}
+
+export function forgetCommons(): void {
+  made.budgets.clear();
+  made.kept.clear();
+}
+
+/** Notes each budget and each keep as soon as it is used. */
+function watch(): void {
+  const { take } = Budget.prototype;
+  Budget.prototype.take = function (this: Budget, ...parameters) {
+    made.budgets.add(this);
+    return take.apply(this, parameters);
+  };
+  const { add } = Kept.prototype;
+  Kept.prototype.add = function (this: Kept, bytes) {
+    made.kept.set(this, (made.kept.get(this) ?? 0) + bytes);
+    add.call(this, bytes);
+  };
+}

@@ -1,0 +1,203 @@
+import type { Mutation } from "./mutate.ts";
+
+const channel = "client/src/connection/channel.ts";
+const sender = "client/src/connection/sender.ts";
+const session = "client/src/session.ts";
+const peer = "client/src/peer.ts";
+const peers = "client/src/peers.ts";
+const link = "client/src/link/link.ts";
+const routing = "src/routing.ts";
+
+/** How Connections go on from link to link. */
+export const links: readonly Mutation[] = [
+  {
+    rule: "a link that is over hears nothing more, though its socket does",
+    changes: [
+      [link, "if (this.#isOver || message === heartbeat.pong) return;", "if (message === heartbeat.pong) return;"],
+      [link, "while (!this.#isOver && segments.next()) {", "while (segments.next()) {"],
+      [link, "while (!this.#isOver && (frame = frames.next())", "while ((frame = frames.next())"],
+    ],
+  },
+  {
+    rule: "an end forgets all addresses when its own link is lost",
+    changes: [[session, "    this.#peers.loseAll();\n", ""]],
+  },
+  {
+    rule: "an open without an answer is sent again on the next link",
+    changes: [[session, "    for (const opening of this.#opening.values()) this.#sendOpen(opening);\n", ""]],
+  },
+  {
+    rule: "an open of which the peer is known is sent again when the peer is there",
+    changes: [[channel, '    else if (this.#state === "opening") this.#reopen(this);\n', ""]],
+  },
+  {
+    rule: "an open that is sent again names the session that got it",
+    changes: [[session, "const session = home.peer?.session ?? anySession;", "const session = anySession;"]],
+  },
+  {
+    rule: "an open is handled once",
+    changes: [[session, "if (known !== undefined) {", "if (known !== undefined && known.closed === undefined) {"]],
+  },
+  {
+    rule: "an open that comes again gives an acceptor the opener's position",
+    changes: [[channel, "if (this.#isInStep || this.#parting !== undefined) return;", "if (limit >= 0) return;"]],
+  },
+  {
+    rule: "an open that comes again means nothing to an end in step",
+    changes: [
+      [
+        channel,
+        "openedAgain(limit: number): void {",
+        'openedAgain(limit: number): void {\n    if (this.#isInStep) throw new Error("Opened twice");',
+      ],
+    ],
+  },
+  {
+    rule: "an open of a session that was forgotten is not handled again",
+    changes: [[session, "if (connection <= peer.forgottenOpen) {", "if (connection <= 0) {"]],
+  },
+  {
+    rule: "nothing is sent on a new route before the other end's position",
+    changes: [
+      [
+        channel,
+        'else if (this.#state === "open") this.#writePosition();',
+        'else if (this.#state === "open") { this.#writePosition(); this.#isInStep = true; }',
+      ],
+    ],
+  },
+  {
+    rule: "each new route begins with a position",
+    changes: [[channel, '    else if (this.#state === "open") this.#writePosition();\n', ""]],
+  },
+  {
+    rule: "what the other end lacks is sent again",
+    changes: [[sender, "this.#isReplaying = received < this.#log.end;", "this.#isReplaying = false;"]],
+  },
+  {
+    rule: "what the other end has isn't sent again",
+    changes: [
+      [
+        sender,
+        "    this.#acknowledge(received);\n    this.#yieldedFrom = undefined;\n",
+        "    this.#yieldedFrom = undefined;\n",
+      ],
+    ],
+  },
+  {
+    rule: "nothing new overtakes what is sent again",
+    changes: [
+      [
+        sender,
+        "const bytes = this.#isReplaying ? this.#replayNext() : this.#sendNext();",
+        "const bytes = this.#sendNext() || (this.#isReplaying ? this.#replayNext() : 0);",
+      ],
+    ],
+  },
+  {
+    rule: "the segment of the last data doesn't count on a new link",
+    changes: [[channel, "    this.#segment = 0;\n  }", "  }"]],
+  },
+  {
+    rule: "a peer's answer to an open tells who got it, where the router's was lost",
+    changes: [
+      [
+        session,
+        "peer.channels.get(frame.connection) ?? this.#adopt(peer, frame.connection);",
+        "peer.channels.get(frame.connection);",
+      ],
+    ],
+  },
+  {
+    rule: "who adopts an answer to an open that waits sends the open, as its position",
+    changes: [[session, "if (isWaiting) this.#sendOpen(opening);", ""]],
+  },
+  {
+    rule: "an open that is refused since nobody is there, after it may have got through, waits",
+    changes: [
+      [
+        session,
+        "if (code !== errorCodes.peerAbsent || (attempts < 2 && home.peer === undefined)) {",
+        "if (code !== undefined) {",
+      ],
+    ],
+  },
+  {
+    rule: "a lost peer is sought until it is there",
+    changes: [[peer, "        askLater(attempt + 1);\n", ""]],
+  },
+  {
+    rule: "a lost peer is sought at all",
+    changes: [[peers, "    if (peer.channels.size > 0) peer.search(this.#search);\n", ""]],
+  },
+  {
+    rule: "a peer that lost its link may come back",
+    changes: [
+      [session, "if (reason !== goneReasons.over && reason !== goneReasons.superseded) {", "if (reason === 99) {"],
+    ],
+  },
+  {
+    rule: "a peer whose session is over is no longer sought",
+    changes: [
+      [session, "if (reason !== goneReasons.over && reason !== goneReasons.superseded) {", "if (reason < 99) {"],
+    ],
+  },
+  {
+    rule: "the same address on the same link is no new route",
+    changes: [[peer, "    if (this.#link === link && this.#address === address) return;\n", ""]],
+  },
+  {
+    rule: "a position says how far the receiver is, whatever the link",
+    changes: [
+      [
+        channel,
+        'else if (this.#state === "open") this.#writePosition();',
+        'else if (this.#state === "open") this.#write({ ...this.receiver.position(), kind: "position", connection: this.#connection, received: 0 });',
+      ],
+    ],
+  },
+  {
+    rule: "the router drops what comes on a link that it has closed",
+    changes: [
+      [
+        routing,
+        "    // What was on the way when the link was closed still comes.\n    if (tally.isOver) return true;\n",
+        "",
+      ],
+    ],
+  },
+  {
+    rule: "the router says who talked with a link that it is gone",
+    changes: [
+      [
+        routing,
+        "    this.#links.remove(link);\n    this.#tellPeers(link, reason);\n  }\n\n  /** A link's socket",
+        "    this.#links.remove(link);\n  }\n\n  /** A link's socket",
+      ],
+    ],
+  },
+  {
+    rule: "the router gives a name to the newest link",
+    changes: [
+      [
+        routing,
+        "if (holder.session === link.session) this.drop(holder, goneReasons.lost, closings.replaced);",
+        "if (holder.session === link.session) return;",
+      ],
+    ],
+  },
+  {
+    rule: "another session supersedes the one before, which doesn't fight for the name",
+    changes: [
+      [
+        routing,
+        "else this.drop(holder, goneReasons.superseded, closings.superseded);",
+        "else this.drop(holder, goneReasons.lost, closings.replaced);",
+      ],
+    ],
+  },
+  {
+    rule: "the router lets nobody resume with another session",
+    changes: [[routing, "if (to.session !== session) return answer(goneReasons.superseded);", ""]],
+  },
+];

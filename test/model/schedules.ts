@@ -1,0 +1,62 @@
+import fc from "fast-check";
+import { longGraceMs } from "./run.ts";
+import type { Schedule, Step } from "./steps.ts";
+
+const any = fc.nat(1_000);
+/** Mostly small, now and then more than a frame holds, rarely more than a window. */
+const size = fc.oneof(
+  { weight: 20, arbitrary: fc.nat(60) },
+  { weight: 4, arbitrary: fc.constant(0) },
+  { weight: 4, arbitrary: fc.nat(5_000) },
+  { weight: 1, arbitrary: fc.integer({ min: 60_000, max: 70_000 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 250_000, max: 300_000 }) },
+);
+const survivors = fc.constantFrom(0, 0, 1, 2, 100);
+const count = fc.constantFrom(1, 1, 1, 2, 5);
+
+function weighted<T>(weight: number, arbitrary: fc.Arbitrary<T>): fc.WeightedArbitrary<T> {
+  return { weight, arbitrary };
+}
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  weighted(20, fc.record({ do: fc.constantFrom("up", "down"), wire: any, count })),
+  weighted(6, fc.record({ do: fc.constant("flow") })),
+  weighted(
+    5,
+    fc.record({
+      do: fc.constant("pass"),
+      ms: fc.constantFrom(1, 100, 600, 1_100, 5_000, 11_000, 40_000),
+      flows: fc.boolean(),
+    }),
+  ),
+  weighted(
+    6,
+    fc.record({
+      do: fc.constant("open"),
+      from: any,
+      to: any,
+      protocol: fc.constantFrom("take", "take", "answer", "answer", "wait", "refuse"),
+      first: fc.option(size, { nil: undefined }),
+    }),
+  ),
+  weighted(14, fc.record({ do: fc.constant("send"), end: any, size, isText: fc.boolean() })),
+  weighted(7, fc.record({ do: fc.constant("receive"), end: any, forAll: fc.boolean() })),
+  weighted(4, fc.record({ do: fc.constantFrom("end", "end", "close", "abort"), end: any })),
+  weighted(2, fc.record({ do: fc.constant("decide"), end: any, accepts: fc.boolean() })),
+  weighted(1, fc.record({ do: fc.constant("giveUp"), open: any })),
+  weighted(
+    8,
+    fc.record({ do: fc.constant("break"), wire: any, noticed: fc.constantFrom("client", "router", "both"), survivors }),
+  ),
+  weighted(1, fc.record({ do: fc.constant("kill"), survivors })),
+  weighted(1, fc.record({ do: fc.constant("sleep") })),
+  weighted(1, fc.record({ do: fc.constant("restart"), who: any, saysBye: fc.boolean() })),
+);
+
+/** Schedules of all kinds. Most have a grace that never ends, since then nothing at all may be lost. */
+export const schedules: fc.Arbitrary<Schedule> = fc.record({
+  names: fc.constantFrom(2, 2, 3),
+  graceMs: fc.constantFrom(longGraceMs, longGraceMs, longGraceMs, longGraceMs, 3_000),
+  seed: fc.nat(),
+  steps: fc.array(step, { maxLength: 80, size: "max" }),
+});
