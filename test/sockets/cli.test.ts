@@ -7,6 +7,7 @@ import { connect } from "messagepasser";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Router, startRouter } from "../../scripts/router.ts";
 import { directory, type Environment, mp, type Result, type Running, start } from "./cli-mp.ts";
+import { NetworkPath } from "./proxy.ts";
 
 let router: Router;
 let lastName = 0;
@@ -183,6 +184,57 @@ describe("mp connect and mp listen", () => {
     connected.child.stdout.destroy();
     expect(await connected.done).toMatchObject({ status: 1 });
     expect(await reason).toMatch(/aborted it: "Its output could not be written"$/);
+  });
+});
+
+describe("a link that is lost", () => {
+  /** A client that reaches the router by a way that may fail. */
+  async function clientBy(path: NetworkPath): Promise<{ name: string; environment: Environment }> {
+    const { name, environment } = await client();
+    return { name, environment: { ...environment, MP_URL: path.url.href } };
+  }
+
+  test("is told, and its return, and all that is piped arrives", async () => {
+    await using path = await NetworkPath.to(router.url);
+    const bytes = randomBytes(4 * 1_048_576);
+    const listening = await listener("files");
+    listening.child.stdin.end();
+    const sending = start(["connect", listening.name, "files"], (await clientBy(path)).environment);
+    const cut = path.cutAfter(bytes.length / 2, "up");
+    sending.child.stdin.end(bytes);
+    await cut;
+    const [sent, listened] = await Promise.all([sending.done, listening.done]);
+    expect([sent.status, listened.status, sha256(listened.stdout)]).toEqual([0, 0, sha256(bytes)]);
+    expect(sent.stderr).toMatch(
+      /^mp: Lost the link to ws:.+; trying again in \d\.\d s\nmp: The link to the router is back\nmp: Connections with "client-\d+" go on\n$/,
+    );
+  });
+
+  test("for longer than --grace ends a connect with 6, and leaves a listener that waits where it is", async () => {
+    await using path = await NetworkPath.to(router.url);
+    const [late, { environment }] = await Promise.all([clientBy(path), clientBy(path)]);
+    const listening = start(["listen", "later", ...nodeCommand("console.log('here')")], late.environment);
+    await listening.says("Listening");
+    const other = await listener("silent");
+    const connected = start(["connect", other.name, "silent", "--grace", "0.2"], environment);
+    other.child.stdin.write("there");
+    await once(connected.child.stdout, "data");
+    path.break();
+    const { status, stderr } = await connected.done;
+    expect([status, stderr]).toEqual([6, expect.stringContaining("no link to the router for 0.2 s")]);
+    path.mend();
+    await listening.says("The link to the router is back");
+    expect(await mp(["connect", late.name, "later"], (await client()).environment)).toMatchObject({ text: "here\n" });
+  });
+
+  test("because another program took the name ends a listener with 1, and says so", async () => {
+    const { environment } = await client();
+    const first = start(["listen", "single"], environment);
+    await first.says("Listening");
+    const second = start(["listen", "single"], environment);
+    await second.says("Listening");
+    const { status, stderr } = await first.done;
+    expect([status, stderr]).toEqual([1, expect.stringContaining("Another client connected with this name")]);
   });
 });
 

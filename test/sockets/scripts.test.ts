@@ -3,25 +3,15 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { addClient } from "../../scripts/admin-client.ts";
 import { startRealm } from "./realm.ts";
+import { lineOf } from "./router-process.ts";
 
 // What README and the examples tell people to run.
 
 const root = join(import.meta.dirname, "..", "..");
-
-/** The first line of a process that matches; fails if the process ends before. */
-async function lineOf(child: ChildProcess, pattern: RegExp): Promise<RegExpExecArray> {
-  if (child.stdout === null) throw new Error("The process has no standard output");
-  for await (const line of createInterface({ input: child.stdout })) {
-    const match = pattern.exec(line);
-    if (match !== null) return match;
-  }
-  throw new Error(`The process ended without a line like ${String(pattern)}`);
-}
 
 test("the greeting example greets, and ends well", async () => {
   await using realm = await startRealm();
