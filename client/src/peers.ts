@@ -35,11 +35,11 @@ export class Peers {
     if (peer === undefined) {
       peer = new Peer(name, session, this.#forgotten.get(keyOf(name, session)));
       this.#bySession.set(keyOf(name, session), peer);
-      this.#forgetOldest();
     }
     if (peer.address !== address) this.#byAddress.delete(peer.address);
     this.#byAddress.set(address, peer);
     peer.bind(link, address);
+    this.#forgetOldest();
     return peer;
   }
 

@@ -21,6 +21,28 @@ const failedOnce: Record<string, readonly Step[]> = {
     { do: "open", from: 1, to: 0, protocol: "take", first: undefined },
     { do: "pass", ms: 40_000, flows: false },
   ],
+  "an open overtook the position, on a route of which its sender had yet to hear": [
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+    { do: "up", wire: 0, count: 1 },
+    { do: "break", wire: 0, noticed: "both", survivors: 0 },
+    { do: "down", wire: 0, count: 2 },
+    { do: "up", wire: 0, count: 1 },
+    { do: "pass", ms: 600, flows: false },
+    { do: "up", wire: 0, count: 1 },
+    { do: "down", wire: 0, count: 1 },
+    { do: "up", wire: 1, count: 1 },
+    { do: "down", wire: 1, count: 2 },
+    { do: "up", wire: 1, count: 2 },
+    { do: "down", wire: 0, count: 2 },
+    { do: "break", wire: 1, noticed: "both", survivors: 0 },
+    { do: "pass", ms: 600, flows: false },
+    { do: "up", wire: 1, count: 1 },
+    { do: "down", wire: 1, count: 1 },
+    { do: "up", wire: 1, count: 1 },
+    { do: "down", wire: 1, count: 1 },
+    { do: "up", wire: 1, count: 1 },
+    { do: "down", wire: 0, count: 3 },
+  ],
 };
 
 export const examples: readonly (readonly [why: string, Schedule])[] = Object.entries(failedOnce).map(

@@ -45,6 +45,8 @@ export class Channel implements Turn, Tended {
   #route: Route | undefined;
   /** Whether the other end has said on this route where it stands: before, nothing can be sent. */
   #isInStep = false;
+  /** The same, by an open that came again: it goes by name, and may come on a route of which its sender has yet to hear. */
+  #isInStepByOpen = false;
   /** The last frame of an end that came too soon for the other end: sent until that has heard it. */
   #parting: ControlFrame | undefined;
   #isForgotten = false;
@@ -183,6 +185,7 @@ export class Channel implements Turn, Tended {
   unbind(): void {
     this.#route = undefined;
     this.#isInStep = false;
+    this.#isInStepByOpen = false;
     this.#hasSaidOver = false;
     this.#hasTurn = false;
     this.#segment = 0;
@@ -191,6 +194,7 @@ export class Channel implements Turn, Tended {
   /** The open came again: the other end may not have heard of the accept. Means nothing to one that is in step. */
   openedAgain(limit: number): void {
     if (this.#isInStep || this.#parting !== undefined) return;
+    this.#isInStepByOpen = true;
     try {
       this.#step(0, limit);
     } catch (error) {
@@ -332,7 +336,12 @@ export class Channel implements Turn, Tended {
         else this.receiver.acknowledge();
         break;
       case "position":
-        if (this.#isInStep) throw new Violation("A second position");
+        if (this.#isInStep) {
+          if (!this.#isInStepByOpen) throw new Violation("A second position");
+          // The open overtook it, and said the same: nothing had arrived there yet.
+          this.#isInStepByOpen = false;
+          break;
+        }
         if (this.#state === "opening") {
           this.#state = "open";
           this.#accepted.resolve(undefined);

@@ -41,6 +41,7 @@ export class Link {
   readonly #turns = new Turns();
   readonly #flush = (): void => {
     this.#isFlushing = false;
+    if (this.#isOver) return;
     this.#turns.serve(this.#isFullNow);
     this.#batch.flush();
   };
