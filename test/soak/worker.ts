@@ -1,4 +1,5 @@
 // The router's Worker with one route more, for the soak: it makes the realm's object fail as a crash would.
+import { defaultRealm } from "@messagepasser/protocol";
 import worker, { RouterObject as DeployedObject } from "../../src/worker.ts";
 import type { Env } from "../../src/env.ts";
 
@@ -16,10 +17,9 @@ interface SoakEnv extends Omit<Env, "ROUTER"> {
 // oxlint-disable-next-line import/no-default-export -- a Worker's handler is its module's default export.
 export default {
   async fetch(request: Request, env: SoakEnv, context: ExecutionContext): Promise<Response> {
-    const url = new URL(request.url);
-    if (url.pathname !== "/soak/abort") return worker.fetch(request, env, context);
+    if (new URL(request.url).pathname !== "/soak/abort") return worker.fetch(request, env, context);
     try {
-      await env.ROUTER.getByName(url.searchParams.get("realm") ?? "").soakAbort();
+      await env.ROUTER.getByName(defaultRealm).soakAbort();
     } catch {
       // As intended.
     }
