@@ -14,14 +14,16 @@ export interface RouterOptions {
   readonly stateDirectory?: string;
   /** Serves wss with this key and certificate, in PEM. */
   readonly tls?: { readonly key: string; readonly certificate: string };
+  /** Another Worker than the deployed one, as `bundledWorker` makes it. */
+  readonly worker?: string;
 }
 
 export interface Router extends AsyncDisposable {
   /** As in "ws://127.0.0.1:8787". */
   readonly url: URL;
   readonly adminToken: string;
-  /** Takes the object of the realm "default" out of memory, as the runtime does after ten idle seconds; links stay. */
-  hibernate(): Promise<void>;
+  /** Takes the object of the realm "default" out of memory, as the runtime does after ten idle seconds: with its links, or not. */
+  evict(links: "hibernate" | "close"): Promise<void>;
 }
 
 /** What wrangler.toml says too: a test compares them. */
@@ -42,7 +44,7 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
           ...compatibility,
           manifest: {
             mainModule: "worker.js",
-            modules: { "worker.js": { type: "esm", contents: await bundledWorker() } },
+            modules: { "worker.js": { type: "esm", contents: options.worker ?? (await bundledWorker()) } },
           },
           env: {
             ROUTER: { type: "durable-object", worker: name, exportName: "RouterObject" },
@@ -57,15 +59,15 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
   });
   const url = await miniflare.ready;
   url.protocol = url.protocol.replace(/^http/, "ws");
-  const hibernate = (): Promise<void> =>
-    miniflare.unsafeEvictDurableObject(name, "RouterObject", { name: defaultRealm, webSockets: "hibernate" });
-  return { url, adminToken, hibernate, [Symbol.asyncDispose]: () => miniflare.dispose() };
+  const evict: Router["evict"] = (webSockets) =>
+    miniflare.unsafeEvictDurableObject(name, "RouterObject", { name: defaultRealm, webSockets });
+  return { url, adminToken, evict, [Symbol.asyncDispose]: () => miniflare.dispose() };
 }
 
-/** The Worker as one module, as `wrangler deploy` would send it. */
-export async function bundledWorker(): Promise<string> {
+/** A Worker as one module, as `wrangler deploy` would send it. @param file its source; by default the router's. */
+export async function bundledWorker(file = join(import.meta.dirname, "..", "src", "worker.ts")): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, "..", "src", "worker.ts")],
+    entryPoints: [file],
     bundle: true,
     write: false,
     format: "esm",

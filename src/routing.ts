@@ -10,14 +10,13 @@ import {
   protocolProblem,
   routerAddress,
   type RouterFrame,
+  type RouterFrameOf,
   RouterFrameReader,
   SegmentReader,
 } from "@messagepasser/protocol";
 import { type Closing, closings } from "./closings.ts";
 import type { Link, Links } from "./link.ts";
 import { Outstanding } from "./outstanding.ts";
-
-type Frame<Kind extends RouterFrame["kind"]> = Extract<RouterFrame, { kind: Kind }>;
 
 /** What routing needs of the world around it. */
 export interface Surroundings {
@@ -142,7 +141,7 @@ export class Routing {
     }
   }
 
-  #open(from: Link, open: Frame<"open">): void {
+  #open(from: Link, open: RouterFrameOf<"open">): void {
     const { connection, session: wanted, peer, protocol, limit, metadata, early } = open;
     const refuse = (code: number, reason: string): void =>
       this.#send(from, { kind: "refused", connection, code, reason });
@@ -194,7 +193,7 @@ export class Routing {
     this.#send(from, { kind: "routed", connection, address: to.address, session: to.session });
   }
 
-  #resume(from: Link, { session, peer }: Frame<"resume">): void {
+  #resume(from: Link, { session, peer }: RouterFrameOf<"resume">): void {
     const answer = (reason: number): void => this.#send(from, { kind: "absent", session, reason, peer });
     if (!this.#takeOpen(from) || nameProblem(peer) !== undefined) return answer(goneReasons.lost);
     const to = this.#holderOf(peer);
@@ -229,7 +228,7 @@ export class Routing {
     return true;
   }
 
-  #list(from: Link, { request, cursor }: Frame<"list">): void {
+  #list(from: Link, { request, cursor }: RouterFrameOf<"list">): void {
     const names: string[] = [];
     for (const { name } of this.#links.all()) if (name > cursor) names.push(name);
     names.sort(byCodeUnit);

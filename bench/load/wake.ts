@@ -41,7 +41,7 @@ export async function wake(): Promise<string[]> {
     const [warm, woken]: [number[], number[]] = [[], []];
     for (let round = 0; round < rounds; round++) {
       warm.push(await roundTrip());
-      await router.hibernate();
+      await router.evict("hibernate");
       woken.push(await roundTrip());
     }
     lines.push(

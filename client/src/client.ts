@@ -121,7 +121,7 @@ export class Client implements AsyncDisposable {
     do {
       if (this.#session.isOver)
         throw (await this.closed) ?? new LinkError("closed", "Cannot list peers: this client is closed");
-      const page = await this.#session.list(cursor, options.signal);
+      const page = await this.#session.lists.ask(cursor, options.signal);
       names.push(...page.names);
       cursor = page.cursor;
     } while (cursor !== "");

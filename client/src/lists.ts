@@ -1,7 +1,7 @@
-import type { RouterFrame } from "@messagepasser/protocol";
+import type { RouterFrameOf } from "@messagepasser/protocol";
 import { waiting, type Waiting } from "./waiting.ts";
 
-type Page = Extract<RouterFrame, { kind: "peers" }>;
+type Page = RouterFrameOf<"peers">;
 
 /** The questions for names that the router has not answered. They are asked again on a new link. */
 export class Lists {

@@ -75,7 +75,7 @@ export class Peers {
     for (const peer of this.#bySession.values()) {
       if (peer.address !== 0 || peer.isSought) continue;
       this.remove(peer);
-      for (const channel of peer.channels.values()) channel.drop();
+      for (const channel of peer.channels.values()) channel.forget();
       return;
     }
   }

@@ -8,6 +8,7 @@ import {
   ProtocolError,
   routerAddress,
   type RouterFrame,
+  type RouterFrameOf,
 } from "@messagepasser/protocol";
 import { Budget, Kept, type KeptTotal } from "./connection/budget.ts";
 import { Channel } from "./connection/channel.ts";
@@ -27,8 +28,6 @@ import { Upkeep } from "./upkeep.ts";
 const mostPauseMs = 30_000;
 /** A link that lasted so long was a good one: the next pause is short again. */
 const goodLinkMs = 1_000;
-
-type Frame<Kind extends RouterFrame["kind"]> = Extract<RouterFrame, { kind: Kind }>;
 
 /** Where a session connects to and as whom. */
 export interface SessionStart {
@@ -73,7 +72,7 @@ export class Session implements LinkEvents {
   readonly #welcomed = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<LinkError | undefined>();
   readonly #opening = new Map<number, Opening>();
-  readonly #lists = new Lists((request, cursor) => {
+  readonly lists = new Lists((request, cursor) => {
     if (this.#state !== "online") return;
     this.#link.frame(routerAddress, { kind: "list", request, cursor });
     // The router takes one list a batch.
@@ -158,11 +157,6 @@ export class Session implements LinkEvents {
     return channel;
   }
 
-  /** Asks the router for one page of names. */
-  list(cursor: string, signal: AbortSignal | undefined): Promise<Frame<"peers">> {
-    return this.#lists.ask(cursor, signal);
-  }
-
   /** Tells the router that this session is over. */
   bye(): void {
     if (this.#state !== "online") {
@@ -226,7 +220,7 @@ export class Session implements LinkEvents {
         break;
       }
       case "peers":
-        this.#lists.answer(frame);
+        this.lists.answer(frame);
         break;
       case "mark":
         this.#commons.budget.totalBytes = frame.budget;
@@ -295,7 +289,7 @@ export class Session implements LinkEvents {
     this.#start.onStatus({ kind: "online" });
     for (const peer of this.#peers) if (peer.isSought) this.#ask(peer);
     for (const opening of this.#opening.values()) this.#sendOpen(opening);
-    this.#lists.askAgain();
+    this.lists.askAgain();
   }
 
   #goOffline(error: LinkError, delayMs: number): void {
@@ -307,7 +301,7 @@ export class Session implements LinkEvents {
     for (const [id, { channel, home }] of this.#opening) {
       // With a known peer it is taken up from there; one that was given up is asked for by nobody.
       if (home.peer !== undefined) this.#opening.delete(id);
-      else if (channel.isOver) channel.drop();
+      else if (channel.isOver) channel.forget();
     }
     const retryInMs = backoffMs(this.#attempt++, clock.random(), mostPauseMs) + delayMs * clock.random();
     this.#cancelDial = clock.after(retryInMs, () => {
@@ -330,13 +324,13 @@ export class Session implements LinkEvents {
     if (error !== undefined) this.#welcomed.reject(error);
     for (const channel of this.channels()) channel.fail(channel.error(code, what));
     for (const peer of this.#peers) peer.stopSearch();
-    this.#lists.fail(error ?? new LinkError("closed", "Cannot list peers: this client is closed"));
+    this.lists.fail(error ?? new LinkError("closed", "Cannot list peers: this client is closed"));
   }
 
   #sendOpen(opening: Opening): void {
     const { channel, home } = opening;
     if (channel.isOver) {
-      channel.drop();
+      channel.forget();
       return;
     }
     opening.attempts++;
@@ -358,7 +352,7 @@ export class Session implements LinkEvents {
     return peer;
   }
 
-  #receiveOpen(open: Frame<"incoming">): void {
+  #receiveOpen(open: RouterFrameOf<"incoming">): void {
     const { connection } = open;
     const peer = this.#bind(open.address, open.peer, open.session);
     const key = (connection | openerBit) >>> 0;
@@ -441,7 +435,7 @@ export class Session implements LinkEvents {
     return way;
   }
 
-  #route({ connection, address, session }: Frame<"routed">): void {
+  #route({ connection, address, session }: RouterFrameOf<"routed">): void {
     const opening = this.#opening.get(connection);
     if (opening === undefined) {
       if (connection > this.#lastConnection)
@@ -472,7 +466,7 @@ export class Session implements LinkEvents {
     return channel;
   }
 
-  #refuse({ connection, code, reason }: Frame<"refused">): void {
+  #refuse({ connection, code, reason }: RouterFrameOf<"refused">): void {
     const opening = this.#opening.get(connection);
     if (opening === undefined) return;
     const { channel, home, attempts } = opening;

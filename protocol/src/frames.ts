@@ -153,6 +153,9 @@ type FramesOf<Table extends Record<string, FrameShape>> = {
 /** Any frame between client and router, told apart by `kind`. */
 export type RouterFrame = FramesOf<typeof routerFrames>[keyof typeof routerFrames];
 
+/** The router frame of one kind. */
+export type RouterFrameOf<Kind extends RouterFrame["kind"]> = Extract<RouterFrame, { kind: Kind }>;
+
 /** A piece of a message. `offset` is there when the frame carried it. */
 export interface DataFrame {
   readonly kind: "data";

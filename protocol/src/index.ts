@@ -12,6 +12,7 @@ export {
   type PeerFrame,
   peerFrames,
   type RouterFrame,
+  type RouterFrameOf,
   routerFrames,
 } from "./frames.ts";
 export { heartbeat, subprotocols } from "./handshake.ts";

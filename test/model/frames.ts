@@ -2,7 +2,7 @@ import {
   anySession,
   PeerFrameReader,
   routerAddress,
-  type RouterFrame,
+  type RouterFrameOf,
   RouterFrameReader,
   SegmentReader,
 } from "@messagepasser/protocol";
@@ -10,8 +10,6 @@ import type { SocketEnd } from "../../client/src/link/platform.ts";
 import type { Talk } from "./talk.ts";
 import type { Wire } from "./wire.ts";
 import type { World } from "./world.ts";
-
-type Frame<Kind extends RouterFrame["kind"]> = Extract<RouterFrame, { kind: Kind }>;
 
 /** Looks into what is sent and delivered: for rules of the wire that nobody else checks, and for the notes. */
 export class FrameInspector {
@@ -85,7 +83,7 @@ export class FrameInspector {
     }
   }
 
-  #talkOf(wire: Wire, { connection }: Frame<"open" | "routed">): Talk | undefined {
+  #talkOf(wire: Wire, { connection }: RouterFrameOf<"open" | "routed">): Talk | undefined {
     return this.#world.talks.find(({ opener }) => opener.life.id === wire.session && opener.channel.key === connection);
   }
 }

@@ -30,7 +30,7 @@ export const ends: readonly Mutation[] = [
       [
         channel,
         "    this.#parting = frame;\n    this.#write(frame);\n",
-        "    this.#write(frame);\n    this.#forget();\n",
+        "    this.#write(frame);\n    this.forget();\n",
       ],
     ],
   },
@@ -44,7 +44,7 @@ export const ends: readonly Mutation[] = [
       [
         channel,
         '    this.#write({ kind: "over", connection: this.#connection });\n  }\n\n  /** The last word',
-        '    this.#write({ kind: "over", connection: this.#connection });\n    this.#end(undefined);\n    this.#forget();\n  }\n\n  /** The last word',
+        '    this.#write({ kind: "over", connection: this.#connection });\n    this.#end(undefined);\n    this.forget();\n  }\n\n  /** The last word',
       ],
     ],
   },

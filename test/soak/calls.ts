@@ -79,12 +79,11 @@ export interface RouterStart {
   readonly port: number;
   /** The bundled Worker. */
   readonly workerFile: string;
+  /** The router's own secrets are in there too. */
   readonly stateDirectory: string;
-  readonly adminToken: string;
-  readonly pepper: string;
 }
 
 /** Router process to soak. */
 export type FromRouter =
-  | { readonly kind: "ready"; readonly url: string }
+  | { readonly kind: "ready"; readonly adminToken: string }
   | { readonly kind: "evicted"; readonly id: number; readonly error?: string };

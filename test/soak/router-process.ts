@@ -1,46 +1,18 @@
 // The router of the soak, in a process of its own that can be killed. Started by router.ts, which it talks with.
 import { readFileSync } from "node:fs";
-import { Miniflare } from "miniflare";
-import { compatibility } from "../../scripts/router.ts";
+import { type Router, startRouter } from "../../scripts/router.ts";
 import type { FromRouter, RouterStart, ToRouter } from "./calls.ts";
 
-export const realm = "default";
-const name = "messagepasser";
-const className = "RouterObject";
-let miniflare: Miniflare | undefined;
+let router: Router | undefined;
 
-/** As scripts/router.ts does, but for the Worker. */
-async function start({ port, workerFile, stateDirectory, adminToken, pepper }: RouterStart): Promise<void> {
-  miniflare = new Miniflare({
-    host: "127.0.0.1",
-    port,
-    resourcePersistencePath: stateDirectory,
-    workers: [
-      {
-        config: {
-          name,
-          ...compatibility,
-          manifest: {
-            mainModule: "worker.js",
-            modules: { "worker.js": { type: "esm", contents: readFileSync(workerFile, "utf8") } },
-          },
-          env: {
-            ROUTER: { type: "durable-object", worker: name, exportName: className },
-            CREDENTIALS: { type: "kv", id: "CREDENTIALS" },
-            MP_ADMIN_TOKEN: { type: "text", value: adminToken },
-            MP_PEPPER: { type: "text", value: pepper },
-          },
-          exports: { [className]: { type: "durable-object", storage: "sqlite" } },
-        },
-      },
-    ],
-  });
-  tell({ kind: "ready", url: (await miniflare.ready).origin });
+async function start({ port, workerFile, stateDirectory }: RouterStart): Promise<void> {
+  router = await startRouter({ port, stateDirectory, worker: readFileSync(workerFile, "utf8") });
+  tell({ kind: "ready", adminToken: router.adminToken });
 }
 
 async function evict(id: number, webSockets: "hibernate" | "close"): Promise<void> {
   try {
-    await miniflare?.unsafeEvictDurableObject(name, className, { name: realm, webSockets });
+    await router?.evict(webSockets);
     tell({ kind: "evicted", id });
   } catch (error) {
     tell({ kind: "evicted", id, error: String(error) });
@@ -48,7 +20,7 @@ async function evict(id: number, webSockets: "hibernate" | "close"): Promise<voi
 }
 
 async function leave(): Promise<void> {
-  await miniflare?.dispose();
+  await router?.[Symbol.asyncDispose]();
   process.exit(0);
 }
 

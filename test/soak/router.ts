@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { build } from "esbuild";
+import { bundledWorker } from "../../scripts/router.ts";
 import type { FromRouter, RouterStart, ToRouter } from "./calls.ts";
 import { Child } from "./child.ts";
 
@@ -14,7 +14,8 @@ const callDeadlineMs = 10_000;
 /** The router under workerd, with the faults that it can have. */
 export class Router implements AsyncDisposable {
   readonly port: number;
-  readonly adminToken: string;
+  /** Stays the same, as all of its state. */
+  adminToken = "";
   readonly #start: RouterStart;
   readonly #temporary: string;
   readonly #evictions = new Map<number, (error: string | undefined) => void>();
@@ -28,7 +29,6 @@ export class Router implements AsyncDisposable {
     this.#start = start;
     this.#temporary = temporary;
     this.port = start.port;
-    this.adminToken = start.adminToken;
   }
 
   /** @param folder for its state, and all else that it writes. */
@@ -39,9 +39,7 @@ export class Router implements AsyncDisposable {
       {
         port: await freePort(),
         workerFile: await bundle(folder),
-        stateDirectory: join(folder, "state"),
-        adminToken: randomBytes(32).toString("base64url"),
-        pepper: randomBytes(32).toString("base64url"),
+        stateDirectory: folder,
       },
       temporary,
     );
@@ -114,8 +112,10 @@ export class Router implements AsyncDisposable {
   async #run(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     const onMessage = (message: FromRouter): void => {
-      if (message.kind === "ready") resolve(undefined);
-      else this.#evictions.get(message.id)?.(message.error);
+      if (message.kind === "ready") {
+        this.adminToken = message.adminToken;
+        resolve(undefined);
+      } else this.#evictions.get(message.id)?.(message.error);
     };
     // What it leaves behind in the system's temporary folder when it is killed would stay there.
     const child = new Child<ToRouter, FromRouter>("router-process.ts", onMessage, {
@@ -137,19 +137,10 @@ export class Router implements AsyncDisposable {
   }
 }
 
-/** The Worker of the soak as one module. */
+/** Once, not for each start after a kill. */
 async function bundle(folder: string): Promise<string> {
   const workerFile = join(folder, "worker.js");
-  await build({
-    entryPoints: [join(import.meta.dirname, "worker.ts")],
-    outfile: workerFile,
-    bundle: true,
-    format: "esm",
-    target: "es2024",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
-    logLevel: "warning",
-  });
+  writeFileSync(workerFile, await bundledWorker(join(import.meta.dirname, "worker.ts")));
   return workerFile;
 }
 

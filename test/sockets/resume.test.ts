@@ -185,9 +185,9 @@ describe("a link that is cut", () => {
   test("is no trouble for a router that was asleep", async () => {
     await using _ = await sides();
     const connections = await pair();
-    await realm.router.hibernate();
+    await realm.router.evict("hibernate");
     await expectTalk(connections);
-    await realm.router.hibernate();
+    await realm.router.evict("hibernate");
     alice.path.cut();
     await alice.statuses.next("resumed");
     await expectTalk(connections);

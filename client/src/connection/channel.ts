@@ -138,10 +138,6 @@ export class Channel implements Turn, Tended {
     return this.#state === "over";
   }
 
-  get isForgotten(): boolean {
-    return this.#isForgotten;
-  }
-
   /**
    * Begins to send before the open is out: the frames go with it. Of a message longer than one frame, that is the first;
    * the rest follows the accept.
@@ -266,12 +262,15 @@ export class Channel implements Turn, Tended {
   /** The Connection is lost, and the other end knows or can't be told. What arrived before can still be received. */
   fail(error: ConnectionError): void {
     if (this.#state !== "over") this.#end(error);
-    this.#forget();
+    this.forget();
   }
 
-  /** The other end will never ask: what was still to be said to it need not be. */
-  drop(): void {
-    this.#forget();
+  /** Nothing is to be said to the other end any more: it knows of the end, or will never ask. */
+  forget(): void {
+    if (this.#isForgotten) return;
+    this.#isForgotten = true;
+    this.unbind();
+    this.#onForgotten(this);
   }
 
   /** A frame from the other end. */
@@ -357,7 +356,7 @@ export class Channel implements Turn, Tended {
         break;
       case "over":
         this.#end(this.isDone ? undefined : this.error("peer-gone", `"${this.peer}" no longer knows of it`));
-        this.#forget();
+        this.forget();
         break;
       case "reject":
       case "reset":
@@ -371,7 +370,7 @@ export class Channel implements Turn, Tended {
   #hearEnd({ kind }: PeerFrame): void {
     if (kind !== "reset" && kind !== "reject" && kind !== "over") return;
     if (kind !== "over") this.#write({ kind: "over", connection: this.#connection });
-    this.#forget();
+    this.forget();
   }
 
   /** The other end stands at this position on a new route: it gets what it lacks, and hears again how far this end is. */
@@ -429,13 +428,6 @@ export class Channel implements Turn, Tended {
     this.sender.fail(late);
     this.receiver.fail(late);
     this.#closed.resolve(error);
-  }
-
-  #forget(): void {
-    if (this.#isForgotten) return;
-    this.#isForgotten = true;
-    this.unbind();
-    this.#onForgotten(this);
   }
 }
 
