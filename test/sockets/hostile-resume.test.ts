@@ -74,16 +74,17 @@ async function sessionOf(name: string): Promise<string> {
   return (await mallory.hear("routed")).session;
 }
 
-/** A Connection of alice's that mallory has accepted. */
+/** A Connection of alice's, or of another client's, that mallory has accepted. */
 async function withMallory(
   limit: number,
   session?: string,
-): Promise<{ mallory: RawLink; here: Connection; address: number; connection: number; alicesSession: string }> {
+  opener = alice,
+): Promise<{ mallory: RawLink; here: Connection; address: number; connection: number; openersSession: string }> {
   const mallory = await RawLink.connect(realm, "mallory", session === undefined ? {} : { session });
-  const opening = alice.open("mallory", "x");
-  const { address, connection, session: alicesSession } = await mallory.hear("incoming");
+  const opening = opener.open("mallory", "x");
+  const { address, connection, session: openersSession } = await mallory.hear("incoming");
   mallory.frame(address, { kind: "position", connection, received: 0, limit });
-  return { mallory, here: await opening, address, connection, alicesSession };
+  return { mallory, here: await opening, address, connection, openersSession };
 }
 
 const limit = 10_000;
@@ -92,7 +93,7 @@ const limit = 10_000;
 async function withMalloryBack(): Promise<{ mallory: RawLink; here: Connection; address: number; connection: number }> {
   const session = newSession();
   const { mallory: first, here, ...before } = await withMallory(limit, session);
-  const { connection, alicesSession } = before;
+  const { connection, openersSession } = before;
   for (let count = 0; count < 3; count++) {
     await here.send(new Uint8Array(100 - limits.frameCostBytes));
     await first.hear("data");
@@ -101,7 +102,7 @@ async function withMalloryBack(): Promise<{ mallory: RawLink; here: Connection; 
   // The router has passed it on, or it would be lost with the link.
   await first.hearAll();
   const mallory = await RawLink.connect(realm, "mallory", { session });
-  mallory.frame(routerAddress, { kind: "resume", session: alicesSession, peer: "alice" });
+  mallory.frame(routerAddress, { kind: "resume", session: openersSession, peer: "alice" });
   const { address } = await mallory.hear("paired");
   expect(await mallory.hear("position")).toMatchObject({ connection: openerBit + connection, received: 0 });
   return { mallory, here, address, connection };
@@ -288,17 +289,22 @@ describe("a peer that is back", () => {
   });
 
   test("isn't heard on its link of before, nor at the address of before", async () => {
+    await using carol = await startSide(realm, "carol");
     const session = newSession();
-    const { mallory: first, here, address, connection, alicesSession } = await withMallory(limit, session);
+    const { mallory: first, here, ...before } = await withMallory(limit, session, carol.client);
+    const { address, connection, openersSession } = before;
+    // It would hear that mallory was away, and take up with it again before mallory has used the old address.
+    carol.path.hold("down");
     await using mallory = await RawLink.connect(realm, "mallory", { session });
     const reset = { kind: "reset", connection, code: errorCodes.aborted, reason: "" } as const;
     // ws still has it open, as its close takes a while to come.
     first.frame(address, reset);
     mallory.frame(address, reset);
     expect(await mallory.hear("gone")).toMatchObject({ address, reason: goneReasons.lost });
-    mallory.frame(routerAddress, { kind: "resume", session: alicesSession, peer: "alice" });
+    mallory.frame(routerAddress, { kind: "resume", session: openersSession, peer: "carol" });
     const again = await mallory.hear("paired");
     mallory.frame(again.address, { ...position, connection, received: 0 });
+    carol.path.release();
     await here.send("still open");
     await mallory.hear("data");
     here.abort();
