@@ -60,6 +60,20 @@ export function encodeFrame(frame: ControlFrame): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** A data frame as bytes, by itself: what writes many at once is `BatchWriter`. */
+export function encodeData({ connection, last, text, offset, payload }: DataFrame): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter();
+  const fieldBytes = offset === undefined ? 5 : 13;
+  writer.u32((peerFrames.data.type << 24) | (fieldBytes + payload.length));
+  writer.u32(connection);
+  writer.u8(
+    (last ? dataFlags.last : 0) | (text ? dataFlags.text : 0) | (offset === undefined ? 0 : dataFlags.offset),
+  );
+  if (offset !== undefined) writer.u64(offset);
+  writer.raw(payload);
+  return writer.finish();
+}
+
 function encodeField(writer: ByteWriter, kind: FieldKind, value: never): void {
   switch (kind) {
     case "u8":

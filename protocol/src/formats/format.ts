@@ -1,0 +1,26 @@
+import type { ControlFrame, DataFrame, PeerFrame, RouterFrame } from "../frames.ts";
+
+/** Reads frames one after the other. */
+export interface FrameReader<Frame> {
+  /** Where the next frame begins, in bytes from the start of the whole message. */
+  readonly position: number;
+  /** The next frame, or `undefined` at the end. @throws ProtocolError */
+  next(): Frame | undefined;
+}
+
+/**
+ * A format whose WebSocket messages are batches of segments, as of `batch.ts`: only the frames in a segment are written
+ * in a way of its own. So the router passes segments on unread between two links of the same format.
+ * In `open` and `incoming`, `early` holds peer frames in the format of the link.
+ */
+export interface SegmentFormat {
+  /** The WebSocket subprotocol by which a client asks for it. */
+  readonly subprotocol: string;
+  readonly addressing: "address";
+  /** One frame as bytes. The frames of a segment stand one after the other. */
+  encode(frame: ControlFrame | DataFrame): Uint8Array;
+  /** Reads the frames of a segment between a client and the router. */
+  routerFrames(bytes: Uint8Array, start: number, end: number): FrameReader<RouterFrame>;
+  /** Reads the frames of a segment between two ends. */
+  peerFrames(bytes: Uint8Array, start: number, end: number): FrameReader<PeerFrame>;
+}
