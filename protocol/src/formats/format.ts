@@ -2,10 +2,14 @@ import type { ControlFrame, DataFrame, PeerFrame, RouterFrame } from "../frames.
 
 /** Reads frames one after the other. */
 export interface FrameReader<Frame> {
-  /** Where the next frame begins, in bytes from the start of the whole message. */
-  readonly position: number;
   /** The next frame, or `undefined` at the end. @throws ProtocolError */
   next(): Frame | undefined;
+}
+
+/** The same, for what a client tells the router. */
+export interface RouterFrameSource extends FrameReader<RouterFrame> {
+  /** Where the next frame begins, in bytes from the start of the whole message. */
+  readonly position: number;
 }
 
 /**
@@ -20,7 +24,7 @@ export interface SegmentFormat {
   /** One frame as bytes. The frames of a segment stand one after the other. */
   encode(frame: ControlFrame | DataFrame): Uint8Array;
   /** Reads the frames of a segment between a client and the router. */
-  routerFrames(bytes: Uint8Array, start: number, end: number): FrameReader<RouterFrame>;
+  routerFrames(bytes: Uint8Array, start: number, end: number): RouterFrameSource;
   /** Reads the frames of a segment between two ends. */
   peerFrames(bytes: Uint8Array, start: number, end: number): FrameReader<PeerFrame>;
 }
