@@ -21,7 +21,12 @@ const common: BuildOptions = {
 if (withTypes) rmSync(join(root, "client", "dist"), { recursive: true, force: true });
 await Promise.all([
   build({ ...common, entryPoints: ["client/src/node.ts"], outdir: "client/dist", platform: "node", external: ["ws"] }),
-  build({ ...common, entryPoints: ["client/src/browser.ts"], outdir: "client/dist", platform: "browser" }),
+  build({
+    ...common,
+    entryPoints: ["client/src/browser.ts", "client/src/msgpack.ts", "client/src/protobuf.ts"],
+    outdir: "client/dist",
+    platform: "browser",
+  }),
   build({
     ...common,
     entryPoints: ["cli/src/main.ts"],

@@ -1,17 +1,10 @@
-import {
-  anySession,
-  closeCodes,
-  defaultRealm,
-  encodeBatch,
-  nameProblem,
-  realmProblem,
-  routerAddress,
-  subprotocols,
-} from "@messagepasser/protocol";
+import { anySession, closeCodes, defaultRealm, nameProblem, realmProblem, subprotocols } from "@messagepasser/protocol";
+import { type Format, formatOf, formats } from "@messagepasser/protocol/formats";
 import type { Context } from "hono";
 import { authenticatorOf } from "./authenticator.ts";
 import { fromAuthorization, fromSubprotocol, offeredSubprotocols } from "./claim.ts";
 import { type Env, isUnset } from "./env.ts";
+import { closingMessages } from "./delivery.ts";
 import { upgradeRequest } from "./identity.ts";
 import { badRequest, notConfiguredRetryS, type Problem, problemResponse } from "./problem.ts";
 
@@ -32,8 +25,10 @@ export async function connect(context: Context<{ Bindings: Env }>): Promise<Resp
 async function admit(context: Context<{ Bindings: Env }>, offered: readonly string[]): Promise<Response | Problem> {
   const request = context.req.raw;
   const realm = context.req.param("realm") ?? defaultRealm;
-  if (!offered.includes(subprotocols.native)) {
-    return badRequest(`Offer the subprotocol "${subprotocols.native}": this router speaks no other format`);
+  const format = chosenFormat(offered);
+  if (format === undefined) {
+    // Short, since a close frame has room for 123 bytes.
+    return badRequest(`Offer one of these subprotocols: ${formats.map(({ subprotocol }) => subprotocol).join(", ")}`);
   }
   const realmRule = realmProblem(realm);
   if (realmRule !== undefined) return badRequest(`Cannot connect: the realm's name ${realmRule}`);
@@ -50,10 +45,17 @@ async function admit(context: Context<{ Bindings: Env }>, offered: readonly stri
 
   const identity = await authenticatorOf(context.env).authenticate({ realm, ...presented });
   if (identity === undefined) return unauthorized;
-  const upgrade = upgradeRequest({ identity, session, resumes: named !== undefined, format: subprotocols.native });
+  // Who doesn't know addresses can't tell a pair from the one before.
+  const resumes = named !== undefined && format.addressing === "address";
+  const upgrade = upgradeRequest({ identity, session, resumes, format: format.subprotocol });
   const response = await fetchObject(context.env, identity.realm, upgrade);
   if (response?.status === 101) return response;
   return response?.status === 401 ? unauthorized : restarting;
+}
+
+/** The first format that a client offers of those that there are. */
+function chosenFormat(offered: readonly string[]): Format | undefined {
+  return offered.map(formatOf).find((format) => format !== undefined);
 }
 
 /** The answer of a realm's object, or `undefined` where it ended meanwhile or has too much to do. */
@@ -99,12 +101,13 @@ function refuse(problem: Problem, offered: readonly string[]): Response {
   const { 0: page, 1: socket } = new WebSocketPair();
   socket.accept();
   const code = closeCodeOf(problem.status);
-  if (offered.includes(subprotocols.native)) {
+  const format = chosenFormat(offered);
+  if (format !== undefined) {
     const delayMs = 1_000 * (problem.retryAfterS ?? 0);
-    socket.send(encodeBatch(routerAddress, { kind: "closing", code, delayMs, reason: problem.detail }));
+    for (const message of closingMessages(format, { code, delayMs, reason: problem.detail })) socket.send(message);
   }
   socket.close(code, problem.detail);
-  const echo = offered.find((token) => !token.startsWith(subprotocols.credentialsPrefix));
+  const echo = format?.subprotocol ?? offered.find((token) => !token.startsWith(subprotocols.credentialsPrefix));
   return new Response(null, {
     status: 101,
     webSocket: page,

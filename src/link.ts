@@ -1,20 +1,22 @@
+import type { Format, Speaker, WireMessage } from "@messagepasser/protocol/formats";
 import { Meter } from "./outstanding.ts";
 import { OpenRate } from "./open-rate.ts";
 
 /** What routing needs of a client's link. The object backs it with a WebSocket and its attachment. */
-export interface Link {
+export interface Link extends Speaker {
+  /** How the client wants its messages written. */
+  readonly format: Format;
   /** Unique in the life of the object; never 0. */
   readonly address: number;
-  readonly name: string;
   readonly session: string;
-  /** Whether the client chose its session, and so can come back in it. */
+  /** Whether the client chose its session and has a format for it, and so can come back in it. */
   readonly resumes: boolean;
   /** Addresses of links that this one may exchange segments with. */
   readonly pairs: Pairs;
   /** When something was last heard of the client, as far as is known without memory. */
   readonly lastHeardMs: number;
   readonly tally: Tally;
-  send(batch: Uint8Array): void;
+  send(message: WireMessage): void;
   /** Tells the client why its link ends, and ends it. Does nothing to one that is closing already. */
   close(code: number, reason: string, delayMs: number): void;
 }

@@ -66,12 +66,12 @@ export class RouterObject extends DurableObject<Env> {
     });
   }
 
-  #accept(socket: WebSocket, { identity, session, resumes }: Admission): void {
+  #accept(socket: WebSocket, { identity, session, resumes, format }: Admission): void {
     const { name, credential } = identity;
     const revision = credential?.revision ?? 0;
     const [address, connectedAtMs] = [this.#addresses.take(), Date.now()];
     this.#routing.join(
-      SocketLink.create(this.ctx, socket, { address, name, session, resumes, revision, connectedAtMs }),
+      SocketLink.create(this.ctx, socket, { address, name, session, resumes, format, revision, connectedAtMs }),
     );
   }
 
@@ -81,12 +81,11 @@ export class RouterObject extends DurableObject<Env> {
     const link = this.#links.of(socket);
     if (link === undefined) {
       // Nothing to do for one that the router closed before it slept: messages that were on the way then still come.
-      closeUnreadable(socket);
+      closeUnreadable(this.ctx, socket);
       return;
     }
     try {
-      if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
-      const isOn = this.#routing.receive(link, new Uint8Array(message));
+      const isOn = this.#routing.receive(link, typeof message === "string" ? message : new Uint8Array(message));
       if (!isOn) this.#routing.drop(link, goneReasons.over, closings.bye);
     } catch (error) {
       if (error instanceof ProtocolError) {

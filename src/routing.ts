@@ -1,22 +1,23 @@
 import {
   anySession,
-  type ControlFrame,
-  encodeBatch,
   errorCodes,
   goneReasons,
   limits,
-  nameProblem,
+  type PeerFrame,
+  peerProblem,
   ProtocolError,
   protocolProblem,
   routerAddress,
   type RouterFrame,
   type RouterFrameOf,
-  RouterFrameReader,
   SegmentReader,
 } from "@messagepasser/protocol";
+import type { NamedFormat, SegmentFormat, WireMessage } from "@messagepasser/protocol/formats";
+import { type BuiltIn, builtInAt, builtInNamed } from "./built-in.ts";
 import { type Closing, closings } from "./closings.ts";
+import { byteLength, Delivery, earlyFor, routerMessages, type Sender } from "./delivery.ts";
 import type { Link, Links } from "./link.ts";
-import { Outstanding } from "./outstanding.ts";
+import { framesIn } from "./segments.ts";
 
 /** What routing needs of the world around it. */
 export interface Surroundings {
@@ -37,7 +38,7 @@ export class Routing {
   readonly #links: Links;
   readonly #realm: string;
   readonly #surroundings: Surroundings;
-  readonly #outstanding: Outstanding;
+  readonly #delivery: Delivery;
   /** Links that were dropped and whose peers don't know yet. */
   readonly #leaving: { readonly link: Link; readonly reason: number }[] = [];
   #isTelling = false;
@@ -46,12 +47,17 @@ export class Routing {
     this.#links = links;
     this.#realm = realm;
     this.#surroundings = surroundings;
-    this.#outstanding = new Outstanding(() => surroundings.randomU32());
+    this.#delivery = new Delivery(
+      () => surroundings.randomU32(),
+      (link, bytes) => {
+        this.#giveUp(link, bytes);
+      },
+    );
   }
 
   /** Bytes that may be unread, of links and of those among them that are closing. */
   get outstanding(): { readonly heldBytes: number; readonly closingBytes: number } {
-    return this.#outstanding;
+    return this.#delivery.outstanding;
   }
 
   /** Takes a new link in, which gets the name from whoever had it, and tells its client who it is here. */
@@ -63,22 +69,30 @@ export class Routing {
       else this.drop(holder, goneReasons.superseded, closings.superseded);
     }
     this.#links.add(link);
-    const { session, name, tally } = link;
-    const budget = this.#outstanding.budgetOf(tally.meter);
-    this.#send(link, { kind: "welcome", session, name, realm: this.#realm, budget });
+    const { session, name, format } = link;
+    if (format.addressing === "name") for (const message of format.preamble) this.#delivery.send(link, message);
+    const budget = this.#delivery.budgetOf(link);
+    this.#delivery.say(link, { kind: "welcome", session, name, realm: this.#realm, budget });
   }
 
   /**
-   * Routes what one WebSocket message carried. Writes sender addresses into `batch`.
+   * Routes what one WebSocket message carried. Writes sender addresses into its bytes.
    *
    * @returns false when the client said bye.
-   * @throws ProtocolError for a batch that breaks a rule; what stood before it in the batch has been routed.
+   * @throws ProtocolError for a message that breaks a rule; what stood before the fault has been routed.
    */
-  receive(from: Link, batch: Uint8Array): boolean {
-    const { tally } = from;
+  receive(from: Link, message: WireMessage): boolean {
+    const { tally, format } = from;
     // What was on the way when the link was closed still comes.
     if (tally.isOver) return true;
     tally.heardAtMs = this.#surroundings.now();
+    if (format.addressing === "name") return this.#receiveNamed(from, format, message);
+    if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
+    return this.#receiveBatch(from, format, message);
+  }
+
+  #receiveBatch(from: Link, format: SegmentFormat, batch: Uint8Array): boolean {
+    const { tally } = from;
     const segments = new SegmentReader(batch);
     /** Addresses in this batch that lead nowhere. */
     const gone = new Set<number>();
@@ -88,12 +102,12 @@ export class Routing {
         throw new ProtocolError(`More than ${limits.maxSegments} segments`, segments.headerStart);
       }
       if (segments.address !== routerAddress) {
-        if (!this.#forward(from, segments)) gone.add(segments.address);
+        if (!this.#forward(from, format, segments)) gone.add(segments.address);
         // It may be too slow for what it sends to itself, or for what it is answered.
         if (tally.isOver) return true;
         continue;
       }
-      const frames = new RouterFrameReader(batch, segments.start, segments.end);
+      const frames = format.routerFrames(batch, segments.start, segments.end);
       for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
         if (frame.kind === "bye") return false;
         // Each answer may be as large as a batch.
@@ -107,22 +121,107 @@ export class Routing {
     }
     // Unpaired, gone and never issued get one answer, so that nobody can probe for addresses.
     const answers = Array.from(gone, (address) => ({ kind: "gone", address, reason: goneReasons.lost }) as const);
-    if (answers.length > 0) this.#send(from, ...answers);
+    if (answers.length > 0) this.#delivery.say(from, ...answers);
+    return true;
+  }
+
+  /** The same for a message that names its peers. */
+  #receiveNamed(from: Link, format: NamedFormat, message: WireMessage): boolean {
+    const bytes = byteLength(message);
+    if (bytes > format.maxMessageBytes)
+      throw new ProtocolError(`Message of ${bytes} bytes, at most ${format.maxMessageBytes} allowed,`);
+    const gone = new Set<string>();
+    let hasListed = false;
+    /** Frames in a row for one peer, which get there as one message. */
+    let run: { readonly peer: string; readonly frames: PeerFrame[] } | undefined;
+    const forwardRun = (): void => {
+      if (run !== undefined && !from.tally.isOver && !this.#forwardTo(from, run.peer, run.frames)) gone.add(run.peer);
+      run = undefined;
+    };
+    try {
+      for (const said of format.decode(message, from)) {
+        if (said.to === "peer") {
+          if (run?.peer !== said.peer) forwardRun();
+          run ??= { peer: said.peer, frames: [] };
+          run.frames.push(said.frame);
+          continue;
+        }
+        forwardRun();
+        if (from.tally.isOver) return true;
+        if (said.to === "itself") this.#delivery.send(from, said.answer);
+        else if (said.to === "address") this.#credit(from, said.address, said.frame);
+        else if (said.frame.kind === "bye") return false;
+        else {
+          if (said.frame.kind === "list" && hasListed) throw new ProtocolError("A second list in one message");
+          hasListed ||= said.frame.kind === "list";
+          this.#control(from, said.frame);
+        }
+      }
+    } finally {
+      // What stood before a fault counts.
+      forwardRun();
+    }
+    for (const name of gone) this.#delivery.sayGone(from, { address: routerAddress, name });
     return true;
   }
 
   /** False where the segment's address leads nowhere. */
-  #forward(from: Link, segments: SegmentReader): boolean {
-    const to = this.#links.byAddress(segments.address);
-    if (to === undefined || !(from.pairs.has(to.address) || to.pairs.has(from.address))) return false;
-    if (segments.start === segments.end) return true;
-    segments.readdress(from.address);
+  #forward(from: Link, format: SegmentFormat, segments: SegmentReader): boolean {
+    const { address, bytes, start, end } = segments;
+    const to = this.#links.byAddress(address);
+    if (to === undefined || !arePaired(from, to)) {
+      const builtIn = builtInAt(address);
+      if (builtIn !== undefined) this.#ask(builtIn, from, framesIn(format.peerFrames(bytes, start, end)));
+      return builtIn !== undefined;
+    }
+    if (start === end) return true;
     // Where it can't be delivered, the sender has been told: the two were paired.
-    this.#deliver(to, segments.bytes.subarray(segments.headerStart, segments.end));
+    if (to.format === format) {
+      segments.readdress(from.address);
+      this.#delivery.send(to, bytes.subarray(segments.headerStart, end));
+    } else {
+      this.#carry(to, from, framesIn(format.peerFrames(bytes, start, end)));
+    }
     return true;
   }
 
-  #control(from: Link, frame: Exclude<RouterFrame, { kind: "bye" }>, position: number): void {
+  /** False where the name leads to nobody whom the client may talk with. */
+  #forwardTo(from: Link, peer: string, frames: readonly PeerFrame[]): boolean {
+    if (peerProblem(peer) !== undefined) return false;
+    const builtIn = builtInNamed(peer);
+    if (builtIn !== undefined) {
+      this.#ask(builtIn, from, frames);
+      return true;
+    }
+    const to = this.#links.byName(peer);
+    if (to === undefined || !arePaired(from, to)) return false;
+    this.#carry(to, from, frames);
+    return true;
+  }
+
+  /** A mark came back: who sent what stood before it may send more. */
+  #credit(from: Link, address: number, frame: PeerFrame): void {
+    const to = this.#links.byAddress(address);
+    const builtIn = builtInAt(address);
+    // It may have gone meanwhile.
+    if (to !== undefined && arePaired(from, to)) this.#carry(to, from, [frame]);
+    else if (builtIn !== undefined) this.#ask(builtIn, from, [frame]);
+  }
+
+  /** Frames between two links that write them differently. */
+  #carry(to: Link, from: Link, frames: readonly PeerFrame[]): void {
+    this.#delivery.carry(to, from, frames, (answers) => {
+      // Two clients that both leave things to the router owe each other nothing.
+      if (from.format.addressing === "address") this.#delivery.carry(from, to, answers, () => undefined);
+    });
+  }
+
+  /** Frames for a peer that the router plays itself, and its answers. */
+  #ask(builtIn: BuiltIn, from: Link, frames: readonly PeerFrame[]): void {
+    this.#delivery.carry(from, builtIn, builtIn.answer(frames), () => undefined);
+  }
+
+  #control(from: Link, frame: Exclude<RouterFrame, { kind: "bye" }>, position?: number): void {
     switch (frame.kind) {
       case "open":
         this.#open(from, frame);
@@ -131,7 +230,7 @@ export class Routing {
         this.#resume(from, frame);
         break;
       case "reached":
-        this.#mark(from, this.#outstanding.reached(from.tally.meter, frame.token));
+        this.#delivery.reached(from, frame.token);
         break;
       case "list":
         this.#list(from, frame);
@@ -144,7 +243,7 @@ export class Routing {
   #open(from: Link, open: RouterFrameOf<"open">): void {
     const { connection, session: wanted, peer, protocol, limit, metadata, early } = open;
     const refuse = (code: number, reason: string): void =>
-      this.#send(from, { kind: "refused", connection, code, reason });
+      this.#delivery.say(from, { kind: "refused", connection, code, reason });
 
     if (!this.#takeOpen(from)) {
       return refuse(errorCodes.busy, `More than ${limits.maxOpensPerSecond} opens and resumes a second: wait`);
@@ -152,7 +251,7 @@ export class Routing {
     if (connection === 0 || connection > limits.maxConnectionId) {
       return refuse(errorCodes.badOpen, `Connection id ${connection} is not between 1 and ${limits.maxConnectionId}`);
     }
-    const nameRule = nameProblem(peer);
+    const nameRule = peerProblem(peer);
     if (nameRule !== undefined) return refuse(errorCodes.badOpen, `The peer's name ${nameRule}`);
     const protocolRule = protocolProblem(protocol);
     if (protocolRule !== undefined) return refuse(errorCodes.badOpen, `The protocol's name ${protocolRule}`);
@@ -164,45 +263,67 @@ export class Routing {
       );
     }
 
+    const builtIn = builtInNamed(peer);
+    if (builtIn !== undefined) {
+      const { address, session } = builtIn;
+      this.#delivery.say(from, { kind: "routed", connection, address, session });
+      this.#delivery.carry(from, builtIn, builtIn.open({ connection, protocol, limit }), () => undefined);
+      return;
+    }
     const absent = `Nobody of that name is connected to realm "${this.#realm}"`;
     const to = this.#holderOf(peer);
     if (to === undefined) return refuse(errorCodes.peerAbsent, absent);
     if (wanted !== anySession && to.session !== wanted) {
       return refuse(errorCodes.peerReplaced, "The session that got this open first is over: another one has the name");
     }
-    if (early.length > 0 && !this.#outstanding.admitsEarly(to.tally.meter, early.length)) {
+    // Which of the two ends it comes from, a Connection's name can't say.
+    if (to === from && from.format.addressing === "name") {
+      return refuse(errorCodes.badOpen, "In a format that names its peers no client can open to itself");
+    }
+    if (early.length > 0 && !this.#delivery.outstanding.admitsEarly(to.tally.meter, early.length)) {
       return refuse(errorCodes.busy, "The peer reads too slowly to get data with an open: wait, or open without");
     }
     const { address, name, session } = from;
-    const incoming = {
-      kind: "incoming",
-      connection,
-      address,
-      session,
-      peer: name,
-      protocol,
-      limit,
-      metadata,
-      early,
-    } as const;
-    const batch = encodeBatch(routerAddress, incoming);
+    const incoming = routerMessages(to, [
+      {
+        kind: "incoming",
+        connection,
+        address,
+        session,
+        peer: name,
+        protocol,
+        limit,
+        metadata,
+        early: earlyFor(to.format, early, from.format),
+      },
+    ]);
+    const bytes = incoming.reduce((sum, message) => sum + byteLength(message), 0);
     // Before the two are paired, so that nobody hears of the end of a link that it wasn't told of.
-    if (!this.#admit(to, batch.length)) return refuse(errorCodes.peerAbsent, absent);
+    if (!this.#delivery.admits(to, bytes)) return refuse(errorCodes.peerAbsent, absent);
     if (!this.#pair(from, to)) return refuse(errorCodes.busy, "Both clients have too many peers already");
-    this.#deliver(to, batch);
-    this.#send(from, { kind: "routed", connection, address: to.address, session: to.session });
+    for (const message of incoming) this.#delivery.send(to, message);
+    this.#delivery.say(from, { kind: "routed", connection, address: to.address, session: to.session });
   }
 
   #resume(from: Link, { session, peer }: RouterFrameOf<"resume">): void {
-    const answer = (reason: number): void => this.#send(from, { kind: "absent", session, reason, peer });
-    if (!this.#takeOpen(from) || nameProblem(peer) !== undefined) return answer(goneReasons.lost);
+    const answer = (reason: number): void => this.#delivery.say(from, { kind: "absent", session, reason, peer });
+    if (!this.#takeOpen(from) || peerProblem(peer) !== undefined) return answer(goneReasons.lost);
+    const builtIn = builtInNamed(peer);
+    if (builtIn !== undefined) {
+      if (builtIn.session !== session || !builtIn.resumes) return answer(goneReasons.over);
+      return this.#delivery.say(from, pairedWith(builtIn));
+    }
     const to = this.#holderOf(peer);
     if (to === undefined) return answer(goneReasons.lost);
     if (to.session !== session) return answer(goneReasons.superseded);
-    const batch = encodeBatch(routerAddress, pairedWith(from));
-    if (!this.#admit(to, batch.length) || !this.#pair(from, to)) return answer(goneReasons.lost);
-    this.#deliver(to, batch);
-    this.#send(from, pairedWith(to));
+    // Its link is the one of before, but the pair was cut, and with it all that the client had.
+    if (to.format.addressing === "name") return answer(goneReasons.over);
+    const paired = routerMessages(to, [pairedWith(from)]);
+    if (!paired.every((message) => this.#delivery.admits(to, message.length)) || !this.#pair(from, to)) {
+      return answer(goneReasons.lost);
+    }
+    for (const message of paired) this.#delivery.send(to, message);
+    this.#delivery.say(from, pairedWith(to));
   }
 
   #takeOpen(from: Link): boolean {
@@ -234,14 +355,14 @@ export class Routing {
     names.sort(byCodeUnit);
     const page = names.slice(0, limits.maxPageLength);
     const last = names.length > page.length ? page.at(-1) : undefined;
-    this.#send(from, { kind: "peers", request, cursor: last ?? "", names: page });
+    this.#delivery.say(from, { kind: "peers", request, cursor: last ?? "", names: page });
   }
 
   /** Ends a link: its client is told why, and its peers that it is gone. Does nothing to one that has ended. */
   drop(link: Link, reason: number, { code, reason: text, delayMs }: Closing): void {
     if (link.tally.isOver) return;
     link.tally.isOver = true;
-    this.#outstanding.close(link.tally.meter);
+    this.#delivery.outstanding.close(link.tally.meter);
     // First, since a socket without a link that is open is taken for one of another version.
     link.close(code, text, delayMs);
     this.#links.remove(link);
@@ -250,7 +371,7 @@ export class Routing {
 
   /** A link's socket is gone, whoever ended it: what was held for it is free, and its peers are told unless they were. */
   leave(link: Link, reason: number): void {
-    this.#outstanding.end(link.tally.meter);
+    this.#delivery.outstanding.end(link.tally.meter);
     if (link.tally.isOver) return;
     link.tally.isOver = true;
     this.#links.remove(link);
@@ -276,44 +397,29 @@ export class Routing {
   #tell(link: Link, reason: number): void {
     const others = link.pairs.overflowed ? this.#links.all() : linksAt(this.#links, link.pairs);
     for (const other of others) {
-      if (other === link || !(link.pairs.has(other.address) || other.pairs.has(link.address))) continue;
+      if (other === link || !arePaired(link, other)) continue;
       other.pairs.remove(link.address);
-      this.#send(other, { kind: "gone", address: link.address, reason });
+      this.#delivery.sayGone(other, link, reason);
     }
   }
 
-  #send(to: Link, ...frames: readonly ControlFrame[]): void {
-    this.#deliver(to, encodeBatch(routerAddress, ...frames));
-  }
-
-  /** Sends bytes to a link, unless it has ended or ends by them. */
-  #deliver(to: Link, batch: Uint8Array): void {
-    if (!this.#admit(to, batch.length)) return;
-    to.send(batch);
-    this.#mark(to, this.#outstanding.count(to.tally.meter, batch.length));
-  }
-
-  #mark(to: Link, token: number): void {
-    if (token === 0) return;
-    const budget = this.#outstanding.budgetOf(to.tally.meter);
-    to.send(encodeBatch(routerAddress, { kind: "mark", token, budget }));
-  }
-
-  /** Whether a link may be sent so many bytes. One that reads too slowly is dropped: what it was sent would fill the memory. */
-  #admit(to: Link, bytes: number): boolean {
-    if (to.tally.isOver) return false;
-    if (this.#outstanding.admits(to.tally.meter, bytes)) return true;
-    this.drop(to, goneReasons.lost, closings.tooSlow);
-    if (this.#outstanding.isExhausted(to.tally.meter, bytes)) {
+  /** A link reads too slowly, and can't be sent what it should be. */
+  #giveUp(link: Link, bytes: number): void {
+    this.drop(link, goneReasons.lost, closings.tooSlow);
+    if (this.#delivery.outstanding.isExhausted(link.tally.meter, bytes)) {
       this.#surroundings.abort("Clients that don't read hold all the memory there is for them");
     }
-    return false;
   }
 }
 
 /** What a resume tells the one about the other. */
-function pairedWith({ address, session, name }: Link): ControlFrame {
+function pairedWith({ address, session, name }: Sender & { readonly session: string }): RouterFrame {
   return { kind: "paired", address, session, peer: name };
+}
+
+/** Whether an open or a resume between two links was let through: one of them lists it at least. */
+function arePaired(one: Link, other: Link): boolean {
+  return one.pairs.has(other.address) || other.pairs.has(one.address);
 }
 
 function* linksAt(links: Links, addresses: Iterable<number>): Iterable<Link> {

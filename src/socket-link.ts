@@ -1,8 +1,9 @@
-import { encodeBatch, routerAddress } from "@messagepasser/protocol";
+import { type Format, formatOf, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { closings } from "./closings.ts";
+import { closingMessages } from "./delivery.ts";
 import { type Link, type Links, type Pairs, Tally } from "./link.ts";
 
-const version = 2;
+const version = 3;
 
 /** All that a link must remember while the object is not in memory; kept in its socket's attachment. */
 interface Attachment {
@@ -11,17 +12,21 @@ interface Attachment {
   readonly name: string;
   readonly session: string;
   readonly resumes: boolean;
+  /** A subprotocol. */
+  readonly format: string;
+  /** What the format remembers. */
+  readonly formatMemory: Uint8Array;
   readonly revision: number;
   readonly connectedAtMs: number;
   readonly pairs: Uint32Array;
   readonly overflowed: boolean;
 }
 
-/** 4 bytes each in an attachment of at most 16,384 bytes, which also holds a name of up to 128. */
-export const maxPairs = 3_900;
+/** 4 bytes each in an attachment of at most 16,384 bytes, which also holds a name of up to 128 and 2,048 for a format. */
+export const maxPairs = 3_400;
 
 /** Who a new link belongs to. */
-export type LinkIdentity = Omit<Attachment, "version" | "pairs" | "overflowed">;
+export type LinkIdentity = Omit<Attachment, "version" | "pairs" | "overflowed" | "formatMemory">;
 
 /** A link over a hibernatable WebSocket. */
 export class SocketLink implements Link {
@@ -30,20 +35,29 @@ export class SocketLink implements Link {
   readonly name: string;
   readonly session: string;
   readonly resumes: boolean;
+  readonly format: Format;
   /** Of the secret that opened the link; 0 where an authenticator knows no revisions. */
   readonly revision: number;
   readonly pairs: AttachedPairs;
   readonly tally = new Tally();
   readonly #context: DurableObjectState;
   readonly #connectedAtMs: number;
+  #formatMemory: Uint8Array;
 
-  private constructor(context: DurableObjectState, socket: WebSocket, attachment: Omit<Attachment, "version">) {
+  private constructor(
+    context: DurableObjectState,
+    socket: WebSocket,
+    format: Format,
+    attachment: Omit<Attachment, "version">,
+  ) {
     this.#context = context;
     this.socket = socket;
     this.address = attachment.address;
     this.name = attachment.name;
     this.session = attachment.session;
     this.resumes = attachment.resumes;
+    this.format = format;
+    this.#formatMemory = attachment.formatMemory;
     this.revision = attachment.revision;
     this.#connectedAtMs = attachment.connectedAtMs;
     this.pairs = new AttachedPairs(attachment, (pairs) => {
@@ -53,19 +67,27 @@ export class SocketLink implements Link {
 
   /** A link that is new: `accept` comes before all else. */
   static create(context: DurableObjectState, socket: WebSocket, identity: LinkIdentity): SocketLink {
-    return new SocketLink(context, socket, { ...identity, pairs: new Uint32Array(), overflowed: false });
+    const format = formatOf(identity.format) ?? native;
+    const empty = { formatMemory: new Uint8Array(), pairs: new Uint32Array(), overflowed: false };
+    return new SocketLink(context, socket, format, { ...identity, ...empty });
   }
 
   /** The link that a socket remembers, or `undefined` if code of another version wrote it. */
   static restore(context: DurableObjectState, socket: WebSocket): SocketLink | undefined {
     // Written by #save of this class, in this version or another one.
     const attachment = socket.deserializeAttachment() as Attachment | null;
-    return attachment?.version === version ? new SocketLink(context, socket, attachment) : undefined;
+    if (attachment?.version !== version) return undefined;
+    const format = formatOf(attachment.format);
+    return format && new SocketLink(context, socket, format, attachment);
   }
 
   /** Accepts the socket for hibernation and remembers the link in it. */
   accept(): void {
-    this.#context.acceptWebSocket(this.socket, [nameTag(this.name), addressTag(this.address)]);
+    this.#context.acceptWebSocket(this.socket, [
+      nameTag(this.name),
+      addressTag(this.address),
+      formatTag(this.format.subprotocol),
+    ]);
     this.#save(this.pairs);
   }
 
@@ -78,23 +100,34 @@ export class SocketLink implements Link {
     return Math.max(this.#connectedAtMs, heartbeatMs);
   }
 
-  send(batch: Uint8Array): void {
+  get formatMemory(): Uint8Array {
+    return this.#formatMemory;
+  }
+
+  set formatMemory(memory: Uint8Array) {
+    this.#formatMemory = memory;
+    this.#save(this.pairs);
+  }
+
+  send(message: WireMessage): void {
     // A socket that is closing throws; its end is on the way as an event.
-    if (this.isOpen) this.socket.send(batch);
+    if (this.isOpen) this.socket.send(message);
   }
 
   close(code: number, reason: string, delayMs: number): void {
-    closeSocket(this.socket, code, reason, delayMs);
+    closeSocket(this.socket, this.format, code, reason, delayMs);
   }
 
   #save({ addresses, overflowed }: AttachedPairs): void {
-    const { address, name, session, resumes, revision } = this;
+    const { address, name, session, resumes, format, formatMemory, revision } = this;
     const attachment: Attachment = {
       version,
       address,
       name,
       session,
       resumes,
+      format: format.subprotocol,
+      formatMemory,
       revision,
       connectedAtMs: this.#connectedAtMs,
       pairs: Uint32Array.from(addresses),
@@ -105,17 +138,19 @@ export class SocketLink implements Link {
 }
 
 /** Ends a link; the client hears why. */
-function closeSocket(socket: WebSocket, code: number, reason: string, delayMs: number): void {
+function closeSocket(socket: WebSocket, format: Format, code: number, reason: string, delayMs: number): void {
   if (socket.readyState !== WebSocket.OPEN) return;
-  socket.send(encodeBatch(routerAddress, { kind: "closing", code, delayMs, reason }));
+  for (const message of closingMessages(format, { code, delayMs, reason })) socket.send(message);
   // Reasons are ours, short and ASCII; the 123 bytes of RFC 6455 are a limit for what they quote.
   socket.close(code, reason.slice(0, 120));
 }
 
 /** Ends a link that code of another version made. Does nothing to one that is closing already. */
-export function closeUnreadable(socket: WebSocket): void {
+export function closeUnreadable(context: DurableObjectState, socket: WebSocket): void {
   const { code, reason, delayMs } = closings.unreadable;
-  closeSocket(socket, code, reason, delayMs);
+  // Tags are what is left to read of such a link.
+  const format = context.getTags(socket).find((tag) => tag.startsWith(formatTag("")));
+  closeSocket(socket, formatOf(format?.slice(formatTag("").length) ?? "") ?? native, code, reason, delayMs);
 }
 
 class AttachedPairs implements Pairs {
@@ -226,7 +261,7 @@ export class SocketLinks implements Links {
   /** A client whose link can't be read must come back, though it may only be waiting, and never send anything. */
   #openLinkOf(socket: WebSocket): SocketLink | undefined {
     const link = this.of(socket);
-    if (link === undefined) closeUnreadable(socket);
+    if (link === undefined) closeUnreadable(this.#context, socket);
     return link?.isOpen === true && !link.tally.isOver ? link : undefined;
   }
 }
@@ -237,6 +272,10 @@ function nameTag(name: string): string {
 
 function addressTag(address: number): string {
   return `address:${address}`;
+}
+
+function formatTag(subprotocol: string): string {
+  return `format:${subprotocol}`;
 }
 
 /** Hands out addresses in blocks, so that only one in 32 links costs a write; none is used twice in the life of the object. */

@@ -1,4 +1,4 @@
-import { subprotocols } from "@messagepasser/protocol";
+import { formats } from "@messagepasser/protocol/formats";
 import { Hono } from "hono";
 import { admin } from "./admin.ts";
 import { connect } from "./connect.ts";
@@ -14,7 +14,9 @@ const app = new Hono<{ Bindings: Env }>()
     context.text("This is a MessagePasser router. Clients connect to /connect or /connect/REALM.\n"),
   )
   .get("/health", (context) => context.json({ status: "ok" }))
-  .get("/version", (context) => context.json({ version: packageJson.version, formats: [subprotocols.native] }))
+  .get("/version", (context) =>
+    context.json({ version: packageJson.version, formats: formats.map(({ subprotocol }) => subprotocol) }),
+  )
   .get("/connect", connect)
   .get("/connect/:realm", connect)
   .route("/admin/v1", admin)

@@ -23,12 +23,9 @@ export function connect(url: string | URL, options: ConnectOptions): Promise<Cli
 const drainCheckMs = 4;
 
 const platform: Platform = {
-  dial(url, { name, secret }, { onMessage, onDrain, onClose }) {
+  dial(url, subprotocol, { name, secret }, { onMessage, onDrain, onClose }) {
     // A page can set no header, and what stands in a URL ends up in logs: the credentials go as a subprotocol.
-    const socket = new WebSocket(url, [
-      subprotocols.native,
-      subprotocols.credentialsPrefix + base64url(`${name}:${secret}`),
-    ]);
+    const socket = new WebSocket(url, [subprotocol, subprotocols.credentialsPrefix + base64url(`${name}:${secret}`)]);
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer | string>) => {
       onMessage(typeof data === "string" ? data : new Uint8Array(data));

@@ -1,4 +1,4 @@
-import { errorCodes, limits, nameProblem, protocolProblem } from "@messagepasser/protocol";
+import { errorCodes, limits, peerProblem, protocolProblem } from "@messagepasser/protocol";
 import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import { type Message, messageProblem } from "./connection/message.ts";
@@ -178,7 +178,7 @@ export class Client implements AsyncDisposable {
 }
 
 function openProblem(peer: string, protocol: string, metadata: Readonly<Record<string, string>>): string | undefined {
-  const nameRule = nameProblem(peer);
+  const nameRule = peerProblem(peer);
   if (nameRule !== undefined) return `the peer's name ${nameRule}`;
   const protocolRule = protocolProblem(protocol);
   if (protocolRule !== undefined) return `the protocol's name ${protocolRule}`;

@@ -1,6 +1,7 @@
 import { defaultRealm, nameProblem, realmProblem } from "@messagepasser/protocol";
 import { Client } from "./client.ts";
 import type { Connection } from "./connection/connection.ts";
+import { type Format, segmentFormatOf } from "./format.ts";
 import type { Platform } from "./link/platform.ts";
 import { Session } from "./session.ts";
 import type { Status } from "./status.ts";
@@ -14,6 +15,11 @@ export interface ConnectOptions {
   readonly secret: string;
   /** Clients of different realms can't see each other. Default: "default". */
   readonly realm?: string;
+  /**
+   * How frames are written, as imported from "messagepasser/msgpack" or "messagepasser/protobuf". Default: the native
+   * format, which is the fastest. Peers need not have the same.
+   */
+  readonly format?: Format;
   /** Gives up connecting; has no effect later. */
   readonly signal?: AbortSignal;
   /** How long connecting may take. Default: 10,000. */
@@ -49,6 +55,7 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   const address = addressOf(url, realm);
   const session = new Session(platform, {
     url: address,
+    format: segmentFormatOf(options.format),
     credentials: { name, secret },
     who: `${address.origin} as "${name}" in realm "${realm}"`,
     maxMessageBytes: options.maxMessageBytes ?? defaultMaxMessageBytes,

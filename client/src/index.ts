@@ -2,6 +2,7 @@
 // clients make Connections. Frames, links and channels stay private, so that the wire can change without a major version.
 export { Client, type CloseOptions, type Handler, type OpenOptions } from "./client.ts";
 export type { ConnectOptions } from "./connect.ts";
+export type { Format } from "./format.ts";
 export type { Status } from "./status.ts";
 export { Connection, type WaitOptions } from "./connection/connection.ts";
 export type { Message } from "./connection/message.ts";

@@ -1,6 +1,6 @@
 // The entry for Node. The browser's and workerd's is browser.ts; both export the same.
 import { Buffer } from "node:buffer";
-import { limits, subprotocols } from "@messagepasser/protocol";
+import { limits } from "@messagepasser/protocol";
 import WebSocket from "ws";
 import type { Client } from "./client.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
@@ -24,9 +24,9 @@ export function connect(url: string | URL, options: ConnectOptions): Promise<Cli
 
 // Node's own WebSocket moves less than half of what the ws package does.
 const platform: Platform = {
-  dial(url, { name, secret }, { onMessage, onDrain, onClose }) {
+  dial(url, subprotocol, { name, secret }, { onMessage, onDrain, onClose }) {
     let end: SocketEnd | undefined;
-    const socket = new WebSocket(url, subprotocols.native, {
+    const socket = new WebSocket(url, subprotocol, {
       headers: { authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}` },
       perMessageDeflate: false,
       maxPayload: limits.maxBatchBytes,

@@ -23,7 +23,7 @@ let deferred: (() => void)[];
 beforeEach(() => {
   [answers, incoming, deferred] = [[], [], []];
   const platform: Platform = {
-    dial: (_, __, events) => {
+    dial: (_, __, ___, events) => {
       socket = events;
       return { bufferedBytes: 0, send: hear, close: () => undefined, drop: () => undefined };
     },
@@ -32,6 +32,7 @@ beforeEach(() => {
   };
   const session = new Session(platform, {
     url: new URL("ws://router.example"),
+    format: undefined,
     credentials: { name: "bob", secret: "secret" },
     who: "the router",
     maxMessageBytes: 1_000,

@@ -1,14 +1,16 @@
 import {
   anySession,
   errorCodes,
+  type FrameReader,
   goneReasons,
   limits,
   openerBit,
-  PeerFrameReader,
+  type PeerFrame,
   ProtocolError,
   routerAddress,
   type RouterFrame,
   type RouterFrameOf,
+  type SegmentFormat,
 } from "@messagepasser/protocol";
 import { Budget, Kept, type KeptTotal } from "./connection/budget.ts";
 import { Channel } from "./connection/channel.ts";
@@ -33,6 +35,8 @@ const goodLinkMs = 1_000;
 export interface SessionStart {
   /** The router's address for the realm, with scheme ws or wss. */
   readonly url: URL;
+  /** Absent for the native one. */
+  readonly format: SegmentFormat | undefined;
   readonly credentials: Credentials;
   /** The end of a sentence that begins with "Cannot connect to". */
   readonly who: string;
@@ -80,7 +84,8 @@ export class Session implements LinkEvents {
   });
   /** By the peer's name. */
   readonly #ways = new Map<string, Way>();
-  readonly #kept: KeptTotal = { bytes: 0 };
+  readonly #kept: KeptTotal = { bytes: 0, maxBytes: limits.maxUnacknowledgedBytes };
+  readonly #uncounted: KeptTotal = { bytes: 0, maxBytes: limits.maxUncountedBytes };
   readonly #stopListening: readonly (() => void)[];
   #state: "connecting" | "online" | "offline" | "leaving" | "over" = "connecting";
   #link: Link;
@@ -97,7 +102,7 @@ export class Session implements LinkEvents {
     const { clock } = platform;
     this.#platform = platform;
     this.#start = start;
-    this.#commons = { clock, budget: new Budget(), upkeep: new Upkeep(clock) };
+    this.#commons = { clock, format: start.format, budget: new Budget(), upkeep: new Upkeep(clock) };
     this.#peers = new Peers({
       clock,
       graceMs: start.graceMs,
@@ -239,7 +244,7 @@ export class Session implements LinkEvents {
   }
 
   /** Frames from the client at an address. A peer that breaks the rules loses its channels here, and nobody else does. */
-  onSegment(address: number, frames: PeerFrameReader): void {
+  onSegment(address: number, frames: FrameReader<PeerFrame>): void {
     const peer = this.#peers.at(address);
     // Late frames of a peer that is gone.
     if (peer === undefined) return;
@@ -268,8 +273,8 @@ export class Session implements LinkEvents {
   }
 
   #dial(): Link {
-    const { url, credentials } = this.#start;
-    return new Link(this.#platform, url, credentials, this);
+    const { url, format, credentials } = this.#start;
+    return new Link(this.#platform, url, format, credentials, this);
   }
 
   #dialAgain(): void {
@@ -381,7 +386,7 @@ export class Session implements LinkEvents {
       this.#earlyBytes -= early.length;
     };
     channel.accepted.then(decided, decided);
-    this.onSegment(peer.address, new PeerFrameReader(early));
+    this.onSegment(peer.address, this.#link.peerFrames(early, 0, early.length));
     // Whoever waits for `connect` gets the chance to add handlers before the first open that came with the welcome.
     this.#platform.defer(() => {
       if (!channel.isOver) this.onIncoming(channel);
@@ -429,7 +434,7 @@ export class Session implements LinkEvents {
     if (way === undefined) {
       // Measured anew for all: better than to keep what was true for peers of long ago.
       if (this.#ways.size >= limits.maxRememberedSessions) this.#ways.clear();
-      way = { roundTrip: { ms: Infinity }, kept: new Kept(this.#kept) };
+      way = { roundTrip: { ms: Infinity }, kept: new Kept(this.#kept), uncounted: new Kept(this.#uncounted) };
       this.#ways.set(peer, way);
     }
     return way;

@@ -1,4 +1,5 @@
 import { dataHeaderBytes, encodeFrame } from "./codec.ts";
+import type { SegmentFormat } from "./formats/format.ts";
 import { type ControlFrame, dataFlags, peerFrames } from "./frames.ts";
 import { limits } from "./limits.ts";
 import { ProtocolError } from "./protocol-error.ts";
@@ -73,6 +74,7 @@ export class SegmentReader {
  */
 export class BatchWriter {
   readonly #emit: (batch: Uint8Array<ArrayBuffer>) => void;
+  readonly #format: SegmentFormat | undefined;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   #length = 0;
@@ -83,10 +85,16 @@ export class BatchWriter {
 
   /**
    * @param emit takes each full batch; the bytes are its own.
+   * @param format how to write frames, where not in the native one.
    * @param capacityBytes less than the default only for who knows what will be written.
    */
-  constructor(emit: (batch: Uint8Array<ArrayBuffer>) => void, capacityBytes: number = limits.maxBatchBytes) {
+  constructor(
+    emit: (batch: Uint8Array<ArrayBuffer>) => void,
+    format?: SegmentFormat,
+    capacityBytes: number = limits.maxBatchBytes,
+  ) {
     this.#emit = emit;
+    this.#format = format;
     const buffer = new ArrayBuffer(capacityBytes);
     this.#bytes = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
@@ -94,7 +102,10 @@ export class BatchWriter {
 
   /** Appends any frame but data. */
   frame(address: number, frame: ControlFrame): void {
-    const bytes = encodeFrame(frame);
+    this.#append(address, this.#format?.encode(frame) ?? encodeFrame(frame));
+  }
+
+  #append(address: number, bytes: Uint8Array): void {
     const start = this.#reserve(address, bytes.length);
     this.#bytes.set(bytes, start);
     this.#length = start + bytes.length;
@@ -105,7 +116,7 @@ export class BatchWriter {
    * Appends a data frame. Its offset is written unless the Connection's data frame before it stands in the same segment.
    *
    * @param previousSegment what the call for the Connection's data frame before this one returned; 0 for the first.
-   * @returns the number of the segment in which the frame stands.
+   * @returns the number of the segment in which the frame stands; 0 where each frame has its offset.
    */
   data(
     address: number,
@@ -115,6 +126,11 @@ export class BatchWriter {
     previousSegment: number,
     payload: Uint8Array,
   ): number {
+    if (this.#format !== undefined) {
+      const [last, text] = [(flags & dataFlags.last) !== 0, (flags & dataFlags.text) !== 0];
+      this.#append(address, this.#format.encode({ kind: "data", connection, last, text, offset, payload }));
+      return 0;
+    }
     let at = this.#reserve(address, dataHeaderBytes + 8 + payload.length);
     const segment = this.#segment;
     const view = this.#view;

@@ -2,21 +2,12 @@ import { Buffer } from "node:buffer";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { dataFrame, type Frame, frameOf, peerKinds, plain, routerKinds } from "../../test/unit/frame-arbitraries.ts";
 import { BatchWriter, routerAddress, SegmentReader } from "./batch.ts";
 import { encodeFrame, PeerFrameReader, RouterFrameReader } from "./codec.ts";
-import {
-  type ControlFrame,
-  type DataFrame,
-  dataFlags,
-  type FieldKind,
-  type FrameShape,
-  peerFrames,
-  routerFrames,
-} from "./frames.ts";
+import { type ControlFrame, dataFlags, type FrameShape, peerFrames, routerFrames } from "./frames.ts";
 import { limits } from "./limits.ts";
 import { ProtocolError } from "./protocol-error.ts";
-
-type Frame = ControlFrame | DataFrame;
 
 /** A frame as a decoder met it, and the segment in which it stood: a number that no other segment has. */
 interface Placed {
@@ -24,67 +15,6 @@ interface Placed {
   readonly segment: number;
   readonly frame: Frame;
 }
-
-const utf8Bytes = (text: string): number => new TextEncoder().encode(text).length;
-
-/** Any text of at most so many UTF-8 bytes, often with characters of several bytes, sometimes exactly at the limit. */
-function textOf(maxBytes: number): fc.Arbitrary<string> {
-  const any = fc.string({ unit: "binary", maxLength: Math.floor(maxBytes / 4) });
-  const edges = fc.constantFrom("a".repeat(maxBytes), "\u00e9".repeat(Math.floor(maxBytes / 2)), "\ufeff");
-  return fc.oneof({ weight: 12, arbitrary: any }, { weight: 1, arbitrary: edges });
-}
-
-function mapOf(maxBytes: number): fc.Arbitrary<Record<string, string>> {
-  const key = fc.oneof(textOf(64), fc.constantFrom("__proto__", "constructor", "", "7", "07"));
-  return fc
-    .dictionary(key, textOf(maxBytes / 4), { maxKeys: limits.maxMetadataEntries, noNullPrototype: true })
-    .filter((map) => Object.entries(map).reduce((sum, entry) => sum + utf8Bytes(entry.join("")), 0) <= maxBytes);
-}
-
-const unsigned = (max: number): fc.Arbitrary<number> =>
-  fc.oneof(fc.integer({ min: 0, max }), fc.constantFrom(0, 1, max));
-const offset = fc.oneof(fc.maxSafeNat(), fc.constantFrom(0, 2 ** 32 - 1, 2 ** 32, limits.maxOffset));
-// Large payloads are of one byte only: what matters is how they fill batches.
-const largePayload = unsigned(limits.maxPayloadBytes).map((size) => new Uint8Array(size).fill(size));
-const payload = fc.oneof(
-  { weight: 12, arbitrary: fc.uint8Array({ maxLength: 40 }) },
-  { weight: 2, arbitrary: largePayload },
-);
-
-/** By kind, so that a kind that is added to the tables has to be added here before this compiles. */
-const valueOf: Record<FieldKind, (maxBytes: number) => fc.Arbitrary<unknown>> = {
-  u8: () => unsigned(0xff),
-  u16: () => unsigned(0xffff),
-  u32: () => unsigned(0xffff_ffff),
-  u64: () => offset,
-  id: () => fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString("hex")),
-  text: textOf,
-  texts: (maxBytes) => fc.array(textOf(maxBytes), { maxLength: 20 }),
-  map: mapOf,
-  rest: () => fc.uint8Array({ maxLength: 40 }),
-};
-
-function frameOf(kind: string, shape: FrameShape): fc.Arbitrary<Frame> {
-  const fields = Object.entries(shape.fields).map(([field, spec]) => {
-    const [fieldKind, maxBytes] = typeof spec === "string" ? [spec, 0] : spec;
-    return [field, valueOf[fieldKind](maxBytes)];
-  });
-  return fc.record(
-    { kind: fc.constant(kind), ...Object.fromEntries(fields) },
-    { noNullPrototype: true },
-  ) as fc.Arbitrary<Frame>;
-}
-
-const connection = fc.oneof(fc.constantFrom(1, 2, 0x8000_0001), unsigned(0xffff_ffff));
-const dataFrame: fc.Arbitrary<DataFrame> = fc.record(
-  { kind: fc.constant("data"), connection, last: fc.boolean(), text: fc.boolean(), offset, payload },
-  { noNullPrototype: true },
-);
-
-const routerKinds = Object.entries(routerFrames).map(([kind, shape]) => frameOf(kind, shape));
-const peerKinds = Object.entries(peerFrames).map(([kind, shape]) =>
-  kind === "data" ? dataFrame : frameOf(kind, shape),
-);
 
 /** Frames with where they go: few addresses, so that segments and Connections go on, and data most often. */
 const send = fc.oneof(
@@ -150,7 +80,8 @@ function readHostile(bytes: Uint8Array): Placed[] | ProtocolError {
     return placed;
   } catch (problem) {
     if (!(problem instanceof ProtocolError)) throw problem;
-    if (problem.offset < 0 || problem.offset > bytes.length) throw new Error("Error outside of the batch");
+    if (problem.offset === undefined || problem.offset < 0 || problem.offset > bytes.length)
+      throw new Error("Error outside of the batch");
     return problem;
   }
 }
@@ -167,13 +98,6 @@ function checkWhole(address: number, frame: Frame): void {
     whole = isDeepStrictEqual(plain(reader.next()), plain(frame));
   }
   if (!whole) throw new Error(`Frame "${frame.kind}" isn't as its table says`);
-}
-
-/** Without the difference between a view on a batch and bytes of their own. */
-function plain(frame: Frame | undefined): unknown {
-  return Object.fromEntries(
-    Object.entries(frame ?? {}).map(([field, value]) => [field, value instanceof Uint8Array ? [...value] : value]),
-  );
 }
 
 /** Batches of a few frames, small enough to try every change. */

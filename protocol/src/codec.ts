@@ -19,13 +19,13 @@ export const frameHeaderBytes = 4;
 /** Bytes of a data frame before its payload: header, connection, flags. An offset adds 8. */
 export const dataHeaderBytes = frameHeaderBytes + 5;
 
-interface FieldPlan {
+export interface FieldPlan {
   readonly field: string;
   readonly kind: FieldKind;
   readonly maxBytes: number;
 }
 
-interface FramePlan {
+export interface FramePlan {
   readonly kind: string;
   readonly type: number;
   readonly fields: readonly FieldPlan[];
@@ -43,9 +43,9 @@ function plansOf(table: Readonly<Record<string, FrameShape>>): FramePlan[] {
 
 const routerPlans = plansOf(routerFrames);
 const peerPlans = plansOf(peerFrames);
-const planOfKind = new Map([...routerPlans, ...peerPlans].map((plan) => [plan.kind, plan]));
-const routerPlanOfType = new Map(routerPlans.map((plan) => [plan.type, plan]));
-const peerPlanOfType = new Map(peerPlans.map((plan) => [plan.type, plan]));
+export const planOfKind = new Map([...routerPlans, ...peerPlans].map((plan) => [plan.kind, plan]));
+export const routerPlanOfType = new Map(routerPlans.map((plan) => [plan.type, plan]));
+export const peerPlanOfType = new Map(peerPlans.map((plan) => [plan.type, plan]));
 
 /** A frame other than data, header included, as bytes. */
 export function encodeFrame(frame: ControlFrame): Uint8Array<ArrayBuffer> {

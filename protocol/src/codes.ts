@@ -40,6 +40,8 @@ export const errorCodes = {
   violation: 106,
   tooManyConnections: 107,
   lapsed: 108,
+  /** The other end sends without regard to credit, and faster than this one reads. */
+  overrun: 109,
 } as const;
 
 /** Why a peer's link is no longer there, in a `gone` frame. */

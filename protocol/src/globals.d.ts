@@ -10,3 +10,6 @@ interface TextDecoder {
   decode(bytes: Uint8Array): string;
 }
 declare const TextDecoder: new (label: string, options: { fatal: boolean; ignoreBOM: boolean }) => TextDecoder;
+
+declare function atob(text: string): string;
+declare function btoa(text: string): string;

@@ -1,7 +1,16 @@
-/** Values of `Sec-WebSocket-Protocol`, by which a client asks for a format and, in a browser, says who it is. */
+/**
+ * Values of `Sec-WebSocket-Protocol`, by which a client asks for a format and, in a browser, says who it is. The router
+ * answers with the format that it took: the first of those offered that it knows.
+ */
 export const subprotocols = {
-  /** The native format. The router answers with the format that it took. */
   native: "mp.v1",
+  json: "mp.v1.json",
+  msgpack: "mp.v1.msgpack",
+  protobuf: "mp.v1.protobuf",
+  /** The wire of the Go program that this one takes after, in JSON. */
+  originalJson: "mp.v0.json",
+  /** The same in gob. */
+  originalGob: "mp.v0.gob",
   /** Then base64url, unpadded, of `name:secret` in UTF-8: a browser's way, since it can set no header. Never answered. */
   credentialsPrefix: "mp.auth.",
 } as const;

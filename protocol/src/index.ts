@@ -15,7 +15,8 @@ export {
   type RouterFrameOf,
   routerFrames,
 } from "./frames.ts";
+export type { FrameReader, SegmentFormat } from "./formats/format.ts";
 export { heartbeat, subprotocols } from "./handshake.ts";
 export { limits } from "./limits.ts";
-export { defaultRealm, nameProblem, protocolProblem, realmProblem } from "./names.ts";
+export { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "./names.ts";
 export { ProtocolError } from "./protocol-error.ts";

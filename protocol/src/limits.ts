@@ -7,6 +7,8 @@ export const limits = {
   maxSegments: 1_024,
   /** Bytes of one WebSocket message. Stops a client from making the router hold one huge message. */
   maxBatchBytes: 131_072,
+  /** The same for the original's wire, where a message can't be sent in pieces. */
+  maxOriginalMessageBytes: 4_194_304,
   /** A sender stops gathering frames here. Past it a batch gains no speed and only adds delay. */
   flushBatchBytes: 65_536,
   /** Payload bytes of one data frame. Stops one Connection from holding up the others behind a huge frame. */
@@ -51,6 +53,8 @@ export const limits = {
   maxWindowBytes: 16_777_216,
   /** Bytes sent but not acknowledged that a client keeps for all its Connections. Stops silent peers from filling its memory. */
   maxUnacknowledgedBytes: 67_108_864,
+  /** Bytes that a client holds of peers that don't count credit, half of it for one. Stops those from filling its memory. */
+  maxUncountedBytes: 16_777_216,
   /** Sessions of peers without a Connection that a client remembers, so as not to handle an open twice. */
   maxRememberedSessions: 4_096,
   /** The router's answer to a client that reads too slowly: a mark after so many bytes, when none is under way. */
@@ -66,6 +70,10 @@ export const limits = {
   maxBudgetBytes: 10_485_760,
   /** A link of which nothing was heard for so long isn't there for opens and resumes. Pings come every 25 s, from hidden pages every minute. */
   ghostAfterMs: 150_000,
+  /** Types that a gob stream defines. Stops streams that define without end; one is all that the original needs. */
+  maxGobDefinitions: 8,
+  /** Bytes of these definitions, which the router keeps with the link. */
+  maxGobDefinitionBytes: 2_048,
   /** Names in one page of the list of peers. */
   maxPageLength: 500,
 } as const;

@@ -14,11 +14,17 @@ export const defaultRealm = "default";
  * however they are encoded. A leading `$` is the router's own.
  */
 export function nameProblem(name: string): string | undefined {
+  const problem = peerProblem(name);
+  if (problem !== undefined) return problem;
+  return name.startsWith("$") ? 'must not begin with "$": such names are the router\'s own' : undefined;
+}
+
+/** The same for the name of a peer to talk with, which may be one that the router plays itself. */
+export function peerProblem(name: string): string | undefined {
   const problem = textProblem(name, limits.maxNameBytes);
   if (problem !== undefined) return problem;
   if (name.includes(":")) return 'must not contain ":"';
   if (name === "." || name === "..") return 'must not be "." or "..": a URL can\'t have them in its path';
-  if (name.startsWith("$")) return 'must not begin with "$": such names are the router\'s own';
   return undefined;
 }
 

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
+import { frameOf, fromHex } from "../../test/unit/frame-vectors.ts";
 import batchVectors from "../vectors/batches.json" with { type: "json" };
 import frameVectors from "../vectors/frames.json" with { type: "json" };
 import invalidVectors from "../vectors/invalid.json" with { type: "json" };
@@ -11,28 +12,6 @@ import { nameProblem, protocolProblem, realmProblem } from "./names.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
 type Frame = ControlFrame | DataFrame;
-/** Bytes as the vectors write them: see vectors/README.md. */
-type HexBytes = string | readonly (string | { readonly repeat: readonly (string | number)[] })[];
-
-function fromHex(hex: HexBytes): Uint8Array {
-  const pieces = typeof hex === "string" ? [hex] : hex;
-  const digits = pieces
-    .map((piece) => (typeof piece === "string" ? piece : String(piece.repeat[0]).repeat(Number(piece.repeat[1]))))
-    .join("")
-    .replaceAll(" ", "");
-  // Buffer.from stops at the first digit that isn't one, so a slip in a vector would go unseen.
-  if (!/^(?:[0-9a-f]{2})*$/.test(digits)) throw new Error("A vector's hex has something else than pairs of digits");
-  return new Uint8Array(Buffer.from(digits, "hex"));
-}
-
-/** A vector's frame as the codec knows it: bytes for hex, and an offset that is `undefined` when it isn't carried. */
-function frameOf(vector: object): Frame {
-  const fields: Record<string, unknown> = { ...vector };
-  for (const field of ["early", "payload"]) if (field in fields) fields[field] = fromHex(fields[field] as HexBytes);
-  if (fields["kind"] === "data") fields["offset"] ??= undefined;
-  return fields as unknown as Frame;
-}
-
 function readAll(range: string, bytes: Uint8Array, start = 0, end = bytes.length): Frame[] {
   const reader = range === "router" ? new RouterFrameReader(bytes, start, end) : new PeerFrameReader(bytes, start, end);
   const frames: Frame[] = [];

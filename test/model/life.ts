@@ -38,7 +38,7 @@ export class Life {
     this.name = name;
     this.id = id;
     const platform: Platform = {
-      dial: (_url, _credentials, events) => {
+      dial: (_url, _subprotocol, _credentials, events) => {
         const wire = new Wire(this, router, events, onSend);
         this.wires.push(wire);
         return wire;
@@ -48,6 +48,7 @@ export class Life {
     };
     this.session = new Session(platform, {
       url: new URL("ws://router.example"),
+      format: undefined,
       credentials: { name, secret: "secret" },
       who: name,
       maxMessageBytes: 16_777_216,

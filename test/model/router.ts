@@ -1,4 +1,5 @@
 import { encodeBatch, goneReasons, ProtocolError, routerAddress } from "@messagepasser/protocol";
+import { native } from "@messagepasser/protocol/formats";
 import { closings, malformed } from "../../src/closings.ts";
 import { type Link, type Links, type Pairs, Tally } from "../../src/link.ts";
 import { Routing } from "../../src/routing.ts";
@@ -36,6 +37,8 @@ export class SimulatedLink implements Link {
   readonly name: string;
   readonly session: string;
   readonly resumes = true;
+  readonly format = native;
+  formatMemory = new Uint8Array();
   readonly pairs = new ListedPairs();
   lastHeardMs: number;
   tally = new Tally();

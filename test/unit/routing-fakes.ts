@@ -8,6 +8,7 @@ import {
   SegmentReader,
   segmentHeaderBytes,
 } from "@messagepasser/protocol";
+import { type Format, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
 import { type Link, type Links, type Pairs, Tally } from "../../src/link.ts";
 import { Routing, type Surroundings } from "../../src/routing.ts";
@@ -50,6 +51,8 @@ class FakePairs implements Pairs {
 export interface FakeLinkOptions {
   readonly session?: string;
   readonly resumes?: boolean;
+  /** Default: native. */
+  readonly format?: Format;
   /** How many pairs fit its list. */
   readonly capacity?: number;
   readonly lastHeardMs?: number;
@@ -62,6 +65,8 @@ export class FakeLink implements Link {
   readonly name: string;
   readonly session: string;
   readonly resumes: boolean;
+  readonly format: Format;
+  formatMemory = new Uint8Array();
   readonly pairs: FakePairs;
   readonly tally = new Tally();
   lastHeardMs: number;
@@ -71,6 +76,8 @@ export class FakeLink implements Link {
   readonly marks: Mark[] = [];
   /** All bytes that were sent to it. */
   sentBytes = 0;
+  /** What came in another format than the native one. */
+  readonly messages: WireMessage[] = [];
   #messages: Heard[][] = [];
 
   constructor(address: number, name: string, options: FakeLinkOptions = {}) {
@@ -78,13 +85,18 @@ export class FakeLink implements Link {
     this.name = name;
     this.session = options.session ?? address.toString(16).padStart(32, "0");
     this.resumes = options.resumes ?? true;
+    this.format = options.format ?? native;
     this.pairs = new FakePairs(options.capacity ?? Infinity);
     this.lastHeardMs = options.lastHeardMs ?? 0;
   }
 
-  send(batch: Uint8Array): void {
+  send(batch: WireMessage): void {
     if (this.closed !== undefined) throw new Error(`Sent to "${this.name}" after its close`);
     this.sentBytes += batch.length;
+    if (this.format !== native || typeof batch === "string") {
+      this.messages.push(batch);
+      return;
+    }
     // A socket copies what it sends, and the router goes on writing into the batch.
     const segments = new SegmentReader(batch.slice());
     const heard: Heard[] = [];

@@ -215,7 +215,7 @@ describe("open", () => {
     ["an id with the bit that says who opened", { connection: 2 ** 31 }, errorCodes.badOpen, /id 2147483648 /],
     ["no peer", { peer: "" }, errorCodes.badOpen, /peer's name must not be empty/],
     ["a peer with a colon", { peer: "a:b" }, errorCodes.badOpen, /peer's name must not contain ":"/],
-    ["a peer of the router's own", { peer: "$list" }, errorCodes.badOpen, /peer's name must not begin with "\$"/],
+    ["a peer that the router doesn't play", { peer: "$list" }, errorCodes.peerAbsent, /Nobody of that name/],
     ["a peer with a line feed", { peer: "a\nb" }, errorCodes.badOpen, /peer's name .*control characters/],
     ["a peer with a line separator", { peer: "a\u2028b" }, errorCodes.badOpen, /peer's name .*control characters/],
     ["no protocol", { protocol: "" }, errorCodes.badOpen, /protocol's name must not be empty/],

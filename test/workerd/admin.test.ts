@@ -353,7 +353,7 @@ describe("the other routes", () => {
     expect(await (await get("/health")).json()).toEqual({ status: "ok" });
     expect(await (await get("/version")).json()).toEqual({
       version: expect.stringMatching(/^\d+\.\d+\.\d+/),
-      formats: ["mp.v1"],
+      formats: ["mp.v1", "mp.v1.json", "mp.v1.msgpack", "mp.v1.protobuf", "mp.v0.json", "mp.v0.gob"],
     });
   });
 

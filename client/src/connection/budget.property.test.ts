@@ -72,7 +72,7 @@ describe("what is kept", () => {
   }
 
   test("for peers that acknowledge nothing is half of what is left for each, and something for all", () => {
-    const total = { bytes: 0 };
+    const total = { bytes: 0, maxBytes: limits.maxUnacknowledgedBytes };
     for (let peer = 0, leftBytes = limits.maxUnacknowledgedBytes; peer < 100; peer++) {
       const bytes = fill(new Kept(total));
       // To the frame that goes past it.
@@ -87,7 +87,7 @@ describe("what is kept", () => {
     const step = fc.record({ peer: fc.nat(4), bytes: fc.nat(8_000_000), isSent: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
-        const total = { bytes: 0 };
+        const total = { bytes: 0, maxBytes: limits.maxUnacknowledgedBytes };
         const peers = Array.from({ length: 5 }, () => ({ kept: new Kept(total), bytes: 0 }));
         for (const { peer: at, bytes, isSent } of steps) {
           const peer = peers[at];

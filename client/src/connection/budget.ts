@@ -25,9 +25,10 @@ export class Budget {
   }
 }
 
-/** What a client keeps of all that it has sent, until it is acknowledged. */
+/** What a client keeps for all its peers together: of what it has sent, or of what came from those that don't count. */
 export interface KeptTotal {
   bytes: number;
+  readonly maxBytes: number;
 }
 
 /**
@@ -43,7 +44,7 @@ export class Kept {
   }
 
   get isFull(): boolean {
-    return this.#bytes > 0 && this.#bytes >= limits.maxUnacknowledgedBytes - this.#total.bytes;
+    return this.#bytes > 0 && this.#bytes >= this.#total.maxBytes - this.#total.bytes;
   }
 
   /** @param bytes negative for what is no longer kept. */

@@ -1,4 +1,4 @@
-import type { ControlFrame } from "@messagepasser/protocol";
+import type { ControlFrame, SegmentFormat } from "@messagepasser/protocol";
 import type { Clock } from "../link/platform.ts";
 import type { Turn } from "../link/turns.ts";
 import type { Upkeep } from "../upkeep.ts";
@@ -20,6 +20,8 @@ export interface Route {
 /** What all channels of a client share. */
 export interface Commons {
   readonly clock: Clock;
+  /** Of the frames that go with an open; absent for the native one. */
+  readonly format: SegmentFormat | undefined;
   readonly budget: Budget;
   readonly upkeep: Upkeep;
 }
@@ -28,6 +30,8 @@ export interface Commons {
 export interface Way {
   readonly roundTrip: RoundTrip;
   readonly kept: Kept;
+  /** What came of halves that don't count, and was not taken. */
+  readonly uncounted: Kept;
 }
 
 /** What a channel is made with. */

@@ -60,8 +60,12 @@ function startOf(key: number, budgetBytes: number): ChannelStart {
     protocol: "p",
     metadata: {},
     maxMessageBytes: 1_000_000,
-    commons: { clock, budget, upkeep: new Upkeep(clock) },
-    way: { roundTrip: { ms: Infinity }, kept: new Kept({ bytes: 0 }) },
+    commons: { format: undefined, clock, budget, upkeep: new Upkeep(clock) },
+    way: {
+      roundTrip: { ms: Infinity },
+      kept: new Kept({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
+      uncounted: new Kept({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
+    },
     reopen: () => undefined,
     onForgotten: () => undefined,
   };

@@ -15,8 +15,12 @@ function startOf(key: number): ChannelStart {
     protocol: "p",
     metadata: {},
     maxMessageBytes: 100,
-    commons: { clock, budget: new Budget(), upkeep: new Upkeep(clock) },
-    way: { roundTrip: { ms: Infinity }, kept: new Kept({ bytes: 0 }) },
+    commons: { format: undefined, clock, budget: new Budget(), upkeep: new Upkeep(clock) },
+    way: {
+      roundTrip: { ms: Infinity },
+      kept: new Kept({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
+      uncounted: new Kept({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
+    },
     reopen: () => undefined,
     onForgotten: () => undefined,
   };

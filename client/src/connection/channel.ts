@@ -13,7 +13,7 @@ import type { Turn } from "../link/turns.ts";
 import type { Tended } from "../upkeep.ts";
 import type { ChannelStart, Commons, Route } from "./channel-start.ts";
 import type { Message } from "./message.ts";
-import { type MessageTooLarge, Receiver } from "./receiver.ts";
+import { Receiver, type Unfit } from "./receiver.ts";
 import { Sender } from "./sender.ts";
 import { Violation } from "./violation.ts";
 import { sentence, shortened } from "./words.ts";
@@ -115,7 +115,7 @@ export class Channel implements Turn, Tended {
       budget,
       start.maxMessageBytes,
       clock.now,
-      start.way.roundTrip,
+      start.way,
     );
     if (opened === undefined) this.receiver.begin();
   }
@@ -145,8 +145,12 @@ export class Channel implements Turn, Tended {
   sendEarly(message: Message): void {
     const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
     const count = Math.min(bytes.length, limits.maxPayloadBytes);
-    const overheadBytes = 64;
-    const writer = new BatchWriter((batch) => (this.early = batch.subarray(segmentHeaderBytes)), count + overheadBytes);
+    const overheadBytes = 96;
+    const writer = new BatchWriter(
+      (batch) => (this.early = batch.subarray(segmentHeaderBytes)),
+      this.#commons.format,
+      count + overheadBytes,
+    );
     this.#route = {
       isFull: false,
       frame: () => undefined,
@@ -392,8 +396,8 @@ export class Channel implements Turn, Tended {
     this.#commons.upkeep.add(this);
   }
 
-  #fault(fault: Violation | MessageTooLarge): void {
-    const code = fault instanceof Violation ? errorCodes.violation : errorCodes.messageTooLarge;
+  #fault(fault: Violation | Unfit): void {
+    const code = fault instanceof Violation ? errorCodes.violation : fault.code;
     const error = this.error(connectionCode(code), `${fault.message} came from "${this.peer}"`);
     this.receiver.discard(error);
     this.reset(code, fault.message, error);

@@ -1,6 +1,6 @@
 import { limits } from "@messagepasser/protocol";
 import { expect, test } from "vitest";
-import { Budget } from "./budget.ts";
+import { Budget, Kept } from "./budget.ts";
 import { Receiver } from "./receiver.ts";
 
 // A receiver at the end of a long path. What it grants, and when, decides how much of the path a sender can use.
@@ -23,7 +23,10 @@ function sharesOf({ roundTripMs, bytesPerMs, payloadBytes }: Path, seconds: numb
       throw error;
     },
   };
-  const receiver = new Receiver(sink, new Budget(), limits.maxPayloadBytes, () => nowMs, { ms: Infinity });
+  const receiver = new Receiver(sink, new Budget(), limits.maxPayloadBytes, () => nowMs, {
+    roundTrip: { ms: Infinity },
+    uncounted: new Kept({ bytes: 0, maxBytes: limits.maxUncountedBytes }),
+  });
   receiver.begin();
   let allowed = receiver.position().limit;
   /** When each frame on its way arrives: one after the other, as fast as the path carries them. */
@@ -47,7 +50,7 @@ function sharesOf({ roundTripMs, bytesPerMs, payloadBytes }: Path, seconds: numb
       continue;
     }
     frame++;
-    receiver.data({ kind: "data", connection: 1, last: true, text: false, offset: undefined, payload });
+    receiver.data({ kind: "data", connection: 1, last: true, text: false, offset: (frame - 1) * cost, payload });
     void receiver.receive(undefined);
     const second = Math.floor(nowMs / 1_000);
     if (second < seconds) bytesIn[second] = (bytesIn[second] ?? 0) + payloadBytes;

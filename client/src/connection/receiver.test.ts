@@ -1,8 +1,8 @@
 import { type DataFrame, limits } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { Budget } from "./budget.ts";
+import { Budget, Kept } from "./budget.ts";
 import type { Message } from "./message.ts";
-import { MessageTooLarge, Receiver } from "./receiver.ts";
+import { Receiver, Unfit } from "./receiver.ts";
 import { Violation } from "./violation.ts";
 
 const windowBytes = limits.firstWindowBytes;
@@ -29,7 +29,7 @@ class Harness {
       this.budget,
       maxMessageBytes,
       () => 0,
-      { ms: Infinity },
+      { roundTrip: { ms: Infinity }, uncounted: new Kept({ bytes: 0, maxBytes: limits.maxUncountedBytes }) },
     );
     this.receiver.begin();
   }
@@ -87,7 +87,7 @@ describe("a receiver", () => {
         (error: unknown) => error,
       );
       if (isTaken) expect(outcome).toBe(size);
-      else expect(outcome).toBeInstanceOf(MessageTooLarge);
+      else expect(outcome).toBeInstanceOf(Unfit);
     }
   });
 

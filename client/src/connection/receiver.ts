@@ -1,25 +1,34 @@
-import { type DataFrame, limits } from "@messagepasser/protocol";
+import { type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
 import { Assembly } from "./assembly.ts";
-import type { Budget } from "./budget.ts";
+import type { Budget, Kept } from "./budget.ts";
 import { HeldFrames } from "./held-frames.ts";
 import type { Message } from "./message.ts";
 import { Violation } from "./violation.ts";
-import { type RoundTrip, WindowTuner } from "./window.ts";
+import type { Way } from "./channel-start.ts";
+import { WindowTuner } from "./window.ts";
 
 /** What a receiver asks of its Connection. */
 export interface ReceiverSink {
   /** Tells the other end what arrived and how far it may go. */
   credit(received: number, limit: number): void;
   /** What arrived can't be made a message: the Connection must end, and call `discard`. */
-  unfit(error: Violation | MessageTooLarge): void;
+  unfit(error: Violation | Unfit): void;
 }
 
-/** A message came that is larger than this end takes. */
-export class MessageTooLarge extends Error {
-  override readonly name = "MessageTooLarge";
+/** What came breaks no rule, but is more than this end takes. */
+export class Unfit extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
 }
+
+/** What it shares with others of the same peer. */
+type ReceiverWay = Pick<Way, "roundTrip" | "uncounted">;
 
 interface Waiter extends Waiting<Message | undefined> {
   /** Whether it takes pieces as they come, as byte streams do. */
@@ -41,6 +50,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   readonly #budget: Budget;
   readonly #tuner: WindowTuner;
   readonly #maxMessageBytes: number;
+  readonly #uncounted: Kept;
   readonly #frames = new HeldFrames(maxHeldBatchBytes);
   readonly #waiters = new Queue<Waiter>();
   /** A message of which a waiting `receive` took the first pieces, but not the last. */
@@ -52,6 +62,9 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   /** What the other end was last told of `#received`. */
   #told = 0;
   #limit = earlyLimit;
+  /** Whether the other end heeds the limit. One that doesn't is told of none, and is bounded by `Way.uncounted`. */
+  #isCounted = true;
+  #uncountedBytes = 0;
   /** Inside a message: whether it is text. */
   #unfinishedIsText: boolean | undefined;
   #hasFin = false;
@@ -59,11 +72,12 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   /** What of the client's budget is granted here. */
   #grantedBytes = 0;
 
-  constructor(sink: ReceiverSink, budget: Budget, maxMessageBytes: number, now: () => number, roundTrip: RoundTrip) {
+  constructor(sink: ReceiverSink, budget: Budget, maxMessageBytes: number, now: () => number, way: ReceiverWay) {
     this.#sink = sink;
     this.#budget = budget;
     this.#maxMessageBytes = maxMessageBytes;
-    this.#tuner = new WindowTuner(now, roundTrip);
+    this.#uncounted = way.uncounted;
+    this.#tuner = new WindowTuner(now, way.roundTrip);
   }
 
   /** Grants the first window, beyond what came early. */
@@ -94,6 +108,8 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (this.#error !== undefined) return;
     if (this.#hasFin) throw new Violation("Data after the FIN");
     if (this.#unfinishedIsText === !frame.text) throw new Violation("A message of text and bytes");
+    // Who counts begins with an offset.
+    if (this.#received === 0) this.#isCounted = frame.offset !== undefined;
     this.#advance(frame.offset, frame.payload.length + limits.frameCostBytes);
     this.#unfinishedIsText = frame.last ? undefined : frame.text;
     this.#frames.push(frame);
@@ -105,7 +121,8 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (this.#error !== undefined) return;
     if (this.#hasFin) throw new Violation("A second FIN");
     if (this.#unfinishedIsText !== undefined) throw new Violation("FIN inside a message");
-    this.#advance(offset, limits.frameCostBytes);
+    // Past all that can be counted stands the FIN of who doesn't count.
+    if (offset !== limits.maxOffset) this.#advance(offset, limits.frameCostBytes);
     this.#hasFin = true;
     this.#return();
     this.#serve();
@@ -124,7 +141,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
 
   /** Acknowledges what arrived, if that was not told yet. */
   acknowledge(): void {
-    if (this.#error !== undefined || this.#told === this.#received) return;
+    if (this.#error !== undefined || this.#told === this.#received || !this.#isCounted) return;
     this.#told = this.#received;
     this.#sink.credit(this.#received, this.#limit);
   }
@@ -182,6 +199,15 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   }
 
   #advance(offset: number | undefined, cost: number): void {
+    if (!this.#isCounted) {
+      this.#received += cost;
+      this.#holdUncounted(cost);
+      if (this.#uncounted.isFull) {
+        const what = "More than there is room for, and without regard to credit,";
+        this.#sink.unfit(new Unfit(errorCodes.overrun, what));
+      }
+      return;
+    }
     if (offset !== undefined && offset !== this.#received) {
       throw new Violation(`Offset ${offset} where ${this.#received} was due`);
     }
@@ -223,7 +249,8 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   #serveMessage(waiter: Waiter, frame: DataFrame): void {
     const sizeBytes = (this.#assembly?.length ?? 0) + frame.payload.length;
     if (sizeBytes > this.#maxMessageBytes) {
-      this.#sink.unfit(new MessageTooLarge(`A message of more than ${this.#maxMessageBytes} bytes`));
+      const what = `A message of more than ${this.#maxMessageBytes} bytes`;
+      this.#sink.unfit(new Unfit(errorCodes.messageTooLarge, what));
       return;
     }
     if (!frame.last) {
@@ -265,6 +292,10 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     const cost = frame.payload.length + limits.frameCostBytes;
     this.#taken += cost;
     if (this.isDone) return;
+    if (!this.#isCounted) {
+      this.#holdUncounted(-cost);
+      return;
+    }
     this.#grantedBytes -= cost;
     this.#budget.give(cost);
     const windowBytes = this.#tuner.windowBytes;
@@ -290,5 +321,11 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   #return(): void {
     this.#budget.give(this.#grantedBytes);
     this.#grantedBytes = 0;
+    this.#holdUncounted(-this.#uncountedBytes);
+  }
+
+  #holdUncounted(bytes: number): void {
+    this.#uncountedBytes += bytes;
+    this.#uncounted.add(bytes);
   }
 }

@@ -113,7 +113,10 @@ export class Sender {
     return this.#finState !== "none";
   }
 
-  /** The other end has all below `received`, and allows up to `limit`. Limits never fall. @throws Violation */
+  /**
+   * The other end has all below `received`, and allows up to `limit`. Either says nothing where it is below what was said
+   * before, as in QUIC (RFC 9000, 4.1). @throws Violation
+   */
   credit(received: number, limit: number): void {
     if (this.#error !== undefined || this.#isStopped) return;
     let granted = limit;
@@ -122,8 +125,7 @@ export class Sender {
       if (limit === this.#yieldedFrom) granted = this.#limit;
       else this.#yieldedFrom = undefined;
     }
-    if (granted < this.#limit) throw new Violation(`A limit of ${limit}, after one of ${this.#limit},`);
-    this.#acknowledge(received);
+    if (received > this.#log.acknowledged) this.#acknowledge(received);
     if (granted > this.#limit) {
       this.#limit = granted;
       this.#request();

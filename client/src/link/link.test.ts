@@ -15,7 +15,7 @@ beforeEach(() => {
   ends = [];
   sent = [];
   const platform: Platform = {
-    dial: (_, __, events) => {
+    dial: (_, __, ___, events) => {
       socket = events;
       return {
         bufferedBytes: 0,
@@ -34,7 +34,7 @@ beforeEach(() => {
     onSegment: () => undefined,
     onEnd: (end: SocketEnd) => void ends.push(end),
   };
-  link = new Link(platform, new URL("ws://router.example"), { name: "alice", secret: "secret" }, events);
+  link = new Link(platform, new URL("ws://router.example"), undefined, { name: "alice", secret: "secret" }, events);
 });
 
 afterEach(() => {

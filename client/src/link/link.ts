@@ -2,13 +2,17 @@ import {
   BatchWriter,
   closeCodes,
   type ControlFrame,
+  type FrameReader,
   heartbeat,
+  type PeerFrame,
   PeerFrameReader,
   ProtocolError,
   routerAddress,
   type RouterFrame,
   RouterFrameReader,
+  type SegmentFormat,
   SegmentReader,
+  subprotocols,
 } from "@messagepasser/protocol";
 import { type Turn, Turns } from "./turns.ts";
 import type { Credentials, Platform, Socket, SocketEnd } from "./platform.ts";
@@ -23,7 +27,7 @@ const maxBufferedBytes = 262_144;
 export interface LinkEvents {
   onRouterFrame(frame: RouterFrame): void;
   /** One segment of frames from the client at this address. */
-  onSegment(address: number, frames: PeerFrameReader): void;
+  onSegment(address: number, frames: FrameReader<PeerFrame>): void;
   /** The link is over; comes exactly once. */
   onEnd(end: SocketEnd): void;
 }
@@ -36,6 +40,7 @@ export interface LinkEvents {
 export class Link {
   readonly #platform: Platform;
   readonly #socket: Socket;
+  readonly #format: SegmentFormat | undefined;
   readonly #events: LinkEvents;
   readonly #batch: BatchWriter;
   readonly #turns = new Turns();
@@ -53,15 +58,23 @@ export class Link {
   #isAlive = true;
   #cancelTimer: () => void = () => undefined;
 
-  constructor(platform: Platform, url: URL, credentials: Credentials, events: LinkEvents) {
+  /** @param format the native one where it is `undefined`. */
+  constructor(
+    platform: Platform,
+    url: URL,
+    format: SegmentFormat | undefined,
+    credentials: Credentials,
+    events: LinkEvents,
+  ) {
     this.#platform = platform;
+    this.#format = format;
     this.#events = events;
     this.#batch = new BatchWriter((bytes) => {
       if (this.#isOver) return;
       this.#socket.send(bytes);
       this.#isSocketFull = this.#socket.bufferedBytes > maxBufferedBytes;
-    });
-    this.#socket = platform.dial(url, credentials, {
+    }, format);
+    this.#socket = platform.dial(url, format?.subprotocol ?? subprotocols.native, credentials, {
       onMessage: (message) => {
         this.#receive(message);
       },
@@ -133,6 +146,11 @@ export class Link {
     });
   }
 
+  /** Reads frames between ends in the link's format. */
+  peerFrames(bytes: Uint8Array, start: number, end: number): FrameReader<PeerFrame> {
+    return this.#format?.peerFrames(bytes, start, end) ?? new PeerFrameReader(bytes, start, end);
+  }
+
   /** Sends what is written as a batch of its own, without waiting for the end of the turn. */
   flush(): void {
     this.#batch.flush();
@@ -165,9 +183,12 @@ export class Link {
       if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
       const segments = new SegmentReader(message);
       while (!this.#isOver && segments.next()) {
-        if (segments.address === routerAddress)
-          this.#receiveControl(new RouterFrameReader(message, segments.start, segments.end));
-        else this.#events.onSegment(segments.address, new PeerFrameReader(message, segments.start, segments.end));
+        const { address, start, end } = segments;
+        if (address === routerAddress)
+          this.#receiveControl(
+            this.#format?.routerFrames(message, start, end) ?? new RouterFrameReader(message, start, end),
+          );
+        else this.#events.onSegment(address, this.peerFrames(message, start, end));
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
@@ -179,7 +200,7 @@ export class Link {
     if (!this.#turns.isEmpty) this.#schedule();
   }
 
-  #receiveControl(frames: RouterFrameReader): void {
+  #receiveControl(frames: FrameReader<RouterFrame>): void {
     let frame: RouterFrame | undefined;
     while (!this.#isOver && (frame = frames.next()) !== undefined) this.#events.onRouterFrame(frame);
   }

@@ -6,8 +6,9 @@ export interface Platform {
    * Starts to open a WebSocket. It never throws: all that goes wrong comes as `onClose`, exactly once.
    *
    * @param url where, with scheme ws or wss.
+   * @param subprotocol the format to speak.
    */
-  dial(url: URL, credentials: Credentials, events: SocketEvents): Socket;
+  dial(url: URL, subprotocol: string, credentials: Credentials, events: SocketEvents): Socket;
   /** Runs a callback once the current turn of the event loop is over: after microtasks, before any timer. */
   defer(callback: () => void): void;
   /** Calls back whenever the machine has lost its network or is on one again, where the platform knows. */

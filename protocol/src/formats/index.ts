@@ -1,0 +1,23 @@
+import type { SegmentFormat } from "./format.ts";
+import { json } from "./json.ts";
+import { msgpack } from "./msgpack.ts";
+import type { NamedFormat } from "./named.ts";
+import { native } from "./native.ts";
+import { originalGob } from "./original-gob.ts";
+import { originalJson } from "./original-json.ts";
+import { protobuf } from "./protobuf.ts";
+
+export type Format = SegmentFormat | NamedFormat;
+
+/** All formats that the router speaks. */
+export const formats: readonly Format[] = [native, json, msgpack, protobuf, originalJson, originalGob];
+
+/** The format of a WebSocket subprotocol, if it is one. */
+export function formatOf(subprotocol: string): Format | undefined {
+  return formats.find((format) => format.subprotocol === subprotocol);
+}
+
+export type { FrameReader, SegmentFormat } from "./format.ts";
+export { creditToken, type NamedFormat, type Said, type Speaker, uncountedOffset, type WireMessage } from "./named.ts";
+export { json, msgpack, native, originalGob, originalJson, protobuf };
+export { pieces } from "./pieces.ts";

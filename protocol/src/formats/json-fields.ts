@@ -1,0 +1,129 @@
+import { errorCodes } from "../codes.ts";
+import { limits } from "../limits.ts";
+import { ProtocolError } from "../protocol-error.ts";
+
+const encoder = new TextEncoder();
+
+/** A field of a frame in JSON: turns a value that was parsed into one of its kind, or `undefined` where it isn't. */
+type Reader<Value> = (value: unknown) => Value | undefined;
+
+interface Field<Value> {
+  readonly read: Reader<Value>;
+  readonly what: string;
+  /** What an absent field stands for. */
+  readonly absent?: { readonly value: Value };
+}
+
+const text = textUpTo(limits.maxBatchBytes);
+const number: Field<number> = {
+  read: (value) => (Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined),
+  what: "a whole number",
+};
+const u32: Field<number> = {
+  read: (value) => ((number.read(value) ?? Infinity) <= 0xffff_ffff ? (value as number) : undefined),
+  what: "a whole number below 2^32",
+};
+const boolean: Field<boolean> = {
+  read: (value) => (typeof value === "boolean" ? value : undefined),
+  what: "true or false",
+};
+const texts: Field<Readonly<Record<string, string>>> = {
+  read: readTexts,
+  what: `an object of at most ${limits.maxMetadataEntries} well-formed texts of ${limits.maxMetadataBytes} bytes in all`,
+};
+const code: Field<number> = { read: readCode, what: "a code's name or number" };
+
+function textUpTo(maxBytes: number): Field<string> {
+  return {
+    // A UTF-16 code unit is at least one byte, so what is much too long is refused before it is encoded.
+    read: (value) =>
+      typeof value === "string" && value.isWellFormed() && value.length <= maxBytes && byteLength(value) <= maxBytes
+        ? value
+        : undefined,
+    what: `a well-formed text of at most ${maxBytes} bytes`,
+  };
+}
+
+function byteLength(value: string): number {
+  return encoder.encode(value).length;
+}
+
+/** A field that may be missing. */
+function or<Value>(field: Field<Value>, value: Value): Field<Value> {
+  return { ...field, absent: { value } };
+}
+
+function maybe<Value>({ read, what }: Field<Value>): Field<Value | undefined> {
+  return { read, what, absent: { value: undefined } };
+}
+
+const ends = { peer: textUpTo(limits.maxNameBytes), connection: textUpTo(limits.maxNameBytes + 11) };
+// As much as a client of this repository begins with.
+const limit = or(number, limits.firstWindowBytes);
+const reason = or(textUpTo(limits.maxReasonBytes), "");
+
+/** What each frame that a client sends consists of, beside its type. */
+const frames = {
+  open: { ...ends, protocol: textUpTo(limits.maxProtocolBytes), metadata: or(texts, {}), limit },
+  accept: { ...ends, limit },
+  reject: { ...ends, code: or(code, errorCodes.rejected), reason },
+  data: { ...ends, text: maybe(text), base64: maybe(text), more: or(boolean, false), offset: maybe(number) },
+  credit: { ...ends, limit: number },
+  end: { ...ends, offset: maybe(number) },
+  stop: ends,
+  close: { ...ends, offset: maybe(number) },
+  reset: { ...ends, code: or(code, errorCodes.aborted), reason },
+  over: ends,
+  list: { request: or(u32, 0), cursor: or(textUpTo(limits.maxNameBytes), "") },
+  reached: { token: textUpTo(64) },
+  bye: {},
+} as const satisfies Record<string, Readonly<Record<string, Field<unknown>>>>;
+
+type FieldsOf<Table> = { readonly [Name in keyof Table]: Table[Name] extends Field<infer Value> ? Value : never };
+
+/** A frame that a client sent, told apart by `type`. */
+export type Fields = {
+  [Type in keyof typeof frames]: { readonly type: Type } & FieldsOf<(typeof frames)[Type]>;
+}[keyof typeof frames];
+
+/** Takes a parsed value for a frame. @throws ProtocolError that names the field which isn't as it has to be */
+export function readFields(value: unknown): Fields {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new ProtocolError("A frame that is not a JSON object");
+  const given = new Map<string, unknown>(Object.entries(value));
+  const type = given.get("type");
+  if (typeof type !== "string" || !Object.hasOwn(frames, type)) throw new ProtocolError('A frame of no known "type"');
+  const fields: Readonly<Record<string, Field<unknown>>> = frames[type as keyof typeof frames];
+  for (const name of given.keys()) {
+    if (name !== "type" && !Object.hasOwn(fields, name))
+      throw new ProtocolError(`Frame "${type}" with a field that it doesn't have`);
+  }
+  const read: Record<string, unknown> = { type };
+  for (const [name, field] of Object.entries(fields)) {
+    const present = given.has(name);
+    if (!present && field.absent === undefined) throw new ProtocolError(`Frame "${type}" without "${name}"`);
+    read[name] = present ? field.read(given.get(name)) : field.absent?.value;
+    if (present && read[name] === undefined)
+      throw new ProtocolError(`Frame "${type}" whose "${name}" is not ${field.what}`);
+  }
+  // Built field by field after the table that the type is made from.
+  return read as Fields;
+}
+
+function readTexts(value: unknown): Readonly<Record<string, string>> | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const entries = Object.entries(value);
+  if (entries.length > limits.maxMetadataEntries) return undefined;
+  if (!entries.flat().every((entry) => text.read(entry) !== undefined)) return undefined;
+  const bytes = (entries.flat() as string[]).reduce((sum, entry) => sum + byteLength(entry), 0);
+  if (bytes > limits.maxMetadataBytes) return undefined;
+  // fromEntries defines own properties, so a key like "__proto__" is only a key.
+  return Object.fromEntries(entries) as Record<string, string>;
+}
+
+function readCode(value: unknown): number | undefined {
+  if (typeof value === "number") return Number.isInteger(value) && value >= 0 && value <= 0xffff ? value : undefined;
+  if (typeof value !== "string") return undefined;
+  const name = value.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return Object.hasOwn(errorCodes, name) ? errorCodes[name as keyof typeof errorCodes] : undefined;
+}

@@ -1,0 +1,192 @@
+import { fromBase64, toBase64 } from "../base64.ts";
+import { closeCodes, errorCodes, goneReasons, nameOfCode } from "../codes.ts";
+import { anySession, type DataFrame, type PeerFrame, type RouterFrame } from "../frames.ts";
+import { subprotocols } from "../handshake.ts";
+import { limits } from "../limits.ts";
+import { ProtocolError } from "../protocol-error.ts";
+import { type Fields, readFields } from "./json-fields.ts";
+import { pieces } from "./pieces.ts";
+import {
+  connectionName,
+  connectionNamed,
+  type IdStyle,
+  type NamedFormat,
+  type Said,
+  tokenSaid,
+  uncountedOffset,
+} from "./named.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const noBytes = new Uint8Array();
+
+const decimal: IdStyle = {
+  write: String,
+  read: (digits) => (/^[1-9]\d{0,9}$/.test(digits) ? Number(digits) : NaN),
+};
+
+/** `mp.v1.json`: frames as JSON objects, which a person can type. A message holds one of them, or an array of them. */
+export const json: NamedFormat = {
+  subprotocol: subprotocols.json,
+  addressing: "name",
+  maxMessageBytes: limits.maxBatchBytes,
+  preamble: [],
+  *decode(message, { name }) {
+    if (typeof message !== "string") throw new ProtocolError("Binary message on a text format");
+    for (const frame of framesIn(message)) yield* frameSaid(readFields(frame), name);
+  },
+  encodeRouter(frames, self) {
+    return written(frames.map((frame) => routerFields(frame, self)).filter((fields) => fields !== undefined));
+  },
+  encodePeer(frames, peer, self) {
+    return written(
+      pieces(frames).map((frame) =>
+        peerFields(frame, { peer, connection: connectionName(frame.connection, peer, self, decimal) }),
+      ),
+    );
+  },
+  encodeGone(peer, reason) {
+    return written([{ type: "gone", peer, reason: nameOfCode(goneReasons, reason) ?? reason }]);
+  },
+  encodeMark: (token) => JSON.stringify({ type: "mark", token }),
+};
+
+function framesIn(message: string): readonly unknown[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(message);
+  } catch {
+    throw new ProtocolError("Message that is not JSON");
+  }
+  return Array.isArray(value) ? (value as unknown[]) : [value];
+}
+
+function written(frames: readonly object[]): string[] {
+  if (frames.length === 0) return [];
+  return [JSON.stringify(frames.length === 1 ? frames[0] : frames)];
+}
+
+function* frameSaid(fields: Fields, self: string): Iterable<Said> {
+  switch (fields.type) {
+    case "open": {
+      const { peer, protocol, metadata, limit } = fields;
+      const connection = connectionNamed(fields.connection, self, self, decimal) & limits.maxConnectionId;
+      const open = { connection, session: anySession, peer, protocol, limit, metadata, early: noBytes };
+      yield { to: "router", frame: { kind: "open", ...open } };
+      return;
+    }
+    case "list":
+      yield { to: "router", frame: { kind: "list", request: fields.request, cursor: fields.cursor } };
+      return;
+    case "bye":
+      yield { to: "router", frame: { kind: "bye" } };
+      return;
+    case "reached":
+      yield tokenSaid(fields.token);
+      return;
+    default: {
+      const { peer } = fields;
+      const connection = connectionNamed(fields.connection, self, peer, decimal);
+      for (const frame of framesOf(fields, connection)) yield { to: "peer", peer, frame };
+    }
+  }
+}
+
+type PeerFields = Exclude<Fields, { type: "open" | "list" | "bye" | "reached" }>;
+
+function framesOf(fields: PeerFields, connection: number): PeerFrame[] {
+  switch (fields.type) {
+    case "accept":
+      return [{ kind: "position", connection, received: 0, limit: fields.limit }];
+    case "reject":
+    case "reset":
+      return [{ kind: fields.type, connection, code: fields.code, reason: fields.reason }];
+    case "data":
+      return [dataOf(fields, connection)];
+    case "credit":
+      return [{ kind: "credit", connection, received: 0, limit: fields.limit }];
+    case "end":
+      return [{ kind: "fin", connection, offset: fields.offset ?? uncountedOffset }];
+    case "stop":
+    case "over":
+      return [{ kind: fields.type, connection }];
+    case "close":
+      return [
+        { kind: "stop", connection },
+        { kind: "fin", connection, offset: fields.offset ?? uncountedOffset },
+        { kind: "over", connection },
+      ];
+  }
+}
+
+function dataOf(fields: Extract<Fields, { type: "data" }>, connection: number): DataFrame {
+  const { text, base64, more, offset } = fields;
+  if ((text === undefined) === (base64 === undefined))
+    throw new ProtocolError('Frame "data" without one of "text" and "base64", or with both');
+  const payload = base64 === undefined ? encoder.encode(text ?? "") : fromBase64(base64);
+  if (payload === undefined) throw new ProtocolError('"base64" that is not base64');
+  // The router splits what is larger, and each piece counts.
+  if (offset !== undefined && payload.length > limits.maxPayloadBytes)
+    throw new ProtocolError(`Payload of ${payload.length} bytes, at most ${limits.maxPayloadBytes} allowed,`);
+  return { kind: "data", connection, last: !more, text: text !== undefined, offset, payload };
+}
+
+function routerFields(frame: RouterFrame, self: string): object | undefined {
+  switch (frame.kind) {
+    case "welcome":
+      return { type: "welcome", name: frame.name, realm: frame.realm };
+    case "incoming": {
+      const { peer, protocol, metadata, limit } = frame;
+      const connection = connectionName(frame.connection, self, peer, decimal);
+      return { type: "open", peer, connection, protocol, metadata, limit };
+    }
+    case "refused": {
+      const connection = `${self}:${decimal.write(frame.connection)}`;
+      return { type: "reject", connection, code: codeName(frame.code), reason: frame.reason };
+    }
+    case "peers": {
+      const { request, cursor, names } = frame;
+      return { type: "peers", request, cursor, names };
+    }
+    case "closing": {
+      const { code, delayMs, reason } = frame;
+      return { type: "closing", code, name: nameOfCode(closeCodes, code), delayMs, reason };
+    }
+    // Addresses mean nothing here, and who has none can't resume.
+    default:
+      return undefined;
+  }
+}
+
+function peerFields(frame: PeerFrame, head: { peer: string; connection: string }): object {
+  switch (frame.kind) {
+    case "position":
+      return { type: "accept", ...head, limit: frame.limit };
+    case "reject":
+    case "reset":
+      return { type: frame.kind, ...head, code: codeName(frame.code), reason: frame.reason };
+    case "data":
+      return { type: "data", ...head, ...dataFields(frame) };
+    case "credit":
+      return { type: "credit", ...head, received: frame.received, limit: frame.limit };
+    case "fin":
+      return { type: "end", ...head };
+    default:
+      return { type: frame.kind, ...head };
+  }
+}
+
+function dataFields({ text, last, payload }: DataFrame): object {
+  const more = last ? {} : { more: true };
+  if (!text) return { base64: toBase64(payload), ...more };
+  try {
+    return { text: decoder.decode(payload), ...more };
+  } catch {
+    throw new ProtocolError("A piece of text that is not UTF-8");
+  }
+}
+
+/** A code's name as programs write it, or the number of one that has none. */
+function codeName(code: number): string | number {
+  return nameOfCode(errorCodes, code)?.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) ?? code;
+}

@@ -1,0 +1,44 @@
+import type { DataFrame, PeerFrame } from "../frames.ts";
+import { limits } from "../limits.ts";
+
+/**
+ * Frames as a format needs them that bounds payloads: larger ones in pieces, text never inside a character. Each piece
+ * of a counted half has its offset, so that any of them may come first in a segment.
+ */
+export function pieces(frames: readonly PeerFrame[]): PeerFrame[] {
+  /** By Connection: where its next data frame stands, if its sender counts. */
+  const offsets = new Map<number, number>();
+  return frames.flatMap((frame): PeerFrame | readonly PeerFrame[] => {
+    if (frame.kind !== "data") return frame;
+    const start = frame.offset ?? offsets.get(frame.connection);
+    const split = piecesOf({ ...frame, offset: start });
+    const last = split.at(-1);
+    if (last?.offset !== undefined)
+      offsets.set(frame.connection, last.offset + last.payload.length + limits.frameCostBytes);
+    return split;
+  });
+}
+
+function piecesOf(frame: DataFrame): DataFrame[] {
+  const { payload, text } = frame;
+  if (payload.length <= limits.maxPayloadBytes) return [frame];
+  const split: DataFrame[] = [];
+  let { offset } = frame;
+  for (let at = 0; at < payload.length;) {
+    const end = Math.min(
+      payload.length,
+      text ? characterBefore(payload, at + limits.maxPayloadBytes) : at + limits.maxPayloadBytes,
+    );
+    split.push({ ...frame, offset, last: frame.last && end === payload.length, payload: payload.subarray(at, end) });
+    if (offset !== undefined) offset += end - at + limits.frameCostBytes;
+    at = end;
+  }
+  return split;
+}
+
+/** The last place up to `end` where a character of UTF-8 begins: bytes that continue one are 10xxxxxx. */
+function characterBefore(bytes: Uint8Array, end: number): number {
+  // A character has at most 4 bytes; what isn't UTF-8 is cut anywhere.
+  for (let at = end; at > end - 4; at--) if (((bytes[at] ?? 0) & 0xc0) !== 0x80) return at;
+  return end;
+}

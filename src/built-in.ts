@@ -1,0 +1,216 @@
+import {
+  type ControlFrame,
+  type DataFrame,
+  errorCodes,
+  limits,
+  openerBit,
+  type PeerFrame,
+} from "@messagepasser/protocol";
+import { uncountedOffset } from "@messagepasser/protocol/formats";
+import type { Sender } from "./delivery.ts";
+
+type Frame = (ControlFrame & PeerFrame) | DataFrame;
+
+/** What a built-in peer sees of an open. */
+export interface Opened {
+  readonly connection: number;
+  readonly protocol: string;
+  readonly limit: number;
+}
+
+/**
+ * A peer that the router plays itself, so that whoever writes a client can test it against what the router really does.
+ * It remembers nothing: each answer follows from the frames that it answers.
+ */
+export interface BuiltIn extends Sender {
+  readonly session: string;
+  /** Whether a Connection with it can be taken up on another link. */
+  readonly resumes: boolean;
+  /** The answer to an open. */
+  open(open: Opened): Frame[];
+  /** The answers to the frames of one segment. */
+  answer(frames: readonly PeerFrame[]): Frame[];
+}
+
+/** The window of `$slow`. */
+const slowWindowBytes = 1_024;
+/** The most that `$source` sends. */
+const maxSourceBytes = 1_048_576;
+const encoder = new TextEncoder();
+
+/** Sends back what comes. As its own position is its client's, it needs no memory even for a resume. */
+const echo = {
+  resumes: true,
+  open: ({ connection, limit }: Opened): Frame[] => [{ kind: "position", connection, received: 0, limit }],
+  answer: (frames: readonly PeerFrame[]): Frame[] =>
+    frames.map((frame) => (isEnd(frame) ? over(frame) : mirrored(frame))),
+};
+
+/** Takes what comes, and ends when its client does. */
+function sink(windowBytes: number): Pick<BuiltIn, "resumes" | "open" | "answer"> {
+  return {
+    resumes: false,
+    open: ({ connection }) => [{ kind: "position", connection, received: 0, limit: windowBytes }],
+    answer: (frames) =>
+      taken(frames, windowBytes, (frame) => [{ kind: "fin", connection: flipped(frame), offset: 0 }, over(frame)]),
+  };
+}
+
+/** Sends what the protocol's name asks for, as in "100x64": a hundred messages of 64 bytes. */
+const source = {
+  resumes: false,
+  open({ connection, protocol, limit }: Opened): Frame[] {
+    const [count, size] = (/^(\d{1,6})x(\d{1,7})$/.exec(protocol)?.slice(1) ?? []).map(Number);
+    if (count === undefined || size === undefined)
+      return [rejected(connection, errorCodes.unknownProtocol, 'Ask for a count and a size, as in "100x64"')];
+    const frameBytes = size + limits.frameCostBytes;
+    const totalBytes = count * frameBytes;
+    if (size > limits.maxPayloadBytes || totalBytes > maxSourceBytes || totalBytes + limits.frameCostBytes > limit)
+      return [rejected(connection, errorCodes.rejected, "More than it sends, or than the limit of the open allows")];
+    const payload = Uint8Array.from({ length: size }, (_, at) => at % 251);
+    return [
+      { kind: "position", connection, received: 0, limit: limits.firstWindowBytes },
+      ...Array.from({ length: count }, (_, at) => dataOf(connection, at * frameBytes, payload, false)),
+      { kind: "fin", connection, offset: totalBytes },
+    ];
+  },
+  answer: (frames: readonly PeerFrame[]): Frame[] => taken(frames, limits.firstWindowBytes, (frame) => [over(frame)]),
+};
+
+/** Says its last word at once, and goes on reading. */
+const halfClose = {
+  resumes: false,
+  open({ connection, limit }: Opened): Frame[] {
+    const payload = encoder.encode("no more from here");
+    const end = payload.length + limits.frameCostBytes;
+    if (end + limits.frameCostBytes > limit)
+      return [rejected(connection, errorCodes.rejected, "The limit of the open leaves no room for a message")];
+    return [
+      { kind: "position", connection, received: 0, limit: limits.firstWindowBytes },
+      dataOf(connection, 0, payload, true),
+      { kind: "fin", connection, offset: end },
+    ];
+  },
+  answer: source.answer,
+};
+
+/** Refuses, with the code that the protocol's name is, if it is a number. */
+const reject = {
+  resumes: false,
+  open: ({ connection, protocol }: Opened): Frame[] => [
+    rejected(connection, codeIn(protocol) ?? errorCodes.rejected, "As asked"),
+  ],
+  answer: (frames: readonly PeerFrame[]): Frame[] => unknown(frames),
+};
+
+/** Accepts, and resets at the first message. */
+const reset = {
+  resumes: false,
+  open: ({ connection }: Opened): Frame[] => [
+    { kind: "position", connection, received: 0, limit: limits.firstWindowBytes },
+  ],
+  answer: (frames: readonly PeerFrame[]): Frame[] =>
+    frames.flatMap((frame): Frame[] => {
+      if (frame.kind === "over") return [];
+      if (frame.kind !== "data") return isEnd(frame) || frame.kind === "fin" ? [over(frame)] : [];
+      return [{ kind: "reset", connection: flipped(frame), code: errorCodes.aborted, reason: "As asked" }];
+    }),
+};
+
+/** By name. Their addresses are the last ones, which no link gets to. */
+const builtIns: ReadonlyMap<string, BuiltIn> = new Map(
+  Object.entries({
+    $echo: echo,
+    $sink: sink(limits.firstWindowBytes),
+    $source: source,
+    $slow: sink(slowWindowBytes),
+    $reject: reject,
+    "$half-close": halfClose,
+    $reset: reset,
+  }).map(([name, peer], at) => {
+    const address = 0xffff_ff00 + at;
+    return [name, { ...peer, name, address, session: address.toString(16).padStart(32, "0") }];
+  }),
+);
+const byAddress = new Map(Array.from(builtIns.values(), (peer) => [peer.address, peer]));
+
+/** The built-in peer of a name, if there is one. */
+export function builtInNamed(name: string): BuiltIn | undefined {
+  return builtIns.get(name);
+}
+
+/** The built-in peer at an address, if there is one. */
+export function builtInAt(address: number): BuiltIn | undefined {
+  return byAddress.get(address);
+}
+
+/** The answers of who takes all data, with credit for it, and answers a FIN. */
+function taken(frames: readonly PeerFrame[], windowBytes: number, finished: (fin: PeerFrame) => Frame[]): Frame[] {
+  const ends = new Map<number, number>();
+  const answers = frames.flatMap((frame): Frame[] => {
+    switch (frame.kind) {
+      case "data": {
+        const start = frame.offset ?? ends.get(flipped(frame));
+        // Who doesn't count wants no credit.
+        if (start !== undefined) ends.set(flipped(frame), start + frame.payload.length + limits.frameCostBytes);
+        return [];
+      }
+      case "fin":
+        if (frame.offset !== uncountedOffset) ends.set(flipped(frame), frame.offset + limits.frameCostBytes);
+        return finished(frame);
+      case "yield":
+        return [
+          {
+            kind: "credit",
+            connection: flipped(frame),
+            received: 0,
+            limit: Math.min(frame.from + 1, limits.maxOffset),
+          },
+        ];
+      case "reset":
+      case "reject":
+      case "position":
+        return [over(frame)];
+      default:
+        return [];
+    }
+  });
+  const credits = Array.from(ends, ([connection, received]): Frame => {
+    return { kind: "credit", connection, received, limit: Math.min(received + windowBytes, limits.maxOffset) };
+  });
+  return [...credits, ...answers];
+}
+
+/** The answers of who has no such Connection. */
+function unknown(frames: readonly PeerFrame[]): Frame[] {
+  return frames.flatMap((frame) => (frame.kind === "over" ? [] : [over(frame)]));
+}
+
+/** The id by which the other end calls a Connection. */
+function flipped({ connection }: PeerFrame): number {
+  return (connection ^ openerBit) >>> 0;
+}
+
+function mirrored(frame: PeerFrame): Frame {
+  return { ...frame, connection: flipped(frame) };
+}
+
+function over(frame: PeerFrame): Frame {
+  return { kind: "over", connection: flipped(frame) };
+}
+
+function isEnd({ kind }: PeerFrame): boolean {
+  return kind === "reset" || kind === "reject";
+}
+
+function rejected(connection: number, code: number, reason: string): Frame {
+  return { kind: "reject", connection, code, reason };
+}
+
+function dataOf(connection: number, offset: number, payload: Uint8Array, text: boolean): DataFrame {
+  return { kind: "data", connection, last: true, text, offset, payload };
+}
+
+function codeIn(protocol: string): number | undefined {
+  return /^[1-9]\d{0,4}$/.test(protocol) && Number(protocol) <= 0xffff ? Number(protocol) : undefined;
+}

@@ -1,0 +1,59 @@
+import { type ControlFrame, type DataFrame, limits, segmentHeaderBytes } from "@messagepasser/protocol";
+import type { FrameReader, SegmentFormat } from "@messagepasser/protocol/formats";
+
+type Frame = ControlFrame | DataFrame;
+
+/** A batch of one segment with these frames. */
+export function batchOf(format: SegmentFormat, address: number, frames: readonly Frame[]): Uint8Array {
+  return joined(address, frames.map(format.encode));
+}
+
+/** The same in as many batches as it takes. */
+export function batchesOf(format: SegmentFormat, address: number, frames: readonly Frame[]): Uint8Array[] {
+  const batches: Uint8Array[] = [];
+  let encoded: Uint8Array[] = [];
+  let length: number = segmentHeaderBytes;
+  for (const frame of frames) {
+    const bytes = format.encode(frame);
+    if (encoded.length > 0 && length + bytes.length > limits.maxBatchBytes) {
+      batches.push(joined(address, encoded));
+      encoded = [];
+      length = segmentHeaderBytes;
+    }
+    encoded.push(bytes);
+    length += bytes.length;
+  }
+  if (encoded.length > 0) batches.push(joined(address, encoded));
+  return batches;
+}
+
+/** Frames one after the other, as in a segment. */
+export function framesAsBytes(format: SegmentFormat, frames: readonly Frame[]): Uint8Array {
+  return joinedAfter(0, frames.map(format.encode));
+}
+
+/** All frames that a reader gives. @throws ProtocolError */
+export function framesIn<Read>(reader: FrameReader<Read>): Read[] {
+  const frames: Read[] = [];
+  for (let frame = reader.next(); frame !== undefined; frame = reader.next()) frames.push(frame);
+  return frames;
+}
+
+function joined(address: number, encoded: readonly Uint8Array[]): Uint8Array {
+  const batch = joinedAfter(segmentHeaderBytes, encoded);
+  const view = new DataView(batch.buffer);
+  view.setUint32(0, address);
+  view.setUint32(4, batch.length - segmentHeaderBytes);
+  return batch;
+}
+
+/** Bytes one after the other, behind so many that are free. */
+function joinedAfter(start: number, parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, start));
+  let at = start;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

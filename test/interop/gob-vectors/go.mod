@@ -1,0 +1,3 @@
+module gob-vectors
+
+go 1.20

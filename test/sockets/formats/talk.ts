@@ -1,0 +1,122 @@
+import { once } from "node:events";
+import WebSocket from "ws";
+import type { Realm } from "../realm.ts";
+
+export type Message = string | Uint8Array;
+
+/** How a Connection ended, as far as a format can tell. */
+export type Ending = "closed" | "failed";
+
+/** One end of a Connection, whatever the format of its link. */
+export interface Talk {
+  send(message: Message): Promise<void>;
+  /** The next message, or `undefined` when the other end has sent its last. */
+  receive(): Promise<Message | undefined>;
+  close(): Promise<void>;
+  abort(): Promise<void>;
+  readonly ended: Promise<Ending>;
+}
+
+/** A client in some format. */
+export interface Talker extends AsyncDisposable {
+  readonly name: string;
+  /** Opens, or rejects with the code of the refusal as its message. */
+  open(peer: string, protocol: string): Promise<Talk>;
+  /** The next Connection of a protocol that a peer opens. */
+  accept(protocol: string): Promise<Talk>;
+}
+
+/** A WebSocket to the router in a format, with the message that came in order. */
+export async function dial(
+  realm: Realm,
+  name: string,
+  subprotocol: string,
+  onMessage: (message: Message) => void,
+): Promise<WebSocket> {
+  const authorization = `Basic ${Buffer.from(`${name}:${await realm.secretOf(name)}`).toString("base64")}`;
+  const url = new URL("/connect/default", realm.router.url);
+  const socket = new WebSocket(url, subprotocol, { headers: { authorization } });
+  socket.on("message", (data: Buffer, isBinary) => {
+    onMessage(isBinary ? new Uint8Array(data) : data.toString());
+  });
+  await once(socket, "open");
+  return socket;
+}
+
+/** Things that come, and those that wait for them. */
+export class Inbox<Item> {
+  readonly #items: Item[] = [];
+  readonly #waiting: ((item: Item) => void)[] = [];
+
+  put(item: Item): void {
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) this.#items.push(item);
+    else waiting(item);
+  }
+
+  async take(): Promise<Item> {
+    if (this.#items.length > 0) return this.#items.shift() as Item;
+    return await new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+/** An end in a format of whole messages: what is common to those that the tests speak by hand. */
+export class Hand implements Talk {
+  readonly #inbox = new Inbox<Message | undefined>();
+  readonly #ended = Promise.withResolvers<Ending>();
+  readonly #accepted = Promise.withResolvers<undefined>();
+  readonly #say: (what: "data" | "close" | "abort", message?: Message) => void;
+  #pieces: Message[] = [];
+
+  constructor(say: (what: "data" | "close" | "abort", message?: Message) => void) {
+    this.#say = say;
+    this.#accepted.promise.catch(() => undefined);
+  }
+
+  get ended(): Promise<Ending> {
+    return this.#ended.promise;
+  }
+
+  get accepted(): Promise<undefined> {
+    return this.#accepted.promise;
+  }
+
+  /** What came from the router. */
+  readonly hear = {
+    accept: (): void => void this.#accepted.resolve(undefined),
+    refuse: (code: string): void => void this.#accepted.reject(new Error(code)),
+    piece: (message: Message, isLast: boolean): void => {
+      this.#pieces.push(message);
+      if (!isLast) return;
+      const pieces = this.#pieces;
+      this.#pieces = [];
+      if (typeof message === "string") this.#inbox.put(pieces.join(""));
+      else this.#inbox.put(pieces.length === 1 ? message : new Uint8Array(Buffer.concat(pieces as Uint8Array[])));
+    },
+    end: (): void => void this.#inbox.put(undefined),
+    over: (ending: Ending): void => {
+      this.#inbox.put(undefined);
+      this.#ended.resolve(ending);
+    },
+  };
+
+  send(message: Message): Promise<void> {
+    this.#say("data", message);
+    return Promise.resolve();
+  }
+
+  receive(): Promise<Message | undefined> {
+    return this.#inbox.take();
+  }
+
+  close(): Promise<void> {
+    this.#say("close");
+    this.#ended.resolve("closed");
+    return Promise.resolve();
+  }
+
+  abort(): Promise<void> {
+    this.#say("abort");
+    return Promise.resolve();
+  }
+}

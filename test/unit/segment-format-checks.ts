@@ -1,0 +1,233 @@
+// What holds for every format of the frames in segments but the native one, which has tests of its own.
+import { Buffer } from "node:buffer";
+import { isDeepStrictEqual } from "node:util";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { FrameReader, SegmentFormat } from "../../protocol/src/formats/format.ts";
+import { limits } from "../../protocol/src/limits.ts";
+import { ProtocolError } from "../../protocol/src/protocol-error.ts";
+import frameVectors from "../../protocol/vectors/frames.json" with { type: "json" };
+import { dataFrame, type Frame, peerKinds, plain, routerKinds } from "./frame-arbitraries.ts";
+import { frameOf, fromHex, type HexBytes } from "./frame-vectors.ts";
+
+/** A file of vectors: see protocol/vectors/README.md. */
+export interface FormatVectors {
+  readonly frames: readonly { comment: string; range: string; canonical: boolean; frame: object; hex: HexBytes }[];
+  readonly invalid: readonly { comment: string; range: string; hex: HexBytes; error: string }[];
+}
+
+export function readerOf(format: SegmentFormat, range: string, bytes: Uint8Array): FrameReader<Frame> {
+  return range === "router" ? format.routerFrames(bytes, 0, bytes.length) : format.peerFrames(bytes, 0, bytes.length);
+}
+
+export function readAll(format: SegmentFormat, range: string, bytes: Uint8Array): Frame[] {
+  const reader = readerOf(format, range, bytes);
+  const frames: Frame[] = [];
+  for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+    // Stops by itself only if each step moves on; no frame has fewer than two bytes.
+    if (frames.push(frame) > bytes.length / 2) throw new Error("Decoding doesn't end");
+  }
+  return frames;
+}
+
+/** What hostile bytes may lead to: frames that are whole, or a ProtocolError. All else is thrown on. */
+function readHostile(format: SegmentFormat, range: string, bytes: Uint8Array): Frame[] | ProtocolError {
+  try {
+    const frames = readAll(format, range, bytes);
+    // Plain throws, since this runs very often.
+    for (const frame of frames) {
+      const again = readAll(format, range, format.encode(frame));
+      if (!isDeepStrictEqual(again.map(plain), [plain(frame)])) throw new Error(`Frame "${frame.kind}" isn't whole`);
+    }
+    return frames;
+  } catch (problem) {
+    if (!(problem instanceof ProtocolError)) throw problem;
+    if (!((problem.offset ?? -1) >= 0 && (problem.offset ?? 0) <= bytes.length)) throw new Error("Error outside");
+    return problem;
+  }
+}
+
+function joined(format: SegmentFormat, frames: readonly Frame[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(frames.map((frame) => format.encode(frame))));
+}
+
+const dataFrames = fc.oneof(
+  dataFrame,
+  dataFrame.map((frame) => ({ ...frame, offset: undefined })),
+);
+const framesOf = {
+  router: fc.array(fc.oneof(...routerKinds), { maxLength: 8 }),
+  peer: fc.array(fc.oneof(dataFrames, ...peerKinds), { maxLength: 8 }),
+};
+
+/** Frames small enough to try every change. */
+function smallSegment(format: SegmentFormat, range: "router" | "peer"): fc.Arbitrary<Uint8Array> {
+  return framesOf[range].map((frames) => joined(format, frames.slice(0, 4))).filter(({ length }) => length < 300);
+}
+
+export function checkVectors(format: SegmentFormat, { frames, invalid }: FormatVectors): void {
+  describe("vectors of all formats", () => {
+    test.for(frameVectors)("$range $comment: decoded as it was encoded", ({ range, frame: fields }) => {
+      const frame = frameOf(fields);
+      expect(readAll(format, range, format.encode(frame))).toEqual([frame]);
+    });
+  });
+
+  describe("vectors of this format", () => {
+    test.for([...frames])("decodes $range $comment", ({ range, frame, hex }) => {
+      expect(readAll(format, range, fromHex(hex))).toEqual([frameOf(frame)]);
+    });
+
+    test.for(frames.filter(({ canonical }) => canonical))("encodes $range $comment", ({ frame, hex }) => {
+      expect(Buffer.from(format.encode(frameOf(frame))).toString("hex")).toBe(
+        Buffer.from(fromHex(hex)).toString("hex"),
+      );
+    });
+
+    test.for([...invalid])("refuses $range: $comment", ({ range, hex, error }) => {
+      let thrown: unknown;
+      try {
+        readAll(format, range, fromHex(hex));
+      } catch (problem) {
+        thrown = problem;
+      }
+      expect(thrown).toBeInstanceOf(ProtocolError);
+      expect((thrown as ProtocolError).message).toBe(error);
+    });
+
+    test("cover every frame of frames.json", () => {
+      // All but `early`, which holds frames in the format of the link.
+      const withoutEarly = (frame: object): object => ({ ...frame, early: undefined });
+      const known = frames.map(({ frame }) => withoutEarly(frame));
+      for (const { frame } of frameVectors) expect(known).toContainEqual(withoutEarly(frame));
+    });
+  });
+}
+
+export function checkSequences(format: SegmentFormat): void {
+  describe.for(["router", "peer"] as const)("any %s frames", (range) => {
+    test("are read as they were written, one after the other, from the middle of other bytes", () => {
+      const property = fc.property(framesOf[range], fc.nat(9), (frames, before) => {
+        const bytes = joined(format, frames);
+        const around = new Uint8Array(before + bytes.length + 9).fill(0xff);
+        around.set(bytes, before);
+        const end = before + bytes.length;
+        const reader =
+          range === "router" ? format.routerFrames(around, before, end) : format.peerFrames(around, before, end);
+        for (const frame of frames) expect(isDeepStrictEqual(plain(reader.next()), plain(frame))).toBe(true);
+        expect(reader.next()).toBeUndefined();
+      });
+      fc.assert(property, { numRuns: 300 });
+    });
+  });
+
+  test("the position is where the next router frame begins", () => {
+    const property = fc.property(framesOf.router, (frames) => {
+      const bytes = joined(format, frames);
+      const reader = format.routerFrames(bytes, 0, bytes.length);
+      let position = 0;
+      for (const frame of frames) {
+        expect(reader.position).toBe(position);
+        reader.next();
+        position += format.encode(frame).length;
+      }
+      expect(reader.position).toBe(bytes.length);
+    });
+    fc.assert(property, { numRuns: 100 });
+  });
+
+  test("a payload is a view on the segment", () => {
+    const frame = {
+      kind: "data",
+      connection: 1,
+      last: true,
+      text: false,
+      offset: 5,
+      payload: Uint8Array.of(1, 2),
+    } as const;
+    const bytes = format.encode(frame);
+    const [read] = readAll(format, "peer", bytes);
+    expect(read?.kind === "data" && read.payload.buffer === bytes.buffer).toBe(true);
+  });
+
+  test("half a surrogate pair is encoded as the character for what can't be written", () => {
+    const texts = {
+      kind: "peers",
+      request: 1,
+      cursor: "\ud800",
+      names: ["a\udfff", `${"b".repeat(60)}\ud800`],
+    } as const;
+    const [read] = readAll(format, "router", format.encode(texts));
+    expect(read).toEqual({ ...texts, cursor: "\ufffd", names: ["a\ufffd", `${"b".repeat(60)}\ufffd`] });
+    const open = { kind: "open", connection: 1, session: "0".repeat(32), peer: "", protocol: "", limit: 0 } as const;
+    const bytes = format.encode({ ...open, metadata: { "\ud800": "\ud800" }, early: new Uint8Array() });
+    expect(readAll(format, "router", bytes)).toMatchObject([{ metadata: { "\ufffd": "\ufffd" } }]);
+  });
+}
+
+export function checkHostile(format: SegmentFormat): void {
+  describe.for(["router", "peer"] as const)("hostile input among %s frames", (range) => {
+    test("of any bytes ends with frames or a ProtocolError", () => {
+      const property = fc.property(fc.uint8Array({ maxLength: 200, size: "max" }), (bytes) => {
+        readHostile(format, range, bytes);
+      });
+      fc.assert(property, { numRuns: 5_000 });
+    });
+
+    test("that is cut anywhere is a ProtocolError, except between frames", () => {
+      const property = fc.property(framesOf[range], (list) => {
+        const frames = list.slice(0, 4);
+        const bytes = joined(format, frames);
+        if (bytes.length > 300) return;
+        const boundaries = new Set([0]);
+        frames.forEach((_, at) => boundaries.add(joined(format, frames.slice(0, at + 1)).length));
+        for (let cut = 0; cut <= bytes.length; cut++)
+          expect(readHostile(format, range, bytes.subarray(0, cut)) instanceof ProtocolError).toBe(
+            !boundaries.has(cut),
+          );
+      });
+      fc.assert(property, { numRuns: 100 });
+    });
+
+    test("with any one bit flipped ends with frames or a ProtocolError", () => {
+      const property = fc.property(smallSegment(format, range), (bytes) => {
+        for (let bit = 0; bit < bytes.length * 8; bit++) {
+          const flipped = bytes.slice();
+          flipped[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+          readHostile(format, range, flipped);
+        }
+      });
+      fc.assert(property, { numRuns: 60 });
+    });
+
+    test("with any one byte another, left out or put in ends with frames or a ProtocolError", () => {
+      const property = fc.property(smallSegment(format, range), fc.nat(0xff), (bytes, byte) => {
+        for (let at = 0; at < bytes.length; at++) {
+          for (const [count, piece] of [
+            [1, [byte]],
+            [1, []],
+            [0, [byte]],
+          ] as const)
+            readHostile(
+              format,
+              range,
+              Uint8Array.of(...bytes.subarray(0, at), ...piece, ...bytes.subarray(at + count)),
+            );
+        }
+      });
+      fc.assert(property, { numRuns: 60 });
+    });
+  });
+}
+
+/** Fails if reading takes far more memory than there are bytes. */
+export function expectLittleMemory(format: SegmentFormat, range: string, bytes: Uint8Array): void {
+  expect(bytes.length).toBeLessThanOrEqual(limits.maxBatchBytes);
+  const used = (): number => {
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const before = used();
+  expect(() => readAll(format, range, bytes)).toThrow(ProtocolError);
+  expect(used() - before).toBeLessThan(2 ** 24);
+}
