@@ -66,9 +66,7 @@ export function encodeData({ connection, last, text, offset, payload }: DataFram
   const fieldBytes = offset === undefined ? 5 : 13;
   writer.u32((peerFrames.data.type << 24) | (fieldBytes + payload.length));
   writer.u32(connection);
-  writer.u8(
-    (last ? dataFlags.last : 0) | (text ? dataFlags.text : 0) | (offset === undefined ? 0 : dataFlags.offset),
-  );
+  writer.u8((last ? dataFlags.last : 0) | (text ? dataFlags.text : 0) | (offset === undefined ? 0 : dataFlags.offset));
   if (offset !== undefined) writer.u64(offset);
   writer.raw(payload);
   return writer.finish();

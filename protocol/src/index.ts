@@ -17,6 +17,6 @@ export {
 } from "./frames.ts";
 export type { FrameReader, SegmentFormat } from "./formats/format.ts";
 export { heartbeat, subprotocols } from "./handshake.ts";
-export { limits } from "./limits.ts";
+export { limits, originalLimits } from "./limits.ts";
 export { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "./names.ts";
 export { ProtocolError } from "./protocol-error.ts";

@@ -7,8 +7,6 @@ export const limits = {
   maxSegments: 1_024,
   /** Bytes of one WebSocket message. Stops a client from making the router hold one huge message. */
   maxBatchBytes: 131_072,
-  /** The same for the original's wire, where a message can't be sent in pieces. */
-  maxOriginalMessageBytes: 4_194_304,
   /** A sender stops gathering frames here. Past it a batch gains no speed and only adds delay. */
   flushBatchBytes: 65_536,
   /** Payload bytes of one data frame. Stops one Connection from holding up the others behind a huge frame. */
@@ -70,10 +68,16 @@ export const limits = {
   maxBudgetBytes: 10_485_760,
   /** A link of which nothing was heard for so long isn't there for opens and resumes. Pings come every 25 s, from hidden pages every minute. */
   ghostAfterMs: 150_000,
-  /** Types that a gob stream defines. Stops streams that define without end; one is all that the original needs. */
+  /** Names in one page of the list of peers. */
+  maxPageLength: 500,
+} as const;
+
+/** The same for the wire of the older program, which is not PROTOCOL.md's; FORMATS.md has them. */
+export const originalLimits = {
+  /** Bytes of one WebSocket message, where one can't be sent in pieces. Stops it from filling the router's memory. */
+  maxMessageBytes: 4_194_304,
+  /** Types that a gob stream defines. Stops streams that define without end; one is all that is needed. */
   maxGobDefinitions: 8,
   /** Bytes of these definitions, which the router keeps with the link. */
   maxGobDefinitionBytes: 2_048,
-  /** Names in one page of the list of peers. */
-  maxPageLength: 500,
 } as const;

@@ -1,5 +1,6 @@
 // What holds for every format of the frames in segments but the native one, which has tests of its own.
 import { Buffer } from "node:buffer";
+import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -11,15 +12,16 @@ import { dataFrame, type Frame, peerKinds, plain, routerKinds } from "./frame-ar
 import { frameOf, fromHex, type HexBytes } from "./frame-vectors.ts";
 
 /** A file of vectors: see protocol/vectors/README.md. */
-export interface FormatVectors {
+interface FormatVectors {
   readonly frames: readonly { comment: string; range: string; canonical: boolean; frame: object; hex: HexBytes }[];
   readonly invalid: readonly { comment: string; range: string; hex: HexBytes; error: string }[];
 }
 
-export function readerOf(format: SegmentFormat, range: string, bytes: Uint8Array): FrameReader<Frame> {
+function readerOf(format: SegmentFormat, range: string, bytes: Uint8Array): FrameReader<Frame> {
   return range === "router" ? format.routerFrames(bytes, 0, bytes.length) : format.peerFrames(bytes, 0, bytes.length);
 }
 
+/** All frames of a segment. @throws ProtocolError */
 export function readAll(format: SegmentFormat, range: string, bytes: Uint8Array): Frame[] {
   const reader = readerOf(format, range, bytes);
   const frames: Frame[] = [];
@@ -65,7 +67,12 @@ function smallSegment(format: SegmentFormat, range: "router" | "peer"): fc.Arbit
   return framesOf[range].map((frames) => joined(format, frames.slice(0, 4))).filter(({ length }) => length < 300);
 }
 
-export function checkVectors(format: SegmentFormat, { frames, invalid }: FormatVectors): void {
+/** Runs the vectors of all formats, and those of a file in protocol/vectors. */
+export function checkVectors(format: SegmentFormat, file: string): void {
+  // Not imported: what an import makes of an object takes the key "__proto__" for its prototype.
+  const json = readFileSync(new URL(`../../protocol/vectors/${file}`, import.meta.url), "utf8");
+  const { frames, invalid } = JSON.parse(json) as FormatVectors;
+
   describe("vectors of all formats", () => {
     test.for(frameVectors)("$range $comment: decoded as it was encoded", ({ range, frame: fields }) => {
       const frame = frameOf(fields);
@@ -104,6 +111,7 @@ export function checkVectors(format: SegmentFormat, { frames, invalid }: FormatV
   });
 }
 
+/** Any frames are read as they were written. */
 export function checkSequences(format: SegmentFormat): void {
   describe.for(["router", "peer"] as const)("any %s frames", (range) => {
     test("are read as they were written, one after the other, from the middle of other bytes", () => {
@@ -165,6 +173,7 @@ export function checkSequences(format: SegmentFormat): void {
   });
 }
 
+/** Whatever the bytes: frames or a ProtocolError. */
 export function checkHostile(format: SegmentFormat): void {
   describe.for(["router", "peer"] as const)("hostile input among %s frames", (range) => {
     test("of any bytes ends with frames or a ProtocolError", () => {
@@ -220,7 +229,7 @@ export function checkHostile(format: SegmentFormat): void {
   });
 }
 
-/** Fails if reading takes far more memory than there are bytes. */
+/** Fails if reading takes far more memory than there are bytes: all that it took, whether or not it gave it back. */
 export function expectLittleMemory(format: SegmentFormat, range: string, bytes: Uint8Array): void {
   expect(bytes.length).toBeLessThanOrEqual(limits.maxBatchBytes);
   const used = (): number => {
@@ -229,5 +238,5 @@ export function expectLittleMemory(format: SegmentFormat, range: string, bytes: 
   };
   const before = used();
   expect(() => readAll(format, range, bytes)).toThrow(ProtocolError);
-  expect(used() - before).toBeLessThan(2 ** 24);
+  expect(used() - before).toBeLessThan(2 ** 26);
 }

@@ -1,5 +1,5 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { closeCodes, errorCodes, goneReasons, heartbeat, limits } from "@messagepasser/protocol";
+import { closeCodes, errorCodes, goneReasons, heartbeat, originalLimits } from "@messagepasser/protocol";
 import { describe, expect, test, vi } from "vitest";
 import { maxPairs, SocketLink } from "../../src/socket-link.ts";
 import { expectTalk, newSession, pairAgain, pairUp, type RawLink } from "./raw-link.ts";
@@ -469,7 +469,7 @@ describe("a link with all the pairs that it may have", () => {
       const attachment = socket.deserializeAttachment() as { pairs: Uint32Array };
       expect(attachment.pairs).toHaveLength(maxPairs);
       expect(attachment).toMatchObject({ name: longestName, overflowed: true });
-      const most = { ...attachment, formatMemory: new Uint8Array(limits.maxGobDefinitionBytes) };
+      const most = { ...attachment, formatMemory: new Uint8Array(originalLimits.maxGobDefinitionBytes) };
       socket.serializeAttachment(most);
       const tooMany = { ...most, pairs: new Uint32Array(maxPairs + 150) };
       expect(() => socket.serializeAttachment(tooMany)).toThrow(/16384/);

@@ -158,7 +158,7 @@ export class Channel implements Turn, Tended {
       requestTurn: (turn) => void turn.takeTurn(),
     };
     this.#isInStep = true;
-    this.sender.resume(0, count + limits.frameCostBytes);
+    this.sender.begin(count + limits.frameCostBytes);
     // What doesn't fit is sent later, when the bytes are the caller's again. Should it fail, then the open fails, and tells.
     const own = message === bytes && count < bytes.length ? bytes.slice() : message;
     this.sender.send(own, undefined).catch(() => undefined);

@@ -43,6 +43,8 @@ export class Sender {
   readonly #queue = new Queue<Pending>();
   readonly #log = new SentLog();
   #limit: number;
+  /** Whether the other end keeps a window in which small messages fit: then they wait for it, rather than go in pieces. */
+  #keepsWhole: boolean;
   /** The limit from which a part was given back, until the other end has answered. */
   #yieldedFrom: number | undefined;
   /** Whether frames of the log are being sent again, before anything new. */
@@ -61,6 +63,13 @@ export class Sender {
     this.#sink = sink;
     this.#kept = kept;
     this.#limit = limit;
+    this.#keepsWhole = limit >= limits.minWindowBytes;
+  }
+
+  /** Allows up to a limit before the other end has said anything. */
+  begin(limit: number): void {
+    this.#limit = limit;
+    this.#request();
   }
 
   /** Nothing more will be sent: the FIN is out, or the half has failed. */
@@ -139,6 +148,7 @@ export class Sender {
     this.#acknowledge(received);
     this.#yieldedFrom = undefined;
     this.#limit = limit;
+    this.#keepsWhole ||= limit - received >= limits.minWindowBytes;
     this.#log.rewind();
     this.#isReplaying = received < this.#log.end;
     this.#request();
@@ -283,6 +293,8 @@ export class Sender {
       this.#finish(pending);
       return left + limits.frameCostBytes;
     }
+    // For readers that see each frame as a message: see "By name" in PROTOCOL.md.
+    if (this.#keepsWhole && bytes.length + limits.frameCostBytes <= limits.minWindowBytes / 2) return 0;
     const count = pending.isText ? wholeCharacters(bytes, start, room) : room;
     if (count <= 0) return 0;
     this.#write(text, bytes.subarray(start, start + count));

@@ -11,8 +11,11 @@ import type { Message } from "@bufbuild/protobuf";
 /**
  * Describes the file frames.proto.
  */
-export const file_frames: GenFile = /*@__PURE__*/
-  fileDesc("CgxmcmFtZXMucHJvdG8SEG1lc3NhZ2VwYXNzZXIudjEiMQoGRnJhbWVzEicKBmZyYW1lcxgBIAMoCzIXLm1lc3NhZ2VwYXNzZXIudjEuRnJhbWUikQgKBUZyYW1lEiwKB3dlbGNvbWUYASABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLldlbGNvbWVIABImCgRvcGVuGAIgASgLMhYubWVzc2FnZXBhc3Nlci52MS5PcGVuSAASLgoIaW5jb21pbmcYAyABKAsyGi5tZXNzYWdlcGFzc2VyLnYxLkluY29taW5nSAASKgoGcm91dGVkGAQgASgLMhgubWVzc2FnZXBhc3Nlci52MS5Sb3V0ZWRIABIsCgdyZWZ1c2VkGAUgASgLMhkubWVzc2FnZXBhc3Nlci52MS5SZWZ1c2VkSAASJgoEZ29uZRgGIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuR29uZUgAEiYKBGxpc3QYByABKAsyFi5tZXNzYWdlcGFzc2VyLnYxLkxpc3RIABIoCgVwZWVycxgIIAEoCzIXLm1lc3NhZ2VwYXNzZXIudjEuUGVlcnNIABIkCgNieWUYCSABKAsyFS5tZXNzYWdlcGFzc2VyLnYxLkJ5ZUgAEiwKB2Nsb3NpbmcYCiABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLkNsb3NpbmdIABIqCgZyZXN1bWUYCyABKAsyGC5tZXNzYWdlcGFzc2VyLnYxLlJlc3VtZUgAEioKBnBhaXJlZBgMIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuUGFpcmVkSAASKgoGYWJzZW50GA0gASgLMhgubWVzc2FnZXBhc3Nlci52MS5BYnNlbnRIABImCgRtYXJrGA4gASgLMhYubWVzc2FnZXBhc3Nlci52MS5NYXJrSAASLAoHcmVhY2hlZBgPIAEoCzIZLm1lc3NhZ2VwYXNzZXIudjEuUmVhY2hlZEgAEi4KCHBvc2l0aW9uGEAgASgLMhoubWVzc2FnZXBhc3Nlci52MS5Qb3NpdGlvbkgAEioKBnJlamVjdBhBIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuUmVqZWN0SAASJgoEZGF0YRhCIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuRGF0YUgAEioKBmNyZWRpdBhDIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuQ3JlZGl0SAASJAoDZmluGEQgASgLMhUubWVzc2FnZXBhc3Nlci52MS5GaW5IABImCgRzdG9wGEUgASgLMhYubWVzc2FnZXBhc3Nlci52MS5TdG9wSAASKAoFcmVzZXQYRiABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLlJlc2V0SAASJgoEb3ZlchhHIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuT3ZlckgAEigKBXlpZWxkGEggASgLMhcubWVzc2FnZXBhc3Nlci52MS5ZaWVsZEgAQgYKBGtpbmQiRwoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgMEgwKBG5hbWUYAiABKAkSDQoFcmVhbG0YAyABKAkSDgoGYnVkZ2V0GAQgASgNItIBCgRPcGVuEhIKCmNvbm5lY3Rpb24YASABKA0SDwoHc2Vzc2lvbhgCIAEoDBIMCgRwZWVyGAMgASgJEhAKCHByb3RvY29sGAQgASgJEg0KBWxpbWl0GAUgASgEEjYKCG1ldGFkYXRhGAYgAygLMiQubWVzc2FnZXBhc3Nlci52MS5PcGVuLk1ldGFkYXRhRW50cnkSDQoFZWFybHkYByABKAwaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIusBCghJbmNvbWluZxISCgpjb25uZWN0aW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKA0SDwoHc2Vzc2lvbhgDIAEoDBIMCgRwZWVyGAQgASgJEhAKCHByb3RvY29sGAUgASgJEg0KBWxpbWl0GAYgASgEEjoKCG1ldGFkYXRhGAcgAygLMigubWVzc2FnZXBhc3Nlci52MS5JbmNvbWluZy5NZXRhZGF0YUVudHJ5Eg0KBWVhcmx5GAggASgMGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI+CgZSb3V0ZWQSEgoKY29ubmVjdGlvbhgBIAEoDRIPCgdhZGRyZXNzGAIgASgNEg8KB3Nlc3Npb24YAyABKAwiOwoHUmVmdXNlZBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIicKBEdvbmUSDwoHYWRkcmVzcxgBIAEoDRIOCgZyZWFzb24YAiABKA0iJwoETGlzdBIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCSI3CgVQZWVycxIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCRINCgVuYW1lcxgDIAMoCSIFCgNCeWUiOQoHQ2xvc2luZxIMCgRjb2RlGAEgASgNEhAKCGRlbGF5X21zGAIgASgNEg4KBnJlYXNvbhgDIAEoCSInCgZSZXN1bWUSDwoHc2Vzc2lvbhgBIAEoDBIMCgRwZWVyGAIgASgJIjgKBlBhaXJlZBIPCgdhZGRyZXNzGAEgASgNEg8KB3Nlc3Npb24YAiABKAwSDAoEcGVlchgDIAEoCSI3CgZBYnNlbnQSDwoHc2Vzc2lvbhgBIAEoDBIOCgZyZWFzb24YAiABKA0SDAoEcGVlchgDIAEoCSIlCgRNYXJrEg0KBXRva2VuGAEgASgNEg4KBmJ1ZGdldBgCIAEoDSIYCgdSZWFjaGVkEg0KBXRva2VuGAEgASgNIj8KCFBvc2l0aW9uEhIKCmNvbm5lY3Rpb24YASABKA0SEAoIcmVjZWl2ZWQYAiABKAQSDQoFbGltaXQYAyABKAQiOgoGUmVqZWN0EhIKCmNvbm5lY3Rpb24YASABKA0SDAoEY29kZRgCIAEoDRIOCgZyZWFzb24YAyABKAkiZwoERGF0YRISCgpjb25uZWN0aW9uGAEgASgNEgwKBGxhc3QYAiABKAgSDAoEdGV4dBgDIAEoCBITCgZvZmZzZXQYBCABKARIAIgBARIPCgdwYXlsb2FkGAUgASgMQgkKB19vZmZzZXQiPQoGQ3JlZGl0EhIKCmNvbm5lY3Rpb24YASABKA0SEAoIcmVjZWl2ZWQYAiABKAQSDQoFbGltaXQYAyABKAQiKQoDRmluEhIKCmNvbm5lY3Rpb24YASABKA0SDgoGb2Zmc2V0GAIgASgEIhoKBFN0b3ASEgoKY29ubmVjdGlvbhgBIAEoDSI5CgVSZXNldBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIhoKBE92ZXISEgoKY29ubmVjdGlvbhgBIAEoDSI4CgVZaWVsZBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGZyb20YAiABKAQSDQoFbGltaXQYAyABKARiBnByb3RvMw");
+export const file_frames: GenFile =
+  /*@__PURE__*/
+  fileDesc(
+    "CgxmcmFtZXMucHJvdG8SEG1lc3NhZ2VwYXNzZXIudjEiMQoGRnJhbWVzEicKBmZyYW1lcxgBIAMoCzIXLm1lc3NhZ2VwYXNzZXIudjEuRnJhbWUikQgKBUZyYW1lEiwKB3dlbGNvbWUYASABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLldlbGNvbWVIABImCgRvcGVuGAIgASgLMhYubWVzc2FnZXBhc3Nlci52MS5PcGVuSAASLgoIaW5jb21pbmcYAyABKAsyGi5tZXNzYWdlcGFzc2VyLnYxLkluY29taW5nSAASKgoGcm91dGVkGAQgASgLMhgubWVzc2FnZXBhc3Nlci52MS5Sb3V0ZWRIABIsCgdyZWZ1c2VkGAUgASgLMhkubWVzc2FnZXBhc3Nlci52MS5SZWZ1c2VkSAASJgoEZ29uZRgGIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuR29uZUgAEiYKBGxpc3QYByABKAsyFi5tZXNzYWdlcGFzc2VyLnYxLkxpc3RIABIoCgVwZWVycxgIIAEoCzIXLm1lc3NhZ2VwYXNzZXIudjEuUGVlcnNIABIkCgNieWUYCSABKAsyFS5tZXNzYWdlcGFzc2VyLnYxLkJ5ZUgAEiwKB2Nsb3NpbmcYCiABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLkNsb3NpbmdIABIqCgZyZXN1bWUYCyABKAsyGC5tZXNzYWdlcGFzc2VyLnYxLlJlc3VtZUgAEioKBnBhaXJlZBgMIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuUGFpcmVkSAASKgoGYWJzZW50GA0gASgLMhgubWVzc2FnZXBhc3Nlci52MS5BYnNlbnRIABImCgRtYXJrGA4gASgLMhYubWVzc2FnZXBhc3Nlci52MS5NYXJrSAASLAoHcmVhY2hlZBgPIAEoCzIZLm1lc3NhZ2VwYXNzZXIudjEuUmVhY2hlZEgAEi4KCHBvc2l0aW9uGEAgASgLMhoubWVzc2FnZXBhc3Nlci52MS5Qb3NpdGlvbkgAEioKBnJlamVjdBhBIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuUmVqZWN0SAASJgoEZGF0YRhCIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuRGF0YUgAEioKBmNyZWRpdBhDIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuQ3JlZGl0SAASJAoDZmluGEQgASgLMhUubWVzc2FnZXBhc3Nlci52MS5GaW5IABImCgRzdG9wGEUgASgLMhYubWVzc2FnZXBhc3Nlci52MS5TdG9wSAASKAoFcmVzZXQYRiABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLlJlc2V0SAASJgoEb3ZlchhHIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuT3ZlckgAEigKBXlpZWxkGEggASgLMhcubWVzc2FnZXBhc3Nlci52MS5ZaWVsZEgAQgYKBGtpbmQiRwoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgMEgwKBG5hbWUYAiABKAkSDQoFcmVhbG0YAyABKAkSDgoGYnVkZ2V0GAQgASgNItIBCgRPcGVuEhIKCmNvbm5lY3Rpb24YASABKA0SDwoHc2Vzc2lvbhgCIAEoDBIMCgRwZWVyGAMgASgJEhAKCHByb3RvY29sGAQgASgJEg0KBWxpbWl0GAUgASgEEjYKCG1ldGFkYXRhGAYgAygLMiQubWVzc2FnZXBhc3Nlci52MS5PcGVuLk1ldGFkYXRhRW50cnkSDQoFZWFybHkYByABKAwaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIusBCghJbmNvbWluZxISCgpjb25uZWN0aW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKA0SDwoHc2Vzc2lvbhgDIAEoDBIMCgRwZWVyGAQgASgJEhAKCHByb3RvY29sGAUgASgJEg0KBWxpbWl0GAYgASgEEjoKCG1ldGFkYXRhGAcgAygLMigubWVzc2FnZXBhc3Nlci52MS5JbmNvbWluZy5NZXRhZGF0YUVudHJ5Eg0KBWVhcmx5GAggASgMGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI+CgZSb3V0ZWQSEgoKY29ubmVjdGlvbhgBIAEoDRIPCgdhZGRyZXNzGAIgASgNEg8KB3Nlc3Npb24YAyABKAwiOwoHUmVmdXNlZBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIicKBEdvbmUSDwoHYWRkcmVzcxgBIAEoDRIOCgZyZWFzb24YAiABKA0iJwoETGlzdBIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCSI3CgVQZWVycxIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCRINCgVuYW1lcxgDIAMoCSIFCgNCeWUiOQoHQ2xvc2luZxIMCgRjb2RlGAEgASgNEhAKCGRlbGF5X21zGAIgASgNEg4KBnJlYXNvbhgDIAEoCSInCgZSZXN1bWUSDwoHc2Vzc2lvbhgBIAEoDBIMCgRwZWVyGAIgASgJIjgKBlBhaXJlZBIPCgdhZGRyZXNzGAEgASgNEg8KB3Nlc3Npb24YAiABKAwSDAoEcGVlchgDIAEoCSI3CgZBYnNlbnQSDwoHc2Vzc2lvbhgBIAEoDBIOCgZyZWFzb24YAiABKA0SDAoEcGVlchgDIAEoCSIlCgRNYXJrEg0KBXRva2VuGAEgASgNEg4KBmJ1ZGdldBgCIAEoDSIYCgdSZWFjaGVkEg0KBXRva2VuGAEgASgNIj8KCFBvc2l0aW9uEhIKCmNvbm5lY3Rpb24YASABKA0SEAoIcmVjZWl2ZWQYAiABKAQSDQoFbGltaXQYAyABKAQiOgoGUmVqZWN0EhIKCmNvbm5lY3Rpb24YASABKA0SDAoEY29kZRgCIAEoDRIOCgZyZWFzb24YAyABKAkiZwoERGF0YRISCgpjb25uZWN0aW9uGAEgASgNEgwKBGxhc3QYAiABKAgSDAoEdGV4dBgDIAEoCBITCgZvZmZzZXQYBCABKARIAIgBARIPCgdwYXlsb2FkGAUgASgMQgkKB19vZmZzZXQiPQoGQ3JlZGl0EhIKCmNvbm5lY3Rpb24YASABKA0SEAoIcmVjZWl2ZWQYAiABKAQSDQoFbGltaXQYAyABKAQiKQoDRmluEhIKCmNvbm5lY3Rpb24YASABKA0SDgoGb2Zmc2V0GAIgASgEIhoKBFN0b3ASEgoKY29ubmVjdGlvbhgBIAEoDSI5CgVSZXNldBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIhoKBE92ZXISEgoKY29ubmVjdGlvbhgBIAEoDSI4CgVZaWVsZBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGZyb20YAiABKAQSDQoFbGltaXQYAyABKARiBnByb3RvMw",
+  );
 
 /**
  * The frames of one segment. Those of several segments joined are again the frames of a segment.
@@ -30,8 +33,7 @@ export type Frames = Message<"messagepasser.v1.Frames"> & {
  * Describes the message messagepasser.v1.Frames.
  * Use `create(FramesSchema)` to create a new message.
  */
-export const FramesSchema: GenMessage<Frames> = /*@__PURE__*/
-  messageDesc(file_frames, 0);
+export const FramesSchema: GenMessage<Frames> = /*@__PURE__*/ messageDesc(file_frames, 0);
 
 /**
  * One frame: exactly one field, whose number is the frame's type. A reader skips a frame that it doesn't know where
@@ -43,163 +45,187 @@ export type Frame = Message<"messagepasser.v1.Frame"> & {
   /**
    * @generated from oneof messagepasser.v1.Frame.kind
    */
-  kind: {
-    /**
-     * Between a client and the router.
-     *
-     * @generated from field: messagepasser.v1.Welcome welcome = 1;
-     */
-    value: Welcome;
-    case: "welcome";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Open open = 2;
-     */
-    value: Open;
-    case: "open";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Incoming incoming = 3;
-     */
-    value: Incoming;
-    case: "incoming";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Routed routed = 4;
-     */
-    value: Routed;
-    case: "routed";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Refused refused = 5;
-     */
-    value: Refused;
-    case: "refused";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Gone gone = 6;
-     */
-    value: Gone;
-    case: "gone";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.List list = 7;
-     */
-    value: List;
-    case: "list";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Peers peers = 8;
-     */
-    value: Peers;
-    case: "peers";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Bye bye = 9;
-     */
-    value: Bye;
-    case: "bye";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Closing closing = 10;
-     */
-    value: Closing;
-    case: "closing";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Resume resume = 11;
-     */
-    value: Resume;
-    case: "resume";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Paired paired = 12;
-     */
-    value: Paired;
-    case: "paired";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Absent absent = 13;
-     */
-    value: Absent;
-    case: "absent";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Mark mark = 14;
-     */
-    value: Mark;
-    case: "mark";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Reached reached = 15;
-     */
-    value: Reached;
-    case: "reached";
-  } | {
-    /**
-     * Between two ends.
-     *
-     * @generated from field: messagepasser.v1.Position position = 64;
-     */
-    value: Position;
-    case: "position";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Reject reject = 65;
-     */
-    value: Reject;
-    case: "reject";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Data data = 66;
-     */
-    value: Data;
-    case: "data";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Credit credit = 67;
-     */
-    value: Credit;
-    case: "credit";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Fin fin = 68;
-     */
-    value: Fin;
-    case: "fin";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Stop stop = 69;
-     */
-    value: Stop;
-    case: "stop";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Reset reset = 70;
-     */
-    value: Reset;
-    case: "reset";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Over over = 71;
-     */
-    value: Over;
-    case: "over";
-  } | {
-    /**
-     * @generated from field: messagepasser.v1.Yield yield = 72;
-     */
-    value: Yield;
-    case: "yield";
-  } | { case: undefined; value?: undefined };
+  kind:
+    | {
+        /**
+         * Between a client and the router.
+         *
+         * @generated from field: messagepasser.v1.Welcome welcome = 1;
+         */
+        value: Welcome;
+        case: "welcome";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Open open = 2;
+         */
+        value: Open;
+        case: "open";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Incoming incoming = 3;
+         */
+        value: Incoming;
+        case: "incoming";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Routed routed = 4;
+         */
+        value: Routed;
+        case: "routed";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Refused refused = 5;
+         */
+        value: Refused;
+        case: "refused";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Gone gone = 6;
+         */
+        value: Gone;
+        case: "gone";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.List list = 7;
+         */
+        value: List;
+        case: "list";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Peers peers = 8;
+         */
+        value: Peers;
+        case: "peers";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Bye bye = 9;
+         */
+        value: Bye;
+        case: "bye";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Closing closing = 10;
+         */
+        value: Closing;
+        case: "closing";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Resume resume = 11;
+         */
+        value: Resume;
+        case: "resume";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Paired paired = 12;
+         */
+        value: Paired;
+        case: "paired";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Absent absent = 13;
+         */
+        value: Absent;
+        case: "absent";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Mark mark = 14;
+         */
+        value: Mark;
+        case: "mark";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Reached reached = 15;
+         */
+        value: Reached;
+        case: "reached";
+      }
+    | {
+        /**
+         * Between two ends.
+         *
+         * @generated from field: messagepasser.v1.Position position = 64;
+         */
+        value: Position;
+        case: "position";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Reject reject = 65;
+         */
+        value: Reject;
+        case: "reject";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Data data = 66;
+         */
+        value: Data;
+        case: "data";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Credit credit = 67;
+         */
+        value: Credit;
+        case: "credit";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Fin fin = 68;
+         */
+        value: Fin;
+        case: "fin";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Stop stop = 69;
+         */
+        value: Stop;
+        case: "stop";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Reset reset = 70;
+         */
+        value: Reset;
+        case: "reset";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Over over = 71;
+         */
+        value: Over;
+        case: "over";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Yield yield = 72;
+         */
+        value: Yield;
+        case: "yield";
+      }
+    | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message messagepasser.v1.Frame.
  * Use `create(FrameSchema)` to create a new message.
  */
-export const FrameSchema: GenMessage<Frame> = /*@__PURE__*/
-  messageDesc(file_frames, 1);
+export const FrameSchema: GenMessage<Frame> = /*@__PURE__*/ messageDesc(file_frames, 1);
 
 /**
  * @generated from message messagepasser.v1.Welcome
@@ -230,8 +256,7 @@ export type Welcome = Message<"messagepasser.v1.Welcome"> & {
  * Describes the message messagepasser.v1.Welcome.
  * Use `create(WelcomeSchema)` to create a new message.
  */
-export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_frames, 2);
+export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/ messageDesc(file_frames, 2);
 
 /**
  * @generated from message messagepasser.v1.Open
@@ -279,8 +304,7 @@ export type Open = Message<"messagepasser.v1.Open"> & {
  * Describes the message messagepasser.v1.Open.
  * Use `create(OpenSchema)` to create a new message.
  */
-export const OpenSchema: GenMessage<Open> = /*@__PURE__*/
-  messageDesc(file_frames, 3);
+export const OpenSchema: GenMessage<Open> = /*@__PURE__*/ messageDesc(file_frames, 3);
 
 /**
  * @generated from message messagepasser.v1.Incoming
@@ -333,8 +357,7 @@ export type Incoming = Message<"messagepasser.v1.Incoming"> & {
  * Describes the message messagepasser.v1.Incoming.
  * Use `create(IncomingSchema)` to create a new message.
  */
-export const IncomingSchema: GenMessage<Incoming> = /*@__PURE__*/
-  messageDesc(file_frames, 4);
+export const IncomingSchema: GenMessage<Incoming> = /*@__PURE__*/ messageDesc(file_frames, 4);
 
 /**
  * @generated from message messagepasser.v1.Routed
@@ -360,8 +383,7 @@ export type Routed = Message<"messagepasser.v1.Routed"> & {
  * Describes the message messagepasser.v1.Routed.
  * Use `create(RoutedSchema)` to create a new message.
  */
-export const RoutedSchema: GenMessage<Routed> = /*@__PURE__*/
-  messageDesc(file_frames, 5);
+export const RoutedSchema: GenMessage<Routed> = /*@__PURE__*/ messageDesc(file_frames, 5);
 
 /**
  * @generated from message messagepasser.v1.Refused
@@ -387,8 +409,7 @@ export type Refused = Message<"messagepasser.v1.Refused"> & {
  * Describes the message messagepasser.v1.Refused.
  * Use `create(RefusedSchema)` to create a new message.
  */
-export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_frames, 6);
+export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/ messageDesc(file_frames, 6);
 
 /**
  * @generated from message messagepasser.v1.Gone
@@ -409,8 +430,7 @@ export type Gone = Message<"messagepasser.v1.Gone"> & {
  * Describes the message messagepasser.v1.Gone.
  * Use `create(GoneSchema)` to create a new message.
  */
-export const GoneSchema: GenMessage<Gone> = /*@__PURE__*/
-  messageDesc(file_frames, 7);
+export const GoneSchema: GenMessage<Gone> = /*@__PURE__*/ messageDesc(file_frames, 7);
 
 /**
  * @generated from message messagepasser.v1.List
@@ -431,8 +451,7 @@ export type List = Message<"messagepasser.v1.List"> & {
  * Describes the message messagepasser.v1.List.
  * Use `create(ListSchema)` to create a new message.
  */
-export const ListSchema: GenMessage<List> = /*@__PURE__*/
-  messageDesc(file_frames, 8);
+export const ListSchema: GenMessage<List> = /*@__PURE__*/ messageDesc(file_frames, 8);
 
 /**
  * @generated from message messagepasser.v1.Peers
@@ -458,21 +477,18 @@ export type Peers = Message<"messagepasser.v1.Peers"> & {
  * Describes the message messagepasser.v1.Peers.
  * Use `create(PeersSchema)` to create a new message.
  */
-export const PeersSchema: GenMessage<Peers> = /*@__PURE__*/
-  messageDesc(file_frames, 9);
+export const PeersSchema: GenMessage<Peers> = /*@__PURE__*/ messageDesc(file_frames, 9);
 
 /**
  * @generated from message messagepasser.v1.Bye
  */
-export type Bye = Message<"messagepasser.v1.Bye"> & {
-};
+export type Bye = Message<"messagepasser.v1.Bye"> & {};
 
 /**
  * Describes the message messagepasser.v1.Bye.
  * Use `create(ByeSchema)` to create a new message.
  */
-export const ByeSchema: GenMessage<Bye> = /*@__PURE__*/
-  messageDesc(file_frames, 10);
+export const ByeSchema: GenMessage<Bye> = /*@__PURE__*/ messageDesc(file_frames, 10);
 
 /**
  * @generated from message messagepasser.v1.Closing
@@ -498,8 +514,7 @@ export type Closing = Message<"messagepasser.v1.Closing"> & {
  * Describes the message messagepasser.v1.Closing.
  * Use `create(ClosingSchema)` to create a new message.
  */
-export const ClosingSchema: GenMessage<Closing> = /*@__PURE__*/
-  messageDesc(file_frames, 11);
+export const ClosingSchema: GenMessage<Closing> = /*@__PURE__*/ messageDesc(file_frames, 11);
 
 /**
  * @generated from message messagepasser.v1.Resume
@@ -520,8 +535,7 @@ export type Resume = Message<"messagepasser.v1.Resume"> & {
  * Describes the message messagepasser.v1.Resume.
  * Use `create(ResumeSchema)` to create a new message.
  */
-export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/
-  messageDesc(file_frames, 12);
+export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/ messageDesc(file_frames, 12);
 
 /**
  * @generated from message messagepasser.v1.Paired
@@ -547,8 +561,7 @@ export type Paired = Message<"messagepasser.v1.Paired"> & {
  * Describes the message messagepasser.v1.Paired.
  * Use `create(PairedSchema)` to create a new message.
  */
-export const PairedSchema: GenMessage<Paired> = /*@__PURE__*/
-  messageDesc(file_frames, 13);
+export const PairedSchema: GenMessage<Paired> = /*@__PURE__*/ messageDesc(file_frames, 13);
 
 /**
  * @generated from message messagepasser.v1.Absent
@@ -574,8 +587,7 @@ export type Absent = Message<"messagepasser.v1.Absent"> & {
  * Describes the message messagepasser.v1.Absent.
  * Use `create(AbsentSchema)` to create a new message.
  */
-export const AbsentSchema: GenMessage<Absent> = /*@__PURE__*/
-  messageDesc(file_frames, 14);
+export const AbsentSchema: GenMessage<Absent> = /*@__PURE__*/ messageDesc(file_frames, 14);
 
 /**
  * @generated from message messagepasser.v1.Mark
@@ -596,8 +608,7 @@ export type Mark = Message<"messagepasser.v1.Mark"> & {
  * Describes the message messagepasser.v1.Mark.
  * Use `create(MarkSchema)` to create a new message.
  */
-export const MarkSchema: GenMessage<Mark> = /*@__PURE__*/
-  messageDesc(file_frames, 15);
+export const MarkSchema: GenMessage<Mark> = /*@__PURE__*/ messageDesc(file_frames, 15);
 
 /**
  * @generated from message messagepasser.v1.Reached
@@ -613,8 +624,7 @@ export type Reached = Message<"messagepasser.v1.Reached"> & {
  * Describes the message messagepasser.v1.Reached.
  * Use `create(ReachedSchema)` to create a new message.
  */
-export const ReachedSchema: GenMessage<Reached> = /*@__PURE__*/
-  messageDesc(file_frames, 16);
+export const ReachedSchema: GenMessage<Reached> = /*@__PURE__*/ messageDesc(file_frames, 16);
 
 /**
  * @generated from message messagepasser.v1.Position
@@ -640,8 +650,7 @@ export type Position = Message<"messagepasser.v1.Position"> & {
  * Describes the message messagepasser.v1.Position.
  * Use `create(PositionSchema)` to create a new message.
  */
-export const PositionSchema: GenMessage<Position> = /*@__PURE__*/
-  messageDesc(file_frames, 17);
+export const PositionSchema: GenMessage<Position> = /*@__PURE__*/ messageDesc(file_frames, 17);
 
 /**
  * @generated from message messagepasser.v1.Reject
@@ -667,8 +676,7 @@ export type Reject = Message<"messagepasser.v1.Reject"> & {
  * Describes the message messagepasser.v1.Reject.
  * Use `create(RejectSchema)` to create a new message.
  */
-export const RejectSchema: GenMessage<Reject> = /*@__PURE__*/
-  messageDesc(file_frames, 18);
+export const RejectSchema: GenMessage<Reject> = /*@__PURE__*/ messageDesc(file_frames, 18);
 
 /**
  * @generated from message messagepasser.v1.Data
@@ -704,8 +712,7 @@ export type Data = Message<"messagepasser.v1.Data"> & {
  * Describes the message messagepasser.v1.Data.
  * Use `create(DataSchema)` to create a new message.
  */
-export const DataSchema: GenMessage<Data> = /*@__PURE__*/
-  messageDesc(file_frames, 19);
+export const DataSchema: GenMessage<Data> = /*@__PURE__*/ messageDesc(file_frames, 19);
 
 /**
  * @generated from message messagepasser.v1.Credit
@@ -731,8 +738,7 @@ export type Credit = Message<"messagepasser.v1.Credit"> & {
  * Describes the message messagepasser.v1.Credit.
  * Use `create(CreditSchema)` to create a new message.
  */
-export const CreditSchema: GenMessage<Credit> = /*@__PURE__*/
-  messageDesc(file_frames, 20);
+export const CreditSchema: GenMessage<Credit> = /*@__PURE__*/ messageDesc(file_frames, 20);
 
 /**
  * @generated from message messagepasser.v1.Fin
@@ -753,8 +759,7 @@ export type Fin = Message<"messagepasser.v1.Fin"> & {
  * Describes the message messagepasser.v1.Fin.
  * Use `create(FinSchema)` to create a new message.
  */
-export const FinSchema: GenMessage<Fin> = /*@__PURE__*/
-  messageDesc(file_frames, 21);
+export const FinSchema: GenMessage<Fin> = /*@__PURE__*/ messageDesc(file_frames, 21);
 
 /**
  * @generated from message messagepasser.v1.Stop
@@ -770,8 +775,7 @@ export type Stop = Message<"messagepasser.v1.Stop"> & {
  * Describes the message messagepasser.v1.Stop.
  * Use `create(StopSchema)` to create a new message.
  */
-export const StopSchema: GenMessage<Stop> = /*@__PURE__*/
-  messageDesc(file_frames, 22);
+export const StopSchema: GenMessage<Stop> = /*@__PURE__*/ messageDesc(file_frames, 22);
 
 /**
  * @generated from message messagepasser.v1.Reset
@@ -797,8 +801,7 @@ export type Reset = Message<"messagepasser.v1.Reset"> & {
  * Describes the message messagepasser.v1.Reset.
  * Use `create(ResetSchema)` to create a new message.
  */
-export const ResetSchema: GenMessage<Reset> = /*@__PURE__*/
-  messageDesc(file_frames, 23);
+export const ResetSchema: GenMessage<Reset> = /*@__PURE__*/ messageDesc(file_frames, 23);
 
 /**
  * @generated from message messagepasser.v1.Over
@@ -814,8 +817,7 @@ export type Over = Message<"messagepasser.v1.Over"> & {
  * Describes the message messagepasser.v1.Over.
  * Use `create(OverSchema)` to create a new message.
  */
-export const OverSchema: GenMessage<Over> = /*@__PURE__*/
-  messageDesc(file_frames, 24);
+export const OverSchema: GenMessage<Over> = /*@__PURE__*/ messageDesc(file_frames, 24);
 
 /**
  * @generated from message messagepasser.v1.Yield
@@ -841,6 +843,4 @@ export type Yield = Message<"messagepasser.v1.Yield"> & {
  * Describes the message messagepasser.v1.Yield.
  * Use `create(YieldSchema)` to create a new message.
  */
-export const YieldSchema: GenMessage<Yield> = /*@__PURE__*/
-  messageDesc(file_frames, 25);
-
+export const YieldSchema: GenMessage<Yield> = /*@__PURE__*/ messageDesc(file_frames, 25);

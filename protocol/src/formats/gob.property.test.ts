@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { limits } from "../limits.ts";
+import { limits, originalLimits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import { encodeGob, gobDefinition, GobReader } from "./gob.ts";
 import type { OriginalMessage } from "./original-message.ts";
@@ -43,7 +43,7 @@ function readHostile(bytes: Uint8Array, reader = fresh()): OriginalMessage[] | P
     result = problem;
   }
   const { definitions } = reader;
-  if (definitions.length > limits.maxGobDefinitionBytes) throw new Error("Too many bytes of definitions");
+  if (definitions.length > originalLimits.maxGobDefinitionBytes) throw new Error("Too many bytes of definitions");
   // Whatever is kept can be given back.
   if (!Buffer.from(new GobReader(definitions).definitions).equals(definitions)) throw new Error("Lost definitions");
   return result;

@@ -19,7 +19,7 @@
  * A message is its length, the id of a type and a value; the id is negative where the definition of that type follows.
  */
 import { ByteReader, ByteWriter, decodeText } from "../bytes.ts";
-import { limits } from "../limits.ts";
+import { originalLimits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import type { OriginalMessage } from "./original-message.ts";
 
@@ -146,7 +146,7 @@ export class GobReader {
     }
   }
 
-  /** The messages that defined types, as they came: at most `limits.maxGobDefinitionBytes`. Later calls don't change the array. */
+  /** The messages that defined types, as they came: at most `originalLimits.maxGobDefinitionBytes`. Later calls don't change the array. */
   get definitions(): Uint8Array {
     return this.#definitions;
   }
@@ -180,12 +180,15 @@ export class GobReader {
   #define(id: number, message: ByteReader, start: number): void {
     if (id < firstTypeId) throw new ProtocolError(`Definition of type ${id}, which is Go's own,`, start);
     if (this.#types.has(id)) throw new ProtocolError(`Second definition of type ${id}`, start);
-    if (this.#types.size >= limits.maxGobDefinitions)
-      throw new ProtocolError(`More than ${limits.maxGobDefinitions} type definitions`, start);
+    if (this.#types.size >= originalLimits.maxGobDefinitions)
+      throw new ProtocolError(`More than ${originalLimits.maxGobDefinitions} type definitions`, start);
     const kept = this.#definitions.length;
     const size = kept + message.end - start;
-    if (size > limits.maxGobDefinitionBytes)
-      throw new ProtocolError(`${size} bytes of type definitions, at most ${limits.maxGobDefinitionBytes} allowed,`, start);
+    if (size > originalLimits.maxGobDefinitionBytes)
+      throw new ProtocolError(
+        `${size} bytes of type definitions, at most ${originalLimits.maxGobDefinitionBytes} allowed,`,
+        start,
+      );
     const fields = readDefinition(message, id);
     checkEnd(message, "type definition");
     const definitions = new Uint8Array(size);

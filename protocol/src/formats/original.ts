@@ -1,6 +1,6 @@
 import { errorCodes } from "../codes.ts";
 import { anySession, type PeerFrame, type RouterFrame } from "../frames.ts";
-import { limits } from "../limits.ts";
+import { limits, originalLimits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import {
   connectionName,
@@ -63,7 +63,7 @@ export function originalFormat({ subprotocol, preamble, read, write }: OriginalW
   return {
     subprotocol,
     addressing: "name",
-    maxMessageBytes: limits.maxOriginalMessageBytes,
+    maxMessageBytes: originalLimits.maxMessageBytes,
     preamble,
     *decode(message, speaker) {
       for (const original of read(message, speaker)) yield* said(original, speaker.name, write);
