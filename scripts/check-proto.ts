@@ -5,17 +5,23 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const formats = join(import.meta.dirname, "..", "protocol", "src", "formats");
+const root = join(import.meta.dirname, "..");
+const formats = join(root, "protocol", "src", "formats");
 const committed = join(formats, "frames_pb.ts");
 const directory = mkdtempSync(join(tmpdir(), "messagepasser-proto-"));
+
+function run(command: string, ...parameters: string[]): void {
+  const { status } = spawnSync(command, parameters, { stdio: "inherit" });
+  if (status !== 0) throw new Error(`${command} failed`);
+}
 
 try {
   const plugin = { local: "protoc-gen-es", out: directory, opt: ["target=ts"] };
   const template = JSON.stringify({ version: "v2", plugins: [plugin] });
-  const { status } = spawnSync("buf", ["generate", formats, "--template", template], { stdio: "inherit" });
-  if (status !== 0) throw new Error("buf failed");
-
+  run("buf", "generate", formats, "--template", template);
   const generated = join(directory, "frames_pb.ts");
+  // As all files here are formatted, so that formatting them changes nothing.
+  run("prettier", "--write", "--log-level", "warn", "--config", join(root, ".prettierrc.json"), generated);
   if (process.argv.includes("--write")) copyFileSync(generated, committed);
   else if (!readFileSync(generated).equals(readFileSync(committed)))
     throw new Error("frames_pb.ts is not what frames.proto says: run `npm run proto`");

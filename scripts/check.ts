@@ -19,6 +19,7 @@ const steps: readonly (readonly [what: string, ...command: string[]])[] = [
   ["Declarations of the client", "node", "scripts/build.ts", "--types"],
   ["Format", "prettier", "--check", "--log-level", "warn", "."],
   ["Lint", "oxlint"],
+  ["Code of the Protobuf schema", "node", "scripts/check-proto.ts"],
   ...projects.map((project) => [`Types of ${project}`, "tsc", "-p", project] as const),
   ["Deployment, dry", "wrangler", "deploy", "--dry-run", "--outdir", ".wrangler/dry-run"],
   ["Packages", "node", "scripts/check-packages.ts"],

@@ -13,11 +13,11 @@ import {
   SegmentReader,
 } from "@messagepasser/protocol";
 import type { NamedFormat, SegmentFormat, WireMessage } from "@messagepasser/protocol/formats";
-import { type BuiltIn, builtInAt, builtInNamed } from "./built-in.ts";
+import { builtInNamed } from "./built-in.ts";
 import { type Closing, closings } from "./closings.ts";
 import { byteLength, Delivery, earlyFor, routerMessages, type Sender } from "./delivery.ts";
+import { arePaired, Forwarding } from "./forwarding.ts";
 import type { Link, Links } from "./link.ts";
-import { framesIn } from "./segments.ts";
 
 /** What routing needs of the world around it. */
 export interface Surroundings {
@@ -39,6 +39,7 @@ export class Routing {
   readonly #realm: string;
   readonly #surroundings: Surroundings;
   readonly #delivery: Delivery;
+  readonly #forwarding: Forwarding;
   /** Links that were dropped and whose peers don't know yet. */
   readonly #leaving: { readonly link: Link; readonly reason: number }[] = [];
   #isTelling = false;
@@ -53,6 +54,7 @@ export class Routing {
         this.#giveUp(link, bytes);
       },
     );
+    this.#forwarding = new Forwarding(links, this.#delivery);
   }
 
   /** Bytes that may be unread, of links and of those among them that are closing. */
@@ -102,7 +104,7 @@ export class Routing {
         throw new ProtocolError(`More than ${limits.maxSegments} segments`, segments.headerStart);
       }
       if (segments.address !== routerAddress) {
-        if (!this.#forward(from, format, segments)) gone.add(segments.address);
+        if (!this.#forwarding.segment(from, format, segments)) gone.add(segments.address);
         // It may be too slow for what it sends to itself, or for what it is answered.
         if (tally.isOver) return true;
         continue;
@@ -135,7 +137,8 @@ export class Routing {
     /** Frames in a row for one peer, which get there as one message. */
     let run: { readonly peer: string; readonly frames: PeerFrame[] } | undefined;
     const forwardRun = (): void => {
-      if (run !== undefined && !from.tally.isOver && !this.#forwardTo(from, run.peer, run.frames)) gone.add(run.peer);
+      if (run !== undefined && !from.tally.isOver && !this.#forwarding.frames(from, run.peer, run.frames))
+        gone.add(run.peer);
       run = undefined;
     };
     try {
@@ -149,7 +152,7 @@ export class Routing {
         forwardRun();
         if (from.tally.isOver) return true;
         if (said.to === "itself") this.#delivery.send(from, said.answer);
-        else if (said.to === "address") this.#credit(from, said.address, said.frame);
+        else if (said.to === "address") this.#forwarding.credit(from, said.address, said.frame);
         else if (said.frame.kind === "bye") return false;
         else {
           if (said.frame.kind === "list" && hasListed) throw new ProtocolError("A second list in one message");
@@ -163,62 +166,6 @@ export class Routing {
     }
     for (const name of gone) this.#delivery.sayGone(from, { address: routerAddress, name });
     return true;
-  }
-
-  /** False where the segment's address leads nowhere. */
-  #forward(from: Link, format: SegmentFormat, segments: SegmentReader): boolean {
-    const { address, bytes, start, end } = segments;
-    const to = this.#links.byAddress(address);
-    if (to === undefined || !arePaired(from, to)) {
-      const builtIn = builtInAt(address);
-      if (builtIn !== undefined) this.#ask(builtIn, from, framesIn(format.peerFrames(bytes, start, end)));
-      return builtIn !== undefined;
-    }
-    if (start === end) return true;
-    // Where it can't be delivered, the sender has been told: the two were paired.
-    if (to.format === format) {
-      segments.readdress(from.address);
-      this.#delivery.send(to, bytes.subarray(segments.headerStart, end));
-    } else {
-      this.#carry(to, from, framesIn(format.peerFrames(bytes, start, end)));
-    }
-    return true;
-  }
-
-  /** False where the name leads to nobody whom the client may talk with. */
-  #forwardTo(from: Link, peer: string, frames: readonly PeerFrame[]): boolean {
-    if (peerProblem(peer) !== undefined) return false;
-    const builtIn = builtInNamed(peer);
-    if (builtIn !== undefined) {
-      this.#ask(builtIn, from, frames);
-      return true;
-    }
-    const to = this.#links.byName(peer);
-    if (to === undefined || !arePaired(from, to)) return false;
-    this.#carry(to, from, frames);
-    return true;
-  }
-
-  /** A mark came back: who sent what stood before it may send more. */
-  #credit(from: Link, address: number, frame: PeerFrame): void {
-    const to = this.#links.byAddress(address);
-    const builtIn = builtInAt(address);
-    // It may have gone meanwhile.
-    if (to !== undefined && arePaired(from, to)) this.#carry(to, from, [frame]);
-    else if (builtIn !== undefined) this.#ask(builtIn, from, [frame]);
-  }
-
-  /** Frames between two links that write them differently. */
-  #carry(to: Link, from: Link, frames: readonly PeerFrame[]): void {
-    this.#delivery.carry(to, from, frames, (answers) => {
-      // Two clients that both leave things to the router owe each other nothing.
-      if (from.format.addressing === "address") this.#delivery.carry(from, to, answers, () => undefined);
-    });
-  }
-
-  /** Frames for a peer that the router plays itself, and its answers. */
-  #ask(builtIn: BuiltIn, from: Link, frames: readonly PeerFrame[]): void {
-    this.#delivery.carry(from, builtIn, builtIn.answer(frames), () => undefined);
   }
 
   #control(from: Link, frame: Exclude<RouterFrame, { kind: "bye" }>, position?: number): void {
@@ -267,7 +214,7 @@ export class Routing {
     if (builtIn !== undefined) {
       const { address, session } = builtIn;
       this.#delivery.say(from, { kind: "routed", connection, address, session });
-      this.#delivery.carry(from, builtIn, builtIn.open({ connection, protocol, limit }), () => undefined);
+      this.#forwarding.answers(from, builtIn, builtIn.open({ connection, protocol, limit }));
       return;
     }
     const absent = `Nobody of that name is connected to realm "${this.#realm}"`;
@@ -415,11 +362,6 @@ export class Routing {
 /** What a resume tells the one about the other. */
 function pairedWith({ address, session, name }: Sender & { readonly session: string }): RouterFrame {
   return { kind: "paired", address, session, peer: name };
-}
-
-/** Whether an open or a resume between two links was let through: one of them lists it at least. */
-function arePaired(one: Link, other: Link): boolean {
-  return one.pairs.has(other.address) || other.pairs.has(one.address);
 }
 
 function* linksAt(links: Links, addresses: Iterable<number>): Iterable<Link> {

@@ -1,7 +1,7 @@
-import { defaultRealm, nameProblem, realmProblem } from "@messagepasser/protocol";
+import { defaultRealm, nameProblem, realmProblem, type SegmentFormat } from "@messagepasser/protocol";
 import { Client } from "./client.ts";
 import type { Connection } from "./connection/connection.ts";
-import { type Format, segmentFormatOf } from "./format.ts";
+import type { Format } from "./format.ts";
 import type { Platform } from "./link/platform.ts";
 import { Session } from "./session.ts";
 import type { Status } from "./status.ts";
@@ -55,7 +55,8 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   const address = addressOf(url, realm);
   const session = new Session(platform, {
     url: address,
-    format: segmentFormatOf(options.format),
+    // Only entries of this package make formats.
+    format: options.format as SegmentFormat | undefined,
     credentials: { name, secret },
     who: `${address.origin} as "${name}" in realm "${realm}"`,
     maxMessageBytes: options.maxMessageBytes ?? defaultMaxMessageBytes,

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { limits, originalLimits } from "../limits.ts";
+import { originalLimits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import { encodeGob, gobDefinition, GobReader } from "./gob.ts";
 import type { OriginalMessage } from "./original-message.ts";

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import vectors from "../../vectors/gob.json" with { type: "json" };
-import { limits, originalLimits } from "../limits.ts";
+import { originalLimits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import { encodeGob, gobDefinition, GobReader } from "./gob.ts";
 import type { OriginalMessage } from "./original-message.ts";

@@ -74,12 +74,12 @@ export function originalFormat({ subprotocol, preamble, read, write }: OriginalW
     encodePeer(frames, peer, self) {
       return frames.flatMap((frame) => peerMessage(frame, peer, self) ?? []).map(write);
     },
-    encodeGone: (peer) => [write(message(metas.clientClosed, peer))],
-    encodeMark: (token) => write(message(metas.data, "", markPrefix + token)),
+    encodeGone: (peer) => [write(originalOf(metas.clientClosed, peer))],
+    encodeMark: (token) => write(originalOf(metas.data, "", markPrefix + token)),
   };
 }
 
-function message(meta: number, otherClient: string, connectionId = "", data: Uint8Array = noBytes): OriginalMessage {
+function originalOf(meta: number, otherClient: string, connectionId = "", data: Uint8Array = noBytes): OriginalMessage {
   return { meta, otherClient, connectionId, data };
 }
 
@@ -88,11 +88,11 @@ function* said(original: OriginalMessage, self: string, write: OriginalWriting["
   if (meta === metas.auth) {
     // Who it is, the upgrade has shown. The secret in here is the same, or of no use.
     if (peer === self) {
-      yield { to: "itself", answer: write(message(metas.authOk, self)) };
+      yield { to: "itself", answer: write(originalOf(metas.authOk, self)) };
       return;
     }
     const why = "The name is not the one that the WebSocket was opened with";
-    yield { to: "itself", answer: write(message(metas.authFailure, self, "", encoder.encode(why))) };
+    yield { to: "itself", answer: write(originalOf(metas.authFailure, self, "", encoder.encode(why))) };
     throw new ProtocolError(why);
   }
   if (meta === metas.noSuchConnection && connectionId.startsWith(markPrefix)) {
@@ -144,11 +144,11 @@ function routerMessage(frame: RouterFrame, self: string): OriginalMessage | unde
   if (frame.kind === "incoming") {
     const { peer, protocol } = frame;
     const id = connectionName(frame.connection, self, peer, hexadecimal);
-    return message(metas.open, peer, id, encoder.encode(protocol));
+    return originalOf(metas.open, peer, id, encoder.encode(protocol));
   }
   // Whom it was for is no longer known here, nor looked at there.
   if (frame.kind === "refused")
-    return message(metas.noSuchConnection, "", `${self}:${hexadecimal.write(frame.connection)}`);
+    return originalOf(metas.noSuchConnection, "", `${self}:${hexadecimal.write(frame.connection)}`);
   return undefined;
 }
 
@@ -156,18 +156,18 @@ function peerMessage(frame: PeerFrame, peer: string, self: string): OriginalMess
   const id = connectionName(frame.connection, peer, self, hexadecimal);
   switch (frame.kind) {
     case "data":
-      return message(metas.data, peer, id, frame.payload);
+      return originalOf(metas.data, peer, id, frame.payload);
     case "position":
-      return message(metas.accept, peer, id);
+      return originalOf(metas.accept, peer, id);
     case "reject":
-      return message(
+      return originalOf(
         frame.code === errorCodes.unknownProtocol ? metas.unknownProtocol : metas.noSuchConnection,
         peer,
         id,
       );
     case "reset":
     case "over":
-      return message(metas.closed, peer, id);
+      return originalOf(metas.closed, peer, id);
     default:
       return undefined;
   }

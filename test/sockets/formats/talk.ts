@@ -83,8 +83,12 @@ export class Hand implements Talk {
 
   /** What came from the router. */
   readonly hear = {
-    accept: (): void => void this.#accepted.resolve(undefined),
-    refuse: (code: string): void => void this.#accepted.reject(new Error(code)),
+    accept: (): void => {
+      this.#accepted.resolve(undefined);
+    },
+    refuse: (code: string): void => {
+      this.#accepted.reject(new Error(code));
+    },
     piece: (message: Message, isLast: boolean): void => {
       this.#pieces.push(message);
       if (!isLast) return;
@@ -93,7 +97,9 @@ export class Hand implements Talk {
       if (typeof message === "string") this.#inbox.put(pieces.join(""));
       else this.#inbox.put(pieces.length === 1 ? message : new Uint8Array(Buffer.concat(pieces as Uint8Array[])));
     },
-    end: (): void => void this.#inbox.put(undefined),
+    end: (): void => {
+      this.#inbox.put(undefined);
+    },
     over: (ending: Ending): void => {
       this.#inbox.put(undefined);
       this.#ended.resolve(ending);
