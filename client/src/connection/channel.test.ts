@@ -170,3 +170,20 @@ describe("a channel", () => {
     expect(written).toEqual(["reset"]);
   });
 });
+
+describe("a small message", () => {
+  test("waits for credit rather than to go in pieces, where the other end keeps a window for it", () => {
+    const [limit, message] = [limits.minWindowBytes, new Uint8Array(4_000)];
+    const { channel, written } = opened(limit);
+    for (let sent = 0; sent < 5; sent++) void channel.send(message, undefined);
+    expect(written.filter((kind) => kind === "data")).toHaveLength(4);
+    channel.receive({ kind: "credit", connection: 1, received: 0, limit: 2 * limit });
+    expect(written.filter((kind) => kind === "data")).toHaveLength(5);
+  });
+
+  test("goes in pieces where the other end may never have room for it", () => {
+    const { channel, written } = opened(1_000);
+    void channel.send(new Uint8Array(4_000), undefined);
+    expect(written).toContain("data");
+  });
+});

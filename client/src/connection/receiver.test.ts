@@ -1,4 +1,4 @@
-import { type DataFrame, limits } from "@messagepasser/protocol";
+import { type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import { Budget, Kept } from "./budget.ts";
 import type { Message } from "./message.ts";
@@ -12,6 +12,7 @@ const [ample, scarce] = [limits.maxBudgetBytes, 0];
 class Harness {
   readonly credits: { received: number; limit: number }[] = [];
   readonly budget = new Budget();
+  readonly uncounted = new Kept({ bytes: 0, maxBytes: limits.maxUncountedBytes });
   readonly faults: Error[] = [];
   readonly receiver: Receiver;
   #offset = 0;
@@ -29,7 +30,7 @@ class Harness {
       this.budget,
       maxMessageBytes,
       () => 0,
-      { roundTrip: { ms: Infinity }, uncounted: new Kept({ bytes: 0, maxBytes: limits.maxUncountedBytes }) },
+      { roundTrip: { ms: Infinity }, uncounted: this.uncounted },
     );
     this.receiver.begin();
   }
@@ -138,6 +139,19 @@ describe("a receiver", () => {
     }
   });
 
+  test("goes on counting what waits to be taken after a FIN, and gives back the rest at once", async () => {
+    const harness = new Harness();
+    const { budget, receiver } = harness;
+    for (let sent = 0; sent < 3; sent++) harness.frame(1_000);
+    receiver.fin(3 * (1_000 + limits.frameCostBytes));
+    const heldBytes = 3 * (1_000 + limits.frameCostBytes);
+    expect(budget.has(ample - heldBytes)).toBe(true);
+    expect(budget.has(ample - heldBytes + 1)).toBe(false);
+    for (let sent = 0; sent < 3; sent++) await receiver.receive(undefined);
+    expect(budget.has(ample)).toBe(true);
+    expect(budget.has(ample + 1)).toBe(false);
+  });
+
   test("refuses a message of text and bytes, and text that is none", async () => {
     const mixed = new Harness();
     mixed.frame(1, { last: false, text: true });
@@ -169,5 +183,37 @@ describe("a receiver", () => {
     harness.frame(2);
     await expect(left).rejects.toThrow("left");
     expect([(await first)?.length, (await last)?.length]).toEqual([1, 2]);
+  });
+});
+
+describe("a receiver of a half that isn't counted", () => {
+  const uncounted = { offset: undefined };
+
+  test("takes data past every limit, and says nothing of credit", async () => {
+    const harness = new Harness();
+    for (let sent = 0; sent < 10; sent++) {
+      harness.frame(limits.maxPayloadBytes, uncounted);
+    }
+    for (let taken = 0; taken < 10; taken++) {
+      expect(await harness.receiver.receive(undefined)).toHaveLength(limits.maxPayloadBytes);
+    }
+    harness.receiver.acknowledge();
+    expect(harness.credits).toEqual([]);
+    harness.receiver.fin(limits.maxOffset);
+    expect(await harness.receiver.receive(undefined)).toBeUndefined();
+  });
+
+  test("takes half of what there is for all such halves, and then says that it is too much", async () => {
+    const harness = new Harness();
+    const mostFrames = Math.floor(limits.maxUncountedBytes / 2 / (limits.maxPayloadBytes + limits.frameCostBytes));
+    for (let sent = 0; sent < mostFrames; sent++) harness.frame(limits.maxPayloadBytes, uncounted);
+    expect(harness.faults).toEqual([]);
+    // Taken and sent again, since what counts is what waits.
+    await harness.receiver.receive(undefined);
+    harness.frame(limits.maxPayloadBytes, uncounted);
+    expect(harness.faults).toEqual([]);
+    harness.frame(limits.maxPayloadBytes, uncounted);
+    expect(harness.faults).toEqual([expect.objectContaining({ code: errorCodes.overrun })]);
+    expect(harness.uncounted.isFull).toBe(false);
   });
 });

@@ -124,7 +124,8 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     // Past all that can be counted stands the FIN of who doesn't count.
     if (offset !== limits.maxOffset) this.#advance(offset, limits.frameCostBytes);
     this.#hasFin = true;
-    this.#return();
+    // What waits to be taken still counts: or one FIN after the other would fill the memory.
+    if (this.#isCounted) this.#giveBack(this.#limit - this.#received + limits.frameCostBytes);
     this.#serve();
   }
 
@@ -132,8 +133,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   yielded(from: number, limit: number): void {
     if (this.isDone || from !== this.#limit) return;
     if (limit < this.#received || limit > from) throw new Violation(`A yield from ${from} to ${limit}`);
-    this.#grantedBytes -= from - limit;
-    this.#budget.give(from - limit);
+    this.#giveBack(from - limit);
     this.#limit = limit;
     this.#told = this.#received;
     this.#sink.credit(this.#received, limit);
@@ -173,9 +173,9 @@ export class Receiver implements AsyncIterator<Message, undefined> {
 
   /** Ends the half with an error for all who wait and, once what had arrived is taken, for all who come later. */
   fail(error: Error): void {
+    this.#return();
     if (this.isDone) return;
     this.#error = error;
-    this.#return();
     this.#serve();
   }
 
@@ -291,13 +291,11 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (frame === undefined) return;
     const cost = frame.payload.length + limits.frameCostBytes;
     this.#taken += cost;
-    if (this.isDone) return;
-    if (!this.#isCounted) {
-      this.#holdUncounted(-cost);
-      return;
-    }
-    this.#grantedBytes -= cost;
-    this.#budget.give(cost);
+    if (this.#error !== undefined) return;
+    // Nothing of it is left to give back once the Connection is over.
+    if (this.#isCounted) this.#giveBack(Math.min(cost, this.#grantedBytes));
+    else this.#holdUncounted(-Math.min(cost, this.#uncountedBytes));
+    if (!this.#isCounted || this.#hasFin) return;
     const windowBytes = this.#tuner.windowBytes;
     // In steps, since each credit costs a frame. Larger ones would leave a sender far away without credit half of the time.
     const wanted = this.#taken + windowBytes - this.#limit;
@@ -317,10 +315,14 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     this.#limit += granted;
   }
 
-  /** What was granted and not used is free for others. */
+  #giveBack(bytes: number): void {
+    this.#grantedBytes -= bytes;
+    this.#budget.give(bytes);
+  }
+
+  /** All that was granted is free for others. */
   #return(): void {
-    this.#budget.give(this.#grantedBytes);
-    this.#grantedBytes = 0;
+    this.#giveBack(this.#grantedBytes);
     this.#holdUncounted(-this.#uncountedBytes);
   }
 
