@@ -122,10 +122,12 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (this.#hasFin) throw new Violation("A second FIN");
     if (this.#unfinishedIsText !== undefined) throw new Violation("FIN inside a message");
     // Past all that can be counted stands the FIN of who doesn't count.
-    if (offset !== limits.maxOffset) this.#advance(offset, limits.frameCostBytes);
+    if (this.#isCounted && offset !== limits.maxOffset) {
+      this.#advance(offset, limits.frameCostBytes);
+      // What waits to be taken still counts: or one FIN after the other would fill the memory.
+      this.#giveBack(this.#limit - this.#received + limits.frameCostBytes);
+    } else this.#giveBack(this.#grantedBytes);
     this.#hasFin = true;
-    // What waits to be taken still counts: or one FIN after the other would fill the memory.
-    if (this.#isCounted) this.#giveBack(this.#limit - this.#received + limits.frameCostBytes);
     this.#serve();
   }
 
