@@ -1,4 +1,4 @@
-import { type ControlFrame, type DataFrame, limits, segmentHeaderBytes } from "@messagepasser/protocol";
+import { type ControlFrame, type DataFrame, limits, ProtocolError, segmentHeaderBytes } from "@messagepasser/protocol";
 import type { FrameReader, SegmentFormat } from "@messagepasser/protocol/formats";
 
 type Frame = ControlFrame | DataFrame;
@@ -32,10 +32,19 @@ export function framesAsBytes(format: SegmentFormat, frames: readonly Frame[]): 
   return joinedAfter(0, frames.map(format.encode));
 }
 
+/**
+ * Frames of a segment that have to be written anew, at most: as many as the smallest native ones that a batch can hold.
+ * Stops a batch of frames of 3 bytes, as other formats have them, from becoming some hundred times as much.
+ */
+const maxFramesToRewrite = limits.maxBatchBytes / 8;
+
 /** All frames that a reader gives. @throws ProtocolError */
 export function framesIn<Read>(reader: FrameReader<Read>): Read[] {
   const frames: Read[] = [];
-  for (let frame = reader.next(); frame !== undefined; frame = reader.next()) frames.push(frame);
+  for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+    if (frames.length === maxFramesToRewrite) throw new ProtocolError(`More than ${maxFramesToRewrite} frames`);
+    frames.push(frame);
+  }
   return frames;
 }
 

@@ -55,6 +55,7 @@ export const statusByCode: Readonly<Record<string, Status>> = {
   aborted: statuses.failed,
   "message-too-large": statuses.failed,
   violation: statuses.failed,
+  overrun: statuses.failed,
   // The admin API.
   "not-found": statuses.usage,
   "too-large": statuses.usage,

@@ -54,6 +54,7 @@ export class Client implements AsyncDisposable {
   readonly #onHandlerError: (error: unknown, connection: Connection) => void;
   // Every client answers "$ping", for `mp ping`.
   readonly #handlers = new Map<string, Handler>([["$ping", echo]]);
+  #any: ((connection: Connection) => unknown) | undefined;
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -78,6 +79,14 @@ export class Client implements AsyncDisposable {
     if (typeof handler !== "function")
       throw new TypeError(`Cannot handle "${protocol}": its handler is not a function`);
     this.#handlers.set(protocol, handler);
+  }
+
+  /**
+   * Takes Connections of all protocols without a handler of their own: for who passes them on. Where it returns `false`,
+   * the opener gets the code `unknown-protocol`.
+   */
+  handleAny(handler: (connection: Connection) => boolean | Promise<boolean>): void {
+    this.#any = handler;
   }
 
   /** Takes no more Connections of a protocol; those that are open go on. */
@@ -154,13 +163,15 @@ export class Client implements AsyncDisposable {
   }
 
   async #take(channel: Channel): Promise<void> {
-    const handler = this.#handlers.get(channel.protocol);
+    const own = this.#handlers.get(channel.protocol);
+    const handler = own ?? this.#any;
     if (this.#closing !== undefined) return channel.reject(errorCodes.busy, "The client is closing");
     if (handler === undefined) return channel.reject(errorCodes.unknownProtocol, "");
     const connection = new Connection(channel);
     try {
-      await handler(connection);
-      channel.accept();
+      const isKnown = await handler(connection);
+      if (own === undefined && isKnown === false && channel.isPending) channel.reject(errorCodes.unknownProtocol, "");
+      else channel.accept();
     } catch (error) {
       // Its Connection ended, which it need not catch.
       if (channel.isOver && error instanceof ConnectionError) return;

@@ -6,6 +6,10 @@ import { ProtocolError } from "../protocol-error.ts";
 import { encodeGob, gobDefinition, GobReader } from "./gob.ts";
 import type { OriginalMessage } from "./original-message.ts";
 
+function readAll(reader: GobReader, bytes: Uint8Array): OriginalMessage[] {
+  return [...reader.read(bytes)];
+}
+
 const text = fc.oneof(
   { weight: 9, arbitrary: fc.string({ unit: "binary", maxLength: 40 }) },
   { weight: 1, arbitrary: fc.constantFrom("", "\ufeff", "\0", "a".repeat(127), "é".repeat(64), "a".repeat(65_536)) },
@@ -34,7 +38,7 @@ const fresh = (): GobReader => new GobReader(new Uint8Array());
 function readHostile(bytes: Uint8Array, reader = fresh()): OriginalMessage[] | ProtocolError {
   let result: OriginalMessage[] | ProtocolError;
   try {
-    result = reader.read(bytes);
+    result = readAll(reader, bytes);
     checkWhole(result, bytes);
   } catch (problem) {
     if (!(problem instanceof ProtocolError)) throw problem;
@@ -61,7 +65,7 @@ function checkWhole(messages: readonly OriginalMessage[], bytes: Uint8Array): vo
 describe("a message", () => {
   test("is read as it was encoded", () => {
     const property = fc.property(fc.array(message, { maxLength: 5 }), (list) => {
-      const read = fresh().read(join(gobDefinition, ...list.map(encodeGob)));
+      const read = readAll(fresh(), join(gobDefinition, ...list.map(encodeGob)));
       expect(read).toEqual(list);
     });
     fc.assert(property, { numRuns: 500 });
@@ -72,7 +76,7 @@ describe("a message", () => {
       let { definitions } = fresh();
       const read = [gobDefinition, ...list.map(encodeGob)].flatMap((bytes) => {
         const reader = new GobReader(definitions);
-        const messages = reader.read(bytes);
+        const messages = readAll(reader, bytes);
         ({ definitions } = reader);
         return messages;
       });

@@ -9,6 +9,10 @@ import { ProtocolError } from "../protocol-error.ts";
 import { encodeGob, gobDefinition, GobReader } from "./gob.ts";
 import type { OriginalMessage } from "./original-message.ts";
 
+function readAll(reader: GobReader, bytes: Uint8Array): OriginalMessage[] {
+  return [...reader.read(bytes)];
+}
+
 /** Bytes as the vectors write them: see vectors/README.md. */
 type HexBytes = string | readonly (string | { readonly repeat: readonly (string | number)[] })[];
 
@@ -43,10 +47,10 @@ function definitionOf(id: number): Uint8Array {
 describe("gob.json", () => {
   test.for(vectors.stream)("decodes $comment", ({ definition, message, hex }) => {
     const expected = [messageOf(message)];
-    expect(fresh().read(join(fromHex(definition), fromHex(hex)))).toEqual(expected);
+    expect(readAll(fresh(), join(fromHex(definition), fromHex(hex)))).toEqual(expected);
     const reader = fresh();
-    expect(reader.read(fromHex(definition))).toEqual([]);
-    expect(reader.read(fromHex(hex))).toEqual(expected);
+    expect(readAll(reader, fromHex(definition))).toEqual([]);
+    expect(readAll(reader, fromHex(hex))).toEqual(expected);
     expect(reader.definitions).toEqual(fromHex(definition));
   });
 
@@ -59,15 +63,15 @@ describe("gob.json", () => {
     const reader = fresh();
     const pieces = hex.map(fromHex);
     const expected = messages.map(messageOf);
-    expect(pieces.flatMap((piece) => reader.read(piece))).toEqual(expected);
-    expect(fresh().read(join(...pieces))).toEqual(expected);
+    expect(pieces.flatMap((piece) => readAll(reader, piece))).toEqual(expected);
+    expect(readAll(fresh(), join(...pieces))).toEqual(expected);
   });
 
   test.for(vectors.invalid)("refuses $comment", ({ hex, error }) => {
     const bytes = fromHex(hex);
     let thrown: unknown;
     try {
-      fresh().read(bytes);
+      readAll(fresh(), bytes);
     } catch (problem) {
       thrown = problem;
     }
@@ -83,12 +87,12 @@ describe("numbers", () => {
     const eight = (value: number): string => `f8${value.toString(16).padStart(16, "0")}`;
     const body = [128, 1, 7, 1, 1].map(eight).join("") + "61" + eight(0);
     const value = fromHex(eight(body.length / 2) + body);
-    const [message] = fresh().read(join(gobDefinition, value));
+    const [message] = readAll(fresh(), join(gobDefinition, value));
     expect(message).toEqual({ meta: 7, otherClient: "a", connectionId: "", data: new Uint8Array() });
   });
 
   test("of a field may be 0, and texts and data empty, though Go leaves such fields out", () => {
-    const [message] = fresh().read(join(gobDefinition, fromHex("0bff80010001000100010000")));
+    const [message] = readAll(fresh(), join(gobDefinition, fromHex("0bff80010001000100010000")));
     expect(message).toEqual({ meta: 0, otherClient: "", connectionId: "", data: new Uint8Array() });
   });
 
@@ -100,29 +104,29 @@ describe("numbers", () => {
 describe("data", () => {
   test("is a view on the input, so that reading takes no memory for it", () => {
     const bytes = join(gobDefinition, encodeGob(example));
-    expect(fresh().read(bytes)[0]?.data.buffer).toBe(bytes.buffer);
+    expect(readAll(fresh(), bytes)[0]?.data.buffer).toBe(bytes.buffer);
   });
 });
 
 describe("definitions", () => {
   test("let a new reader read on", () => {
     const first = fresh();
-    first.read(join(gobDefinition, encodeGob(example), definitionOf(65)));
+    readAll(first, join(gobDefinition, encodeGob(example), definitionOf(65)));
     const second = new GobReader(first.definitions);
     expect(second.definitions).toEqual(join(gobDefinition, definitionOf(65)));
-    expect(second.read(encodeGob(example))).toEqual([example]);
-    expect(() => second.read(definitionOf(65))).toThrow("Second definition of type 65 at byte 0");
+    expect(readAll(second, encodeGob(example))).toEqual([example]);
+    expect(() => readAll(second, definitionOf(65))).toThrow("Second definition of type 65 at byte 0");
   });
 
   test("stay as they were when the input's memory is used again", () => {
     const input = gobDefinition.slice();
     const reader = fresh();
-    reader.read(input);
+    readAll(reader, input);
     const kept = reader.definitions;
     input.fill(0);
-    reader.read(definitionOf(65));
+    readAll(reader, definitionOf(65));
     expect(kept).toEqual(gobDefinition);
-    expect(new GobReader(kept).read(encodeGob(example))).toEqual([example]);
+    expect(readAll(new GobReader(kept), encodeGob(example))).toEqual([example]);
   });
 
   test("that aren't whole definitions are no definitions of an earlier reader", () => {
@@ -133,9 +137,9 @@ describe("definitions", () => {
   test("may be 8", () => {
     const ids = Array.from({ length: 8 }, (_, at) => 64 + at);
     const reader = fresh();
-    for (const id of ids) reader.read(definitionOf(id));
+    for (const id of ids) readAll(reader, definitionOf(id));
     expect(new GobReader(reader.definitions).definitions).toEqual(join(...ids.map(definitionOf)));
-    expect(() => reader.read(definitionOf(72))).toThrow("More than 8 type definitions at byte 0");
+    expect(() => readAll(reader, definitionOf(72))).toThrow("More than 8 type definitions at byte 0");
   });
 
   test("may have 2,048 bytes, and not one more", () => {
@@ -149,11 +153,11 @@ describe("definitions", () => {
     const most = withName(originalLimits.maxGobDefinitionBytes - withName(0).length);
     expect(most).toHaveLength(2_048);
     const reader = new GobReader(most);
-    expect(reader.read(encodeGob(example))).toEqual([example]);
-    expect(() => reader.read(definitionOf(65))).toThrow("2121 bytes of type definitions, at most 2048 allowed,");
+    expect(readAll(reader, encodeGob(example))).toEqual([example]);
+    expect(() => readAll(reader, definitionOf(65))).toThrow("2121 bytes of type definitions, at most 2048 allowed,");
     expect(reader.definitions).toEqual(most);
     const over = withName(originalLimits.maxGobDefinitionBytes - withName(0).length + 1);
-    expect(() => fresh().read(over)).toThrow("2049 bytes of type definitions, at most 2048 allowed, at byte 0");
+    expect(() => readAll(fresh(), over)).toThrow("2049 bytes of type definitions, at most 2048 allowed, at byte 0");
   });
 });
 
@@ -210,7 +214,7 @@ describe("beside encoding/gob", { timeout: 120_000 }, () => {
         const bytes = good.slice();
         bytes[at] = byte;
         try {
-          accepted.push({ bytes, messages: fresh().read(bytes) });
+          accepted.push({ bytes, messages: readAll(fresh(), bytes) });
         } catch (problem) {
           if (!(problem instanceof ProtocolError)) throw problem;
         }

@@ -152,13 +152,12 @@ export class GobReader {
   }
 
   /**
-   * Reads one WebSocket message: whole gob messages, one or more. After an error the stream can't be read on.
-   * @throws ProtocolError
+   * Reads one WebSocket message: whole gob messages, one or more. What stands before a fault is given; after it the stream
+   * can't be read on. @throws ProtocolError
    */
-  read(bytes: Uint8Array): OriginalMessage[] {
+  *read(bytes: Uint8Array): Iterable<OriginalMessage> {
     if (bytes.length === 0) throw new ProtocolError("WebSocket message without a gob message", 0);
     const reader = new ByteReader(bytes);
-    const messages: OriginalMessage[] = [];
     while (reader.position < reader.end) {
       const start = reader.position;
       const message = nextMessage(reader);
@@ -170,10 +169,10 @@ export class GobReader {
       }
       const fields = this.#types.get(id);
       if (fields === undefined) throw new ProtocolError(`Value of type ${id}, which isn't defined,`, idStart);
-      messages.push(readValue(message, fields));
+      const value = readValue(message, fields);
       checkEnd(message, "value");
+      yield value;
     }
-    return messages;
   }
 
   /** Takes up a definition. `start` is where its gob message begins. */

@@ -16,7 +16,8 @@ interface Field<Value> {
 
 const text = textUpTo(limits.maxBatchBytes);
 const number: Field<number> = {
-  read: (value) => (Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined),
+  // Plus 0, since JSON has a negative zero.
+  read: (value) => (Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) + 0 : undefined),
   what: "a whole number",
 };
 const u32: Field<number> = {
@@ -123,7 +124,7 @@ function readTexts(value: unknown): Readonly<Record<string, string>> | undefined
 
 function readCode(value: unknown): number | undefined {
   if (typeof value === "number") return Number.isInteger(value) && value >= 0 && value <= 0xffff ? value : undefined;
-  if (typeof value !== "string") return undefined;
+  if (typeof value !== "string" || /[A-Z]/.test(value)) return undefined;
   const name = value.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
   return Object.hasOwn(errorCodes, name) ? errorCodes[name as keyof typeof errorCodes] : undefined;
 }

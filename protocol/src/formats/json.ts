@@ -10,6 +10,7 @@ import {
   connectionName,
   connectionNamed,
   type IdStyle,
+  inBatches,
   type NamedFormat,
   type Said,
   tokenSaid,
@@ -39,11 +40,10 @@ export const json: NamedFormat = {
     return written(frames.map((frame) => routerFields(frame, self)).filter((fields) => fields !== undefined));
   },
   encodePeer(frames, peer, self) {
-    return written(
-      pieces(frames).map((frame) =>
-        peerFields(frame, { peer, connection: connectionName(frame.connection, peer, self, decimal) }),
-      ),
+    const fields = pieces(frames).map((frame) =>
+      peerFields(frame, { peer, connection: connectionName(frame.connection, peer, self, decimal) }),
     );
+    return written(fields.filter((frame) => frame !== undefined));
   },
   encodeGone(peer, reason) {
     return written([{ type: "gone", peer, reason: nameOfCode(goneReasons, reason) ?? reason }]);
@@ -58,12 +58,17 @@ function framesIn(message: string): readonly unknown[] {
   } catch {
     throw new ProtocolError("Message that is not JSON");
   }
-  return Array.isArray(value) ? (value as unknown[]) : [value];
+  if (!Array.isArray(value)) return [value];
+  if (value.length > limits.maxSegments)
+    throw new ProtocolError(`More than ${limits.maxSegments} frames in one message`);
+  return value as unknown[];
 }
 
+/** Messages of frames, each with as many as make it no longer than it need be. */
 function written(frames: readonly object[]): string[] {
-  if (frames.length === 0) return [];
-  return [JSON.stringify(frames.length === 1 ? frames[0] : frames)];
+  return inBatches(frames.map((frame) => JSON.stringify(frame))).map((texts) =>
+    texts.length === 1 ? (texts[0] ?? "") : `[${texts.join(",")}]`,
+  );
 }
 
 function* frameSaid(fields: Fields, self: string): Iterable<Said> {
@@ -158,7 +163,7 @@ function routerFields(frame: RouterFrame, self: string): object | undefined {
   }
 }
 
-function peerFields(frame: PeerFrame, head: { peer: string; connection: string }): object {
+function peerFields(frame: PeerFrame, head: { peer: string; connection: string }): object | undefined {
   switch (frame.kind) {
     case "position":
       return { type: "accept", ...head, limit: frame.limit };
@@ -171,8 +176,12 @@ function peerFields(frame: PeerFrame, head: { peer: string; connection: string }
       return { type: "credit", ...head, received: frame.received, limit: frame.limit };
     case "fin":
       return { type: "end", ...head };
-    default:
+    case "stop":
+    case "over":
       return { type: frame.kind, ...head };
+    // Answered already: who counts no credit has none to give back.
+    case "yield":
+      return undefined;
   }
 }
 

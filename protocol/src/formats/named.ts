@@ -37,7 +37,7 @@ export interface NamedFormat {
   decode(message: WireMessage, speaker: Speaker): Iterable<Said>;
   /** What a client hears of the router. */
   encodeRouter(frames: readonly RouterFrame[], self: string): WireMessage[];
-  /** What a client hears of a peer. */
+  /** What a client hears of a peer. @throws ProtocolError for what the peer can't have meant */
   encodePeer(frames: readonly PeerFrame[], peer: string, self: string): WireMessage[];
   /** A peer has gone, for one of `goneReasons`. */
   encodeGone(peer: string, reason: number): WireMessage[];
@@ -55,10 +55,13 @@ export interface IdStyle {
   read(digits: string): number;
 }
 
-/** The name of a Connection that `from` calls by this id. */
+/** The name of a Connection that `from` calls by this id. @throws ProtocolError for an id that none can have */
 export function connectionName(connection: number, from: string, to: string, style: IdStyle): string {
   const opener = (connection & openerBit) === 0 ? to : from;
-  return `${opener}:${style.write((connection & ~openerBit) >>> 0)}`;
+  const id = (connection & ~openerBit) >>> 0;
+  // Who hears such a name could not even answer by it.
+  if (id === 0) throw new ProtocolError("A frame of Connection 0, which there can't be");
+  return `${opener}:${style.write(id)}`;
 }
 
 /** The id by which `from` calls a Connection of that name with `to`. @throws ProtocolError */
@@ -94,6 +97,24 @@ export function tokenSaid(token: string): Said {
   // Nothing is said of what arrived: the router has acknowledged it already.
   const frame = { kind: "credit", connection, received: 0, limit: offset + limits.firstWindowBytes } as const;
   return { to: "address", address: first, frame };
+}
+
+/**
+ * Parts one after the other, in groups of at most `maxBatchBytes` as far as a part alone is not longer: so that many small
+ * frames cost few WebSocket messages, and none is more than a client's library takes.
+ */
+export function inBatches<Part extends { readonly length: number }>(parts: readonly Part[]): Part[][] {
+  const batches: Part[][] = [];
+  let length = Infinity;
+  for (const part of parts) {
+    if (length + part.length > limits.maxBatchBytes) {
+      batches.push([]);
+      length = 0;
+    }
+    batches.at(-1)?.push(part);
+    length += part.length;
+  }
+  return batches;
 }
 
 function wholeNumber(digits: string): number {

@@ -8,12 +8,28 @@ import { originalFormat } from "./original.ts";
 export const originalGob: NamedFormat = originalFormat({
   subprotocol: subprotocols.originalGob,
   preamble: [gobDefinition],
-  read: (message, speaker) => {
+  *read(message, speaker) {
     if (typeof message === "string") throw new ProtocolError("Text message on a binary format");
     const reader = new GobReader(speaker.formatMemory);
-    const messages = reader.read(message);
-    if (reader.definitions.length > speaker.formatMemory.length) speaker.formatMemory = reader.definitions;
-    return messages;
+    for (const value of reader.read(message)) {
+      remember(reader, speaker);
+      yield value;
+    }
+    remember(reader, speaker);
   },
   write: encodeGob,
+  join(parts) {
+    const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return bytes;
+  },
 });
+
+/** Types that a stream has defined hold for the rest of it, also after the router has lost its memory. */
+function remember({ definitions }: GobReader, speaker: { formatMemory: Uint8Array }): void {
+  if (definitions.length > speaker.formatMemory.length) speaker.formatMemory = definitions;
+}

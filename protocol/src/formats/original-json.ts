@@ -5,22 +5,28 @@ import type { NamedFormat } from "./named.ts";
 import { originalFormat } from "./original.ts";
 import type { OriginalMessage } from "./original-message.ts";
 
+/** More than the original has, which ignores what it doesn't know. */
+const maxFields = 16;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** `mp.v0.json`: JSON values as Go's encoding/json writes them, each on a line. Text or binary messages come, text goes. */
 export const originalJson: NamedFormat = originalFormat({
   subprotocol: subprotocols.originalJson,
   preamble: [],
-  read: (message) =>
-    textOf(message)
-      .split("\n")
-      .filter((line) => line !== "")
-      .map(readLine),
-  write: ({ meta, otherClient, connectionId, data }) => {
+  *read(message) {
+    const text = textOf(message);
+    for (let [start, end] = [0, 0]; start < text.length; start = end + 1) {
+      end = text.indexOf("\n", start);
+      if (end === -1) end = text.length;
+      if (end > start) yield readLine(text.slice(start, end));
+    }
+  },
+  write: ({ meta, otherClient, connectionId, data }): string => {
     // Where there are no bytes Go writes null, and its client takes an accept with anything else for a refusal.
     const Data = data.length === 0 ? null : toBase64(data);
     return `${JSON.stringify({ Meta: meta, OtherClient: otherClient, ConnectionID: connectionId, Data })}\n`;
   },
+  join: (lines) => lines.join(""),
 });
 
 function textOf(message: string | Uint8Array): string {
@@ -33,14 +39,13 @@ function textOf(message: string | Uint8Array): string {
 }
 
 function readLine(line: string): OriginalMessage {
-  let value: unknown;
+  if (!isFlat(line)) throw new ProtocolError("Line that is not an object of texts and numbers");
+  let fields: Map<string, unknown>;
   try {
-    value = JSON.parse(line);
+    fields = new Map(Object.entries(JSON.parse(line) as object));
   } catch {
     throw new ProtocolError("Line that is not JSON");
   }
-  if (typeof value !== "object" || value === null) throw new ProtocolError("Line that is not a JSON object");
-  const fields = new Map<string, unknown>(Object.entries(value));
   const [meta = 0, otherClient = "", connectionId = ""] = ["Meta", "OtherClient", "ConnectionID"].map((name) =>
     fields.get(name),
   );
@@ -51,6 +56,26 @@ function readLine(line: string): OriginalMessage {
   const data = typeof text === "string" ? fromBase64(text) : undefined;
   if (data === undefined) throw new ProtocolError('"Data" that is neither base64 nor null');
   return { meta, otherClient, connectionId, data };
+}
+
+/**
+ * Whether a line is one object with nothing nested in it, and few fields: a few million brackets would cost a hundred
+ * times their memory once parsed.
+ */
+function isFlat(line: string): boolean {
+  const quotes = /["\\{}[\],]/g;
+  let [isInText, commas] = [false, 0];
+  for (let match = quotes.exec(line); match !== null; match = quotes.exec(line)) {
+    const [character] = match;
+    if (isInText) {
+      if (character === "\\") quotes.lastIndex++;
+      else if (character === '"') isInText = false;
+    } else if (character === '"') isInText = true;
+    else if (character === ",") commas++;
+    else if (character === "[" || character === "]" || (character === "{" && match.index !== 0)) return false;
+    if (commas >= maxFields) return false;
+  }
+  return line.startsWith("{");
 }
 
 function isU8(value: unknown): value is number {

@@ -6,6 +6,7 @@ import {
   connectionName,
   connectionNamed,
   type IdStyle,
+  inBatches,
   type NamedFormat,
   type Said,
   type Speaker,
@@ -24,12 +25,14 @@ import type { OriginalMessage } from "./original-message.ts";
 // - pieces: what a peer sends as a message of several frames arrives as several messages.
 
 /** How the original's messages are written. */
-export interface OriginalWriting {
+export interface OriginalWriting<Part extends WireMessage> {
   readonly subprotocol: string;
   readonly preamble: readonly WireMessage[];
-  /** The messages in one WebSocket message, which holds whole ones. @throws ProtocolError */
-  read(message: WireMessage, speaker: Speaker): readonly OriginalMessage[];
-  write(message: OriginalMessage): WireMessage;
+  /** The messages in one WebSocket message, which holds whole ones; what stands before a fault is given. @throws ProtocolError */
+  read(message: WireMessage, speaker: Speaker): Iterable<OriginalMessage>;
+  write(message: OriginalMessage): Part;
+  /** Several messages as one WebSocket message. */
+  join(parts: readonly Part[]): Part;
 }
 
 /** What a message is about: the numbers are the original's. */
@@ -59,20 +62,26 @@ const hexadecimal: IdStyle = {
 };
 
 /** A by-name format out of a way to write the original's messages. */
-export function originalFormat({ subprotocol, preamble, read, write }: OriginalWriting): NamedFormat {
+export function originalFormat<Part extends WireMessage>(writing: OriginalWriting<Part>): NamedFormat {
+  const { subprotocol, preamble, read, write, join } = writing;
+  const written = (originals: readonly OriginalMessage[]): Part[] => inBatches(originals.map(write)).map(join);
   return {
     subprotocol,
     addressing: "name",
     maxMessageBytes: originalLimits.maxMessageBytes,
     preamble,
     *decode(message, speaker) {
-      for (const original of read(message, speaker)) yield* said(original, speaker.name, write);
+      let count = 0;
+      for (const original of read(message, speaker)) {
+        if (++count > limits.maxSegments) throw new ProtocolError(`More than ${limits.maxSegments} messages in one`);
+        yield* said(original, speaker.name, write);
+      }
     },
     encodeRouter(frames, self) {
-      return frames.flatMap((frame) => routerMessage(frame, self) ?? []).map(write);
+      return written(frames.flatMap((frame) => routerMessage(frame, self) ?? []));
     },
     encodePeer(frames, peer, self) {
-      return frames.flatMap((frame) => peerMessage(frame, peer, self) ?? []).map(write);
+      return written(frames.flatMap((frame) => peerMessage(frame, peer, self) ?? []));
     },
     encodeGone: (peer) => [write(originalOf(metas.clientClosed, peer))],
     encodeMark: (token) => write(originalOf(metas.data, "", markPrefix + token)),
@@ -83,7 +92,11 @@ function originalOf(meta: number, otherClient: string, connectionId = "", data: 
   return { meta, otherClient, connectionId, data };
 }
 
-function* said(original: OriginalMessage, self: string, write: OriginalWriting["write"]): Iterable<Said> {
+function* said(
+  original: OriginalMessage,
+  self: string,
+  write: (message: OriginalMessage) => WireMessage,
+): Iterable<Said> {
   const { meta, otherClient: peer, connectionId, data } = original;
   if (meta === metas.auth) {
     // Who it is, the upgrade has shown. The secret in here is the same, or of no use.

@@ -88,7 +88,7 @@ function fieldsOf({ Meta, OtherClient, ConnectionID, Data }: Original): Paramete
 }
 
 function gobIn(reader: GobReader, message: Message): Original[] {
-  return reader.read(message as Uint8Array).map(({ meta, otherClient, connectionId, data }) => {
+  return Array.from(reader.read(message as Uint8Array), ({ meta, otherClient, connectionId, data }) => {
     return { Meta: meta, OtherClient: otherClient, ConnectionID: connectionId, Data: data };
   });
 }
