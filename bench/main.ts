@@ -3,30 +3,38 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { addClient } from "../scripts/admin-client.ts";
-import { startRouter } from "../scripts/router.ts";
+import { type Router, startRouter } from "../scripts/router.ts";
 import type { PeerStart } from "./calls.ts";
-import { receiverName } from "./ends/router-end.ts";
+import type { EndFormat } from "./ends/end.ts";
 import { Peer } from "./peer.ts";
-import { fullPlan, type Plan, quickPlan } from "./plan.ts";
+import { formatsPlan, fullPlan, type Plan, quickPlan } from "./plan.ts";
 import { startRelay } from "./relay.ts";
 import { type Measured, reportOf, tableOf } from "./report.ts";
-import type { Ends, Figures, Scenario } from "./scenarios/scenario.ts";
+import type { Ends, Figures, Formats, Scenario } from "./scenarios/scenario.ts";
 
 const help = `Usage: npm run bench -- [options]
 
   --quick            three scenarios in under two minutes, instead of all in about ten
+  --formats          one-way traffic between ends of each format, in about a minute
   --json             print the results as JSON, and nothing else
   --assert           exit with status 1 if a target is missed
   --profile FOLDER   write CPU profiles of the four peer processes there
   --help             print this
 `;
 
+const native: Formats = ["native", "native"];
+let startedEnds = 0;
 const leastRelayWindowBytes = 1_048_576;
 
 const options = optionsFrom(process.argv.slice(2));
 
 if (options.help) process.stdout.write(help);
-else await run(options.quick ? quickPlan : fullPlan);
+else await run(planChosen());
+
+function planChosen(): Plan {
+  if (options.formats) return formatsPlan;
+  return options.quick ? quickPlan : fullPlan;
+}
 
 async function run(plan: Plan): Promise<void> {
   const report = await measured(plan);
@@ -42,12 +50,21 @@ async function run(plan: Plan): Promise<void> {
 async function measured(plan: Plan): Promise<ReturnType<typeof reportOf>> {
   progress("starting the router and the relay");
   await using stack = new AsyncDisposableStack();
-  const routerEnds = await startRouterEnds(stack);
+  const router = stack.use(await startRouter());
+  const routerEnds = await startRouterEnds(stack, router, native);
   // The client's window grows as it needs; the relay's ends get at once what more than which gains nothing here.
   const windowBytes = Math.max(await routerEnds.sender.call("windowBytes", null), leastRelayWindowBytes);
   const relayEnds = await startRelayEnds(stack, windowBytes);
   const all: Measured[] = [];
-  for (const scenario of plan.scenarios) all.push(await runRounds(plan, scenario, routerEnds, relayEnds));
+  for (const scenario of plan.scenarios) {
+    if (scenario.formats === undefined) {
+      all.push(await runRounds(plan, scenario, routerEnds, relayEnds));
+      continue;
+    }
+    await using own = new AsyncDisposableStack();
+    const ends = await startRouterEnds(own, router, scenario.formats);
+    all.push(await runRounds(plan, scenario, ends, relayEnds));
+  }
   progress("");
   return reportOf(plan, windowBytes, all);
 }
@@ -67,21 +84,22 @@ async function runRounds(plan: Plan, scenario: Scenario, routerEnds: Ends, relay
   return { scenario, router, relay };
 }
 
-async function startRouterEnds(stack: AsyncDisposableStack): Promise<Ends> {
-  const router = stack.use(await startRouter());
+async function startRouterEnds(stack: AsyncDisposableStack, router: Router, formats: Formats): Promise<Ends> {
   const url = router.url.href;
-  const start = async (role: PeerStart["role"], name: string): Promise<Peer> => {
-    const secret = await addClient(router, name);
-    return stack.use(
-      await Peer.start({ system: "router", role, dial: { url, name, secret } }, nodeOptions("router", role)),
-    );
+  const [senderFormat, receiverFormat] = formats;
+  const which = `${formats.join(" to ")} ${++startedEnds}`;
+  const peer = `receiver ${which}`;
+  const start = async (role: PeerStart["role"], name: string, format: EndFormat): Promise<Peer> => {
+    const dial = { url, name, secret: await addClient(router, name), peer, format };
+    return stack.use(await Peer.start({ system: "router", role, dial }, nodeOptions("router", role)));
   };
-  return { receiver: await start("receiver", receiverName), sender: await start("sender", "sender") };
+  const receiver = await start("receiver", peer, receiverFormat);
+  return { receiver, sender: await start("sender", `sender ${which}`, senderFormat) };
 }
 
 async function startRelayEnds(stack: AsyncDisposableStack, windowBytes: number): Promise<Ends> {
   const relay = stack.use(await startRelay());
-  const dial = { url: relay.url.href, name: "", secret: "", windowBytes };
+  const dial = { url: relay.url.href, name: "", secret: "", peer: "", format: "native", windowBytes } as const;
   const start = async (role: PeerStart["role"]): Promise<Peer> =>
     stack.use(await Peer.start({ system: "relay", role, dial }, nodeOptions("relay", role)));
   return { receiver: await start("receiver"), sender: await start("sender") };
@@ -103,6 +121,7 @@ function optionsFrom(args: string[]) {
     return parseArgs({
       args,
       options: {
+        formats: { type: "boolean", default: false },
         quick: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         assert: { type: "boolean", default: false },

@@ -4,7 +4,8 @@ import { subscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AnswerMessage, CallMessage, CallName, Calls, Latencies, PeerStart, TimedRound } from "./calls.ts";
-import type { ReceivingEnd, RoundTimes, SendingEnd, Throughput } from "./ends/end.ts";
+import type { RoundTimes, SendingEnd, StreamReceiver, StreamSender, Throughput } from "./ends/end.ts";
+import { JsonReceiver, JsonSender } from "./ends/json-end.ts";
 import { RelayReceiver, RelaySender } from "./ends/relay-end.ts";
 import { RouterReceiver, RouterSender } from "./ends/router-end.ts";
 import { quantile } from "./statistics.ts";
@@ -16,8 +17,8 @@ subscribe("net.client.socket", (message) => {
   tcpSockets.push((message as { readonly socket: Socket }).socket);
 });
 
-let sender: SendingEnd | undefined;
-let receiver: ReceivingEnd | undefined;
+let sender: SendingEnd | StreamSender | undefined;
+let receiver: StreamReceiver | undefined;
 
 type Handlers = { [Name in CallName]: (argument: Calls[Name]["argument"]) => Promise<Calls[Name]["answer"]> };
 
@@ -28,10 +29,10 @@ const handlers: Handlers = {
   },
   windowBytes: () => theSender().windowBytes(),
   startStream: async ({ messageBytes }) => {
-    await theSender().startStream(messageBytes);
+    await theStreamSender().startStream(messageBytes);
     return null;
   },
-  stopStream: async () => ({ messages: await theSender().stopStream() }),
+  stopStream: async () => ({ messages: await theStreamSender().stopStream() }),
   timeRoundTrips: (round) => timeEach(round, (message) => theSender().roundTrip(message)),
   timeOpens: (round) => timeEach(round, (message) => theSender().openToFirstByte(message)),
   prepareStream: () => {
@@ -48,18 +49,29 @@ const handlers: Handlers = {
 
 async function connect(start: PeerStart): Promise<void> {
   if (start.system === "router") {
-    if (start.role === "sender") sender = await RouterSender.connect(start.dial);
-    else receiver = await RouterReceiver.connect(start.dial);
+    const isJson = start.dial.format === "json";
+    if (start.role === "sender") sender = await (isJson ? JsonSender : RouterSender).connect(start.dial);
+    else receiver = await (isJson ? JsonReceiver : RouterReceiver).connect(start.dial);
   } else if (start.role === "sender") sender = await RelaySender.connect(start.dial);
   else receiver = await RelayReceiver.connect(start.dial);
 }
 
-function theSender(): SendingEnd {
+function theStreamSender(): StreamSender {
   if (sender === undefined) throw new TypeError("This process is no sending end");
   return sender;
 }
 
-function theReceiver(): ReceivingEnd {
+function theSender(): SendingEnd {
+  const end = theStreamSender();
+  if (!isSendingEnd(end)) throw new TypeError("This process only sends streams");
+  return end;
+}
+
+function isSendingEnd(end: StreamSender): end is SendingEnd {
+  return "roundTrip" in end;
+}
+
+function theReceiver(): StreamReceiver {
   if (receiver === undefined) throw new TypeError("This process is no receiving end");
   return receiver;
 }

@@ -1,11 +1,11 @@
 import type { RoundTimes } from "./ends/end.ts";
 import { openToFirstByte, roundTrip } from "./scenarios/latency.ts";
-import { oneWay } from "./scenarios/one-way.ts";
+import { oneWay, oneWayIn } from "./scenarios/one-way.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 
 /** What a run measures, how often and for how long. */
 export interface Plan {
-  readonly name: "quick" | "full";
+  readonly name: "quick" | "formats" | "full";
   readonly scenarios: readonly Scenario[];
   /** Pairs of rounds, router and relay, that count; one pair more comes before and is thrown away. */
   readonly rounds: number;
@@ -23,6 +23,25 @@ export const quickPlan: Plan = {
   times: { warmUpMs: 150, durationMs: 600 },
 };
 
+/** What the router has to write anew, and what it only passes on. */
+const formatScenarios = [
+  oneWayIn(64, "64 B", ["native", "native"]),
+  oneWayIn(64, "64 B", ["msgpack", "msgpack"]),
+  oneWayIn(64, "64 B", ["protobuf", "protobuf"]),
+  oneWayIn(64, "64 B", ["json", "json"]),
+  oneWayIn(64, "64 B", ["native", "msgpack"]),
+  oneWayIn(64, "64 B", ["native", "json"]),
+  oneWayIn(64, "64 B", ["json", "native"]),
+] as const;
+
+/** About a minute: each format once. */
+export const formatsPlan: Plan = {
+  name: "formats",
+  scenarios: formatScenarios,
+  rounds: 7,
+  times: { warmUpMs: 150, durationMs: 600 },
+};
+
 export const fullPlan: Plan = {
   name: "full",
   scenarios: [
@@ -34,6 +53,7 @@ export const fullPlan: Plan = {
     oneWay(1_048_576, "1 MiB"),
     roundTrip(latency),
     openToFirstByte(),
+    ...formatScenarios,
   ],
   rounds: 15,
   times: { warmUpMs: 300, durationMs: 2_000 },

@@ -5,7 +5,7 @@ import {
   type RouterFrame,
   type RouterFrameOf,
 } from "@messagepasser/protocol";
-import { creditToken, type Format, pieces, type WireMessage } from "@messagepasser/protocol/formats";
+import { byteLength, creditToken, type Format, pieces, type WireMessage } from "@messagepasser/protocol/formats";
 import type { Link } from "./link.ts";
 import { onBehalf } from "./on-behalf.ts";
 import { Outstanding } from "./outstanding.ts";
@@ -16,8 +16,6 @@ export interface Sender {
   readonly address: number;
   readonly name: string;
 }
-
-const encoder = new TextEncoder();
 
 /**
  * Sends to links what is meant for them, in the format of each, with marks in between: what a client doesn't read is held
@@ -116,8 +114,4 @@ export function earlyFor(to: Format, early: Uint8Array, from: Format): Uint8Arra
   // An acceptor that has received nothing gets them after its accept: they are in the opener's log.
   if (to.addressing === "name" || from.addressing === "name") return new Uint8Array();
   return framesAsBytes(to, pieces(framesIn(from.peerFrames(early, 0, early.length))));
-}
-
-export function byteLength(message: WireMessage): number {
-  return typeof message === "string" ? encoder.encode(message).length : message.length;
 }

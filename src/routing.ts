@@ -12,10 +12,10 @@ import {
   type RouterFrameOf,
   SegmentReader,
 } from "@messagepasser/protocol";
-import type { NamedFormat, SegmentFormat, WireMessage } from "@messagepasser/protocol/formats";
+import { byteLength, type NamedFormat, type SegmentFormat, type WireMessage } from "@messagepasser/protocol/formats";
 import { builtInNamed } from "./built-in.ts";
 import { type Closing, closings } from "./closings.ts";
-import { byteLength, Delivery, earlyFor, routerMessages, type Sender } from "./delivery.ts";
+import { Delivery, earlyFor, routerMessages, type Sender } from "./delivery.ts";
 import { arePaired, Forwarding } from "./forwarding.ts";
 import type { Link, Links } from "./link.ts";
 
@@ -131,7 +131,7 @@ export class Routing {
   #receiveNamed(from: Link, format: NamedFormat, message: WireMessage): boolean {
     const bytes = byteLength(message);
     if (bytes > format.maxMessageBytes)
-      throw new ProtocolError(`Message of ${bytes} bytes, at most ${format.maxMessageBytes} allowed,`);
+      throw new ProtocolError(`Message of ${bytes} bytes, where at most ${format.maxMessageBytes} are allowed`);
     const gone = new Set<string>();
     let hasListed = false;
     /** Frames in a row for one peer, which get there as one message. */

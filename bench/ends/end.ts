@@ -14,19 +14,33 @@ export interface Throughput {
   readonly elapsedMs: number;
 }
 
-/** Where and as whom an end connects. */
-export interface Dial {
+/** Where and as whom a client connects. */
+export interface Account {
   readonly url: string;
   /** Empty on the relay, which asks nobody. */
   readonly name: string;
   readonly secret: string;
 }
 
-/** The end that starts everything. The router and the relay have one each, for the same scenarios. */
-export interface SendingEnd {
+/** How an end is started. */
+export interface Dial extends Account {
+  /** The name of the receiving end. */
+  readonly peer: string;
+  readonly format: EndFormat;
+}
+
+/** How an end's frames are written. Those of the relay have none. */
+export type EndFormat = "native" | "msgpack" | "protobuf" | "json";
+
+/** An end that sends streams. */
+export interface StreamSender {
   startStream(messageBytes: number): Promise<void>;
   /** Ends the stream in good order; the number of messages sent on it. */
   stopStream(): Promise<number>;
+}
+
+/** The end that starts everything. The router and the relay have one each, for the same scenarios. */
+export interface SendingEnd extends StreamSender {
   /** Sends a message and waits for its echo. */
   roundTrip(message: Uint8Array): Promise<void>;
   /** From nothing to the first byte of the other end's answer. */
@@ -54,8 +68,8 @@ export class StreamCount {
   }
 }
 
-/** The end that echoes, and counts the streams that come. */
-export interface ReceivingEnd {
+/** The end that counts the streams that come; and echoes, unless its format is JSON. */
+export interface StreamReceiver {
   /** The latest stream. */
   readonly stream: StreamCount;
   /** Makes ready for the next stream. */

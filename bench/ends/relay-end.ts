@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import WebSocket from "ws";
-import { type Dial, type ReceivingEnd, type SendingEnd, StreamCount } from "./end.ts";
+import { type Dial, type SendingEnd, StreamCount, type StreamReceiver } from "./end.ts";
 
 /** As much as a full batch of the client's. */
 export const relayMessageBytes = 65_536;
@@ -92,7 +92,7 @@ export class RelaySender implements SendingEnd {
 }
 
 /** The receiving end on the relay. Grants credit half a window at a time. */
-export class RelayReceiver implements ReceivingEnd {
+export class RelayReceiver implements StreamReceiver {
   stream = new StreamCount();
   #uncreditedBytes = 0;
 

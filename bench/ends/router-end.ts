@@ -1,31 +1,41 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Client, connect, type Connection } from "messagepasser";
-import { type Dial, type ReceivingEnd, type SendingEnd, StreamCount } from "./end.ts";
+import { type Client, connect, type Connection, type Format } from "messagepasser";
+import { msgpack } from "messagepasser/msgpack";
+import { protobuf } from "messagepasser/protobuf";
+import { type Dial, type EndFormat, type SendingEnd, StreamCount, type StreamReceiver } from "./end.ts";
 
-/** The name of the client that echoes and counts. */
-export const receiverName = "receiver";
+const formats: Readonly<Record<EndFormat, Format | undefined>> = {
+  native: undefined,
+  msgpack,
+  protobuf,
+  // Not the package's: see json-end.ts.
+  json: undefined,
+};
 
-function connectTo({ url, name, secret }: Dial): Promise<Client> {
-  return connect(url, { name, secret });
+function connectTo({ url, name, secret, format }: Dial): Promise<Client> {
+  const chosen = formats[format];
+  return connect(url, { name, secret, ...(chosen && { format: chosen }) });
 }
 
 /** The sending end of Connections through the router. Uses the client as its users would. */
 export class RouterSender implements SendingEnd {
   readonly #client: Client;
+  readonly #peer: string;
   #stream: { stop: boolean; readonly messages: Promise<number> } | undefined;
   #echo: Connection | undefined;
 
-  constructor(client: Client) {
+  constructor(client: Client, peer: string) {
     this.#client = client;
+    this.#peer = peer;
   }
 
   static async connect(dial: Dial): Promise<RouterSender> {
-    return new RouterSender(await connectTo(dial));
+    return new RouterSender(await connectTo(dial), dial.peer);
   }
 
   async startStream(messageBytes: number): Promise<void> {
-    const connection = await this.#client.open(receiverName, "stream");
+    const connection = await this.#client.open(this.#peer, "stream");
     const message = new Uint8Array(randomBytes(messageBytes));
     const stream = { stop: false, messages: Promise.resolve(0) };
     stream.messages = (async () => {
@@ -44,13 +54,13 @@ export class RouterSender implements SendingEnd {
   }
 
   async roundTrip(message: Uint8Array): Promise<void> {
-    this.#echo ??= await this.#client.open(receiverName, "echo");
+    this.#echo ??= await this.#client.open(this.#peer, "echo");
     await this.#echo.send(message);
     await this.#echo.receive();
   }
 
   async openToFirstByte(first: Uint8Array): Promise<void> {
-    const connection = await this.#client.open(receiverName, "echo", { first });
+    const connection = await this.#client.open(this.#peer, "echo", { first });
     await connection.receive();
     await connection.close();
   }
@@ -59,7 +69,7 @@ export class RouterSender implements SendingEnd {
   async windowBytes(): Promise<number> {
     const stepBytes = 1_024;
     const costBytes = 16;
-    const connection = await this.#client.open(receiverName, "unread");
+    const connection = await this.#client.open(this.#peer, "unread");
     const message = new Uint8Array(stepBytes - costBytes);
     for (let steps = 0; ; steps++) {
       let isSent = false;
@@ -77,7 +87,7 @@ export class RouterSender implements SendingEnd {
 }
 
 /** The receiving end of Connections through the router. */
-export class RouterReceiver implements ReceivingEnd {
+export class RouterReceiver implements StreamReceiver {
   stream = new StreamCount();
 
   constructor(client: Client) {

@@ -1,10 +1,10 @@
 // A client in a process of its own, which can be stopped and woken like a laptop. process.ts starts it and talks with it.
 import { type Client, connect } from "messagepasser";
-import type { Dial } from "../ends/end.ts";
+import type { Account } from "../ends/end.ts";
 
 /** What it may be asked, and what it answers. Both go as JSON. */
 export interface EndCalls {
-  connect: { argument: Dial; answer: null };
+  connect: { argument: Account; answer: null };
   /** Sends messages to each of these peers, over so many Connections each, as fast as they take them, until `stop`. */
   send: {
     argument: { readonly peers: readonly string[]; readonly connections: number; readonly messageBytes: number };

@@ -1,6 +1,6 @@
 import type { RoundTimes } from "../ends/end.ts";
 import { relayMessageBytes } from "../ends/relay-end.ts";
-import type { Ends, Figures, Scenario, Target } from "./scenario.ts";
+import type { Ends, Figures, Formats, Scenario, Target } from "./scenario.ts";
 
 /** Messages of one size, as fast as they go, on one Connection; on the relay always full ones. */
 export function oneWay(messageBytes: number, title: string, target?: Target): Scenario {
@@ -9,6 +9,18 @@ export function oneWay(messageBytes: number, title: string, target?: Target): Sc
     metrics: [{ figure: "megabytesPerSecond", title: `${title} one way`, unit: "MB/s", ...(target && { target }) }],
     router: (ends, times) => stream(ends, messageBytes, times),
     relay: (ends, times) => stream(ends, relayMessageBytes, times),
+  };
+}
+
+/** The same between ends of other formats. Payload counts, since the same frame is longer in one format than in another. */
+export function oneWayIn(messageBytes: number, title: string, formats: Formats): Scenario {
+  const [sender, receiver] = formats;
+  const between = sender === receiver ? sender : `${sender} to ${receiver}`;
+  return {
+    ...oneWay(messageBytes, title),
+    name: `one-way-${messageBytes}-${formats.join("-")}`,
+    metrics: [{ figure: "payloadMegabytesPerSecond", title: `${title} one way, ${between}`, unit: "MB/s" }],
+    formats,
   };
 }
 

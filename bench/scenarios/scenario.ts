@@ -1,4 +1,4 @@
-import type { RoundTimes } from "../ends/end.ts";
+import type { EndFormat, RoundTimes } from "../ends/end.ts";
 import type { Peer } from "../peer.ts";
 
 /** The two ends of one system: of the router or of the relay. */
@@ -6,6 +6,9 @@ export interface Ends {
   readonly sender: Peer;
   readonly receiver: Peer;
 }
+
+/** The formats of sender and receiver. */
+export type Formats = readonly [sender: EndFormat, receiver: EndFormat];
 
 /** Figures of one round, by what they measure. */
 export type Figures = Readonly<Record<string, number>>;
@@ -26,6 +29,8 @@ export interface Metric {
 export interface Scenario {
   readonly name: string;
   readonly metrics: readonly Metric[];
+  /** Of the router's ends, where not both are native. */
+  readonly formats?: Formats;
   router(ends: Ends, times: RoundTimes): Promise<Figures>;
   relay(ends: Ends, times: RoundTimes): Promise<Figures>;
 }

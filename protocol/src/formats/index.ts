@@ -18,6 +18,14 @@ export function formatOf(subprotocol: string): Format | undefined {
 }
 
 export type { FrameReader, SegmentFormat } from "./format.ts";
-export { creditToken, type NamedFormat, type Said, type Speaker, uncountedOffset, type WireMessage } from "./named.ts";
+export {
+  byteLength,
+  creditToken,
+  type NamedFormat,
+  type Said,
+  type Speaker,
+  uncountedOffset,
+  type WireMessage,
+} from "./named.ts";
 export { json, msgpack, native, originalGob, originalJson, protobuf };
 export { pieces } from "./pieces.ts";

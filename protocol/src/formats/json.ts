@@ -132,7 +132,7 @@ function dataOf(fields: Extract<Fields, { type: "data" }>, connection: number): 
   if (payload === undefined) throw new ProtocolError('"base64" that is not base64');
   // The router splits what is larger, and each piece counts.
   if (offset !== undefined && payload.length > limits.maxPayloadBytes)
-    throw new ProtocolError(`Payload of ${payload.length} bytes, at most ${limits.maxPayloadBytes} allowed,`);
+    throw new ProtocolError(`Payload of ${payload.length} bytes, where at most ${limits.maxPayloadBytes} are allowed`);
   return { kind: "data", connection, last: !more, text: text !== undefined, offset, payload };
 }
 

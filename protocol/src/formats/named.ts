@@ -2,6 +2,8 @@ import { type PeerFrame, openerBit, type RouterFrame } from "../frames.ts";
 import { limits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 
+const encoder = new TextEncoder();
+
 /** One WebSocket message, of the kind that it is sent as. */
 export type WireMessage = string | Uint8Array;
 
@@ -103,18 +105,25 @@ export function tokenSaid(token: string): Said {
  * Parts one after the other, in groups of at most `maxBatchBytes` as far as a part alone is not longer: so that many small
  * frames cost few WebSocket messages, and none is more than a client's library takes.
  */
-export function inBatches<Part extends { readonly length: number }>(parts: readonly Part[]): Part[][] {
+export function inBatches<Part extends WireMessage>(parts: readonly Part[]): Part[][] {
   const batches: Part[][] = [];
   let length = Infinity;
   for (const part of parts) {
-    if (length + part.length > limits.maxBatchBytes) {
+    // And a comma between two, or a bracket.
+    const partBytes = byteLength(part) + 1;
+    if (length + partBytes >= limits.maxBatchBytes) {
       batches.push([]);
       length = 0;
     }
     batches.at(-1)?.push(part);
-    length += part.length;
+    length += partBytes;
   }
   return batches;
+}
+
+/** Bytes of a message on the wire. */
+export function byteLength(message: WireMessage): number {
+  return typeof message === "string" ? encoder.encode(message).length : message.length;
 }
 
 function wholeNumber(digits: string): number {
