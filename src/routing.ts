@@ -280,7 +280,7 @@ export class Routing {
   /** Who has a name. A link that was silent for too long is most likely one whose end nobody has noticed: it goes. */
   #holderOf(name: string): Link | undefined {
     const link = this.#links.byName(name);
-    if (link === undefined) return undefined;
+    if (link === undefined || (link.format.addressing === "name" && !link.format.hasHeartbeat)) return link;
     const lastHeardMs = Math.max(link.lastHeardMs, link.tally.heardAtMs);
     if (this.#surroundings.now() - lastHeardMs <= limits.ghostAfterMs) return link;
     this.drop(link, goneReasons.lost, closings.silent);

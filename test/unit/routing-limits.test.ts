@@ -1,4 +1,5 @@
 import { closeCodes, errorCodes, goneReasons, limits } from "@messagepasser/protocol";
+import { originalGob, originalJson } from "@messagepasser/protocol/formats";
 import { describe, expect, test } from "vitest";
 import { batchOf, type FakeLink, type FakeRealm, openTo, realmOf, toRouter } from "./routing-fakes.ts";
 
@@ -302,6 +303,18 @@ describe("a link of which nothing was heard for long", () => {
     realm.routing.receive(alice, toRouter(openTo("bob")));
     expect(bob.take()).toMatchObject([{ kind: "incoming" }]);
   });
+
+  test.for([originalGob, originalJson])(
+    "is there where $subprotocol, which has no heartbeat, says nothing of it",
+    (format) => {
+      const { routing, surroundings, join } = realmOf();
+      const [alice, bob] = [join("alice"), join("bob", { format })];
+      surroundings.nowMs += 100 * limits.ghostAfterMs;
+      routing.receive(alice, toRouter(openTo("bob")));
+      expect(alice.take()).toMatchObject([{ kind: "routed" }]);
+      expect(bob.messages).toHaveLength(1);
+    },
+  );
 
   test("still gets what is sent to it: only who asks for its name finds out", () => {
     const { routing, surroundings, join, pair } = realmOf();

@@ -31,6 +31,7 @@ export const json: NamedFormat = {
   subprotocol: subprotocols.json,
   addressing: "name",
   maxMessageBytes: limits.maxBatchBytes,
+  hasHeartbeat: true,
   preamble: [],
   *decode(message, { name }) {
     if (typeof message !== "string") throw new ProtocolError("Binary message on a text format");

@@ -33,6 +33,8 @@ export interface NamedFormat {
   readonly subprotocol: string;
   readonly addressing: "name";
   readonly maxMessageBytes: number;
+  /** Whether its clients can send the heartbeat. Of one that can't, silence means nothing. */
+  readonly hasHeartbeat: boolean;
   /** What goes before all else on a link. */
   readonly preamble: readonly WireMessage[];
   /** Reads one WebSocket message; what stands before a fault counts. @throws ProtocolError */

@@ -69,6 +69,7 @@ export function originalFormat<Part extends WireMessage>(writing: OriginalWritin
     subprotocol,
     addressing: "name",
     maxMessageBytes: originalLimits.maxMessageBytes,
+    hasHeartbeat: false,
     preamble,
     *decode(message, speaker) {
       let count = 0;
