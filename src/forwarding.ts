@@ -1,5 +1,5 @@
-import { type PeerFrame, peerProblem, type SegmentReader } from "@messagepasser/protocol";
-import type { SegmentFormat } from "@messagepasser/protocol/formats";
+import { limits, type PeerFrame, peerProblem, ProtocolError, type SegmentReader } from "@messagepasser/protocol";
+import { type SegmentFormat, uncountedOffset } from "@messagepasser/protocol/formats";
 import { type BuiltIn, builtInAt, builtInNamed } from "./built-in.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Link, Links } from "./link.ts";
@@ -63,14 +63,29 @@ export class Forwarding {
   }
 
   #ask(builtIn: BuiltIn, from: Link, frames: readonly PeerFrame[]): void {
+    checkOffsets(frames);
     this.answers(from, builtIn, builtIn.answer(frames));
   }
 
   #carry(to: Link, from: Link, frames: readonly PeerFrame[]): void {
+    checkOffsets(frames);
     this.#delivery.carry(to, from, frames, (answers) => {
       // Two clients that both leave things to the router owe each other nothing.
       if (from.format.addressing === "address") this.#delivery.carry(from, to, answers, () => undefined);
     });
+  }
+}
+
+/** So far from the end of all numbers that what follows a frame, and the credit for it, can still be counted. */
+const largestOffset = limits.maxOffset - limits.maxWindowBytes;
+
+/** No honest half gets there, and what the router answers must be readable. @throws ProtocolError */
+function checkOffsets(frames: readonly PeerFrame[]): void {
+  for (const frame of frames) {
+    if (frame.kind !== "data" && frame.kind !== "fin") continue;
+    const { offset } = frame;
+    if (offset !== undefined && offset > largestOffset && !(frame.kind === "fin" && offset === uncountedOffset))
+      throw new ProtocolError(`Offset ${offset}, where no half can be`);
   }
 }
 

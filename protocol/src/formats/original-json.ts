@@ -22,7 +22,7 @@ export const originalJson: NamedFormat = originalFormat({
     }
   },
   write: ({ meta, otherClient, connectionId, data }): string => {
-    // Where there are no bytes Go writes null, and its client takes an accept with anything else for a refusal.
+    // Where there are no bytes Go writes null, and reads it as no bytes.
     const Data = data.length === 0 ? null : toBase64(data);
     return `${JSON.stringify({ Meta: meta, OtherClient: otherClient, ConnectionID: connectionId, Data })}\n`;
   },
