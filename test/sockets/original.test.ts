@@ -218,6 +218,39 @@ describe.skipIf(typeof built === "string").each(formats)("old %s", (format) => {
     expectSame(received, messages);
   });
 
+  test("that sends on to a new client that doesn't read hears of the end, and goes on with others", async () => {
+    const { here, opener } = await startTalk(kind, "new");
+    const ending = here.receive(1);
+    // More than a new client holds for one peer that pays no regard to credit: half of maxUncountedBytes.
+    for (let bytes = 0; bytes < 10_000_000; bytes += 100_000) await here.send(new Uint8Array(100_000));
+    expect(await ending).toEqual({ messages: [], over: "EOF" });
+    await expectEcho(await opener.open(`acceptor ${count}`, "echo"));
+  });
+
+  test("that doesn't read what an old one sends on and on is given up, alone", async () => {
+    const { opener, name } = await startBoth(kind, kind);
+    const deaf = await startOld({ name: `deaf ${count}`, format });
+    const [here, there] = await Promise.all([opener.open(`deaf ${count}`, "talk"), deaf.accept()]);
+    const ending = here.receive(1);
+    // More than the router holds for one link: a third of maxOutstandingBytes; and than networks hold on the way.
+    for (let bytes = 0; bytes < 40_000_000; bytes += 100_000) await here.send(new Uint8Array(100_000));
+    expect(await ending).toEqual({ messages: [], over: "EOF" });
+    // Only once it reads what is left does it see why. That read never ends, as the original is.
+    there.receive(1_000).catch(() => undefined);
+    expect(await deaf.over).toMatch("This link is read too slowly");
+    await expectEcho(await opener.open(name, "echo"));
+  });
+
+  test("goes on where it was after the router's memory was freed", async () => {
+    const { opener, name } = await startBoth("new", kind);
+    const end = await opener.open(name, "echo");
+    for (let time = 0; time < 3; time++) {
+      await expectEcho(end);
+      await realm.router.evict("hibernate");
+    }
+    await expectEcho(end);
+  });
+
   test("sees nothing of a half-close, until the other half is over", async () => {
     const [name, other] = [`old ${++count}`, await realm.connect(`new ${count}`)];
     onTestFinished(() => other.close({ deadlineMs: 0 }));

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"sync"
@@ -35,5 +36,6 @@ func text(err error) string {
 	if err == nil {
 		return ""
 	}
-	return err.Error()
+	// An empty one would be taken for none.
+	return cmp.Or(err.Error(), "an error without a text")
 }

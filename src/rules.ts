@@ -1,0 +1,175 @@
+import { protocolProblem } from "@messagepasser/protocol";
+import { type Pattern, patternOf } from "./pattern.ts";
+
+/** The answer to "may this client open this protocol to that one?", and what decided. */
+export interface Decision {
+  readonly isAllowed: boolean;
+  /** The number of the line that decided, from 1; 0 where none did, and all is open. */
+  readonly line: number;
+}
+
+interface Rule {
+  readonly line: number;
+  readonly isAllow: boolean;
+  readonly openers: readonly Pattern[];
+  readonly peers: readonly Pattern[];
+  readonly protocols: readonly Pattern[];
+}
+
+/** Bytes of a realm's rules. Stops a document that takes long to read at each wake. */
+export const maxRulesBytes = 65_536;
+
+/** A line can't be read. The message says which and why. */
+export class RulesError extends Error {
+  override readonly name = "RulesError";
+}
+
+/**
+ * Who of a realm may open what to whom. Lines of text, of which the first one that fits decides:
+ *
+ *     # people
+ *     role staff = alice bob
+ *     allow @staff -> files-* : ssh sftp
+ *     deny  *      -> vault   : *
+ *     default closed
+ *
+ * In names, patterns of peers and protocols `*` stands for anything. Names with spaces or signs stand in double quotes, as
+ * in JSON. A realm without rules, or without a line `default`, is open.
+ */
+export class Rules {
+  readonly #rules: readonly Rule[];
+  readonly #default: Decision;
+
+  private constructor(rules: readonly Rule[], byDefault: Decision) {
+    this.#rules = rules;
+    this.#default = byDefault;
+  }
+
+  /** Reads rules. @throws RulesError */
+  static parse(text: string): Rules {
+    const roles = new Map<string, readonly Pattern[]>();
+    const rules: Rule[] = [];
+    let byDefault: Decision | undefined;
+    text.split("\n").forEach((source, at) => {
+      const line = at + 1;
+      const fail = (what: string): never => {
+        throw new RulesError(`Line ${line}: ${what}`);
+      };
+      const [verb, ...words] = wordsOf(source, fail);
+      if (verb === undefined) return;
+      if (byDefault !== undefined) fail('nothing can follow "default", which is what decides last');
+      switch (verb.text) {
+        case "role": {
+          const [name, equals, ...members] = words;
+          if (name === undefined || equals?.text !== "=" || members.length === 0)
+            return fail('a role is written "role NAME = CLIENT…"');
+          if (roles.has(name.text)) fail(`there is a role "${name.text}" already`);
+          roles.set(name.text, patternsOf(members, roles, fail));
+          break;
+        }
+        case "allow":
+        case "deny": {
+          const [openers, peers, protocols] = partsOf(words, fail);
+          for (const { text: protocol } of protocols) {
+            const problem = protocolProblem(protocol);
+            if (problem !== undefined) fail(`a protocol ${problem}`);
+          }
+          rules.push({
+            line,
+            isAllow: verb.text === "allow",
+            openers: patternsOf(openers, roles, fail),
+            peers: patternsOf(peers, roles, fail),
+            protocols: protocols.map((word) => patternOf(word.text)),
+          });
+          break;
+        }
+        case "default": {
+          const [which, ...more] = words;
+          if ((which?.text !== "open" && which?.text !== "closed") || more.length > 0)
+            return fail('it must be "default open" or "default closed"');
+          byDefault = { isAllowed: which.text === "open", line };
+          break;
+        }
+        default:
+          fail(`"${verb.text}" is none of "role", "allow", "deny" and "default"`);
+      }
+    });
+    return new Rules(rules, byDefault ?? { isAllowed: true, line: 0 });
+  }
+
+  /** Whether a client may open a protocol to a peer. */
+  decide(opener: string, peer: string, protocol: string): Decision {
+    for (const { line, isAllow, openers, peers, protocols } of this.#rules) {
+      if (fits(openers, opener) && fits(peers, peer) && fits(protocols, protocol)) return { isAllowed: isAllow, line };
+    }
+    return this.#default;
+  }
+
+  /**
+   * All that says what one may open to the other, as a text that differs where something else is allowed, and whether
+   * anything may be.
+   */
+  between(opener: string, peer: string): { readonly digest: string; readonly isAnythingAllowed: boolean } {
+    const those = this.#rules.filter(({ openers, peers }) => fits(openers, opener) && fits(peers, peer));
+    const lines = those.map(({ isAllow, protocols }) => [isAllow, ...protocols.map(({ source }) => source)]);
+    return {
+      digest: JSON.stringify([...lines, this.#default.isAllowed]),
+      isAnythingAllowed: this.#default.isAllowed || those.some(({ isAllow }) => isAllow),
+    };
+  }
+}
+
+interface Word {
+  readonly text: string;
+  /** In quotes it is a name and nothing else. */
+  readonly isQuoted: boolean;
+}
+
+type Fail = (what: string) => never;
+
+/** The words of a line, up to a comment. */
+function wordsOf(line: string, fail: Fail): Word[] {
+  const words: Word[] = [];
+  const pattern = /\s*(?:(#.*)|("(?:[^"\\]|\\.)*")|(->|[=:])|([^\s,=:"#]+)|(,)|(.))/suy;
+  for (let match = pattern.exec(line.trimEnd()); match !== null; match = pattern.exec(line.trimEnd())) {
+    const [, comment, quoted, sign, plain, comma] = match;
+    if (comment !== undefined) break;
+    if (comma !== undefined) continue;
+    if (quoted !== undefined) words.push({ text: unquoted(quoted, fail), isQuoted: true });
+    else words.push({ text: sign ?? plain ?? fail("a quote without an end"), isQuoted: false });
+  }
+  return words;
+}
+
+function unquoted(text: string, fail: Fail): string {
+  try {
+    return JSON.parse(text) as string;
+  } catch {
+    return fail("a text in quotes that is not as in JSON");
+  }
+}
+
+/** Openers, peers and protocols of "OPENER… -> PEER… : PROTOCOL…". */
+function partsOf(words: readonly Word[], fail: Fail): [Word[], Word[], Word[]] {
+  const arrow = words.findIndex(({ text, isQuoted }) => text === "->" && !isQuoted);
+  const colon = words.findIndex(({ text, isQuoted }) => text === ":" && !isQuoted);
+  const parts: [Word[], Word[], Word[]] = [
+    words.slice(0, Math.max(arrow, 0)),
+    words.slice(arrow + 1, Math.max(colon, 0)),
+    words.slice(colon + 1),
+  ];
+  const isWhole = arrow > 0 && colon > arrow && parts.every((part) => part.length > 0);
+  const isClean = parts.flat().every(({ text, isQuoted }) => isQuoted || !["->", ":", "="].includes(text));
+  return isWhole && isClean ? parts : fail('a rule is written "allow OPENER… -> PEER… : PROTOCOL…"');
+}
+
+function patternsOf(words: readonly Word[], roles: ReadonlyMap<string, readonly Pattern[]>, fail: Fail): Pattern[] {
+  return words.flatMap(({ text, isQuoted }) => {
+    if (isQuoted || !text.startsWith("@")) return patternOf(text);
+    return roles.get(text.slice(1)) ?? fail(`there is no role "${text.slice(1)}" above`);
+  });
+}
+
+function fits(patterns: readonly Pattern[], text: string): boolean {
+  return patterns.some((pattern) => pattern.fits(text));
+}
