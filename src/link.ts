@@ -6,6 +6,8 @@ import { OpenRate } from "./open-rate.ts";
 export interface Link extends Speaker {
   /** How the client wants its messages written. */
   readonly format: Format;
+  /** What a guest was invited for; absent for clients that came by a secret of their own. */
+  readonly grant?: Grant | undefined;
   /** Unique in the life of the object; never 0. */
   readonly address: number;
   readonly session: string;
@@ -19,6 +21,22 @@ export interface Link extends Speaker {
   send(message: WireMessage): void;
   /** Tells the client why its link ends, and ends it. Does nothing to one that is closing already. */
   close(code: number, reason: string, delayMs: number): void;
+}
+
+/** What an invitation lets its guest do. */
+export interface Grant {
+  /** The client that invited: rules are those for it, and what ends it ends the guest. */
+  readonly host: string;
+  /** Patterns of whom the guest may open what to. */
+  readonly peer: string;
+  readonly protocol: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAtMs: number;
+}
+
+/** Whom rules are about: a guest stands for who invited it. */
+export function principalOf({ name, grant }: { readonly name: string; readonly grant?: Grant | undefined }): string {
+  return grant?.host ?? name;
 }
 
 /** What routing counts of a link while it has memory: after a wake all of it begins anew. */
@@ -53,4 +71,12 @@ export interface Links {
   add(link: Link): void;
   /** From now on the link isn't found any more. */
   remove(link: Link): void;
+}
+
+/** Those of some addresses that there are. */
+export function* linksAt(links: Links, addresses: Iterable<number>): Iterable<Link> {
+  for (const address of addresses) {
+    const link = links.byAddress(address);
+    if (link !== undefined) yield link;
+  }
 }

@@ -5,6 +5,8 @@ import { type ClientInfo, CredentialStore, type NewSecret } from "./credential-s
 import type { Env } from "./env.ts";
 import { type Admission, admissionOf } from "./identity.ts";
 import { Routing } from "./routing.ts";
+import { RuleStore } from "./rule-store.ts";
+import { type Decision, RulesError } from "./rules.ts";
 import { Addresses, closeUnreadable, SocketLink, SocketLinks } from "./socket-link.ts";
 
 /** How long to wait before KV is tried again: twice as long each time, since a used-up daily quota lasts for hours. */
@@ -20,6 +22,7 @@ export class RouterObject extends DurableObject<Env> {
   readonly #addresses: Addresses;
   readonly #realm: string;
   #store: CredentialStore | undefined;
+  #ruleStore: RuleStore | undefined;
 
   constructor(context: DurableObjectState, env: Env) {
     super(context, env);
@@ -29,6 +32,7 @@ export class RouterObject extends DurableObject<Env> {
     this.#routing = new Routing(this.#links, this.#realm, {
       now: () => Date.now(),
       randomU32,
+      rules: () => this.#rules.current,
       abort: (reason) => {
         console.error("The realm's object ends itself", reason);
         context.abort(reason);
@@ -36,6 +40,10 @@ export class RouterObject extends DurableObject<Env> {
     });
     this.#addresses = new Addresses(context.storage.kv);
     context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
+  }
+
+  get #rules(): RuleStore {
+    return (this.#ruleStore ??= new RuleStore(this.ctx.storage.sql));
   }
 
   get #credentials(): CredentialStore {
@@ -140,6 +148,29 @@ export class RouterObject extends DurableObject<Env> {
     this.#closeRevoked(name);
     if (existed) await this.#copyToKv(name);
     return existed;
+  }
+
+  /** Admin: the realm's rules as text. */
+  rulesText(): string {
+    return this.#rules.text;
+  }
+
+  /** Admin: takes other rules, also for what is open; or says why they can't be read. */
+  replaceRules(text: string): { problem?: string } {
+    const before = this.#rules.current;
+    try {
+      this.#rules.replace(text);
+    } catch (error) {
+      if (error instanceof RulesError) return { problem: error.message };
+      throw error;
+    }
+    this.#routing.changeRules(before);
+    return {};
+  }
+
+  /** Admin: what the rules say of an open. */
+  decide(opener: string, peer: string, protocol: string): Decision {
+    return this.#rules.current.decide(opener, peer, protocol);
   }
 
   #closeRevoked(name: string): void {

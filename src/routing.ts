@@ -14,10 +14,12 @@ import {
 } from "@messagepasser/protocol";
 import { byteLength, type NamedFormat, type SegmentFormat, type WireMessage } from "@messagepasser/protocol/formats";
 import { builtInNamed } from "./built-in.ts";
+import { Access } from "./access.ts";
 import { type Closing, closings } from "./closings.ts";
 import { Delivery, earlyFor, routerMessages, type Sender } from "./delivery.ts";
 import { arePaired, Forwarding } from "./forwarding.ts";
-import type { Link, Links } from "./link.ts";
+import { type Link, type Links, linksAt } from "./link.ts";
+import type { Rules } from "./rules.ts";
 
 /** What routing needs of the world around it. */
 export interface Surroundings {
@@ -25,6 +27,8 @@ export interface Surroundings {
   now(): number;
   /** A random number that nobody can guess. */
   randomU32(): number;
+  /** Who may open what to whom. */
+  rules(): Rules;
   /** Ends the object with all its links at once: the only way to free its memory. May return, or not. */
   abort(reason: string): void;
 }
@@ -40,6 +44,7 @@ export class Routing {
   readonly #surroundings: Surroundings;
   readonly #delivery: Delivery;
   readonly #forwarding: Forwarding;
+  readonly #access: Access;
   /** Links that were dropped and whose peers don't know yet. */
   readonly #leaving: { readonly link: Link; readonly reason: number }[] = [];
   #isTelling = false;
@@ -55,6 +60,7 @@ export class Routing {
       },
     );
     this.#forwarding = new Forwarding(links, this.#delivery);
+    this.#access = new Access(links, this.#delivery, () => surroundings.rules());
   }
 
   /** Bytes that may be unread, of links and of those among them that are closing. */
@@ -75,6 +81,11 @@ export class Routing {
     if (format.addressing === "name") for (const message of format.preamble) this.#delivery.send(link, message);
     const budget = this.#delivery.budgetOf(link);
     this.#delivery.say(link, { kind: "welcome", session, name, realm: this.#realm, budget });
+  }
+
+  /** The realm's rules are others than before: what they no longer allow ends. */
+  changeRules(before: Rules): void {
+    this.#access.changeRules(before);
   }
 
   /**
@@ -182,6 +193,9 @@ export class Routing {
       case "list":
         this.#list(from, frame);
         break;
+      case "check":
+        this.#access.check(from, frame);
+        break;
       default:
         throw new ProtocolError(`Frame "${frame.kind}" is the router's to send: it ends`, position);
     }
@@ -217,12 +231,16 @@ export class Routing {
       this.#forwarding.answers(from, builtIn, builtIn.open({ connection, protocol, limit }));
       return;
     }
+    // Before anything is said of who is there.
+    const denial = this.#access.denialOf(from, { name: peer }, protocol);
+    if (denial !== undefined) return refuse(errorCodes.notAllowed, denial);
     const absent = `Nobody of that name is connected to realm "${this.#realm}"`;
     const to = this.#holderOf(peer);
     if (to === undefined) return refuse(errorCodes.peerAbsent, absent);
     if (wanted !== anySession && to.session !== wanted) {
       return refuse(errorCodes.peerReplaced, "The session that got this open first is over: another one has the name");
     }
+    if (to.grant !== undefined) return refuse(errorCodes.notAllowed, "A guest takes no Connections");
     // Which of the two ends it comes from, a Connection's name can't say.
     if (to === from && from.format.addressing === "name") {
       return refuse(errorCodes.badOpen, "In a format that names its peers no client can open to itself");
@@ -263,6 +281,7 @@ export class Routing {
     const to = this.#holderOf(peer);
     if (to === undefined) return answer(goneReasons.lost);
     if (to.session !== session) return answer(goneReasons.superseded);
+    if (!this.#access.isAnythingAllowed(from, to)) return answer(goneReasons.cut);
     // Its link is the one of before, but the pair was cut, and with it all that the client had.
     if (to.format.addressing === "name") return answer(goneReasons.over);
     const paired = routerMessages(to, [pairedWith(from)]);
@@ -362,13 +381,6 @@ export class Routing {
 /** What a resume tells the one about the other. */
 function pairedWith({ address, session, name }: Sender & { readonly session: string }): RouterFrame {
   return { kind: "paired", address, session, peer: name };
-}
-
-function* linksAt(links: Links, addresses: Iterable<number>): Iterable<Link> {
-  for (const address of addresses) {
-    const link = links.byAddress(address);
-    if (link !== undefined) yield link;
-  }
 }
 
 function byCodeUnit(left: string, right: string): number {

@@ -24,12 +24,20 @@ import { Lists } from "./lists.ts";
 import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
 import type { Status } from "./status.ts";
+import { notAllowed } from "./connection/words.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** The longest pause before the router is dialled again. */
 const mostPauseMs = 30_000;
 /** A link that lasted so long was a good one: the next pause is short again. */
 const goodLinkMs = 1_000;
+
+/** What is said of a peer whose session is over, by the reason. */
+const endings: ReadonlyMap<number, string> = new Map([
+  [goneReasons.over, "ended its session"],
+  [goneReasons.superseded, "was replaced by another client of that name"],
+  [goneReasons.cut, "may not talk with this client any more"],
+]);
 
 /** Where a session connects to and as whom. */
 export interface SessionStart {
@@ -231,6 +239,12 @@ export class Session implements LinkEvents {
         this.#commons.budget.totalBytes = frame.budget;
         this.#link.frame(routerAddress, { kind: "reached", token: frame.token });
         break;
+      case "changed":
+        this.#check(this.#peers.at(frame.address));
+        break;
+      case "denied":
+        this.#deny(this.#peers.at(frame.address), frame);
+        break;
       case "closing":
         this.#link.drop({ closeCode: frame.code, reason: frame.reason, delayMs: frame.delayMs });
         break;
@@ -239,6 +253,7 @@ export class Session implements LinkEvents {
       case "bye":
       case "resume":
       case "reached":
+      case "check":
         throw new ProtocolError(`Frame "${frame.kind}" out of place`, 0);
     }
   }
@@ -494,13 +509,27 @@ export class Session implements LinkEvents {
 
   #lose(peer: Peer | undefined, reason: number): void {
     if (peer === undefined) return;
-    if (reason !== goneReasons.over && reason !== goneReasons.superseded) {
+    const what = endings.get(reason);
+    if (what === undefined) {
       this.#peers.lose(peer);
       return;
     }
     this.#peers.remove(peer);
-    const what = reason === goneReasons.over ? "ended its session" : "was replaced by another client of that name";
-    for (const channel of peer.channels.values()) channel.fail(channel.error("peer-gone", `"${peer.name}" ${what}`));
+    const code = reason === goneReasons.cut ? "not-allowed" : "peer-gone";
+    for (const channel of peer.channels.values()) channel.fail(channel.error(code, `"${peer.name}" ${what}`));
+  }
+
+  /** The rules have changed: what is open may no longer be. */
+  #check(peer: Peer | undefined): void {
+    for (const { key, protocol } of peer?.channels.values() ?? []) {
+      const connection = (key ^ openerBit) >>> 0;
+      this.#link.frame(routerAddress, { kind: "check", address: peer?.address ?? 0, connection, protocol });
+    }
+  }
+
+  #deny(peer: Peer | undefined, { connection, reason }: RouterFrameOf<"denied">): void {
+    const channel = peer?.channels.get((connection ^ openerBit) >>> 0);
+    channel?.reset(errorCodes.notAllowed, reason, channel.error("not-allowed", notAllowed));
   }
 
   /** A peer was away for too long. Should it come back, it hears of the end. */

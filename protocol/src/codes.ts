@@ -52,7 +52,7 @@ export const goneReasons = {
   over: 2,
   /** Another session of the same name took its place. */
   superseded: 3,
-  /** The router ended the pair. */
+  /** The realm's rules no longer let the two talk. */
   cut: 4,
 } as const;
 

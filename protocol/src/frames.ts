@@ -93,6 +93,12 @@ export const routerFrames = {
   mark: { type: 0x0e, fields: { token: "u32", budget: "u32" } },
   /** Client to router: the token of a mark. */
   reached: { type: 0x0f, fields: { token: "u32" } },
+  /** Router to client: what you two may open to each other is no longer what it was. Check each Connection. */
+  changed: { type: 0x10, fields: { address: "u32" } },
+  /** Client to router: may this Connection go on? Its id is that of the peer frames which this client sends for it. */
+  check: { type: 0x11, fields: { address: "u32", connection: "u32", protocol } },
+  /** Router to client: it may not. There is no answer where it may. */
+  denied: { type: 0x12, fields: { address: "u32", connection: "u32", reason } },
 } as const satisfies Record<string, FrameShape>;
 
 /**

@@ -132,15 +132,11 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "a peer that lost its link may come back",
-    changes: [
-      [session, "if (reason !== goneReasons.over && reason !== goneReasons.superseded) {", "if (reason === 99) {"],
-    ],
+    changes: [[session, "if (what === undefined) {", "if (reason === 99) {"]],
   },
   {
     rule: "a peer whose session is over is no longer sought",
-    changes: [
-      [session, "if (reason !== goneReasons.over && reason !== goneReasons.superseded) {", "if (reason < 99) {"],
-    ],
+    changes: [[session, "if (what === undefined) {", "if (reason < 99) {"]],
   },
   {
     rule: "the same address on the same link is no new route",

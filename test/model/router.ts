@@ -3,7 +3,10 @@ import { native } from "@messagepasser/protocol/formats";
 import { closings, malformed } from "../../src/closings.ts";
 import { type Link, type Links, type Pairs, Tally } from "../../src/link.ts";
 import { Routing } from "../../src/routing.ts";
+import { Rules } from "../../src/rules.ts";
 import type { Wire } from "./wire.ts";
+
+const open = Rules.parse("");
 
 class ListedPairs implements Pairs {
   readonly overflowed = false;
@@ -169,6 +172,7 @@ export class Router {
     return new Routing(this.#links, "home", {
       now: this.#now,
       randomU32: () => Math.floor(this.#random() * 2 ** 32),
+      rules: () => open,
       abort: (reason) => {
         throw new Error(`The router ended itself: ${reason}`);
       },

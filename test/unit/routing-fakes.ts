@@ -10,7 +10,8 @@ import {
 } from "@messagepasser/protocol";
 import { type Format, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
-import { type Link, type Links, type Pairs, Tally } from "../../src/link.ts";
+import { type Grant, type Link, type Links, type Pairs, Tally } from "../../src/link.ts";
+import { Rules } from "../../src/rules.ts";
 import { Routing, type Surroundings } from "../../src/routing.ts";
 
 /** What a link got, segment by segment: the router's frames decoded, another client's bytes as they came. */
@@ -51,6 +52,7 @@ class FakePairs implements Pairs {
 export interface FakeLinkOptions {
   readonly session?: string;
   readonly resumes?: boolean;
+  readonly grant?: Grant;
   /** Default: native. */
   readonly format?: Format;
   /** How many pairs fit its list. */
@@ -66,6 +68,7 @@ export class FakeLink implements Link {
   readonly session: string;
   readonly resumes: boolean;
   readonly format: Format;
+  readonly grant: Grant | undefined;
   formatMemory = new Uint8Array();
   readonly pairs: FakePairs;
   readonly tally = new Tally();
@@ -86,6 +89,7 @@ export class FakeLink implements Link {
     this.session = options.session ?? address.toString(16).padStart(32, "0");
     this.resumes = options.resumes ?? true;
     this.format = options.format ?? native;
+    this.grant = options.grant;
     this.pairs = new FakePairs(options.capacity ?? Infinity);
     this.lastHeardMs = options.lastHeardMs ?? 0;
   }
@@ -193,6 +197,12 @@ export class FakeSurroundings implements Surroundings {
   randomU32(): number {
     this.#token = (this.#token + 0x9e37_79b9) >>> 0;
     return this.#token;
+  }
+
+  currentRules = Rules.parse("");
+
+  rules(): Rules {
+    return this.currentRules;
   }
 
   abort(reason: string): void {

@@ -1,5 +1,8 @@
 import { errorCodes, limits } from "@messagepasser/protocol";
 
+/** Said where the realm's rules have changed under a Connection. */
+export const notAllowed = "the router's owner no longer allows it";
+
 /** What a code from the other end means, for people. Its reason is quoted, since it is somebody else's text. */
 export function sentence(peer: string, code: number, reason: string): string {
   const quoted = reason === "" ? "" : `: ${JSON.stringify(reason)}`;
@@ -24,6 +27,8 @@ export function sentence(peer: string, code: number, reason: string): string {
       return `"${peer}" takes no message of that size${quoted}`;
     case errorCodes.violation:
       return `"${peer}" says that this end broke the protocol${quoted}`;
+    case errorCodes.notAllowed:
+      return notAllowed;
     default:
       return `"${peer}" ended it with code ${code}${quoted}`;
   }

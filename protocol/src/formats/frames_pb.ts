@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
 export const file_frames: GenFile =
   /*@__PURE__*/
   fileDesc(
-    "CgxmcmFtZXMucHJvdG8SEG1lc3NhZ2VwYXNzZXIudjEiMQoGRnJhbWVzEicKBmZyYW1lcxgBIAMoCzIXLm1lc3NhZ2VwYXNzZXIudjEuRnJhbWUikQgKBUZyYW1lEiwKB3dlbGNvbWUYASABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLldlbGNvbWVIABImCgRvcGVuGAIgASgLMhYubWVzc2FnZXBhc3Nlci52MS5PcGVuSAASLgoIaW5jb21pbmcYAyABKAsyGi5tZXNzYWdlcGFzc2VyLnYxLkluY29taW5nSAASKgoGcm91dGVkGAQgASgLMhgubWVzc2FnZXBhc3Nlci52MS5Sb3V0ZWRIABIsCgdyZWZ1c2VkGAUgASgLMhkubWVzc2FnZXBhc3Nlci52MS5SZWZ1c2VkSAASJgoEZ29uZRgGIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuR29uZUgAEiYKBGxpc3QYByABKAsyFi5tZXNzYWdlcGFzc2VyLnYxLkxpc3RIABIoCgVwZWVycxgIIAEoCzIXLm1lc3NhZ2VwYXNzZXIudjEuUGVlcnNIABIkCgNieWUYCSABKAsyFS5tZXNzYWdlcGFzc2VyLnYxLkJ5ZUgAEiwKB2Nsb3NpbmcYCiABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLkNsb3NpbmdIABIqCgZyZXN1bWUYCyABKAsyGC5tZXNzYWdlcGFzc2VyLnYxLlJlc3VtZUgAEioKBnBhaXJlZBgMIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuUGFpcmVkSAASKgoGYWJzZW50GA0gASgLMhgubWVzc2FnZXBhc3Nlci52MS5BYnNlbnRIABImCgRtYXJrGA4gASgLMhYubWVzc2FnZXBhc3Nlci52MS5NYXJrSAASLAoHcmVhY2hlZBgPIAEoCzIZLm1lc3NhZ2VwYXNzZXIudjEuUmVhY2hlZEgAEi4KCHBvc2l0aW9uGEAgASgLMhoubWVzc2FnZXBhc3Nlci52MS5Qb3NpdGlvbkgAEioKBnJlamVjdBhBIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuUmVqZWN0SAASJgoEZGF0YRhCIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuRGF0YUgAEioKBmNyZWRpdBhDIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuQ3JlZGl0SAASJAoDZmluGEQgASgLMhUubWVzc2FnZXBhc3Nlci52MS5GaW5IABImCgRzdG9wGEUgASgLMhYubWVzc2FnZXBhc3Nlci52MS5TdG9wSAASKAoFcmVzZXQYRiABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLlJlc2V0SAASJgoEb3ZlchhHIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuT3ZlckgAEigKBXlpZWxkGEggASgLMhcubWVzc2FnZXBhc3Nlci52MS5ZaWVsZEgAQgYKBGtpbmQiRwoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgMEgwKBG5hbWUYAiABKAkSDQoFcmVhbG0YAyABKAkSDgoGYnVkZ2V0GAQgASgNItIBCgRPcGVuEhIKCmNvbm5lY3Rpb24YASABKA0SDwoHc2Vzc2lvbhgCIAEoDBIMCgRwZWVyGAMgASgJEhAKCHByb3RvY29sGAQgASgJEg0KBWxpbWl0GAUgASgEEjYKCG1ldGFkYXRhGAYgAygLMiQubWVzc2FnZXBhc3Nlci52MS5PcGVuLk1ldGFkYXRhRW50cnkSDQoFZWFybHkYByABKAwaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIusBCghJbmNvbWluZxISCgpjb25uZWN0aW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKA0SDwoHc2Vzc2lvbhgDIAEoDBIMCgRwZWVyGAQgASgJEhAKCHByb3RvY29sGAUgASgJEg0KBWxpbWl0GAYgASgEEjoKCG1ldGFkYXRhGAcgAygLMigubWVzc2FnZXBhc3Nlci52MS5JbmNvbWluZy5NZXRhZGF0YUVudHJ5Eg0KBWVhcmx5GAggASgMGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI+CgZSb3V0ZWQSEgoKY29ubmVjdGlvbhgBIAEoDRIPCgdhZGRyZXNzGAIgASgNEg8KB3Nlc3Npb24YAyABKAwiOwoHUmVmdXNlZBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIicKBEdvbmUSDwoHYWRkcmVzcxgBIAEoDRIOCgZyZWFzb24YAiABKA0iJwoETGlzdBIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCSI3CgVQZWVycxIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCRINCgVuYW1lcxgDIAMoCSIFCgNCeWUiOQoHQ2xvc2luZxIMCgRjb2RlGAEgASgNEhAKCGRlbGF5X21zGAIgASgNEg4KBnJlYXNvbhgDIAEoCSInCgZSZXN1bWUSDwoHc2Vzc2lvbhgBIAEoDBIMCgRwZWVyGAIgASgJIjgKBlBhaXJlZBIPCgdhZGRyZXNzGAEgASgNEg8KB3Nlc3Npb24YAiABKAwSDAoEcGVlchgDIAEoCSI3CgZBYnNlbnQSDwoHc2Vzc2lvbhgBIAEoDBIOCgZyZWFzb24YAiABKA0SDAoEcGVlchgDIAEoCSIlCgRNYXJrEg0KBXRva2VuGAEgASgNEg4KBmJ1ZGdldBgCIAEoDSIYCgdSZWFjaGVkEg0KBXRva2VuGAEgASgNIj8KCFBvc2l0aW9uEhIKCmNvbm5lY3Rpb24YASABKA0SEAoIcmVjZWl2ZWQYAiABKAQSDQoFbGltaXQYAyABKAQiOgoGUmVqZWN0EhIKCmNvbm5lY3Rpb24YASABKA0SDAoEY29kZRgCIAEoDRIOCgZyZWFzb24YAyABKAkiZwoERGF0YRISCgpjb25uZWN0aW9uGAEgASgNEgwKBGxhc3QYAiABKAgSDAoEdGV4dBgDIAEoCBITCgZvZmZzZXQYBCABKARIAIgBARIPCgdwYXlsb2FkGAUgASgMQgkKB19vZmZzZXQiPQoGQ3JlZGl0EhIKCmNvbm5lY3Rpb24YASABKA0SEAoIcmVjZWl2ZWQYAiABKAQSDQoFbGltaXQYAyABKAQiKQoDRmluEhIKCmNvbm5lY3Rpb24YASABKA0SDgoGb2Zmc2V0GAIgASgEIhoKBFN0b3ASEgoKY29ubmVjdGlvbhgBIAEoDSI5CgVSZXNldBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIhoKBE92ZXISEgoKY29ubmVjdGlvbhgBIAEoDSI4CgVZaWVsZBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGZyb20YAiABKAQSDQoFbGltaXQYAyABKARiBnByb3RvMw",
+    "CgxmcmFtZXMucHJvdG8SEG1lc3NhZ2VwYXNzZXIudjEiMQoGRnJhbWVzEicKBmZyYW1lcxgBIAMoCzIXLm1lc3NhZ2VwYXNzZXIudjEuRnJhbWUilQkKBUZyYW1lEiwKB3dlbGNvbWUYASABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLldlbGNvbWVIABImCgRvcGVuGAIgASgLMhYubWVzc2FnZXBhc3Nlci52MS5PcGVuSAASLgoIaW5jb21pbmcYAyABKAsyGi5tZXNzYWdlcGFzc2VyLnYxLkluY29taW5nSAASKgoGcm91dGVkGAQgASgLMhgubWVzc2FnZXBhc3Nlci52MS5Sb3V0ZWRIABIsCgdyZWZ1c2VkGAUgASgLMhkubWVzc2FnZXBhc3Nlci52MS5SZWZ1c2VkSAASJgoEZ29uZRgGIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuR29uZUgAEiYKBGxpc3QYByABKAsyFi5tZXNzYWdlcGFzc2VyLnYxLkxpc3RIABIoCgVwZWVycxgIIAEoCzIXLm1lc3NhZ2VwYXNzZXIudjEuUGVlcnNIABIkCgNieWUYCSABKAsyFS5tZXNzYWdlcGFzc2VyLnYxLkJ5ZUgAEiwKB2Nsb3NpbmcYCiABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLkNsb3NpbmdIABIqCgZyZXN1bWUYCyABKAsyGC5tZXNzYWdlcGFzc2VyLnYxLlJlc3VtZUgAEioKBnBhaXJlZBgMIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuUGFpcmVkSAASKgoGYWJzZW50GA0gASgLMhgubWVzc2FnZXBhc3Nlci52MS5BYnNlbnRIABImCgRtYXJrGA4gASgLMhYubWVzc2FnZXBhc3Nlci52MS5NYXJrSAASLAoHcmVhY2hlZBgPIAEoCzIZLm1lc3NhZ2VwYXNzZXIudjEuUmVhY2hlZEgAEiwKB2NoYW5nZWQYECABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLkNoYW5nZWRIABIoCgVjaGVjaxgRIAEoCzIXLm1lc3NhZ2VwYXNzZXIudjEuQ2hlY2tIABIqCgZkZW5pZWQYEiABKAsyGC5tZXNzYWdlcGFzc2VyLnYxLkRlbmllZEgAEi4KCHBvc2l0aW9uGEAgASgLMhoubWVzc2FnZXBhc3Nlci52MS5Qb3NpdGlvbkgAEioKBnJlamVjdBhBIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuUmVqZWN0SAASJgoEZGF0YRhCIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuRGF0YUgAEioKBmNyZWRpdBhDIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuQ3JlZGl0SAASJAoDZmluGEQgASgLMhUubWVzc2FnZXBhc3Nlci52MS5GaW5IABImCgRzdG9wGEUgASgLMhYubWVzc2FnZXBhc3Nlci52MS5TdG9wSAASKAoFcmVzZXQYRiABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLlJlc2V0SAASJgoEb3ZlchhHIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuT3ZlckgAEigKBXlpZWxkGEggASgLMhcubWVzc2FnZXBhc3Nlci52MS5ZaWVsZEgAQgYKBGtpbmQiRwoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgMEgwKBG5hbWUYAiABKAkSDQoFcmVhbG0YAyABKAkSDgoGYnVkZ2V0GAQgASgNItIBCgRPcGVuEhIKCmNvbm5lY3Rpb24YASABKA0SDwoHc2Vzc2lvbhgCIAEoDBIMCgRwZWVyGAMgASgJEhAKCHByb3RvY29sGAQgASgJEg0KBWxpbWl0GAUgASgEEjYKCG1ldGFkYXRhGAYgAygLMiQubWVzc2FnZXBhc3Nlci52MS5PcGVuLk1ldGFkYXRhRW50cnkSDQoFZWFybHkYByABKAwaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIusBCghJbmNvbWluZxISCgpjb25uZWN0aW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKA0SDwoHc2Vzc2lvbhgDIAEoDBIMCgRwZWVyGAQgASgJEhAKCHByb3RvY29sGAUgASgJEg0KBWxpbWl0GAYgASgEEjoKCG1ldGFkYXRhGAcgAygLMigubWVzc2FnZXBhc3Nlci52MS5JbmNvbWluZy5NZXRhZGF0YUVudHJ5Eg0KBWVhcmx5GAggASgMGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI+CgZSb3V0ZWQSEgoKY29ubmVjdGlvbhgBIAEoDRIPCgdhZGRyZXNzGAIgASgNEg8KB3Nlc3Npb24YAyABKAwiOwoHUmVmdXNlZBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIicKBEdvbmUSDwoHYWRkcmVzcxgBIAEoDRIOCgZyZWFzb24YAiABKA0iJwoETGlzdBIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCSI3CgVQZWVycxIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCRINCgVuYW1lcxgDIAMoCSIFCgNCeWUiOQoHQ2xvc2luZxIMCgRjb2RlGAEgASgNEhAKCGRlbGF5X21zGAIgASgNEg4KBnJlYXNvbhgDIAEoCSInCgZSZXN1bWUSDwoHc2Vzc2lvbhgBIAEoDBIMCgRwZWVyGAIgASgJIjgKBlBhaXJlZBIPCgdhZGRyZXNzGAEgASgNEg8KB3Nlc3Npb24YAiABKAwSDAoEcGVlchgDIAEoCSI3CgZBYnNlbnQSDwoHc2Vzc2lvbhgBIAEoDBIOCgZyZWFzb24YAiABKA0SDAoEcGVlchgDIAEoCSIlCgRNYXJrEg0KBXRva2VuGAEgASgNEg4KBmJ1ZGdldBgCIAEoDSIYCgdSZWFjaGVkEg0KBXRva2VuGAEgASgNIhoKB0NoYW5nZWQSDwoHYWRkcmVzcxgBIAEoDSI+CgVDaGVjaxIPCgdhZGRyZXNzGAEgASgNEhIKCmNvbm5lY3Rpb24YAiABKA0SEAoIcHJvdG9jb2wYAyABKAkiPQoGRGVuaWVkEg8KB2FkZHJlc3MYASABKA0SEgoKY29ubmVjdGlvbhgCIAEoDRIOCgZyZWFzb24YAyABKAkiPwoIUG9zaXRpb24SEgoKY29ubmVjdGlvbhgBIAEoDRIQCghyZWNlaXZlZBgCIAEoBBINCgVsaW1pdBgDIAEoBCI6CgZSZWplY3QSEgoKY29ubmVjdGlvbhgBIAEoDRIMCgRjb2RlGAIgASgNEg4KBnJlYXNvbhgDIAEoCSJnCgREYXRhEhIKCmNvbm5lY3Rpb24YASABKA0SDAoEbGFzdBgCIAEoCBIMCgR0ZXh0GAMgASgIEhMKBm9mZnNldBgEIAEoBEgAiAEBEg8KB3BheWxvYWQYBSABKAxCCQoHX29mZnNldCI9CgZDcmVkaXQSEgoKY29ubmVjdGlvbhgBIAEoDRIQCghyZWNlaXZlZBgCIAEoBBINCgVsaW1pdBgDIAEoBCIpCgNGaW4SEgoKY29ubmVjdGlvbhgBIAEoDRIOCgZvZmZzZXQYAiABKAQiGgoEU3RvcBISCgpjb25uZWN0aW9uGAEgASgNIjkKBVJlc2V0EhIKCmNvbm5lY3Rpb24YASABKA0SDAoEY29kZRgCIAEoDRIOCgZyZWFzb24YAyABKAkiGgoET3ZlchISCgpjb25uZWN0aW9uGAEgASgNIjgKBVlpZWxkEhIKCmNvbm5lY3Rpb24YASABKA0SDAoEZnJvbRgCIAEoBBINCgVsaW1pdBgDIAEoBGIGcHJvdG8z",
   );
 
 /**
@@ -152,6 +152,27 @@ export type Frame = Message<"messagepasser.v1.Frame"> & {
          */
         value: Reached;
         case: "reached";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Changed changed = 16;
+         */
+        value: Changed;
+        case: "changed";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Check check = 17;
+         */
+        value: Check;
+        case: "check";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Denied denied = 18;
+         */
+        value: Denied;
+        case: "denied";
       }
     | {
         /**
@@ -627,6 +648,74 @@ export type Reached = Message<"messagepasser.v1.Reached"> & {
 export const ReachedSchema: GenMessage<Reached> = /*@__PURE__*/ messageDesc(file_frames, 16);
 
 /**
+ * @generated from message messagepasser.v1.Changed
+ */
+export type Changed = Message<"messagepasser.v1.Changed"> & {
+  /**
+   * @generated from field: uint32 address = 1;
+   */
+  address: number;
+};
+
+/**
+ * Describes the message messagepasser.v1.Changed.
+ * Use `create(ChangedSchema)` to create a new message.
+ */
+export const ChangedSchema: GenMessage<Changed> = /*@__PURE__*/ messageDesc(file_frames, 17);
+
+/**
+ * @generated from message messagepasser.v1.Check
+ */
+export type Check = Message<"messagepasser.v1.Check"> & {
+  /**
+   * @generated from field: uint32 address = 1;
+   */
+  address: number;
+
+  /**
+   * @generated from field: uint32 connection = 2;
+   */
+  connection: number;
+
+  /**
+   * @generated from field: string protocol = 3;
+   */
+  protocol: string;
+};
+
+/**
+ * Describes the message messagepasser.v1.Check.
+ * Use `create(CheckSchema)` to create a new message.
+ */
+export const CheckSchema: GenMessage<Check> = /*@__PURE__*/ messageDesc(file_frames, 18);
+
+/**
+ * @generated from message messagepasser.v1.Denied
+ */
+export type Denied = Message<"messagepasser.v1.Denied"> & {
+  /**
+   * @generated from field: uint32 address = 1;
+   */
+  address: number;
+
+  /**
+   * @generated from field: uint32 connection = 2;
+   */
+  connection: number;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message messagepasser.v1.Denied.
+ * Use `create(DeniedSchema)` to create a new message.
+ */
+export const DeniedSchema: GenMessage<Denied> = /*@__PURE__*/ messageDesc(file_frames, 19);
+
+/**
  * @generated from message messagepasser.v1.Position
  */
 export type Position = Message<"messagepasser.v1.Position"> & {
@@ -650,7 +739,7 @@ export type Position = Message<"messagepasser.v1.Position"> & {
  * Describes the message messagepasser.v1.Position.
  * Use `create(PositionSchema)` to create a new message.
  */
-export const PositionSchema: GenMessage<Position> = /*@__PURE__*/ messageDesc(file_frames, 17);
+export const PositionSchema: GenMessage<Position> = /*@__PURE__*/ messageDesc(file_frames, 20);
 
 /**
  * @generated from message messagepasser.v1.Reject
@@ -676,7 +765,7 @@ export type Reject = Message<"messagepasser.v1.Reject"> & {
  * Describes the message messagepasser.v1.Reject.
  * Use `create(RejectSchema)` to create a new message.
  */
-export const RejectSchema: GenMessage<Reject> = /*@__PURE__*/ messageDesc(file_frames, 18);
+export const RejectSchema: GenMessage<Reject> = /*@__PURE__*/ messageDesc(file_frames, 21);
 
 /**
  * @generated from message messagepasser.v1.Data
@@ -712,7 +801,7 @@ export type Data = Message<"messagepasser.v1.Data"> & {
  * Describes the message messagepasser.v1.Data.
  * Use `create(DataSchema)` to create a new message.
  */
-export const DataSchema: GenMessage<Data> = /*@__PURE__*/ messageDesc(file_frames, 19);
+export const DataSchema: GenMessage<Data> = /*@__PURE__*/ messageDesc(file_frames, 22);
 
 /**
  * @generated from message messagepasser.v1.Credit
@@ -738,7 +827,7 @@ export type Credit = Message<"messagepasser.v1.Credit"> & {
  * Describes the message messagepasser.v1.Credit.
  * Use `create(CreditSchema)` to create a new message.
  */
-export const CreditSchema: GenMessage<Credit> = /*@__PURE__*/ messageDesc(file_frames, 20);
+export const CreditSchema: GenMessage<Credit> = /*@__PURE__*/ messageDesc(file_frames, 23);
 
 /**
  * @generated from message messagepasser.v1.Fin
@@ -759,7 +848,7 @@ export type Fin = Message<"messagepasser.v1.Fin"> & {
  * Describes the message messagepasser.v1.Fin.
  * Use `create(FinSchema)` to create a new message.
  */
-export const FinSchema: GenMessage<Fin> = /*@__PURE__*/ messageDesc(file_frames, 21);
+export const FinSchema: GenMessage<Fin> = /*@__PURE__*/ messageDesc(file_frames, 24);
 
 /**
  * @generated from message messagepasser.v1.Stop
@@ -775,7 +864,7 @@ export type Stop = Message<"messagepasser.v1.Stop"> & {
  * Describes the message messagepasser.v1.Stop.
  * Use `create(StopSchema)` to create a new message.
  */
-export const StopSchema: GenMessage<Stop> = /*@__PURE__*/ messageDesc(file_frames, 22);
+export const StopSchema: GenMessage<Stop> = /*@__PURE__*/ messageDesc(file_frames, 25);
 
 /**
  * @generated from message messagepasser.v1.Reset
@@ -801,7 +890,7 @@ export type Reset = Message<"messagepasser.v1.Reset"> & {
  * Describes the message messagepasser.v1.Reset.
  * Use `create(ResetSchema)` to create a new message.
  */
-export const ResetSchema: GenMessage<Reset> = /*@__PURE__*/ messageDesc(file_frames, 23);
+export const ResetSchema: GenMessage<Reset> = /*@__PURE__*/ messageDesc(file_frames, 26);
 
 /**
  * @generated from message messagepasser.v1.Over
@@ -817,7 +906,7 @@ export type Over = Message<"messagepasser.v1.Over"> & {
  * Describes the message messagepasser.v1.Over.
  * Use `create(OverSchema)` to create a new message.
  */
-export const OverSchema: GenMessage<Over> = /*@__PURE__*/ messageDesc(file_frames, 24);
+export const OverSchema: GenMessage<Over> = /*@__PURE__*/ messageDesc(file_frames, 27);
 
 /**
  * @generated from message messagepasser.v1.Yield
@@ -843,4 +932,4 @@ export type Yield = Message<"messagepasser.v1.Yield"> & {
  * Describes the message messagepasser.v1.Yield.
  * Use `create(YieldSchema)` to create a new message.
  */
-export const YieldSchema: GenMessage<Yield> = /*@__PURE__*/ messageDesc(file_frames, 25);
+export const YieldSchema: GenMessage<Yield> = /*@__PURE__*/ messageDesc(file_frames, 28);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { checkBothWays, checkNamedHostile, checkNamedVectors } from "../../../test/unit/named-format-checks.ts";
-import { decodeAll, namedVectorsOf } from "../../../test/unit/named-vectors.ts";
+import { decodeAll } from "../../../test/unit/named-vectors.ts";
+import { namedVectorsIn } from "../../../test/unit/vector-files.ts";
 import { errorCodes } from "../codes.ts";
 import type { PeerFrame } from "../frames.ts";
 import { limits } from "../limits.ts";
@@ -8,7 +9,7 @@ import { json } from "./json.ts";
 import { uncountedOffset } from "./named.ts";
 import { pieces } from "./pieces.ts";
 
-const vectors = namedVectorsOf("json.json");
+const vectors = namedVectorsIn("json.json");
 
 interface TypedFrame {
   readonly type: string;

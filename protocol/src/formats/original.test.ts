@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { checkBothWays, checkNamedHostile, checkNamedVectors } from "../../../test/unit/named-format-checks.ts";
-import { decodeAll, namedVectorsOf } from "../../../test/unit/named-vectors.ts";
+import { decodeAll } from "../../../test/unit/named-vectors.ts";
+import { namedVectorsIn } from "../../../test/unit/vector-files.ts";
 import { errorCodes } from "../codes.ts";
 import type { PeerFrame } from "../frames.ts";
 import { limits } from "../limits.ts";
@@ -10,7 +11,7 @@ import { originalGob } from "./original-gob.ts";
 import { originalJson } from "./original-json.ts";
 import type { OriginalMessage } from "./original-message.ts";
 
-const vectors = namedVectorsOf("original.json");
+const vectors = namedVectorsIn("original.json");
 
 describe("original.json", () => {
   checkNamedVectors(originalJson, vectors);

@@ -1,0 +1,83 @@
+import { goneReasons, openerBit, type RouterFrameOf } from "@messagepasser/protocol";
+import type { Delivery } from "./delivery.ts";
+import { arePaired } from "./forwarding.ts";
+import { type Link, type Links, linksAt, principalOf } from "./link.ts";
+import { patternOf } from "./pattern.ts";
+import type { Rules } from "./rules.ts";
+
+/** One side of an open: a link, or a name that nobody may hold. */
+type Party = Pick<Link, "name"> & Partial<Pick<Link, "grant">>;
+
+/** Who may open what to whom, by the realm's rules and by invitations; and what becomes of what is open when rules change. */
+export class Access {
+  readonly #links: Links;
+  readonly #delivery: Delivery;
+  readonly #rules: () => Rules;
+
+  constructor(links: Links, delivery: Delivery, rules: () => Rules) {
+    this.#links = links;
+    this.#delivery = delivery;
+    this.#rules = rules;
+  }
+
+  /** Why a client may not open a protocol to a peer, if it may not. A guest may do what it was invited for, if its host may. */
+  denialOf(opener: Party, peer: Party, protocol: string): string | undefined {
+    const { grant } = opener;
+    if (grant !== undefined && !(patternOf(grant.peer).fits(peer.name) && patternOf(grant.protocol).fits(protocol)))
+      return `The invitation is for "${grant.protocol}" to "${grant.peer}"`;
+    const { isAllowed, line } = this.#rules().decide(principalOf(opener), principalOf(peer), protocol);
+    return isAllowed ? undefined : `Line ${line} of the realm's rules doesn't allow it`;
+  }
+
+  /** Whether either of the two may open anything to the other. */
+  isAnythingAllowed(one: Link, other: Link): boolean {
+    const rules = this.#rules();
+    const [here, there] = [principalOf(one), principalOf(other)];
+    return rules.between(here, there).isAnythingAllowed || rules.between(there, here).isAnythingAllowed;
+  }
+
+  /** A client asks whether a Connection that it has may go on. */
+  check(from: Link, { address, connection, protocol }: RouterFrameOf<"check">): void {
+    const to = this.#links.byAddress(address);
+    if (to === undefined || !arePaired(from, to)) return;
+    const [opener, peer] = (connection & openerBit) === 0 ? [to, from] : [from, to];
+    const reason = this.denialOf(opener, peer, protocol);
+    if (reason !== undefined) this.#delivery.say(from, { kind: "denied", address, connection, reason });
+  }
+
+  /** The realm's rules are others than before: those who may talk less hear of it, and what they may not ends. */
+  changeRules(before: Rules): void {
+    const after = this.#rules();
+    const isSame = (one: Link, other: Link): boolean => {
+      const [opener, peer] = [principalOf(one), principalOf(other)];
+      return before.between(opener, peer).digest === after.between(opener, peer).digest;
+    };
+    for (const [one, other] of pairsOf(this.#links)) {
+      if (isSame(one, other) && isSame(other, one)) continue;
+      const canCheck = one.format.addressing === "address" || other.format.addressing === "address";
+      if (canCheck && this.isAnythingAllowed(one, other)) {
+        this.#sayChanged(one, other);
+        this.#sayChanged(other, one);
+        continue;
+      }
+      one.pairs.remove(other.address);
+      other.pairs.remove(one.address);
+      this.#delivery.sayGone(one, other, goneReasons.cut);
+      this.#delivery.sayGone(other, one, goneReasons.cut);
+    }
+  }
+
+  /** Each end knows what is open between the two: it asks for each, and ends what is no longer allowed. */
+  #sayChanged(to: Link, { address }: Link): void {
+    if (to.format.addressing === "address") this.#delivery.say(to, { kind: "changed", address });
+  }
+}
+
+/** All pairs of links that may exchange segments, each once. */
+function pairsOf(links: Links): [Link, Link][] {
+  return Array.from(links.all()).flatMap((link) =>
+    Array.from(linksAt(links, link.pairs))
+      .filter((other) => !other.pairs.has(link.address) || link.address <= other.address)
+      .map((other): [Link, Link] => [link, other]),
+  );
+}
