@@ -1,35 +1,15 @@
-import { Buffer } from "node:buffer";
-import { createHash, timingSafeEqual } from "node:crypto";
-import { nameProblem, realmProblem } from "@messagepasser/protocol";
+import { realmProblem } from "@messagepasser/protocol";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
-import { type Env, isUnset } from "./env.ts";
-import { badRequest, notConfiguredRetryS, type Problem, problemResponse } from "./problem.ts";
+import { fieldsIn, isProblem, nameIn, textField, textIn, timesIn } from "./admin-body.ts";
+import { type AdminEnv, onlyWithToken } from "./admin-token.ts";
+import { badRequest, type Problem, problemResponse } from "./problem.ts";
+import type { AdminMethod, RealmAdmin } from "./realm-admin.ts";
 import type { RouterObject } from "./router-object.ts";
+import { maxRulesBytes } from "./rules.ts";
 
-interface AdminEnv {
-  Bindings: Env;
-}
-
-const maxBodyBytes = 4_096;
 const defaultPageLength = 100;
 const maxPageLength = 1_000;
-
-const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) => {
-  const expected = context.env.MP_ADMIN_TOKEN;
-  if (isUnset(expected) || isUnset(context.env.MP_PEPPER)) {
-    const detail = 'The admin API is off: set MP_ADMIN_TOKEN and MP_PEPPER with "wrangler secret put"';
-    return problemResponse({ status: 503, code: "not-configured", detail, retryAfterS: notConfiguredRetryS });
-  }
-  const given = /^Bearer +(\S+)$/i.exec(context.req.header("authorization") ?? "")?.[1] ?? "";
-  // Digests are of one length, which the comparison needs, and tell nothing of the token's.
-  if (!timingSafeEqual(digest(given), digest(expected))) {
-    const problem = { status: 401, code: "unauthorized", detail: "Send the admin token as a Bearer token" };
-    return problemResponse(problem, { "www-authenticate": "Bearer" });
-  }
-  await next();
-  return undefined;
-});
 
 const onlyGoodRealm = createMiddleware<AdminEnv>(async (context, next) => {
   const rule = realmProblem(context.req.param("realm") ?? "");
@@ -38,14 +18,18 @@ const onlyGoodRealm = createMiddleware<AdminEnv>(async (context, next) => {
   return undefined;
 });
 
-/** `/admin/v1`: the clients of a realm. PROTOCOL.md has the table. */
+/** `/admin/v1`: the clients and rules of a realm. ADMIN.md has the table. */
 export const admin = new Hono<AdminEnv>()
   .use(onlyWithToken)
   .use("/realms/:realm/*", onlyGoodRealm)
   .post("/realms/:realm/clients", async (context) => {
-    const name = await nameInBody(context.req.raw);
-    if (typeof name !== "string") return problemResponse(name);
-    const client = await objectOf(context).addClient(name);
+    const fields = await fieldsIn(context.req.raw, ["name", "expiresAt"]);
+    if (isProblem(fields)) return problemResponse(fields);
+    const name = nameIn(fields);
+    if (isProblem(name)) return problemResponse(name);
+    const times = timesIn(fields);
+    if (isProblem(times)) return problemResponse(times);
+    const client = await administer(context, "addClient", name, times);
     if (client !== undefined) return context.json(client, 201);
     return problemResponse({
       status: 409,
@@ -54,62 +38,75 @@ export const admin = new Hono<AdminEnv>()
     });
   })
   .get("/realms/:realm/clients", async (context) => {
-    const limit = Number(context.req.query("limit") ?? defaultPageLength);
-    if (!Number.isInteger(limit) || limit < 1 || limit > maxPageLength) {
-      return problemResponse(badRequest(`"limit" must be a whole number from 1 to ${maxPageLength}`));
-    }
-    return context.json(await objectOf(context).listClients(context.req.query("cursor") ?? "", limit));
+    const limit = limitOf(context);
+    if (typeof limit !== "number") return problemResponse(limit);
+    return context.json(await administer(context, "listClients", context.req.query("cursor") ?? "", limit));
   })
+  .get("/realms/:realm/clients/:name", async (context) =>
+    answer(context, await administer(context, "client", context.req.param("name"))),
+  )
   .post("/realms/:realm/clients/:name/rotate", async (context) => {
-    const name = context.req.param("name");
-    const client = await objectOf(context).rotateClient(name);
-    return client === undefined ? problemResponse(noSuchClient(name)) : context.json(client);
+    const fields = await fieldsIn(context.req.raw, ["expiresAt", "overlapS"]);
+    if (isProblem(fields)) return problemResponse(fields);
+    const times = timesIn(fields);
+    if (isProblem(times)) return problemResponse(times);
+    return answer(context, await administer(context, "rotateClient", context.req.param("name"), times));
   })
+  .post("/realms/:realm/clients/:name/disable", async (context) =>
+    answer(context, await administer(context, "disableClient", context.req.param("name"), true)),
+  )
+  .post("/realms/:realm/clients/:name/enable", async (context) =>
+    answer(context, await administer(context, "disableClient", context.req.param("name"), false)),
+  )
   .delete("/realms/:realm/clients/:name", async (context) => {
     const name = context.req.param("name");
-    return (await objectOf(context).revokeClient(name)) ? context.body(null, 204) : problemResponse(noSuchClient(name));
+    return (await administer(context, "revokeClient", name))
+      ? context.body(null, 204)
+      : problemResponse(noSuchClient(name));
+  })
+  .get("/realms/:realm/rules", async (context) => context.text(await administer(context, "rulesText")))
+  .put("/realms/:realm/rules", async (context) => {
+    const text = await textIn(context.req.raw, maxRulesBytes);
+    if (isProblem(text)) return problemResponse(text);
+    const { problem } = await administer(context, "replaceRules", text);
+    return problem === undefined ? context.body(null, 204) : problemResponse(badRequest(problem));
+  })
+  .get("/realms/:realm/rules/test", async (context) => {
+    const asked = new Map(["opener", "peer", "protocol"].map((name) => [name, context.req.query(name)]));
+    const [opener, peer, protocol] = ["opener", "peer", "protocol"].map((name) => textField(asked, name));
+    if (opener === undefined || peer === undefined || protocol === undefined) return context.notFound();
+    for (const field of [opener, peer, protocol]) if (typeof field !== "string") return problemResponse(field);
+    return context.json(await administer(context, "decide", String(opener), String(peer), String(protocol)));
+  })
+  .get("/realms/:realm/audit", async (context) => {
+    const limit = limitOf(context);
+    if (typeof limit !== "number") return problemResponse(limit);
+    const before = Number(context.req.query("before") ?? Infinity);
+    if (Number.isNaN(before)) return problemResponse(badRequest('"before" must be the number of an entry'));
+    return context.json({ entries: await administer(context, "auditPage", before, limit) });
   });
 
-function objectOf(context: Context<AdminEnv>): DurableObjectStub<RouterObject> {
-  return context.env.ROUTER.getByName(context.req.param("realm") ?? "");
+async function administer<Method extends AdminMethod>(
+  context: Context<AdminEnv>,
+  method: Method,
+  ...parameters: Parameters<RealmAdmin[Method]>
+): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
+  // RPC's own types lose which parameters and result belong to which method.
+  const realm = context.env.ROUTER.getByName(context.req.param("realm") ?? "") as unknown as RouterObject;
+  return await realm.administer(context.get("who"), method, ...parameters);
 }
 
-/** The `name` in `{"name": …}`, or what is wrong with the body. */
-async function nameInBody(request: Request): Promise<string | Problem> {
-  const bytes = await limitedBytes(request);
-  if (bytes === undefined) {
-    return { status: 413, code: "too-large", detail: `The body must have at most ${maxBodyBytes} bytes` };
-  }
-  let body: unknown;
-  try {
-    body = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
-  } catch {
-    return badRequest("The body is not JSON in UTF-8");
-  }
-  if (typeof body !== "object" || body === null || !("name" in body) || typeof body.name !== "string") {
-    return badRequest('The body must be an object with a "name", a text');
-  }
-  const unknown = Object.keys(body).find((key) => key !== "name");
-  if (unknown !== undefined) return badRequest(`Unknown field ${JSON.stringify(unknown.slice(0, 40))}`);
-  const rule = nameProblem(body.name);
-  return rule === undefined ? body.name : badRequest(`The client's name ${rule}`);
+function answer(context: Context<AdminEnv>, client: object | undefined): Response {
+  return client === undefined ? problemResponse(noSuchClient(context.req.param("name") ?? "")) : context.json(client);
 }
 
-async function limitedBytes(request: Request): Promise<Uint8Array | undefined> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of request.body ?? []) {
-    length += chunk.length;
-    if (length > maxBodyBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+function limitOf(context: Context<AdminEnv>): number | Problem {
+  const limit = Number(context.req.query("limit") ?? defaultPageLength);
+  return Number.isInteger(limit) && limit >= 1 && limit <= maxPageLength
+    ? limit
+    : badRequest(`"limit" must be a whole number from 1 to ${maxPageLength}`);
 }
 
 function noSuchClient(name: string): Problem {
   return { status: 404, code: "no-such-client", detail: `There is no client ${JSON.stringify(name)} in this realm` };
-}
-
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }

@@ -1,6 +1,8 @@
+import { isInvitation } from "@messagepasser/protocol";
 import { type CredentialRecord, credentialKey } from "./credential-record.ts";
 import type { Env } from "./env.ts";
 import type { Identity } from "./identity.ts";
+import { verifyInvitation } from "./invitations.ts";
 import { verifySecret } from "./secret.ts";
 
 /** Who a client says that it is. All three are hostile until `authenticate` has agreed. */
@@ -35,13 +37,22 @@ class KvAuthenticator implements Authenticator {
   }
 
   async authenticate({ realm, name, secret: text }: Claim): Promise<Identity | undefined> {
+    if (isInvitation(text)) {
+      const invitation = verifyInvitation(this.#pepper, realm, name, text, Date.now());
+      if (invitation === undefined || (await this.#isRevoked(realm, invitation.host, invitation.revision)))
+        return undefined;
+      return { realm, name, invitation };
+    }
     const secret = verifySecret(this.#pepper, realm, name, text);
-    if (secret === undefined) return undefined;
+    if (secret === undefined || (await this.#isRevoked(realm, name, secret.revision))) return undefined;
     const { revision, hash } = secret;
+    return { realm, name, credential: { revision, hash } };
+  }
+
+  async #isRevoked(realm: string, name: string, revision: number): Promise<boolean> {
     const record = await this.#record(realm, name);
     // Fields of another version may mean something else.
-    if (record?.version === 1 && revision < record.leastRevision) return undefined;
-    return { realm, name, credential: { revision, hash } };
+    return record?.version === 1 && revision < record.leastRevision;
   }
 
   /** `null` also where KV can't be reached or holds something unreadable: then it knows nothing. */

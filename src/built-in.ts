@@ -6,7 +6,7 @@ import {
   openerBit,
   type PeerFrame,
 } from "@messagepasser/protocol";
-import { uncountedOffset } from "@messagepasser/protocol/formats";
+import { errorCodeNamed, uncountedOffset } from "@messagepasser/protocol/formats";
 import type { Sender } from "./delivery.ts";
 
 type Frame = (ControlFrame & PeerFrame) | DataFrame;
@@ -94,7 +94,7 @@ const halfClose = {
   answer: source.answer,
 };
 
-/** Refuses, with the code that the protocol's name is, if it is a number. */
+/** Refuses, with the code whose name or number the protocol is. */
 const reject = {
   resumes: false,
   open: ({ connection, protocol }: Opened): Frame[] => [
@@ -152,8 +152,11 @@ function taken(frames: readonly PeerFrame[], windowBytes: number, finished: (fin
       case "data": {
         const start = frame.offset ?? ends.get(flipped(frame));
         // Who doesn't count wants no credit.
-        if (start !== undefined) ends.set(flipped(frame), start + frame.payload.length + limits.frameCostBytes);
-        return [];
+        if (start === undefined) return [];
+        const costBytes = frame.payload.length + limits.frameCostBytes;
+        ends.set(flipped(frame), start + costBytes);
+        // The one wrong count that can be seen without memory.
+        return costBytes > windowBytes ? [violated(frame, windowBytes)] : [];
       }
       case "fin":
         if (frame.offset !== uncountedOffset) ends.set(flipped(frame), frame.offset + limits.frameCostBytes);
@@ -203,6 +206,11 @@ function isEnd({ kind }: PeerFrame): boolean {
   return kind === "reset" || kind === "reject";
 }
 
+function violated(frame: PeerFrame, windowBytes: number): Frame {
+  const reason = `A frame that is larger than the window of ${windowBytes} bytes`;
+  return { kind: "reset", connection: flipped(frame), code: errorCodes.violation, reason };
+}
+
 function rejected(connection: number, code: number, reason: string): Frame {
   return { kind: "reject", connection, code, reason };
 }
@@ -212,5 +220,6 @@ function dataOf(connection: number, offset: number, payload: Uint8Array, text: b
 }
 
 function codeIn(protocol: string): number | undefined {
-  return /^[1-9]\d{0,4}$/.test(protocol) && Number(protocol) <= 0xffff ? Number(protocol) : undefined;
+  const number = /^[1-9]\d{0,4}$/.test(protocol) ? Number(protocol) : errorCodeNamed(protocol);
+  return number === undefined || number > 0xffff ? undefined : number;
 }

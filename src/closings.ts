@@ -15,6 +15,7 @@ export const closings = {
   replaced: { code: closeCodes.replaced, reason: "Replaced by a new link of this session", delayMs: 0 },
   superseded: { code: closeCodes.superseded, reason: "Another client connected with this name", delayMs: 0 },
   revoked: { code: closeCodes.revoked, reason: "The secret was rotated or revoked", delayMs: 0 },
+  expired: { code: closeCodes.revoked, reason: "The invitation has expired", delayMs: 0 },
   failed: { code: closeCodes.restarting, reason: "The router failed: connect again", delayMs: 2_000 },
   // Most likely nobody hears it. Who does was only asleep, alone.
   silent: { code: closeCodes.restarting, reason: "Nothing was heard of this link: connect again", delayMs: 0 },

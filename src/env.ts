@@ -8,6 +8,12 @@ export interface Env {
   readonly CREDENTIALS: KVNamespace;
   /** Opens the admin API. */
   readonly MP_ADMIN_TOKEN: string | undefined;
+  /** Opens what of it only reads. May be unset: then nothing does. */
+  readonly MP_ADMIN_READ_TOKEN?: string;
+  /** Pages that may connect: origins separated by spaces, as in "https://app.example.com". Unset: all pages. */
+  readonly MP_ORIGINS?: string;
+  /** Counts failures, by address and by name; absent where wrangler.toml binds none. */
+  readonly FAILURES?: RateLimit;
   /** Keys the MAC in every secret and the hash under which it is stored. A new pepper ends every secret. */
   readonly MP_PEPPER: string | undefined;
 }

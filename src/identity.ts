@@ -1,9 +1,13 @@
+import type { Invitation } from "@messagepasser/protocol";
+
 /** Who stands behind a link, as the Worker tells the realm's object. */
 export interface Identity {
   readonly realm: string;
   readonly name: string;
   /** The secret that was shown, which the object still checks; absent with an authenticator of the deployer's own. */
   readonly credential?: { readonly revision: number; readonly hash: string };
+  /** What a guest came with instead; its signature was checked. */
+  readonly invitation?: Invitation;
 }
 
 /** An upgrade that the Worker let through. */
@@ -18,7 +22,7 @@ export interface Admission {
 }
 
 const header = "mp-admission";
-const version = 2;
+const version = 3;
 
 /**
  * The request that hands an upgrade to the object. It is built anew, so nothing of the client's own headers is in it.

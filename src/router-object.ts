@@ -1,12 +1,14 @@
 import { DurableObject } from "cloudflare:workers";
-import { goneReasons, heartbeat, ProtocolError } from "@messagepasser/protocol";
+import { goneReasons, heartbeat, type Invitation, ProtocolError } from "@messagepasser/protocol";
+import { AuditLog } from "./audit-log.ts";
 import { closings, malformed } from "./closings.ts";
-import { type ClientInfo, CredentialStore, type NewSecret } from "./credential-store.ts";
+import { CredentialStore } from "./credential-store.ts";
 import type { Env } from "./env.ts";
 import { type Admission, admissionOf } from "./identity.ts";
+import type { Grant } from "./link.ts";
+import { type AdminMethod, RealmAdmin } from "./realm-admin.ts";
 import { Routing } from "./routing.ts";
 import { RuleStore } from "./rule-store.ts";
-import { type Decision, RulesError } from "./rules.ts";
 import { Addresses, closeUnreadable, SocketLink, SocketLinks } from "./socket-link.ts";
 
 /** How long to wait before KV is tried again: twice as long each time, since a used-up daily quota lasts for hours. */
@@ -23,6 +25,7 @@ export class RouterObject extends DurableObject<Env> {
   readonly #realm: string;
   #store: CredentialStore | undefined;
   #ruleStore: RuleStore | undefined;
+  #audit: AuditLog | undefined;
 
   constructor(context: DurableObjectState, env: Env) {
     super(context, env);
@@ -61,9 +64,7 @@ export class RouterObject extends DurableObject<Env> {
     const admission = admissionOf(request);
     // A Worker of another version: its clients come back when the deploy is through.
     if (admission === undefined) return new Response(null, { status: 503 });
-    const { name, credential } = admission.identity;
-    if (credential !== undefined && !this.#credentials.accepts(name, credential))
-      return new Response(null, { status: 401 });
+    if (!this.#lets(admission)) return new Response(null, { status: 401 });
 
     const { 0: client, 1: socket } = new WebSocketPair();
     this.#accept(socket, admission);
@@ -74,12 +75,33 @@ export class RouterObject extends DurableObject<Env> {
     });
   }
 
+  /** The last word on who comes in: KV may lag. */
+  #lets({ identity, session }: Admission): boolean {
+    const { name, credential, invitation } = identity;
+    if (credential !== undefined) return this.#credentials.accepts(name, credential);
+    if (invitation === undefined) return true;
+    const isLet = this.#credentials.acceptsGuest(name, session, invitation);
+    // It ends with its time, whatever it does then.
+    if (isLet && !this.#credentials.isKvBehind) void this.#alarmAtExpiry();
+    return isLet;
+  }
+
   #accept(socket: WebSocket, { identity, session, resumes, format }: Admission): void {
-    const { name, credential } = identity;
-    const revision = credential?.revision ?? 0;
+    const { name, credential, invitation } = identity;
+    const revision = (credential ?? invitation)?.revision ?? 0;
+    const grant = invitation && grantIn(invitation);
     const [address, connectedAtMs] = [this.#addresses.take(), Date.now()];
     this.#routing.join(
-      SocketLink.create(this.ctx, socket, { address, name, session, resumes, format, revision, connectedAtMs }),
+      SocketLink.create(this.ctx, socket, {
+        address,
+        name,
+        session,
+        resumes,
+        format,
+        revision,
+        connectedAtMs,
+        grant,
+      }),
     );
   }
 
@@ -122,61 +144,44 @@ export class RouterObject extends DurableObject<Env> {
     if (link !== undefined) this.#routing.leave(link, goneReasons.lost);
   }
 
-  /** Admin: adds a client; `undefined` if the name is taken. */
-  async addClient(name: string): Promise<NewSecret | undefined> {
-    const client = this.#credentials.add(name);
-    if (client !== undefined) await this.#copyToKv(name);
-    return client;
+  /** Administers the realm. @param who is named in the audit trail */
+  async administer<Method extends AdminMethod>(
+    who: string,
+    method: Method,
+    ...parameters: Parameters<RealmAdmin[Method]>
+  ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
+    const admin = new RealmAdmin(
+      {
+        credentials: this.#credentials,
+        rules: this.#rules,
+        audit: (this.#audit ??= new AuditLog(this.ctx.storage.sql)),
+        changed: async (name) => {
+          this.#closeUnfit(name);
+          await this.#copyToKv(name);
+        },
+        rulesChanged: (before) => {
+          this.#routing.changeRules(before);
+        },
+      },
+      who,
+    );
+    // The method's own parameters and result, which the compiler can't follow through the index.
+    const call = admin[method] as (...parameters: unknown[]) => unknown;
+    return (await call.apply(admin, parameters)) as Awaited<ReturnType<RealmAdmin[Method]>>;
   }
 
-  /** Admin: a page of clients. */
-  listClients(cursor: string, limit: number): { clients: ClientInfo[]; cursor?: string } {
-    return this.#credentials.list(cursor, limit);
-  }
-
-  /** Admin: a new secret for a client; links opened with an older one are closed. `undefined` if there is no such client. */
-  async rotateClient(name: string): Promise<NewSecret | undefined> {
-    const client = this.#credentials.rotate(name);
-    this.#closeRevoked(name);
-    if (client !== undefined) await this.#copyToKv(name);
-    return client;
-  }
-
-  /** Admin: ends a client's secret and its link; false if there is no such client. */
-  async revokeClient(name: string): Promise<boolean> {
-    const existed = this.#credentials.revoke(name);
-    this.#closeRevoked(name);
-    if (existed) await this.#copyToKv(name);
-    return existed;
-  }
-
-  /** Admin: the realm's rules as text. */
-  rulesText(): string {
-    return this.#rules.text;
-  }
-
-  /** Admin: takes other rules, also for what is open; or says why they can't be read. */
-  replaceRules(text: string): { problem?: string } {
-    const before = this.#rules.current;
-    try {
-      this.#rules.replace(text);
-    } catch (error) {
-      if (error instanceof RulesError) return { problem: error.message };
-      throw error;
+  /** Closes what a client's secrets no longer let in: its link, and those of its guests. */
+  #closeUnfit(name: string): void {
+    const own = this.#links.byName(name);
+    const links = [
+      ...(own === undefined || own.revision === 0 || own.grant ? [] : [own]),
+      ...this.#links.guestsOf(name),
+    ];
+    for (const link of links) {
+      if (!this.#credentials.stands(name, link.revision)) {
+        this.#routing.drop(link, goneReasons.over, closings.revoked);
+      }
     }
-    this.#routing.changeRules(before);
-    return {};
-  }
-
-  /** Admin: what the rules say of an open. */
-  decide(opener: string, peer: string, protocol: string): Decision {
-    return this.#rules.current.decide(opener, peer, protocol);
-  }
-
-  #closeRevoked(name: string): void {
-    const link = this.#links.byName(name);
-    if (link === undefined || link.revision === 0 || link.revision >= this.#credentials.leastRevision(name)) return;
-    this.#routing.drop(link, goneReasons.over, closings.revoked);
   }
 
   async #copyToKv(name: string): Promise<void> {
@@ -186,20 +191,41 @@ export class RouterObject extends DurableObject<Env> {
     storage.kv.delete("kvAttempts");
     try {
       await this.#credentials.copyToKv(name);
-      if (!this.#credentials.isKvBehind) await storage.deleteAlarm();
+      if (!this.#credentials.isKvBehind) await this.#alarmAtExpiry();
     } catch (error) {
       console.warn("Cannot write a credential to KV: the alarm tries again", error);
     }
   }
 
+  async #alarmAtExpiry(): Promise<void> {
+    const { storage } = this.ctx;
+    const atMs = this.#credentials.nextExpiryMs;
+    if (atMs === undefined) await storage.deleteAlarm();
+    else await storage.setAlarm(atMs);
+  }
+
+  /** Something has expired, or KV lacks a change. */
   override async alarm(): Promise<void> {
     const { storage } = this.ctx;
+    for (const name of this.#credentials.expire()) this.#closeUnfit(name);
+    for (const guest of this.#links.guests()) {
+      if (guest.grant !== undefined && guest.grant.expiresAtMs <= Date.now())
+        this.#routing.drop(guest, goneReasons.over, closings.expired);
+    }
     const isTaken = await this.#credentials.syncToKv();
-    if (isTaken && !this.#credentials.isKvBehind) return;
+    if (isTaken && !this.#credentials.isKvBehind) {
+      await this.#alarmAtExpiry();
+      return;
+    }
     const attempts = isTaken ? 0 : (storage.kv.get<number>("kvAttempts") ?? 0) + 1;
     storage.kv.put("kvAttempts", attempts);
     await storage.setAlarm(Date.now() + Math.min(kvRetryMs.most, kvRetryMs.first * 2 ** attempts));
   }
+}
+
+/** What a link has to remember of the invitation that it was opened with. */
+function grantIn({ host, peer, protocol, expiresAtMs }: Invitation): Grant {
+  return { host, peer, protocol, expiresAtMs };
 }
 
 function randomU32(): number {

@@ -6,9 +6,10 @@ import { crc32 } from "node:zlib";
  * A client's secret: made by the system, 256 random bits, and able to tell by itself that this router made it
  * for this realm and name. A guess is refused without a look at any store.
  *
- *     mp_ + base64url( version u8 | id 8 bytes | revision u32 | random 32 bytes | mac 16 bytes | crc32 u32 )
+ *     mp_ + base64url( version u8 | id 8 bytes | revision u32 | random 32 bytes | invite key 16 bytes | mac 16 bytes | crc32 u32 )
  *
- * The id names the secret where it must not be shown. The checksum lets a scanner that knows no key tell a leaked
+ * The id names the secret where it must not be shown. The invite key signs invitations: the router makes it anew from the
+ * id and the revision, and it opens nothing by itself. The checksum lets a scanner that knows no key tell a leaked
  * secret from noise.
  */
 export interface Secret {
@@ -23,9 +24,10 @@ export interface Secret {
 }
 
 const prefix = "mp_";
-const version = 1;
-const revisionAt = 9;
-const signedBytes = 45;
+const version = 2;
+const [idAt, revisionAt, randomAt, inviteKeyAt] = [1, 9, 13, 45];
+const inviteKeyBytes = 16;
+const signedBytes = inviteKeyAt + inviteKeyBytes;
 const macBytes = 16;
 const checkedBytes = signedBytes + macBytes;
 
@@ -34,6 +36,7 @@ export function mintSecret(pepper: string, realm: string, name: string, revision
   const signed = randomBytes(signedBytes);
   signed.writeUInt8(version, 0);
   signed.writeUInt32BE(revision, revisionAt);
+  inviteKeyOf(pepper, realm, name, signed.subarray(idAt, randomAt)).copy(signed, inviteKeyAt);
   const checked = Buffer.concat([signed, mac(pepper, realm, name, signed)]);
   const checksum = Buffer.alloc(4);
   checksum.writeUInt32BE(crc32(checked));
@@ -49,10 +52,8 @@ export function verifySecret(pepper: string, realm: string, name: string, text: 
 }
 
 function parse(text: string): Buffer | undefined {
-  if (!/^mp_[\w-]{87}$/.test(text)) return undefined;
+  if (!/^mp_[\w-]{108}$/.test(text)) return undefined;
   const bytes = Buffer.from(text.slice(prefix.length), "base64url");
-  // The last character has two bits to spare: one text only stands for a secret.
-  if (bytes.toString("base64url") !== text.slice(prefix.length)) return undefined;
   return bytes[0] === version && bytes.readUInt32BE(checkedBytes) === crc32(bytes.subarray(0, checkedBytes))
     ? bytes
     : undefined;
@@ -61,7 +62,7 @@ function parse(text: string): Buffer | undefined {
 function describe(pepper: string, bytes: Buffer): Secret {
   return {
     text: prefix + bytes.toString("base64url"),
-    id: bytes.toString("hex", 1, revisionAt),
+    id: bytes.toString("hex", idAt, revisionAt),
     revision: bytes.readUInt32BE(revisionAt),
     hash: createHmac("sha256", pepper).update("mp stored v1\n").update(bytes).digest("base64url"),
   };
@@ -71,4 +72,14 @@ function mac(pepper: string, realm: string, name: string, signed: Uint8Array): B
   // Neither a realm nor a name can hold a line feed, so no two claims sign the same bytes.
   const context = `mp secret v1\n${realm}\n${name}\n`;
   return createHmac("sha256", pepper).update(context).update(signed).digest().subarray(0, macBytes);
+}
+
+/**
+ * The key that signs invitations of a secret, which only its holder and the router know.
+ *
+ * @param idAndRevision the 12 bytes of a secret that say which one it is.
+ */
+export function inviteKeyOf(pepper: string, realm: string, name: string, idAndRevision: Uint8Array): Buffer {
+  const context = `mp invite key v1\n${realm}\n${name}\n`;
+  return createHmac("sha256", pepper).update(context).update(idAndRevision).digest().subarray(0, inviteKeyBytes);
 }

@@ -1,9 +1,9 @@
 import { type Format, formatOf, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { closings } from "./closings.ts";
 import { closingMessages } from "./delivery.ts";
-import { type Link, type Links, type Pairs, Tally } from "./link.ts";
+import { type Grant, type Link, type Links, type Pairs, Tally } from "./link.ts";
 
-const version = 3;
+const version = 4;
 
 /** All that a link must remember while the object is not in memory; kept in its socket's attachment. */
 interface Attachment {
@@ -18,6 +18,7 @@ interface Attachment {
   readonly formatMemory: Uint8Array;
   readonly revision: number;
   readonly connectedAtMs: number;
+  readonly grant: Grant | undefined;
   readonly pairs: Uint32Array;
   readonly overflowed: boolean;
 }
@@ -38,6 +39,7 @@ export class SocketLink implements Link {
   readonly format: Format;
   /** Of the secret that opened the link; 0 where an authenticator knows no revisions. */
   readonly revision: number;
+  readonly grant: Grant | undefined;
   readonly pairs: AttachedPairs;
   readonly tally = new Tally();
   readonly #context: DurableObjectState;
@@ -59,6 +61,7 @@ export class SocketLink implements Link {
     this.format = format;
     this.#formatMemory = attachment.formatMemory;
     this.revision = attachment.revision;
+    this.grant = attachment.grant;
     this.#connectedAtMs = attachment.connectedAtMs;
     this.pairs = new AttachedPairs(attachment, (pairs) => {
       this.#save(pairs);
@@ -87,6 +90,7 @@ export class SocketLink implements Link {
       nameTag(this.name),
       addressTag(this.address),
       formatTag(this.format.subprotocol),
+      ...(this.grant === undefined ? [] : [guestTag, hostTag(this.grant.host)]),
     ]);
     this.#save(this.pairs);
   }
@@ -119,7 +123,7 @@ export class SocketLink implements Link {
   }
 
   #save({ addresses, overflowed }: AttachedPairs): void {
-    const { address, name, session, resumes, format, formatMemory, revision } = this;
+    const { address, name, session, resumes, format, formatMemory, revision, grant } = this;
     const attachment: Attachment = {
       version,
       address,
@@ -130,6 +134,7 @@ export class SocketLink implements Link {
       formatMemory,
       revision,
       connectedAtMs: this.#connectedAtMs,
+      grant,
       pairs: Uint32Array.from(addresses),
       overflowed,
     };
@@ -243,8 +248,22 @@ export class SocketLinks implements Links {
     return this.#byName.get(name) ?? this.#find(nameTag(name));
   }
 
-  *all(): Iterable<SocketLink> {
-    for (const socket of this.#context.getWebSockets()) {
+  all(): Iterable<SocketLink> {
+    return this.#open(this.#context.getWebSockets());
+  }
+
+  /** Links of all guests. */
+  guests(): Iterable<SocketLink> {
+    return this.#open(this.#context.getWebSockets(guestTag));
+  }
+
+  /** Links of those whom a client has invited. */
+  guestsOf(host: string): Iterable<SocketLink> {
+    return this.#open(this.#context.getWebSockets(hostTag(host)));
+  }
+
+  *#open(sockets: readonly WebSocket[]): Iterable<SocketLink> {
+    for (const socket of sockets) {
       const link = this.#openLinkOf(socket);
       if (link !== undefined) yield link;
     }
@@ -268,6 +287,12 @@ export class SocketLinks implements Links {
 
 function nameTag(name: string): string {
   return `name:${name}`;
+}
+
+const guestTag = "guest";
+
+function hostTag(host: string): string {
+  return `host:${host}`;
 }
 
 function addressTag(address: number): string {

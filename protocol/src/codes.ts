@@ -60,3 +60,10 @@ export const goneReasons = {
 export function nameOfCode(table: Readonly<Record<string, number>>, code: number): string | undefined {
   return Object.keys(table).find((name) => table[name] === code);
 }
+
+/** An error code by its name in kebab case, as `unknown-protocol`. */
+export function errorCodeNamed(kebab: string): number | undefined {
+  const name = kebab.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const isKebab = !/[A-Z]/.test(kebab) && Object.hasOwn(errorCodes, name);
+  return isKebab ? errorCodes[name as keyof typeof errorCodes] : undefined;
+}

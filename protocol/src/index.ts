@@ -17,6 +17,17 @@ export {
 } from "./frames.ts";
 export type { FrameReader, SegmentFormat } from "./formats/format.ts";
 export { heartbeat, subprotocols } from "./handshake.ts";
+export {
+  guestName,
+  type Invitation,
+  invitationBytes,
+  invitationMacBytes,
+  invitationProblem,
+  isInvitation,
+  sealed,
+  type SealedInvitation,
+  unsealed,
+} from "./invitation.ts";
 export { limits, originalLimits } from "./limits.ts";
 export { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "./names.ts";
 export { ProtocolError } from "./protocol-error.ts";

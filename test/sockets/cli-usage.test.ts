@@ -14,7 +14,7 @@ import { directory, mp } from "./cli-mp.ts";
 
 // What `mp` does without a router.
 
-const secret = `mp_${"s".repeat(87)}`;
+const secret = `mp_${"s".repeat(108)}`;
 /** Nothing listens on the discard port. */
 const settings = { MP_URL: "ws://127.0.0.1:9", MP_NAME: "alice", MP_SECRET: secret };
 const commands = ["login", "logout", "listen", "connect", "peers", "ping", "client"];

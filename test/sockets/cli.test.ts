@@ -421,7 +421,7 @@ describe("mp client", () => {
     const name = "of many/words ü%41";
     const added = await mp(["client", "add", name], admin());
     expect(added).toMatchObject({ status: 0 });
-    expect(added.text).toMatch(/^mp_[\w-]{87}\n$/);
+    expect(added.text).toMatch(/^mp_[\w-]{108}\n$/);
     const peersWith = (secret: string): Promise<Result> =>
       mp(["peers"], { ...routerOnly(), MP_NAME: name, MP_SECRET: secret });
     expect(await peersWith(added.text)).toMatchObject({ status: 0 });

@@ -37,8 +37,12 @@ describe("the admin API", () => {
       name: "alice",
       secretId: expect.stringMatching(/^[0-9a-f]{16}$/),
       revision: 1,
+      expiresAt: null,
+      previous: null,
+      lastUsedAt: null,
+      isDisabled: false,
       changedAt: expect.any(String),
-      secret: expect.stringMatching(/^mp_[\w-]{87}$/),
+      secret: expect.stringMatching(/^mp_[\w-]{108}$/),
     });
     expect(Date.parse(added.changedAt)).toBeGreaterThanOrEqual(before);
     expect(new Date(added.changedAt).toISOString()).toBe(added.changedAt);
@@ -140,7 +144,11 @@ describe("the list of clients", () => {
     const text = await (await admin(`/realms/${realm.name}/clients`)).text();
     expect(Object.keys((JSON.parse(text) as Page).clients[0] ?? {}).sort()).toEqual([
       "changedAt",
+      "expiresAt",
+      "isDisabled",
+      "lastUsedAt",
       "name",
+      "previous",
       "revision",
       "secretId",
     ]);
@@ -218,11 +226,12 @@ describe("without the admin token", () => {
 
 describe("a request that makes no sense", () => {
   const bodies: [string, BodyInit, RegExp][] = [
-    ["nothing", "", /not JSON/],
+    ["nothing", "", /an object with a "name"/],
     ["no JSON", "{", /not JSON/],
-    ["a text", '"alice"', /an object with a "name"/],
-    ["null", "null", /an object with a "name"/],
-    ["a list", '["alice"]', /an object with a "name"/],
+    ["a text", '"alice"', /no JSON object/],
+    ["null", "null", /no JSON object/],
+    ["a list", '["alice"]', /no JSON object/],
+    ["a password of one's own", '{"name":"alice","secret":"swordfish"}', /made by the router.*password of your own/],
     ["no name", "{}", /an object with a "name"/],
     ["a name that is a number", '{"name":1}', /an object with a "name"/],
     ["a name that is null", '{"name":null}', /an object with a "name"/],
@@ -303,7 +312,6 @@ describe("a request that makes no sense", () => {
     ["GET", "/realms"],
     ["GET", "/realms/home"],
     ["PUT", "/realms/home/clients"],
-    ["GET", "/realms/home/clients/alice"],
     ["GET", "/realms/home/clients/alice/rotate"],
     ["POST", "/realms/home/clients/alice/revoke"],
     ["DELETE", "/realms/home/clients/a/b"],

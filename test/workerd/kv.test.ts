@@ -318,7 +318,7 @@ describe("a change that KV doesn't take", () => {
     const client = await runInDurableObject(realm.stub, async (object, { storage }) => {
       const withFlakyKv = { ...bindings(), CREDENTIALS: kv as unknown as KVNamespace };
       Object.defineProperty(object, "env", { value: withFlakyKv });
-      const added = await object.addClient("alice");
+      const added = await object.administer("test", "addClient", "alice");
       expect(await storage.getAlarm()).not.toBeNull();
       return added;
     });
@@ -337,9 +337,9 @@ describe("a change that KV doesn't take", () => {
       const seen: (number | null)[] = [];
       const kv = { put: async () => void seen.push(await storage.getAlarm()) };
       Object.defineProperty(object, "env", { value: { ...bindings(), CREDENTIALS: kv } });
-      await object.addClient("alice");
-      await object.rotateClient("alice");
-      await object.revokeClient("alice");
+      await object.administer("test", "addClient", "alice");
+      await object.administer("test", "rotateClient", "alice");
+      await object.administer("test", "revokeClient", "alice");
       return seen;
     });
     expect(alarms).toEqual([expect.any(Number), expect.any(Number), expect.any(Number)]);
@@ -352,7 +352,9 @@ describe("a change that KV doesn't take", () => {
       const keys: string[] = [];
       const kv = { put: (key: string) => Promise.resolve(void keys.push(key)) };
       Object.defineProperty(object, "env", { value: { ...bindings(), CREDENTIALS: kv } });
-      await Promise.all(Array.from({ length: count }, (_, number) => object.addClient(`client ${number}`)));
+      await Promise.all(
+        Array.from({ length: count }, (_, number) => object.administer("test", "addClient", `client ${number}`)),
+      );
       return keys;
     });
     expect(puts).toHaveLength(count);
@@ -393,7 +395,7 @@ describe("a change that KV doesn't take", () => {
       const realm = new Realm();
       const kv = flakyKv();
       await useKv(realm, kv);
-      await realm.stub.addClient("alice");
+      await realm.stub.administer("test", "addClient", "alice");
       const waits = [await alarmIn(realm)];
       for (let attempt = 1; attempt <= 11; attempt++) {
         await evictDurableObject(realm.stub);
@@ -414,10 +416,10 @@ describe("a change that KV doesn't take", () => {
       const realm = new Realm();
       const kv = flakyKv();
       await useKv(realm, kv);
-      await realm.stub.addClient("alice");
+      await realm.stub.administer("test", "addClient", "alice");
       for (let attempt = 0; attempt < 5; attempt++) await runDurableObjectAlarm(realm.stub);
       expect(await alarmIn(realm)).toBe(64_000);
-      await realm.stub.addClient("bob");
+      await realm.stub.administer("test", "addClient", "bob");
       expect(await attemptsOf(realm)).toBeUndefined();
       expect(await alarmIn(realm)).toBe(2_000);
       await runDurableObjectAlarm(realm.stub);
@@ -433,15 +435,15 @@ describe("a change that KV doesn't take", () => {
       const kv = flakyKv();
       await useKv(realm, kv);
       kv.isDown = false;
-      await realm.stub.addClient("alice");
+      await realm.stub.administer("test", "addClient", "alice");
       expect(await alarmIn(realm)).toBeUndefined();
       kv.isDown = true;
-      await realm.stub.rotateClient("alice");
+      await realm.stub.administer("test", "rotateClient", "alice");
       expect(await alarmIn(realm)).toBe(2_000);
       kv.isDown = false;
-      await realm.stub.addClient("bob");
+      await realm.stub.administer("test", "addClient", "bob");
       expect(await alarmIn(realm)).toBe(2_000);
-      await realm.stub.revokeClient("alice");
+      await realm.stub.administer("test", "revokeClient", "alice");
       expect(await alarmIn(realm)).toBeUndefined();
       expect(await runDurableObjectAlarm(realm.stub)).toBe(false);
       expect(kv.puts).toHaveLength(3);
@@ -453,7 +455,7 @@ describe("a change that KV doesn't take", () => {
       await useKv(realm, kv);
       const count = 250;
       await runInDurableObject(realm.stub, async (object) => {
-        for (let number = 0; number < count; number++) await object.addClient(`client ${number}`);
+        for (let number = 0; number < count; number++) await object.administer("test", "addClient", `client ${number}`);
       });
       for (let attempt = 0; attempt < 3; attempt++) await runDurableObjectAlarm(realm.stub);
       kv.isDown = false;

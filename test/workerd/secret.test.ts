@@ -6,7 +6,7 @@ import { mintSecret, verifySecret } from "../../src/secret.ts";
 
 const pepper = "pepper of this test";
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const textLength = "mp_".length + 87;
+const textLength = "mp_".length + 108;
 
 function verify(text: string): ReturnType<typeof verifySecret> {
   return verifySecret(pepper, "home", "alice", text);
@@ -16,20 +16,20 @@ function verify(text: string): ReturnType<typeof verifySecret> {
 function withBytes(text: string, change: (bytes: Buffer) => void): string {
   const bytes = Buffer.from(text.slice(3), "base64url");
   change(bytes);
-  bytes.writeUInt32BE(crc32(bytes.subarray(0, 61)), 61);
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, 77)), 77);
   return `mp_${bytes.toString("base64url")}`;
 }
 
 describe("a secret", () => {
-  test("is mp_ and 87 characters of base64url, and tells its id and revision", () => {
+  test("is mp_ and 108 characters of base64url, and tells its id and revision", () => {
     for (const revision of [1, 0x1234_5678, 0xffff_ffff]) {
       const secret = mintSecret(pepper, "home", "alice", revision);
-      expect(secret.text).toMatch(/^mp_[\w-]{87}$/);
+      expect(secret.text).toMatch(/^mp_[\w-]{108}$/);
       expect(secret.id).toMatch(/^[0-9a-f]{16}$/);
       expect(verify(secret.text)).toEqual({ ...secret, revision });
       const bytes = Buffer.from(secret.text.slice(3), "base64url");
-      expect(bytes).toHaveLength(65);
-      expect(bytes[0]).toBe(1);
+      expect(bytes).toHaveLength(81);
+      expect(bytes[0]).toBe(2);
       expect(bytes.toString("hex", 1, 9)).toBe(secret.id);
       expect(bytes.readUInt32BE(9)).toBe(revision);
     }
@@ -37,7 +37,7 @@ describe("a secret", () => {
 
   test("ends with a checksum that needs no key", () => {
     const bytes = Buffer.from(mintSecret(pepper, "home", "alice", 1).text.slice(3), "base64url");
-    expect(bytes.readUInt32BE(61)).toBe(crc32(bytes.subarray(0, 61)));
+    expect(bytes.readUInt32BE(77)).toBe(crc32(bytes.subarray(0, 77)));
   });
 
   test("is never the same twice, nor is its hash or id", () => {
@@ -68,7 +68,7 @@ describe("a secret", () => {
   test("is refused with a changed byte though the checksum fits, MAC and version included", () => {
     const { text } = mintSecret(pepper, "home", "alice", 7);
     expect(verify(withBytes(text, () => undefined))).toBeDefined();
-    for (let at = 0; at < 61; at++) {
+    for (let at = 0; at < 77; at++) {
       const changed = withBytes(text, (bytes) => bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at));
       expect(verify(changed), `byte ${at}`).toBeUndefined();
     }

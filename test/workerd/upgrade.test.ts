@@ -18,7 +18,7 @@ interface Credentials {
 const refused: Record<string, (realm: Realm) => Promise<Credentials>> = {
   "a wrong secret": () => Promise.resolve({ name: "alice", secret: "letmein" }),
   "an empty secret": () => Promise.resolve({ name: "alice", secret: "" }),
-  "a secret of the right form": () => Promise.resolve({ name: "alice", secret: `mp_${"A".repeat(87)}` }),
+  "a secret of the right form": () => Promise.resolve({ name: "alice", secret: `mp_${"A".repeat(108)}` }),
   "a secret made with another pepper": ({ name }) =>
     Promise.resolve({ name: "alice", secret: mintSecret("another", name, "alice", 1).text }),
   "a name that nobody has, though this router made the secret": ({ name }) =>
@@ -218,9 +218,7 @@ describe("a request to /connect", () => {
   test("that offers no format of the router's is told which there is", async () => {
     for (const offered of ["", "mp.v2", "MP.V1", "mp.v1x"]) {
       const headers = { "sec-websocket-protocol": offered, authorization: basic("alice", alice) };
-      expect(await expectProblem(await upgrade(path, headers), 400, "bad-request")).toContain(
-        `"${subprotocols.native}"`,
-      );
+      expect(await expectProblem(await upgrade(path, headers), 400, "bad-request")).toContain(subprotocols.native);
     }
   });
 
@@ -290,7 +288,7 @@ test("the object refuses an upgrade that doesn't come from this version of the W
     };
     return { "mp-admission": encodeURIComponent(JSON.stringify(admission)) };
   };
-  for (const headers of [{}, ofVersion(1), ofVersion(3)]) {
+  for (const headers of [{}, ofVersion(1), ofVersion(4)]) {
     const response = await other.stub.fetch("https://router.internal/link", {
       headers: { upgrade: "websocket", ...headers },
     });

@@ -28,4 +28,5 @@ export {
   type WireMessage,
 } from "./named.ts";
 export { json, msgpack, native, originalGob, originalJson, protobuf };
+export { errorCodeNamed } from "../codes.ts";
 export { pieces } from "./pieces.ts";

@@ -1,4 +1,4 @@
-import { errorCodes } from "../codes.ts";
+import { errorCodeNamed, errorCodes } from "../codes.ts";
 import { limits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 
@@ -124,7 +124,5 @@ function readTexts(value: unknown): Readonly<Record<string, string>> | undefined
 
 function readCode(value: unknown): number | undefined {
   if (typeof value === "number") return Number.isInteger(value) && value >= 0 && value <= 0xffff ? value : undefined;
-  if (typeof value !== "string" || /[A-Z]/.test(value)) return undefined;
-  const name = value.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  return Object.hasOwn(errorCodes, name) ? errorCodes[name as keyof typeof errorCodes] : undefined;
+  return typeof value === "string" ? errorCodeNamed(value) : undefined;
 }
