@@ -14,6 +14,10 @@ export interface RouterOptions {
   readonly stateDirectory?: string;
   /** Serves wss with this key and certificate, in PEM. */
   readonly tls?: { readonly key: string; readonly certificate: string };
+  /** How many wrong secrets there may be for a name or from an address. Default: any number, as all come from here. */
+  readonly failuresPerMinute?: number;
+  /** Variables of wrangler.toml, as MP_ORIGINS. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** Another Worker than the deployed one, as `bundledWorker` makes it. */
   readonly worker?: string;
 }
@@ -49,8 +53,12 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
           env: {
             ROUTER: { type: "durable-object", worker: name, exportName: "RouterObject" },
             CREDENTIALS: { type: "kv", id: "CREDENTIALS" },
+            ...(options.failuresPerMinute !== undefined && { FAILURES: failuresLimit(options.failuresPerMinute) }),
             MP_ADMIN_TOKEN: { type: "text", value: adminToken },
             MP_PEPPER: { type: "text", value: pepper },
+            ...Object.fromEntries(
+              Object.entries(options.variables ?? {}).map(([name, value]) => [name, { type: "text", value } as const]),
+            ),
           },
           exports: { RouterObject: { type: "durable-object", storage: "sqlite" } },
         },
@@ -62,6 +70,10 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
   const evict: Router["evict"] = (webSockets) =>
     miniflare.unsafeEvictDurableObject(name, "RouterObject", { name: defaultRealm, webSockets });
   return { url, adminToken, evict, [Symbol.asyncDispose]: () => miniflare.dispose() };
+}
+
+function failuresLimit(limit: number) {
+  return { type: "rate-limit", namespace: "1001", simple: { limit, period: 60 } } as const;
 }
 
 /** A Worker as one module, as `wrangler deploy` would send it. @param file its source; by default the router's. */

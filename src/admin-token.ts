@@ -32,14 +32,14 @@ export const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) =>
     const detail = "This token only reads: changes need the one in MP_ADMIN_TOKEN";
     return problemResponse({ status: 403, code: "read-only", detail });
   }
-  context.set("who", `${mayWrite ? "admin" : "reader"} at ${addressOf(context.req.raw)}`);
+  context.set("who", `${mayWrite ? "admin" : "reader"} at ${addressOf(context.req.raw) ?? "an unknown address"}`);
   await next();
   return undefined;
 });
 
-/** Where a request comes from, as Cloudflare says; behind no Cloudflare nobody does. */
-export function addressOf(request: Request): string {
-  return request.headers.get("cf-connecting-ip") ?? "unknown address";
+/** Where a request comes from, as Cloudflare says; elsewhere nobody does. */
+export function addressOf(request: Request): string | undefined {
+  return request.headers.get("cf-connecting-ip") ?? undefined;
 }
 
 function isSame(given: string, expected: string): boolean {

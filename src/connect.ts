@@ -1,10 +1,19 @@
-import { anySession, closeCodes, defaultRealm, nameProblem, realmProblem, subprotocols } from "@messagepasser/protocol";
+import {
+  anySession,
+  closeCodes,
+  defaultRealm,
+  isInvitation,
+  nameProblem,
+  realmProblem,
+  subprotocols,
+} from "@messagepasser/protocol";
 import { type Format, formatOf, formats } from "@messagepasser/protocol/formats";
 import type { Context } from "hono";
 import { authenticatorOf } from "./authenticator.ts";
 import { fromAuthorization, fromSubprotocol, offeredSubprotocols } from "./claim.ts";
 import { type Env, isUnset } from "./env.ts";
 import { closingMessages } from "./delivery.ts";
+import { problemOfFailure, problemOfOrigin } from "./guard.ts";
 import { upgradeRequest } from "./identity.ts";
 import { badRequest, notConfiguredRetryS, type Problem, problemResponse } from "./problem.ts";
 
@@ -25,6 +34,8 @@ export async function connect(context: Context<{ Bindings: Env }>): Promise<Resp
 async function admit(context: Context<{ Bindings: Env }>, offered: readonly string[]): Promise<Response | Problem> {
   const request = context.req.raw;
   const realm = context.req.param("realm") ?? defaultRealm;
+  const origin = problemOfOrigin(context.env, request);
+  if (origin !== undefined) return origin;
   const format = chosenFormat(offered);
   if (format === undefined) {
     // Short, since a close frame has room for 123 bytes.
@@ -44,7 +55,10 @@ async function admit(context: Context<{ Bindings: Env }>, offered: readonly stri
   if (nameRule !== undefined) return badRequest(`Cannot connect: the client's name ${nameRule}`);
 
   const identity = await authenticatorOf(context.env).authenticate({ realm, ...presented });
-  if (identity === undefined) return unauthorized;
+  if (identity === undefined) {
+    const failure = await problemOfFailure(context.env, request, realm, presented.name);
+    return failure ?? (looksMade(presented.secret) ? unauthorized : ownPassword);
+  }
   // Who doesn't know addresses can't tell a pair from the one before.
   const resumes = named !== undefined && format.addressing === "address";
   const upgrade = upgradeRequest({ identity, session, resumes, format: format.subprotocol });
@@ -73,6 +87,17 @@ const unauthorized: Problem = {
   code: "unauthorized",
   detail: "Name or secret is wrong for this realm, or the secret was rotated or revoked",
 };
+
+/** The same, for a text that nobody can have got from this router. */
+const ownPassword: Problem = {
+  ...unauthorized,
+  detail: "Name or secret is wrong; secrets are made by the router, so a password of your own can't be one",
+};
+
+/** Whether a text has the beginning that all secrets and invitations have. It says nothing of any client. */
+function looksMade(secret: string): boolean {
+  return secret.startsWith("mp_") || isInvitation(secret);
+}
 
 const notConfigured: Problem = {
   status: 503,

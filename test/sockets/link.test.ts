@@ -18,7 +18,7 @@ describe("connecting", () => {
     const secret = await realm.secretOf("alice");
     const other = await addClient(realm.router, "alice", "other");
     const attempts = [
-      { name: "alice", secret: "wrong" },
+      { name: "alice", secret: "mp_wrong" },
       { name: "nobody", secret },
       { name: "alice", secret: other },
       { name: "alice", secret, realm: "other" },

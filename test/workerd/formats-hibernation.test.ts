@@ -5,13 +5,14 @@ import {
   type ControlFrame,
   type DataFrame,
   limits,
+  originalLimits,
   subprotocols,
 } from "@messagepasser/protocol";
 import { formats, msgpack, native } from "@messagepasser/protocol/formats";
 import { describe, expect, test } from "vitest";
 import { encodeGob, gobDefinition } from "../../protocol/src/formats/gob.ts";
 import { batchOf } from "../../src/segments.ts";
-import { SocketLink } from "../../src/socket-link.ts";
+import { maxPairs, SocketLink } from "../../src/socket-link.ts";
 import { AnyLink, type Item } from "./any-link.ts";
 import { Realm } from "./realm.ts";
 
@@ -173,6 +174,26 @@ test.for(all)(
     });
   },
 );
+
+test("a guest's link with all that it can have to remember fits its attachment, and not much more would", async () => {
+  const realm = new Realm();
+  // 128 bytes of UTF-8, of which the last character makes the rest take two bytes each there.
+  const longest = `${"n".repeat(125)}亀`;
+  using _alice = await AnyLink.join(realm, subprotocols.originalGob, longest);
+  await runInDurableObject(realm.stub, (_object, state) => {
+    const [socket] = state.getWebSockets();
+    if (socket === undefined) throw new Error("No socket");
+    const attachment = socket.deserializeAttachment() as object;
+    const withPairs = (count: number): object => ({
+      ...attachment,
+      formatMemory: new Uint8Array(originalLimits.maxGobDefinitionBytes),
+      grant: { host: longest, peer: longest, protocol: longest, expiresAtMs: Date.now() },
+      pairs: new Uint32Array(count),
+    });
+    socket.serializeAttachment(withPairs(maxPairs));
+    expect(() => socket.serializeAttachment(withPairs(maxPairs + 150))).toThrow(/16384/);
+  });
+});
 
 /** What each format has for the end of a link, as far as it has something. */
 function closingOf(format: string, code: number, name: string, delayMs: number, reason: string): Item[] {

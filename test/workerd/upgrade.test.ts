@@ -16,8 +16,8 @@ interface Credentials {
 
 /** Ways to be refused that no answer may tell apart. The realm has a client "alice". */
 const refused: Record<string, (realm: Realm) => Promise<Credentials>> = {
-  "a wrong secret": () => Promise.resolve({ name: "alice", secret: "letmein" }),
-  "an empty secret": () => Promise.resolve({ name: "alice", secret: "" }),
+  "a wrong secret": () => Promise.resolve({ name: "alice", secret: "mp_letmein" }),
+  "nothing but a beginning": () => Promise.resolve({ name: "alice", secret: "mp_" }),
   "a secret of the right form": () => Promise.resolve({ name: "alice", secret: `mp_${"A".repeat(108)}` }),
   "a secret made with another pepper": ({ name }) =>
     Promise.resolve({ name: "alice", secret: mintSecret("another", name, "alice", 1).text }),
@@ -102,6 +102,13 @@ describe("an upgrade with credentials in its header", () => {
     const ids = await listDurableObjectIds(env.ROUTER);
     expect(ids.map(String)).toContain(String(env.ROUTER.idFromName(realm.name)));
     expect(ids.map(String)).not.toContain(String(env.ROUTER.idFromName(other.name)));
+  });
+
+  test("is refused with a password of one's own, and told that secrets are made", async () => {
+    for (const password of ["", "swordfish", "correct horse battery staple"]) {
+      const response = await upgrade(path, { authorization: basic("alice", password) });
+      expect(await expectProblem(response, 401, "unauthorized")).toMatch(/secrets are made by the router/);
+    }
   });
 
   test("takes a name in any script, and a secret's colon as part of the secret", async () => {

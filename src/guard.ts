@@ -1,0 +1,43 @@
+import { addressOf } from "./admin-token.ts";
+import type { Env } from "./env.ts";
+import { badRequest, type Problem } from "./problem.ts";
+
+/** The time over which failures are counted: wrangler.toml says how many there may be. */
+const failuresPeriodS = 60;
+
+/** Who tries secrets is answered so after some failures, whatever it tries next. */
+const tooManyFailures: Problem = {
+  status: 429,
+  code: "too-many-failures",
+  detail: "Too many wrong secrets for this name, or from this address: try again in a minute",
+  retryAfterS: failuresPeriodS,
+};
+
+/**
+ * Counts a failure to authenticate, by name and by address, and says whether it is one too many. Only failures are ever
+ * counted and held up: who has the secret comes in at once, whatever others try under the same name.
+ */
+export async function problemOfFailure(
+  env: Env,
+  request: Request,
+  realm: string,
+  name: string,
+): Promise<Problem | undefined> {
+  if (env.FAILURES === undefined) return undefined;
+  const address = addressOf(request);
+  const keys = [`name ${realm} ${name}`, ...(address === undefined ? [] : [`address ${address}`])];
+  const outcomes = await Promise.all(keys.map((key) => env.FAILURES?.limit({ key })));
+  return outcomes.every((outcome) => outcome?.success !== false) ? undefined : tooManyFailures;
+}
+
+/** Why a page may not connect, if it may not. Programs name no origin, and pages can't leave theirs out. */
+export function problemOfOrigin(env: Env, request: Request): Problem | undefined {
+  const origin = request.headers.get("origin");
+  const allowed = (env.MP_ORIGINS ?? "").split(/\s+/).filter((text) => text !== "");
+  if (origin === null || allowed.length === 0 || allowed.includes(origin)) return undefined;
+  return {
+    ...badRequest("Pages of this origin may not connect: MP_ORIGINS lists those that may"),
+    status: 403,
+    code: "origin-not-allowed",
+  };
+}
