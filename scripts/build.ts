@@ -23,7 +23,7 @@ await Promise.all([
   build({ ...common, entryPoints: ["client/src/node.ts"], outdir: "client/dist", platform: "node", external: ["ws"] }),
   build({
     ...common,
-    entryPoints: ["client/src/browser.ts", "client/src/msgpack.ts", "client/src/protobuf.ts"],
+    entryPoints: ["client/src/browser.ts", "client/src/invite.ts", "client/src/msgpack.ts", "client/src/protobuf.ts"],
     outdir: "client/dist",
     platform: "browser",
   }),
@@ -32,7 +32,7 @@ await Promise.all([
     entryPoints: ["cli/src/main.ts"],
     outdir: "cli/dist",
     platform: "node",
-    external: ["commander", "messagepasser"],
+    external: ["commander", "messagepasser", "messagepasser/*"],
   }),
 ]);
 if (withTypes) {

@@ -7,6 +7,31 @@ export interface ClientInfo {
   readonly secretId: string;
   readonly revision: number;
   readonly changedAt: string;
+  readonly expiresAt: string | null;
+  readonly lastUsedAt: string | null;
+  readonly isDisabled: boolean;
+}
+
+/** When a new secret expires, and how long the one before stands beside it. */
+export interface SecretTimes {
+  /** ISO 8601. */
+  readonly expiresAt?: string;
+  readonly overlapS?: number;
+}
+
+/** What a realm's rules say of an open, and which line says so; 0 for none. */
+export interface Decision {
+  readonly isAllowed: boolean;
+  readonly line: number;
+}
+
+/** Something that was done to a realm. */
+export interface AuditEntry {
+  readonly id: number;
+  readonly at: string;
+  readonly who: string;
+  readonly what: string;
+  readonly name: string;
 }
 
 /** A client with the secret that was made for it just now. */
@@ -19,7 +44,7 @@ const pageLength = 500;
 
 /** The admin API of a router, for one realm. */
 export class AdminApi {
-  readonly #clients: string;
+  readonly #realm: string;
   readonly #origin: string;
   readonly #token: string;
 
@@ -27,20 +52,49 @@ export class AdminApi {
     const base = new URL(url);
     base.protocol = base.protocol.replace(/^ws/, "http");
     this.#origin = base.origin;
-    this.#clients = `${base.origin}${base.pathname.replace(/\/$/, "")}/admin/v1/realms/${realm}/clients`;
+    this.#realm = `${base.origin}${base.pathname.replace(/\/$/, "")}/admin/v1/realms/${realm}`;
     this.#token = adminToken;
   }
 
-  async add(name: string): Promise<NewSecret> {
-    return newSecretOf(await this.#request("POST", "", { name }));
+  async add(name: string, times: SecretTimes = {}): Promise<NewSecret> {
+    return newSecretOf(await this.#request("POST", "/clients", { name, ...times }));
   }
 
-  async rotate(name: string): Promise<NewSecret> {
-    return newSecretOf(await this.#request("POST", `/${encodeURIComponent(name)}/rotate`));
+  async rotate(name: string, times: SecretTimes = {}): Promise<NewSecret> {
+    return newSecretOf(await this.#request("POST", `${pathOf(name)}/rotate`, times));
   }
 
   async revoke(name: string): Promise<void> {
-    await this.#request("DELETE", `/${encodeURIComponent(name)}`);
+    await this.#request("DELETE", pathOf(name));
+  }
+
+  /** Keeps a client out, or lets it in again. */
+  async disable(name: string, isDisabled: boolean): Promise<ClientInfo> {
+    return clientOf(await this.#request("POST", `${pathOf(name)}/${isDisabled ? "disable" : "enable"}`));
+  }
+
+  /** The realm's rules as text. */
+  async rules(): Promise<string> {
+    return await this.#requestText("GET", "/rules");
+  }
+
+  async replaceRules(text: string): Promise<void> {
+    await this.#requestText("PUT", "/rules", text);
+  }
+
+  async decide(opener: string, peer: string, protocol: string): Promise<Decision> {
+    const query = new URLSearchParams({ opener, peer, protocol });
+    const fields = fieldsOf(await this.#request("GET", `/rules/test?${query.toString()}`));
+    const [isAllowed, line] = [fields.get("isAllowed"), fields.get("line")];
+    if (typeof isAllowed !== "boolean" || typeof line !== "number") throw notUnderstood();
+    return { isAllowed, line };
+  }
+
+  /** What was done to the realm, the newest first. */
+  async audit(count: number): Promise<AuditEntry[]> {
+    const entries = fieldsOf(await this.#request("GET", `/audit?limit=${count}`)).get("entries");
+    if (!Array.isArray(entries)) throw notUnderstood();
+    return entries.map(entryOf);
   }
 
   /** All clients in the order of their names, page by page. */
@@ -48,7 +102,7 @@ export class AdminApi {
     let cursor: unknown = "";
     do {
       const query = new URLSearchParams({ limit: String(pageLength), cursor: String(cursor) });
-      const page = new Map<string, unknown>(Object.entries((await this.#request("GET", `?${query.toString()}`)) ?? {}));
+      const page = fieldsOf(await this.#request("GET", `/clients?${query.toString()}`));
       const clients = page.get("clients");
       if (!Array.isArray(clients)) throw notUnderstood();
       yield* clients.map(clientOf);
@@ -57,15 +111,19 @@ export class AdminApi {
   }
 
   async #request(method: string, path: string, body?: object): Promise<object | undefined> {
-    const { status, text } = await this.#fetch(method, path, body);
-    if (status === 204) return undefined;
+    const text = await this.#requestText(method, path, body);
+    if (text === "") return undefined;
     const value = parsed(text);
-    if (status >= 200 && status < 300) {
-      if (value === undefined) throw notUnderstood();
-      return value;
-    }
+    if (value === undefined) throw notUnderstood();
+    return value;
+  }
+
+  /** @param body an object goes as JSON. */
+  async #requestText(method: string, path: string, body?: object | string): Promise<string> {
+    const { status, text } = await this.#fetch(method, path, body);
+    if (status >= 200 && status < 300) return text;
     if (status === 401) throw new Failure(statuses.notLetIn, `The router at ${this.#origin} refused the admin token`);
-    const fields = new Map<string, unknown>(Object.entries(value ?? {}));
+    const fields = fieldsOf(parsed(text));
     const code = fields.get("code");
     const detail = fields.get("detail");
     const known = typeof code === "string" ? statusByCode[code] : undefined;
@@ -73,12 +131,13 @@ export class AdminApi {
     throw new Failure(known ?? (status >= 500 ? statuses.unreachable : statuses.usage), sentence);
   }
 
-  async #fetch(method: string, path: string, body?: object): Promise<{ status: number; text: string }> {
+  async #fetch(method: string, path: string, body?: object | string): Promise<{ status: number; text: string }> {
+    const type = typeof body === "string" ? "text/plain" : "application/json";
     try {
-      const response = await fetch(this.#clients + path, {
+      const response = await fetch(this.#realm + path, {
         method,
-        headers: { authorization: `Bearer ${this.#token}`, ...(body && { "content-type": "application/json" }) },
-        ...(body && { body: JSON.stringify(body) }),
+        headers: { authorization: `Bearer ${this.#token}`, ...(body !== undefined && { "content-type": type }) },
+        ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
         // Where the token goes is for the user to say, not for an answer.
         redirect: "error",
         signal: AbortSignal.timeout(timeoutMs),
@@ -92,17 +151,40 @@ export class AdminApi {
   }
 }
 
+function pathOf(name: string): string {
+  return `/clients/${encodeURIComponent(name)}`;
+}
+
+function fieldsOf(value: unknown): Map<string, unknown> {
+  return new Map<string, unknown>(Object.entries(value ?? {}));
+}
+
 function clientOf(value: unknown): ClientInfo {
-  const fields = new Map<string, unknown>(Object.entries(value ?? {}));
+  const fields = fieldsOf(value);
   const [name, secretId, changedAt] = ["name", "secretId", "changedAt"].map((field) => fields.get(field));
+  const [expiresAt = null, lastUsedAt = null] = ["expiresAt", "lastUsedAt"].map((field) => fields.get(field));
   const revision = fields.get("revision");
   if (typeof name !== "string" || typeof secretId !== "string") throw notUnderstood();
   if (typeof changedAt !== "string" || typeof revision !== "number") throw notUnderstood();
-  return { name, secretId, revision, changedAt };
+  if (!isTextOrNull(expiresAt) || !isTextOrNull(lastUsedAt)) throw notUnderstood();
+  return { name, secretId, revision, changedAt, expiresAt, lastUsedAt, isDisabled: fields.get("isDisabled") === true };
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === "string";
+}
+
+function entryOf(value: unknown): AuditEntry {
+  const fields = fieldsOf(value);
+  const [at, who, what, name] = ["at", "who", "what", "name"].map((field) => fields.get(field));
+  const id = fields.get("id");
+  if (typeof id !== "number" || typeof at !== "string" || typeof who !== "string") throw notUnderstood();
+  if (typeof what !== "string" || typeof name !== "string") throw notUnderstood();
+  return { id, at, who, what, name };
 }
 
 function newSecretOf(value: object | undefined): NewSecret {
-  const secret = new Map<string, unknown>(Object.entries(value ?? {})).get("secret");
+  const secret = fieldsOf(value).get("secret");
   if (typeof secret !== "string") throw notUnderstood();
   return { ...clientOf(value), secret };
 }

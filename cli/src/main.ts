@@ -1,11 +1,17 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
+import { addAudit } from "./commands/audit.ts";
+import { addBridge } from "./commands/bridge.ts";
 import { addClient } from "./commands/client.ts";
 import { addConnect } from "./commands/connect.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addInvite } from "./commands/invite.ts";
+import { addJoin } from "./commands/join.ts";
 import { addListen } from "./commands/listen.ts";
 import { addLogin } from "./commands/login.ts";
 import { addPeers } from "./commands/peers.ts";
 import { addPing } from "./commands/ping.ts";
+import { addRule } from "./commands/rule.ts";
 import { flushed, reportError } from "./output.ts";
 import { Failure, statuses, statusMeanings, statusOf } from "./status.ts";
 
@@ -24,7 +30,8 @@ Examples:
   mp login                          remember router, name and secret
   mp listen files > files.tar       take one Connection (on one machine)
   tar c . | mp connect bob files    open it (on another)
-  mp ping bob`;
+  mp ping bob
+  mp doctor                         check the way to the router`;
 
 /** The whole command. */
 function programOf(): Command {
@@ -42,7 +49,13 @@ function programOf(): Command {
   addConnect(program);
   addPeers(program);
   addPing(program);
+  addDoctor(program);
+  addBridge(program);
   addClient(program);
+  addRule(program);
+  addAudit(program);
+  addInvite(program);
+  addJoin(program);
   return program;
 }
 
@@ -50,7 +63,8 @@ async function run(parameters: readonly string[]): Promise<number> {
   try {
     refuseSecrets(parameters);
     await programOf().parseAsync(parameters, { from: "user" });
-    return statuses.done;
+    // A command that has done its work may still answer no.
+    return Number(process.exitCode ?? statuses.done);
   } catch (error) {
     if (!(error instanceof CommanderError)) {
       reportError(error);
@@ -68,7 +82,7 @@ function refuseSecrets(parameters: readonly string[]): void {
   const end = parameters.indexOf("--");
   const own = end === -1 ? parameters : parameters.slice(0, end);
   const flag = own
-    .map((parameter) => /^--(secret|admin-token|token|password)(?:=|$)/.exec(parameter)?.[1])
+    .map((parameter) => /^--(secret|admin-token|token|password|invitation)(?:=|$)/.exec(parameter)?.[1])
     .find(Boolean);
   if (flag === undefined) return;
   const isToken = flag.endsWith("token");

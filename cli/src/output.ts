@@ -50,6 +50,6 @@ export function flushed(stream: Writable): Promise<void> {
  */
 export function printable(text: string): string {
   return text
-    .replace(/mp_[\w-]{16,}/g, "mp_…")
+    .replace(/(mpi?_)[\w-]{16,}/g, "$1…")
     .replace(/[\p{Cc}\u2028\u2029]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { defaultRealm, nameProblem, protocolProblem, realmProblem } from "@messagepasser/protocol";
+import { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "@messagepasser/protocol";
 import { type Command, InvalidArgumentError } from "commander";
 import { note } from "./output.ts";
 import { defaultProfilePath, type Profile, readProfile } from "./profile.ts";
@@ -12,9 +12,13 @@ export interface RouterFlags {
   readonly profile?: string;
 }
 
-/** Flags of commands that connect. */
-export interface ClientFlags extends RouterFlags {
+/** The flag of `withGraceFlag`. */
+export interface GraceFlags {
   readonly grace?: number;
+}
+
+/** Flags of commands that connect. */
+export interface ClientFlags extends RouterFlags, GraceFlags {
   readonly name?: string;
   readonly secretFile?: string;
 }
@@ -24,12 +28,16 @@ export interface AdminFlags extends RouterFlags {
   readonly adminTokenFile?: string;
 }
 
-/** Where to connect, and as whom. */
-export interface ClientSettings {
+/** Where to connect. */
+export interface RouterSettings {
   /** How long Connections wait for a link that was lost, here or at the peer; the client's own default if absent. */
   readonly graceMs?: number;
   readonly url: URL;
   readonly realm: string;
+}
+
+/** Where to connect, and as whom. */
+export interface ClientSettings extends RouterSettings {
   readonly name: string;
   readonly secret: string;
 }
@@ -53,16 +61,42 @@ export function withRouterFlags(command: Command): Command {
 
 /** Adds the flags of `ClientFlags`. */
 export function withClientFlags(command: Command): Command {
-  return withRouterFlags(command)
+  return withGraceFlag(withRouterFlags(command))
     .option("--name <name>", "the name to connect with (MP_NAME)")
-    .option("--secret-file <file>", "a file that holds the secret (or the secret in MP_SECRET)")
-    .option("--grace <seconds>", "how long to wait for a lost link, here or at the peer (default: 120)", secondsOf);
+    .option("--secret-file <file>", "a file that holds the secret (or the secret in MP_SECRET)");
+}
+
+/** Adds the flags of `AdminFlags`. */
+export function withAdminFlags(command: Command): Command {
+  return withRouterFlags(command).option(
+    "--admin-token-file <file>",
+    "a file that holds the admin token (or the token in MP_ADMIN_TOKEN)",
+  );
+}
+
+/** Adds the flag of `GraceFlags`. */
+export function withGraceFlag(command: Command): Command {
+  return command.option(
+    "--grace <seconds>",
+    "how long to wait for a lost link, here or at the peer (default: 120)",
+    secondsOf,
+  );
 }
 
 function secondsOf(text: string): number {
   const seconds = Number(text);
   if (text.trim() === "" || !(seconds >= 0)) throw new InvalidArgumentError("It must be a number of seconds.");
   return seconds;
+}
+
+/** Settings of a command whose clients say themselves who they are: from flags, then the environment, then the profile. */
+export async function routerSettings(flags: RouterFlags & GraceFlags): Promise<RouterSettings> {
+  const own = ownSettings(flags);
+  const isComplete = own.url !== undefined && own.realm !== undefined;
+  const profile = isComplete ? undefined : await profileOf(flags);
+  const url = urlOf(own.url ?? profile?.url);
+  warnOfPlainText(url);
+  return { url, realm: realmOf(own.realm ?? profile?.realm), ...graceOf(flags) };
 }
 
 /** Settings of a command that connects: from flags, then the environment, then the profile. */
@@ -77,7 +111,11 @@ export async function clientSettings(flags: ClientFlags): Promise<ClientSettings
   const name = nameOf(own.name ?? profile?.name);
   const secret = ownSecret ?? profileSecret(profile, url, realm, name);
   warnOfPlainText(url);
-  return { url, realm, name, secret, ...(flags.grace !== undefined && { graceMs: flags.grace * 1_000 }) };
+  return { url, realm, name, secret, ...graceOf(flags) };
+}
+
+function graceOf({ grace }: GraceFlags): { graceMs?: number } {
+  return grace === undefined ? {} : { graceMs: grace * 1_000 };
 }
 
 /** Settings of a command that administers a realm. */
@@ -176,7 +214,7 @@ export function nameOf(name: string | undefined): string {
 
 /** The name of a client to open to or to administer, checked. */
 export function checkedPeer(name: string, what = "peer"): string {
-  const rule = nameProblem(name);
+  const rule = what === "peer" ? peerProblem(name) : nameProblem(name);
   if (rule !== undefined) throw new Failure(statuses.usage, `The ${what}'s name ${rule}`);
   return name;
 }

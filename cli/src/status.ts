@@ -61,6 +61,7 @@ export const statusByCode: Readonly<Record<string, Status>> = {
   "too-large": statuses.usage,
   "no-such-client": statuses.failed,
   "name-taken": statuses.failed,
+  "read-only": statuses.notLetIn,
   "not-configured": statuses.failed,
   internal: statuses.unreachable,
 };

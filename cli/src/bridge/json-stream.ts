@@ -4,7 +4,9 @@ import { HeldBytes } from "./held-bytes.ts";
 import type { OriginalMessage } from "./original.ts";
 import { type MessageStream, tooLong } from "./stream.ts";
 
-const [quote, backslash, open, close] = ['"', "\\", "{", "}"].map((character) => character.charCodeAt(0));
+const [quote, backslash, comma, open, close, openList] = Array.from('"\\,{}[', (character) => character.charCodeAt(0));
+/** More than the original has, which ignores what it doesn't know. */
+const maxFields = 16;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Whether a byte may stand between two values, which Go ends by a line feed each. */
@@ -17,14 +19,18 @@ export function beginsJson(byte: number | undefined): boolean {
   return byte === open || isWhiteSpace(byte);
 }
 
-/** A stream of JSON objects, as Go's encoding/json writes them. An object ends where its braces say, on one line or not. */
+/**
+ * A stream of JSON objects, as Go's encoding/json writes them. One ends where its brace says, at the end of a line or not.
+ * Nothing is nested in it: a few million brackets would cost a hundred times their memory once parsed.
+ */
 export class JsonStream implements MessageStream {
   maxBytes: number;
   readonly #held = new HeldBytes();
-  // Where in a value the last byte left off.
-  #depth = 0;
+  // Where in an object the last byte left off.
+  #isInside = false;
   #isInText = false;
   #isEscaped = false;
+  #commas = 0;
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
@@ -32,7 +38,7 @@ export class JsonStream implements MessageStream {
 
   *read(chunk: Uint8Array): Iterable<OriginalMessage> {
     for (let at = 0; at < chunk.length;) {
-      if (this.#depth === 0) {
+      if (!this.#isInside) {
         while (isWhiteSpace(chunk[at])) at++;
         if (at === chunk.length) return;
         if (chunk[at] !== open) throw new ProtocolError("What came is no JSON object");
@@ -42,7 +48,7 @@ export class JsonStream implements MessageStream {
       const size = this.#held.length + part.length;
       if (size > this.maxBytes) throw tooLong(size, this.maxBytes);
       at = end;
-      if (this.#depth > 0) this.#held.append(part);
+      if (this.#isInside) this.#held.append(part);
       else if (this.#held.length === 0) yield messageIn(part);
       else {
         this.#held.append(part);
@@ -57,21 +63,27 @@ export class JsonStream implements MessageStream {
     return `${JSON.stringify({ Meta: meta, OtherClient: otherClient, ConnectionID: connectionId, Data })}\n`;
   }
 
-  /** The end of the value that begins or goes on at `start`, or that of the chunk. */
+  /** The end of the object that begins or goes on at `start`, or that of the chunk. */
   #endOf(chunk: Uint8Array, start: number): number {
-    let depth = this.#depth;
+    let at = start;
+    if (!this.#isInside) {
+      at++;
+      this.#commas = 0;
+    }
+    // Asked for each byte of all that comes, so they are variables here.
+    let isInside = true;
     let isInText = this.#isInText;
     let isEscaped = this.#isEscaped;
-    let at = start;
-    do {
+    while (isInside && at < chunk.length) {
       const byte = chunk[at++];
       if (isEscaped) isEscaped = false;
       else if (byte === quote) isInText = !isInText;
       else if (isInText) isEscaped = byte === backslash;
-      else if (byte === open) depth++;
-      else if (byte === close) depth--;
-    } while (depth > 0 && at < chunk.length);
-    this.#depth = depth;
+      else if (byte === open || byte === openList) throw new ProtocolError("What came is no flat JSON object");
+      else if (byte === close) isInside = false;
+      else if (byte === comma && ++this.#commas >= maxFields) throw new ProtocolError(`More than ${maxFields} fields`);
+    }
+    this.#isInside = isInside;
     this.#isInText = isInText;
     this.#isEscaped = isEscaped;
     return at;
@@ -85,7 +97,7 @@ function messageIn(bytes: Uint8Array): OriginalMessage {
   } catch {
     throw new ProtocolError("What came is no JSON in UTF-8");
   }
-  const fields = new Map<string, unknown>(Object.entries(value ?? {}));
+  const fields = new Map<string, unknown>(Object.entries(value as object));
   const [meta = 0, otherClient = "", connectionId = ""] = ["Meta", "OtherClient", "ConnectionID"].map((name) =>
     fields.get(name),
   );

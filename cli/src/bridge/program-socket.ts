@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { ProtocolError } from "@messagepasser/protocol";
@@ -45,12 +44,12 @@ export class ProgramSocket {
       this.#full = undefined;
     };
     socket.on("drain", hasRoom);
-    this.closed = once(socket, "close").then(
-      () => {
+    this.closed = new Promise((resolve) => {
+      socket.once("close", () => {
         hasRoom();
-      },
-      () => undefined,
-    );
+        resolve();
+      });
+    });
   }
 
   /** From now on messages may be as long as the original's are. */
@@ -70,8 +69,8 @@ export class ProgramSocket {
         yield* this.#streamFor(chunk).read(chunk);
       }
     } catch (error) {
-      // One that was cut off has ended as well.
-      if (error instanceof ProtocolError) throw error;
+      // A connection that was cut off has ended as well.
+      if (error instanceof ProtocolError || !this.#socket.destroyed) throw error;
     }
     return undefined;
   }

@@ -1,9 +1,11 @@
-import type { Command } from "commander";
-import { AdminApi, type ClientInfo, type NewSecret } from "../admin-api.ts";
+import { type Command, InvalidArgumentError } from "commander";
+import { AdminApi, type ClientInfo, type NewSecret, type SecretTimes } from "../admin-api.ts";
 import { note, print, printJson } from "../output.ts";
-import { type AdminFlags, adminSettings, checkedPeer, withRouterFlags } from "../settings.ts";
+import { type AdminFlags, adminSettings, checkedPeer, withAdminFlags } from "../settings.ts";
 
 interface Flags extends AdminFlags {
+  readonly expires?: string;
+  readonly overlap?: number;
   readonly json?: true;
 }
 
@@ -18,26 +20,46 @@ export function addClient(program: Command): void {
     .description("administer the clients of a realm (needs the admin token)")
     .addHelpText("after", "\nExamples:\n  mp client add alice > alice.secret\n  mp client list");
   const command = (usage: string, description: string): Command =>
-    withRouterFlags(client.command(usage).description(description))
-      .option("--admin-token-file <file>", "a file that holds the admin token (or the token in MP_ADMIN_TOKEN)")
-      .option("--json", "print JSON");
+    withAdminFlags(client.command(usage).description(description)).option("--json", "print JSON");
+  const withExpiry = (made: Command): Command =>
+    made.option("--expires <time>", "when the secret expires, as in 2030-01-31T12:00:00Z", timeOf);
 
-  command("add <name>", "let a client in from now on, and print its secret")
+  withExpiry(command("add <name>", "let a client in from now on, and print its secret"))
     .addHelpText(
       "after",
       `${secretNote}\n\nExamples:\n  mp client add alice > alice.secret\n  mp client add alice --realm team --json`,
     )
     .action(async (name: string, flags: Flags) => {
-      await printSecret(await (await apiOf(flags)).add(checkedPeer(name, "client")), flags, "Added");
+      await printSecret(await (await apiOf(flags)).add(checkedPeer(name, "client"), timesOf(flags)), flags, "Added");
     });
   command("list", "list the clients")
     .addHelpText("after", "\nExamples:\n  mp client list\n  mp client list --json | jq -r '.[].name'")
     .action(list);
-  command("rotate <name>", "give a client a new secret, print it, and refuse the one before")
-    .addHelpText("after", `${secretNote}\n\nExamples:\n  mp client rotate alice > alice.secret`)
+  withExpiry(command("rotate <name>", "give a client a new secret, print it, and refuse the one before"))
+    .option("--overlap <seconds>", "how long the one before still lets the client in (default: 0)", overlapOf)
+    .addHelpText(
+      "after",
+      `${secretNote}\n\nExamples:\n  mp client rotate alice > alice.secret\n  mp client rotate alice --overlap 3600`,
+    )
     .action(async (name: string, flags: Flags) => {
-      await printSecret(await (await apiOf(flags)).rotate(checkedPeer(name, "client")), flags, "Rotated the secret of");
+      await printSecret(
+        await (await apiOf(flags)).rotate(checkedPeer(name, "client"), timesOf(flags)),
+        flags,
+        "Rotated the secret of",
+      );
     });
+  for (const [verb, isDisabled, description] of [
+    ["disable", true, "keep a client out for now, and close its link"],
+    ["enable", false, "let a client in again, with the secret that it has"],
+  ] as const) {
+    command(`${verb} <name>`, description)
+      .addHelpText("after", `\nExamples:\n  mp client ${verb} alice`)
+      .action(async (name: string, flags: Flags) => {
+        const client = await (await apiOf(flags)).disable(checkedPeer(name, "client"), isDisabled);
+        if (flags.json) await printJson(client);
+        else note(`${isDisabled ? "Disabled" : "Enabled"} client "${name}"`);
+      });
+  }
   command("revoke <name>", "take a client's secret away and close its link")
     .addHelpText("after", "\nExamples:\n  mp client revoke alice")
     .action(async (name: string, flags: Flags) => {
@@ -63,11 +85,40 @@ async function list(flags: Flags): Promise<void> {
 
 function table(clients: readonly ClientInfo[]): string {
   const rows = [
-    ["NAME", "SECRET-ID", "REVISION", "CHANGED"],
-    ...clients.map(({ name, secretId, revision, changedAt }) => [name, secretId, String(revision), changedAt]),
+    ["NAME", "SECRET-ID", "REVISION", "CHANGED", "LAST USED", "STATE"],
+    ...clients.map((client) => [
+      client.name,
+      client.secretId,
+      String(client.revision),
+      client.changedAt,
+      client.lastUsedAt ?? "never",
+      stateOf(client),
+    ]),
   ];
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}\n`).join("");
+}
+
+function stateOf({ isDisabled, expiresAt }: ClientInfo): string {
+  if (isDisabled) return "disabled";
+  if (expiresAt === null) return "good";
+  return `${Date.parse(expiresAt) <= Date.now() ? "expired" : "good until"} ${expiresAt}`;
+}
+
+function timesOf({ expires, overlap }: Flags): SecretTimes {
+  return { ...(expires !== undefined && { expiresAt: expires }), ...(overlap !== undefined && { overlapS: overlap }) };
+}
+
+function timeOf(text: string): string {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError("It must be a time, as in 2030-01-31T12:00:00Z.");
+  return time.toISOString();
+}
+
+function overlapOf(text: string): number {
+  const seconds = Number(text);
+  if (!Number.isInteger(seconds) || seconds < 0) throw new InvalidArgumentError("It must be a number of seconds.");
+  return seconds;
 }
 
 async function printSecret(client: NewSecret, flags: Flags, done: string): Promise<void> {

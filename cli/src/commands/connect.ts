@@ -4,7 +4,14 @@ import { type Client, type Connection, ConnectionError } from "messagepasser";
 import { connectClient, lost, rootOf } from "../client.ts";
 import { note } from "../output.ts";
 import { pipe } from "../pipe.ts";
-import { checkedPeer, checkedProtocol, type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
+import {
+  checkedPeer,
+  checkedProtocol,
+  type ClientFlags,
+  type ClientSettings,
+  clientSettings,
+  withClientFlags,
+} from "../settings.ts";
 import { onStop } from "../signals.ts";
 
 interface Flags extends ClientFlags {
@@ -40,11 +47,20 @@ export function addConnect(program: Command): void {
 async function connect(peer: string, protocol: string, flags: Flags): Promise<void> {
   checkedPeer(peer);
   checkedProtocol(protocol);
-  const settings = await clientSettings(flags);
+  await connectWith(await clientSettings(flags), peer, protocol, flags.wait === true);
+}
+
+/** Opens a Connection and wires it to standard input and output. @param isPatient whether to wait for an absent peer */
+export async function connectWith(
+  settings: ClientSettings,
+  peer: string,
+  protocol: string,
+  isPatient: boolean,
+): Promise<void> {
   using stop = onStop();
   await using client = await connectClient(settings, stop.signal);
   try {
-    const connection = await (flags.wait ? openPatiently : open)(client, peer, protocol, stop.signal);
+    const connection = await (isPatient ? openPatiently : open)(client, peer, protocol, stop.signal);
     await pipe(connection, { input: process.stdin, output: process.stdout }, stop.signal);
   } catch (error) {
     throw await rootOf(error, client);

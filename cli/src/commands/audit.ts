@@ -1,0 +1,30 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { AdminApi } from "../admin-api.ts";
+import { print, printable, printJson } from "../output.ts";
+import { type AdminFlags, adminSettings, withAdminFlags } from "../settings.ts";
+
+interface Flags extends AdminFlags {
+  readonly count: number;
+  readonly json?: true;
+}
+
+/** Adds `mp audit`. */
+export function addAudit(program: Command): void {
+  withAdminFlags(program.command("audit"))
+    .description("print what was done to a realm, the newest first (needs an admin token; one that reads is enough)")
+    .option("-n, --count <count>", "how many entries, at most 1000", countOf, 50)
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExamples:\n  mp audit\n  mp audit -n 1000 --json | jq '.[] | select(.name == \"alice\")'")
+    .action(async (flags: Flags) => {
+      const entries = await new AdminApi(await adminSettings(flags)).audit(flags.count);
+      if (flags.json) await printJson(entries);
+      else for (const { at, who, what, name } of entries) await print(`${at}  ${who}  ${what}  ${printable(name)}\n`);
+    });
+}
+
+function countOf(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > 1_000)
+    throw new InvalidArgumentError("It must be a whole number from 1 to 1000.");
+  return count;
+}

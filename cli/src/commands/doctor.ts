@@ -1,0 +1,65 @@
+import type { Command } from "commander";
+import { examine } from "../doctor/doctor.ts";
+import type { Check, Examination, Onlooker } from "../doctor/examination.ts";
+import { print, printable, printJson } from "../output.ts";
+import { type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
+import { Failure } from "../status.ts";
+
+interface Flags extends ClientFlags {
+  readonly json?: true;
+}
+
+const examples = `
+Goes from the network up to what programs do: finds the router, signs in, opens Connections to the peers that the router
+plays, measures the way, and tries each format. Says of each check whether it is ok, and where one failed, what to do.
+
+It connects with the name, several times, and a name belongs to one program at a time: one that is connected with it
+loses its place. Give doctor a client of its own where that matters.
+
+Examples:
+  mp doctor
+  mp doctor --url wss://router.example.com --name doctor --secret-file doctor.secret
+  mp doctor --json | jq '.checks[] | select(.outcome == "failed")'`;
+
+/** Adds `mp doctor`. */
+export function addDoctor(program: Command): void {
+  withClientFlags(program.command("doctor"))
+    .description("check the way to the router, and all that it does")
+    .option("--json", "print all checks as one JSON object at the end")
+    .addHelpText("after", examples)
+    .action(doctor);
+}
+
+async function doctor(flags: Flags): Promise<void> {
+  const settings = await clientSettings(flags);
+  const examination = await examine(settings, flags.json ? silent : onTerminal);
+  const sentence = sentenceOf(examination);
+  const { checks, status } = examination;
+  const failure = examination.firstFailure;
+  if (flags.json) {
+    const { url, realm, name } = settings;
+    await printJson({ url: url.href, realm, name, isOk: failure === undefined, status, sentence, checks });
+  }
+  if (failure !== undefined) throw new Failure(status, sentence);
+  if (!flags.json) await print(`${sentence}\n`);
+}
+
+function sentenceOf(examination: Examination): string {
+  const [ok, failed, skipped] = [examination.count("ok"), examination.count("failed"), examination.count("skipped")];
+  const failure = examination.firstFailure;
+  const left = skipped === 0 ? "" : `, ${skipped} skipped`;
+  if (failure === undefined) return `All is well: ${ok} checks are ok${left}`;
+  return `${failed} of ${ok + failed} checks failed${left}. Begin with "${failure.name}": ${failure.detail}`;
+}
+
+const silent: Onlooker = { begins: () => undefined, ends: () => Promise.resolve() };
+
+const onTerminal: Onlooker = {
+  begins(name) {
+    if (process.stderr.isTTY) process.stderr.write(`…        ${name}`);
+  },
+  async ends({ outcome, name, detail }: Check) {
+    if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+    await print(`${outcome.padEnd(7)}  ${printable(name).padEnd(14)}  ${printable(detail)}\n`);
+  },
+};

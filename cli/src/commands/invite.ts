@@ -1,0 +1,64 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { invite } from "messagepasser/invite";
+import { note, print, printJson } from "../output.ts";
+import { type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
+import { Failure, statuses } from "../status.ts";
+
+interface Flags extends ClientFlags {
+  readonly for: number;
+  readonly uses: number;
+  readonly json?: true;
+}
+
+const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+const defaultS = 86_400;
+
+const examples = `
+The invitation is a secret for somebody else, which can do no more than it says, and ends with yours. It is made here:
+the router isn't asked. It goes to standard output; hand it on as you would a secret. In <peer> and <protocol> * stands
+for anything; quote it for your shell.
+
+Examples:
+  mp invite printer bob files > printer.invitation
+  mp invite visitor '*' chat --for 2h --uses 10`;
+
+/** Adds `mp invite`. */
+export function addInvite(program: Command): void {
+  withClientFlags(program.command("invite"))
+    .description("make an invitation: a guest may then open a protocol to a peer, for some time")
+    .argument("<guest>", 'what the guest is called: its whole name is yours, "/" and this')
+    .argument("<peer>", "whom the guest may open something to")
+    .argument("<protocol>", "what it may open")
+    .option("--for <time>", "how long it is good, as in 90s, 30m, 12h or 7d", secondsOf, defaultS)
+    .option("--uses <count>", "how many sessions may come in by it, 1 to 1000", usesOf, 1)
+    .option("--json", "print JSON")
+    .addHelpText("after", examples)
+    .action(make);
+}
+
+async function make(guest: string, peer: string, protocol: string, flags: Flags): Promise<void> {
+  const { name, secret } = await clientSettings(flags);
+  const expiresAt = new Date(Date.now() + flags.for * 1_000);
+  const invited = await invite({ name, secret, guest, peer, protocol, expiresAt, uses: flags.uses }).catch(
+    (cause: unknown) => {
+      throw new Failure(statuses.usage, cause instanceof Error ? cause.message : String(cause), { cause });
+    },
+  );
+  if (flags.json) return await printJson({ ...invited, expiresAt });
+  note(`"${invited.name}" may open "${protocol}" to "${peer}" until ${expiresAt.toISOString()}. Its invitation:`);
+  return await print(`${invited.invitation}\n`);
+}
+
+function secondsOf(text: string): number {
+  const [, digits = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const seconds = Number(digits) * (units[unit] ?? 0);
+  if (seconds === 0) throw new InvalidArgumentError("It must be a number and a unit, as in 90s, 30m, 12h or 7d.");
+  return seconds;
+}
+
+function usesOf(text: string): number {
+  const uses = Number(text);
+  if (!Number.isInteger(uses) || uses < 1 || uses > 1_000)
+    throw new InvalidArgumentError("It must be a whole number from 1 to 1000.");
+  return uses;
+}

@@ -1,0 +1,71 @@
+import { readFile } from "node:fs/promises";
+import { text as textOf } from "node:stream/consumers";
+import type { Command } from "commander";
+import { AdminApi } from "../admin-api.ts";
+import { note, print, printJson } from "../output.ts";
+import { type AdminFlags, adminSettings, withAdminFlags } from "../settings.ts";
+import { Failure, statuses } from "../status.ts";
+
+interface Flags extends AdminFlags {
+  readonly json?: true;
+}
+
+const language = `
+Rules are lines of text. The first one that fits an open decides; "default open" or "default closed" decides the rest.
+In names, patterns of peers and protocols * stands for anything; a name with spaces or signs stands in double quotes.
+
+  role staff = alice bob
+  allow @staff -> files-* : ssh sftp
+  deny  *      -> vault   : *
+  default closed`;
+
+/** Adds `mp rule` with its commands. */
+export function addRule(program: Command): void {
+  const rule = program
+    .command("rule")
+    .helpCommand(false)
+    .description("say who of a realm may open what to whom (needs the admin token)")
+    .addHelpText("after", `${language}\n\nExamples:\n  mp rule set rules.txt\n  mp rule test alice bob ssh`);
+  const command = (usage: string, description: string): Command =>
+    withAdminFlags(rule.command(usage).description(description));
+
+  command("show", "print the realm's rules")
+    .addHelpText("after", "\nExamples:\n  mp rule show > rules.txt")
+    .action(async (flags: Flags) => {
+      const text = await new AdminApi(await adminSettings(flags)).rules();
+      if (text === "") note("The realm has no rules: everybody may open everything to everybody");
+      else await print(text.endsWith("\n") ? text : `${text}\n`);
+    });
+  command("set <file>", 'replace the realm\'s rules, also for what is open; "-" reads standard input')
+    .addHelpText("after", `${language}\n\nExamples:\n  mp rule set rules.txt\n  echo 'default closed' | mp rule set -`)
+    .action(async (file: string, flags: Flags) => {
+      await new AdminApi(await adminSettings(flags)).replaceRules(await read(file));
+      note("The rules are in force");
+    });
+  command("test <opener> <peer> <protocol>", "say whether one may open a protocol to another, and which line says so")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nIt exits with 0 for yes, and with 5 for no.\n\nExamples:\n  mp rule test alice bob ssh")
+    .action(test);
+}
+
+async function read(file: string): Promise<string> {
+  if (file === "-") return await textOf(process.stdin);
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Failure(statuses.usage, `Cannot read the rules from ${file}: ${why}`, { cause });
+  }
+}
+
+async function test(opener: string, peer: string, protocol: string, flags: Flags): Promise<void> {
+  const api = new AdminApi(await adminSettings(flags));
+  const { isAllowed, line } = await api.decide(opener, peer, protocol);
+  const text = line === 0 ? undefined : (await api.rules()).split("\n")[line - 1]?.trim();
+  if (flags.json) await printJson({ isAllowed, line, text });
+  else
+    await print(
+      `${isAllowed ? "yes" : "no"}: ${text === undefined ? "no rule says otherwise" : `line ${line}: ${text}`}\n`,
+    );
+  if (!isAllowed) process.exitCode = statuses.refused;
+}

@@ -1,0 +1,110 @@
+import { type Client, connect, LinkError } from "messagepasser";
+import type { ClientSettings } from "../settings.ts";
+import { Failure, statuses } from "../status.ts";
+import { Examination, type Onlooker } from "./examination.ts";
+import { formatChecks } from "./formats.ts";
+import {
+  checkHealth,
+  checkName,
+  checkTcp,
+  checkTls,
+  hasAddress,
+  type RouterVersion,
+  routerVersion,
+} from "./network.ts";
+import { checkPlayed, playedPeers } from "./played-peers.ts";
+import { measureDown, measureRoundTrip, measureUp, throughputTimeoutMs } from "./speed.ts";
+
+/** What is left out where a check before it failed. */
+const afterNetwork = ["sign-in", ...playedPeers, "round trip", "up", "down", "formats"];
+
+/** Examines everything between here and the router, one thing after the other. */
+export async function examine(settings: ClientSettings, onlooker: Onlooker): Promise<Examination> {
+  const examination = new Examination(onlooker);
+  const version = await examineNetwork(examination, settings.url);
+  if (version === undefined) {
+    // A secret is for routers, so it goes nowhere before there is one.
+    for (const name of afterNetwork) await examination.skip(name, "The router can't be reached");
+    return examination;
+  }
+  const client = await signIn(examination, settings);
+  if (client === undefined) {
+    for (const name of afterNetwork.slice(1)) await examination.skip(name, "The router lets nobody in");
+    return examination;
+  }
+  try {
+    await examineTalk(examination, client);
+  } finally {
+    // One name has one link, and those of the formats come next.
+    await client.close();
+  }
+  await examineFormats(examination, settings, version);
+  return examination;
+}
+
+/** Each of these needs the one before. Returns what the router is, unless one of them failed. */
+async function examineNetwork(examination: Examination, url: URL): Promise<RouterVersion | undefined> {
+  let version: RouterVersion | undefined;
+  const isTls = url.protocol === "wss:";
+  const steps: [name: string, why: string | undefined, work: Parameters<Examination["run"]>[1]][] = [
+    ["name", hasAddress(url) ? "The URL has an address" : undefined, () => checkName(url)],
+    ["TCP", undefined, (signal) => checkTcp(url, signal)],
+    ["TLS", isTls ? undefined : "The URL begins with ws://", (signal) => checkTls(url, signal)],
+    ["health", undefined, (signal) => checkHealth(url, signal)],
+    [
+      "version",
+      undefined,
+      async (signal) => {
+        version = await routerVersion(url, signal);
+        return { detail: `${version.version}, with the formats ${version.formats.join(", ")}` };
+      },
+    ],
+  ];
+  let isGood = true;
+  for (const [name, why, work] of steps) {
+    if (!isGood) await examination.skip(name, "A check before it failed");
+    else if (why !== undefined) await examination.skip(name, why);
+    else isGood = await examination.run(name, work);
+  }
+  return version;
+}
+
+async function signIn(examination: Examination, settings: ClientSettings): Promise<Client | undefined> {
+  let client: Client | undefined;
+  const { url, ...who } = settings;
+  await examination.run("sign-in", async (signal) => {
+    const startMs = performance.now();
+    client = await connect(url, { ...who, signal }).catch((error: unknown) => {
+      throw error instanceof LinkError && error.code === "unauthorized" ? notLetIn(error, settings) : error;
+    });
+    const value = performance.now() - startMs;
+    const detail = `as "${who.name}" in realm "${who.realm}", in ${value.toFixed(1)} ms`;
+    return { detail, value, unit: "ms" };
+  });
+  return client;
+}
+
+function notLetIn(cause: LinkError, { name }: ClientSettings): Failure {
+  const remedy = `have the router's owner run "mp client rotate ${name}" (or "add"), and "mp login" with the new secret`;
+  return new Failure(statuses.notLetIn, `${cause.message}: check name and realm, or ${remedy}`, { cause });
+}
+
+async function examineTalk(examination: Examination, client: Client): Promise<void> {
+  for (const name of playedPeers)
+    await examination.run(name, async (signal) => ({ detail: await checkPlayed(name, client, signal) }));
+  await examination.run("round trip", (signal) => measureRoundTrip(client, signal));
+  await examination.run("up", (signal) => measureUp(client, signal), throughputTimeoutMs);
+  await examination.run("down", (signal) => measureDown(client, signal), throughputTimeoutMs);
+}
+
+async function examineFormats(
+  examination: Examination,
+  settings: ClientSettings,
+  version: RouterVersion,
+): Promise<void> {
+  for (const format of version.formats) {
+    const check = formatChecks.get(format);
+    if (check === undefined) await examination.skip(format, "This mp does not know the format");
+    else await examination.run(format, async (signal) => ({ detail: await check(settings, signal) }));
+  }
+}

@@ -1,0 +1,76 @@
+import { randomBytes } from "node:crypto";
+import type { Client } from "messagepasser";
+import { endsWell, protocol, withConnection } from "./exchange.ts";
+import { type Finding, wrong } from "./examination.ts";
+
+const rounds = 20;
+const roundBytes = 64;
+/** A measurement of throughput ends after so much time or so many bytes. */
+const mostMs = 2_000;
+const mostBytes = 67_108_864;
+/** How long it may take all the same: what is under way has to arrive, also on a slow line. */
+export const throughputTimeoutMs = 30_000;
+const pieceBytes = 32_768;
+/** As much as the first window of a Connection takes: $source sends no more. */
+const pieces = { count: 30, bytes: 8_192 };
+/** Connections at once: with one, most of the time would go into opening the next. */
+const sources = 4;
+
+/** How long a small message takes to `$echo` and back: the median, which one slow round doesn't change. */
+export async function measureRoundTrip(client: Client, signal: AbortSignal): Promise<Finding> {
+  return await withConnection(client, "$echo", protocol, signal, async (connection) => {
+    const times: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const startMs = performance.now();
+      await connection.send(new Uint8Array(randomBytes(roundBytes)), { signal });
+      if ((await connection.receive({ signal })) === undefined) throw wrong("$echo ended the Connection by itself");
+      times.push(performance.now() - startMs);
+    }
+    const sorted = times.toSorted((left, right) => left - right);
+    const value = ((sorted[rounds / 2 - 1] ?? 0) + (sorted[rounds / 2] ?? 0)) / 2;
+    return { detail: `median of ${rounds}: ${value.toFixed(2)} ms`, value, unit: "ms" };
+  });
+}
+
+/** How much goes to `$sink` in a second. */
+export async function measureUp(client: Client, signal: AbortSignal): Promise<Finding> {
+  return await withConnection(client, "$sink", protocol, signal, async (connection) => {
+    const piece = new Uint8Array(randomBytes(pieceBytes));
+    const startMs = performance.now();
+    let bytes = 0;
+    for (; bytes < mostBytes && performance.now() - startMs < mostMs; bytes += piece.length)
+      await connection.send(piece, { signal });
+    await connection.end({ signal });
+    // Its end shows that all has arrived.
+    await connection.receive({ signal });
+    const elapsedMs = performance.now() - startMs;
+    await endsWell(connection, signal);
+    return throughput(bytes, elapsedMs, "to $sink");
+  });
+}
+
+/** How much comes from `$source` in a second. */
+export async function measureDown(client: Client, signal: AbortSignal): Promise<Finding> {
+  const startMs = performance.now();
+  let bytes = 0;
+  // Time alone is no reason to stop before something has come.
+  const isDone = (): boolean => bytes >= mostBytes || (bytes > 0 && performance.now() - startMs >= mostMs);
+  const read = async (): Promise<void> => {
+    while (!isDone()) {
+      await withConnection(client, "$source", `${pieces.count}x${pieces.bytes}`, signal, async (connection) => {
+        for (;;) {
+          const message = await connection.receive({ signal });
+          if (message === undefined || isDone()) return;
+          bytes += message.length;
+        }
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: sources }, read));
+  return throughput(bytes, performance.now() - startMs, "from $source");
+}
+
+function throughput(bytes: number, elapsedMs: number, where: string): Finding {
+  const value = bytes / 1_000 / elapsedMs;
+  return { detail: `${value.toFixed(1)} MB/s ${where}`, value, unit: "MB/s" };
+}
