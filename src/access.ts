@@ -31,9 +31,12 @@ export class Access {
 
   /** Whether either of the two may open anything to the other. */
   isAnythingAllowed(one: Link, other: Link): boolean {
-    const rules = this.#rules();
-    const [here, there] = [principalOf(one), principalOf(other)];
-    return rules.between(here, there).isAnythingAllowed || rules.between(there, here).isAnythingAllowed;
+    return this.#mayOpenSomething(one, other) || this.#mayOpenSomething(other, one);
+  }
+
+  #mayOpenSomething(opener: Link, peer: Link): boolean {
+    if (peer.grant !== undefined || (opener.grant && !patternOf(opener.grant.peer).fits(peer.name))) return false;
+    return this.#rules().between(principalOf(opener), principalOf(peer)).isAnythingAllowed;
   }
 
   /** A client asks whether a Connection that it has may go on. */

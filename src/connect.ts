@@ -142,5 +142,5 @@ function refuse(problem: Problem, offered: readonly string[]): Response {
 
 function closeCodeOf(status: number): number {
   if (status === 401) return closeCodes.unauthorized;
-  return status >= 500 ? closeCodes.overloaded : closeCodes.badRequest;
+  return status >= 500 || status === 429 ? closeCodes.overloaded : closeCodes.badRequest;
 }

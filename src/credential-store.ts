@@ -202,9 +202,8 @@ export class CredentialStore {
     this.#sql.exec("DELETE FROM guests WHERE expires_at <= ?", nowMs);
     const rows = this.#sql.exec<Row>("SELECT * FROM clients WHERE next_expiry <= ? LIMIT 100", nowMs).toArray();
     for (const row of rows) {
-      const newest = secretsOf(row).at(-1);
       // The newest stays, so that its owner sees what has become of it.
-      const secrets = secretsOf(row).filter((secret) => secret === newest || !hasExpired(secret));
+      const secrets = secretsOf(row).filter((secret) => secret.revision === row.revision || !hasExpired(secret));
       const least = standing(row)[0]?.revision ?? row.revision + 1;
       this.#sql.exec(
         "UPDATE clients SET secrets = ?, least_revision = ?, kv_pending = 1, next_expiry = ? WHERE name = ?",

@@ -82,7 +82,7 @@ export class RouterObject extends DurableObject<Env> {
     if (invitation === undefined) return true;
     const isLet = this.#credentials.acceptsGuest(name, session, invitation);
     // It ends with its time, whatever it does then.
-    if (isLet && !this.#credentials.isKvBehind) void this.#alarmAtExpiry();
+    if (isLet) void this.#wakeBy(invitation.expiresAtMs);
     return isLet;
   }
 
@@ -204,6 +204,12 @@ export class RouterObject extends DurableObject<Env> {
     else await storage.setAlarm(atMs);
   }
 
+  async #wakeBy(atMs: number): Promise<void> {
+    const { storage } = this.ctx;
+    const knownMs = await storage.getAlarm();
+    if (knownMs === null || knownMs > atMs) await storage.setAlarm(atMs);
+  }
+
   /** Something has expired, or KV lacks a change. */
   override async alarm(): Promise<void> {
     const { storage } = this.ctx;
@@ -220,6 +226,9 @@ export class RouterObject extends DurableObject<Env> {
     const attempts = isTaken ? 0 : (storage.kv.get<number>("kvAttempts") ?? 0) + 1;
     storage.kv.put("kvAttempts", attempts);
     await storage.setAlarm(Date.now() + Math.min(kvRetryMs.most, kvRetryMs.first * 2 ** attempts));
+    // Whatever becomes of KV.
+    const expiryMs = this.#credentials.nextExpiryMs;
+    if (expiryMs !== undefined) await this.#wakeBy(expiryMs);
   }
 }
 

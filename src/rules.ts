@@ -114,9 +114,18 @@ export class Rules {
     const lines = those.map(({ isAllow, protocols }) => [isAllow, ...protocols.map(({ source }) => source)]);
     return {
       digest: JSON.stringify([...lines, this.#default.isAllowed]),
-      isAnythingAllowed: this.#default.isAllowed || those.some(({ isAllow }) => isAllow),
+      isAnythingAllowed: isAnythingAllowed(those, this.#default.isAllowed),
     };
   }
+}
+
+/** In the order of the lines: what is allowed counts unless all has been denied above it. */
+function isAnythingAllowed(rules: readonly Rule[], byDefault: boolean): boolean {
+  for (const { isAllow, protocols } of rules) {
+    if (isAllow) return true;
+    if (protocols.some(({ source }) => source === "*")) return false;
+  }
+  return byDefault;
 }
 
 interface Word {
