@@ -14,6 +14,7 @@ const projects = [
   "test",
   "test/workerd",
   "test/soak",
+  "test/fuzz",
 ];
 const steps: readonly (readonly [what: string, ...command: string[]])[] = [
   ["Declarations of the client", "node", "scripts/build.ts", "--types"],

@@ -57,7 +57,10 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
             MP_ADMIN_TOKEN: { type: "text", value: adminToken },
             MP_PEPPER: { type: "text", value: pepper },
             ...Object.fromEntries(
-              Object.entries(options.variables ?? {}).map(([name, value]) => [name, { type: "text", value } as const]),
+              Object.entries(options.variables ?? {}).map(([variable, value]) => [
+                variable,
+                { type: "text", value } as const,
+              ]),
             ),
           },
           exports: { RouterObject: { type: "durable-object", storage: "sqlite" } },
@@ -76,8 +79,16 @@ function failuresLimit(limit: number) {
   return { type: "rate-limit", namespace: "1001", simple: { limit, period: 60 } } as const;
 }
 
-/** A Worker as one module, as `wrangler deploy` would send it. @param file its source; by default the router's. */
-export async function bundledWorker(file = join(import.meta.dirname, "..", "src", "worker.ts")): Promise<string> {
+/**
+ * A Worker as one module, as `wrangler deploy` would send it.
+ *
+ * @param file its source; by default the router's.
+ * @param alias modules to take instead of others, by what they are imported as.
+ */
+export async function bundledWorker(
+  file = join(import.meta.dirname, "..", "src", "worker.ts"),
+  alias: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [file],
     bundle: true,
@@ -86,6 +97,14 @@ export async function bundledWorker(file = join(import.meta.dirname, "..", "src"
     target: "es2024",
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*", "node:*"],
+    plugins: [
+      {
+        name: "alias",
+        setup: ({ onResolve }) => {
+          onResolve({ filter: /./ }, ({ path }) => (path in alias ? { path: alias[path] ?? "" } : undefined));
+        },
+      },
+    ],
     logLevel: "warning",
   });
   return outputFiles[0]?.text ?? "";
