@@ -27,7 +27,12 @@ export default defineConfig({
       },
       {
         // The packages as they are published, over real sockets: Node, the command, a browser.
-        test: { name: "sockets", include: ["test/sockets/**/*.test.ts"], testTimeout: 30_000, hookTimeout: 60_000 },
+        test: {
+          name: "sockets",
+          include: ["test/sockets/**/*.test.ts", "test/attacks/**/*.test.ts"],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
       },
     ],
   },

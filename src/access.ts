@@ -1,4 +1,4 @@
-import { goneReasons, openerBit, type RouterFrameOf } from "@messagepasser/protocol";
+import { goneReasons, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Delivery } from "./delivery.ts";
 import { arePaired } from "./forwarding.ts";
 import { type Link, type Links, linksAt, principalOf } from "./link.ts";
@@ -39,13 +39,13 @@ export class Access {
     return this.#rules().between(principalOf(opener), principalOf(peer)).isAnythingAllowed;
   }
 
-  /** A client asks whether a Connection that it has may go on. */
-  check(from: Link, { address, connection, protocol }: RouterFrameOf<"check">): void {
+  /** A client asks whether Connections that it has may go on. @param isInTime whether it asks no more often than it may */
+  check(from: Link, { address, opener, protocol }: RouterFrameOf<"check">, isInTime: boolean): void {
     const to = this.#links.byAddress(address);
     if (to === undefined || !arePaired(from, to)) return;
-    const [opener, peer] = (connection & openerBit) === 0 ? [to, from] : [from, to];
-    const reason = this.denialOf(opener, peer, protocol);
-    if (reason !== undefined) this.#delivery.say(from, { kind: "denied", address, connection, reason });
+    const [opening, peer] = opener === 0 ? [to, from] : [from, to];
+    const reason = isInTime ? this.denialOf(opening, peer, protocol) : "Too many checks at once";
+    if (reason !== undefined) this.#delivery.say(from, { kind: "denied", address, opener, protocol, reason });
   }
 
   /** The realm's rules are others than before: those who may talk less hear of it, and what they may not ends. */
@@ -56,6 +56,8 @@ export class Access {
       return before.between(opener, peer).digest === after.between(opener, peer).digest;
     };
     for (const [one, other] of pairsOf(this.#links)) {
+      // One may have been too slow for what it was told of another pair.
+      if (!arePaired(one, other) || one.tally.isOver || other.tally.isOver) continue;
       if (isSame(one, other) && isSame(other, one)) continue;
       const canCheck = one.format.addressing === "address" || other.format.addressing === "address";
       if (canCheck && this.isAnythingAllowed(one, other)) {

@@ -52,12 +52,8 @@ export const admin = new Hono<AdminEnv>()
     if (isProblem(times)) return problemResponse(times);
     return answer(context, await administer(context, "rotateClient", context.req.param("name"), times));
   })
-  .post("/realms/:realm/clients/:name/disable", async (context) =>
-    answer(context, await administer(context, "disableClient", context.req.param("name"), true)),
-  )
-  .post("/realms/:realm/clients/:name/enable", async (context) =>
-    answer(context, await administer(context, "disableClient", context.req.param("name"), false)),
-  )
+  .post("/realms/:realm/clients/:name/disable", async (context) => await disable(context, true))
+  .post("/realms/:realm/clients/:name/enable", async (context) => await disable(context, false))
   .delete("/realms/:realm/clients/:name", async (context) => {
     const name = context.req.param("name");
     return (await administer(context, "revokeClient", name))
@@ -75,7 +71,9 @@ export const admin = new Hono<AdminEnv>()
     const asked = new Map(["opener", "peer", "protocol"].map((name) => [name, context.req.query(name)]));
     const [opener, peer, protocol] = ["opener", "peer", "protocol"].map((name) => textField(asked, name));
     if (opener === undefined || peer === undefined || protocol === undefined) return context.notFound();
-    for (const field of [opener, peer, protocol]) if (typeof field !== "string") return problemResponse(field);
+    for (const field of [opener, peer, protocol]) {
+      if (typeof field !== "string") return problemResponse(badRequest("Ask with ?opener=, &peer= and &protocol="));
+    }
     return context.json(await administer(context, "decide", String(opener), String(peer), String(protocol)));
   })
   .get("/realms/:realm/audit", async (context) => {
@@ -94,6 +92,12 @@ async function administer<Method extends AdminMethod>(
   // RPC's own types lose which parameters and result belong to which method.
   const realm = context.env.ROUTER.getByName(context.req.param("realm") ?? "") as unknown as RouterObject;
   return await realm.administer(context.get("who"), method, ...parameters);
+}
+
+async function disable(context: Context<AdminEnv>, isDisabled: boolean): Promise<Response> {
+  const fields = await fieldsIn(context.req.raw, []);
+  if (isProblem(fields)) return problemResponse(fields);
+  return answer(context, await administer(context, "disableClient", context.req.param("name") ?? "", isDisabled));
 }
 
 function answer(context: Context<AdminEnv>, client: object | undefined): Response {

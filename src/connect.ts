@@ -64,7 +64,8 @@ async function admit(context: Context<{ Bindings: Env }>, offered: readonly stri
   const upgrade = upgradeRequest({ identity, session, resumes, format: format.subprotocol });
   const response = await fetchObject(context.env, identity.realm, upgrade);
   if (response?.status === 101) return response;
-  return response?.status === 401 ? unauthorized : restarting;
+  if (response?.status !== 401) return restarting;
+  return (await problemOfFailure(context.env, request, realm, presented.name)) ?? unauthorized;
 }
 
 /** The first format that a client offers of those that there are. */

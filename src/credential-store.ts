@@ -271,7 +271,7 @@ export class CredentialStore {
         leastRevision,
         JSON.stringify(secrets),
         Date.now(),
-        this.#row(name)?.used_at ?? 0,
+        this.#exists(name) ? (this.#row(name)?.used_at ?? 0) : 0,
         Number(isDisabled),
         nextExpiryOf(secrets),
       )

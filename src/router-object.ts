@@ -14,6 +14,9 @@ import { Addresses, closeUnreadable, SocketLink, SocketLinks } from "./socket-li
 /** How long to wait before KV is tried again: twice as long each time, since a used-up daily quota lasts for hours. */
 const kvRetryMs = { first: 2_000, most: 900_000 };
 
+/** No alarm is set for later: times that clients name may be as late as they like. */
+const longestSleepMs = 30 * 86_400_000;
+
 /**
  * One realm: its clients' sockets and its credentials. A shell: `Routing` decides where frames go, `CredentialStore`
  * who may come in. Between events it may hibernate, so all that must last is in sockets' attachments or in storage.
@@ -173,15 +176,19 @@ export class RouterObject extends DurableObject<Env> {
   /** Closes what a client's secrets no longer let in: its link, and those of its guests. */
   #closeUnfit(name: string): void {
     const own = this.#links.byName(name);
-    const links = [
-      ...(own === undefined || own.revision === 0 || own.grant ? [] : [own]),
-      ...this.#links.guestsOf(name),
-    ];
-    for (const link of links) {
-      if (!this.#credentials.stands(name, link.revision)) {
-        this.#routing.drop(link, goneReasons.over, closings.revoked);
-      }
+    // A guest of that name was there before the client was added.
+    const isGuest = own?.grant !== undefined && this.#credentials.info(name) !== undefined;
+    if (own !== undefined && (isGuest || this.#isUnfit(name, own)))
+      this.#routing.drop(own, goneReasons.over, closings.revoked);
+    for (const guest of this.#links.guestsOf(name)) {
+      if (!this.#credentials.stands(name, guest.revision))
+        this.#routing.drop(guest, goneReasons.over, closings.revoked);
     }
+  }
+
+  #isUnfit(name: string, { grant, revision }: SocketLink): boolean {
+    // An authenticator of the deployer's own knows no revisions.
+    return grant === undefined && revision !== 0 && !this.#credentials.stands(name, revision);
   }
 
   async #copyToKv(name: string): Promise<void> {
@@ -201,13 +208,14 @@ export class RouterObject extends DurableObject<Env> {
     const { storage } = this.ctx;
     const atMs = this.#credentials.nextExpiryMs;
     if (atMs === undefined) await storage.deleteAlarm();
-    else await storage.setAlarm(atMs);
+    else await storage.setAlarm(Math.min(atMs, Date.now() + longestSleepMs));
   }
 
   async #wakeBy(atMs: number): Promise<void> {
     const { storage } = this.ctx;
     const knownMs = await storage.getAlarm();
-    if (knownMs === null || knownMs > atMs) await storage.setAlarm(atMs);
+    const wakeMs = Math.min(atMs, Date.now() + longestSleepMs);
+    if (knownMs === null || knownMs > wakeMs) await storage.setAlarm(wakeMs);
   }
 
   /** Something has expired, or KV lacks a change. */

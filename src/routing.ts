@@ -19,6 +19,7 @@ import { type Closing, closings } from "./closings.ts";
 import { Delivery, earlyFor, routerMessages, type Sender } from "./delivery.ts";
 import { arePaired, Forwarding } from "./forwarding.ts";
 import { type Link, type Links, linksAt } from "./link.ts";
+import { patternOf } from "./pattern.ts";
 import type { Rules } from "./rules.ts";
 
 /** What routing needs of the world around it. */
@@ -194,7 +195,7 @@ export class Routing {
         this.#list(from, frame);
         break;
       case "check":
-        this.#access.check(from, frame);
+        this.#access.check(from, frame, this.#takeOpen(from));
         break;
       default:
         throw new ProtocolError(`Frame "${frame.kind}" is the router's to send: it ends`, position);
@@ -317,7 +318,9 @@ export class Routing {
 
   #list(from: Link, { request, cursor }: RouterFrameOf<"list">): void {
     const names: string[] = [];
-    for (const { name } of this.#links.all()) if (name > cursor) names.push(name);
+    // A guest sees whom it may open something to.
+    const seen = from.grant && patternOf(from.grant.peer);
+    for (const { name } of this.#links.all()) if (name > cursor && seen?.fits(name) !== false) names.push(name);
     names.sort(byCodeUnit);
     const page = names.slice(0, limits.maxPageLength);
     const last = names.length > page.length ? page.at(-1) : undefined;

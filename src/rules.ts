@@ -19,6 +19,9 @@ interface Rule {
 /** Bytes of a realm's rules. Stops a document that takes long to read at each wake. */
 export const maxRulesBytes = 65_536;
 
+/** Names and patterns of a realm's rules, a role counted wherever it is used: each may be looked at for each open. */
+export const maxPatterns = 10_000;
+
 /** A line can't be read. The message says which and why. */
 export class RulesError extends Error {
   override readonly name = "RulesError";
@@ -47,7 +50,7 @@ export class Rules {
 
   /** Reads rules. @throws RulesError */
   static parse(text: string): Rules {
-    const roles = new Map<string, readonly Pattern[]>();
+    const roles = new Roles();
     const rules: Rule[] = [];
     let byDefault: Decision | undefined;
     text.split("\n").forEach((source, at) => {
@@ -64,7 +67,7 @@ export class Rules {
           if (name === undefined || equals?.text !== "=" || members.length === 0)
             return fail('a role is written "role NAME = CLIENT…"');
           if (roles.has(name.text)) fail(`there is a role "${name.text}" already`);
-          roles.set(name.text, patternsOf(members, roles, fail));
+          roles.add(name.text, roles.patternsOf(members, fail));
           break;
         }
         case "allow":
@@ -77,9 +80,9 @@ export class Rules {
           rules.push({
             line,
             isAllow: verb.text === "allow",
-            openers: patternsOf(openers, roles, fail),
-            peers: patternsOf(peers, roles, fail),
-            protocols: protocols.map((word) => patternOf(word.text)),
+            openers: roles.patternsOf(openers, fail),
+            peers: roles.patternsOf(peers, fail),
+            protocols: protocols.map(patternIn),
           });
           break;
         }
@@ -140,7 +143,8 @@ type Fail = (what: string) => never;
 function wordsOf(line: string, fail: Fail): Word[] {
   const words: Word[] = [];
   const pattern = /\s*(?:(#.*)|("(?:[^"\\]|\\.)*")|(->|[=:])|([^\s,=:"#]+)|(,)|(.))/suy;
-  for (let match = pattern.exec(line.trimEnd()); match !== null; match = pattern.exec(line.trimEnd())) {
+  const text = line.trimEnd();
+  for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
     const [, comment, quoted, sign, plain, comma] = match;
     if (comment !== undefined) break;
     if (comma !== undefined) continue;
@@ -172,11 +176,37 @@ function partsOf(words: readonly Word[], fail: Fail): [Word[], Word[], Word[]] {
   return isWhole && isClean ? parts : fail('a rule is written "allow OPENER… -> PEER… : PROTOCOL…"');
 }
 
-function patternsOf(words: readonly Word[], roles: ReadonlyMap<string, readonly Pattern[]>, fail: Fail): Pattern[] {
-  return words.flatMap(({ text, isQuoted }) => {
-    if (isQuoted || !text.startsWith("@")) return patternOf(text);
-    return roles.get(text.slice(1)) ?? fail(`there is no role "${text.slice(1)}" above`);
-  });
+/** The roles of a document so far, and how much they come to. */
+class Roles {
+  readonly #roles = new Map<string, readonly Pattern[]>();
+  #patterns = 0;
+
+  has(name: string): boolean {
+    return this.#roles.has(name);
+  }
+
+  add(name: string, members: readonly Pattern[]): void {
+    this.#roles.set(name, members);
+  }
+
+  /** What words stand for, names of roles among them. */
+  patternsOf(words: readonly Word[], fail: Fail): Pattern[] {
+    return words.flatMap((word) => {
+      const isRole = !word.isQuoted && word.text.startsWith("@");
+      const name = word.text.slice(1);
+      const patterns = isRole ? (this.#roles.get(name) ?? fail(`there is no role "${name}" above`)) : [patternIn(word)];
+      // Before they are copied.
+      this.#patterns += patterns.length;
+      if (this.#patterns > maxPatterns)
+        fail(`more than ${maxPatterns} names and patterns, a role counted wherever it is used`);
+      return patterns;
+    });
+  }
+}
+
+/** A word as a pattern: in quotes `*` is a character as any other. */
+function patternIn({ text, isQuoted }: Word): Pattern {
+  return isQuoted ? { source: JSON.stringify(text), fits: (other) => other === text } : patternOf(text);
 }
 
 function fits(patterns: readonly Pattern[], text: string): boolean {

@@ -23,8 +23,8 @@ interface Attachment {
   readonly overflowed: boolean;
 }
 
-/** 4 bytes each in an attachment of at most 16,384 bytes, which also holds a name of up to 128 and 2,048 for a format. */
-export const maxPairs = 3_400;
+/** 4 bytes each in an attachment of at most 16,384 bytes, which also holds a name of up to 128 2,048 for a format and a guest's grant. */
+export const maxPairs = 3_200;
 
 /** Who a new link belongs to. */
 export type LinkIdentity = Omit<Attachment, "version" | "pairs" | "overflowed" | "formatMemory">;

@@ -521,15 +521,20 @@ export class Session implements LinkEvents {
 
   /** The rules have changed: what is open may no longer be. */
   #check(peer: Peer | undefined): void {
+    const asked = new Set<string>();
     for (const { key, protocol } of peer?.channels.values() ?? []) {
-      const connection = (key ^ openerBit) >>> 0;
-      this.#link.frame(routerAddress, { kind: "check", address: peer?.address ?? 0, connection, protocol });
+      const opener = openedHere(key);
+      if (asked.has(opener + protocol)) continue;
+      asked.add(opener + protocol);
+      this.#link.frame(routerAddress, { kind: "check", address: peer?.address ?? 0, opener, protocol });
     }
   }
 
-  #deny(peer: Peer | undefined, { connection, reason }: RouterFrameOf<"denied">): void {
-    const channel = peer?.channels.get((connection ^ openerBit) >>> 0);
-    channel?.reset(errorCodes.notAllowed, reason, channel.error("not-allowed", notAllowed));
+  #deny(peer: Peer | undefined, { opener, protocol, reason }: RouterFrameOf<"denied">): void {
+    for (const channel of peer?.channels.values() ?? []) {
+      if (openedHere(channel.key) !== opener || channel.protocol !== protocol) continue;
+      channel.reset(errorCodes.notAllowed, reason, channel.error("not-allowed", notAllowed));
+    }
   }
 
   /** A peer was away for too long. Should it come back, it hears of the end. */
@@ -543,4 +548,9 @@ export class Session implements LinkEvents {
       channel.reset(errorCodes.lapsed, "", error);
     }
   }
+}
+
+/** 1 for a channel that was opened from here, else 0. */
+function openedHere(key: number): number {
+  return (key & openerBit) === 0 ? 1 : 0;
 }

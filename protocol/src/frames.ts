@@ -95,10 +95,10 @@ export const routerFrames = {
   reached: { type: 0x0f, fields: { token: "u32" } },
   /** Router to client: what you two may open to each other is no longer what it was. Check each Connection. */
   changed: { type: 0x10, fields: { address: "u32" } },
-  /** Client to router: may this Connection go on? Its id is that of the peer frames which this client sends for it. */
-  check: { type: 0x11, fields: { address: "u32", connection: "u32", protocol } },
-  /** Router to client: it may not. There is no answer where it may. */
-  denied: { type: 0x12, fields: { address: "u32", connection: "u32", reason } },
+  /** Client to router: may Connections of this protocol go on? `opener` is 1 for those that this client opened, else 0. */
+  check: { type: 0x11, fields: { address: "u32", opener: "u8", protocol } },
+  /** Router to client: they may not. There is no answer where they may. */
+  denied: { type: 0x12, fields: { address: "u32", opener: "u8", protocol, reason } },
 } as const satisfies Record<string, FrameShape>;
 
 /**

@@ -9,7 +9,7 @@ Nothing but a refusal may come of it, and nobody else may suffer.
 Usage: npm run fuzz -- [options]
 
   --seconds N            for how long (default: 60)
-  --seed S               decides all inputs (default: a random one)
+  --seed S               decides all inputs, of the same vectors (default: a random one)
   --only FORMAT          inputs of one format only
   --replay FORMAT HEX    one input again, as a failure prints it; @FILE reads the digits from a file
   --help                 print this

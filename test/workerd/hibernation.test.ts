@@ -469,7 +469,9 @@ describe("a link with all the pairs that it may have", () => {
       const attachment = socket.deserializeAttachment() as { pairs: Uint32Array };
       expect(attachment.pairs).toHaveLength(maxPairs);
       expect(attachment).toMatchObject({ name: longestName, overflowed: true });
-      const most = { ...attachment, formatMemory: new Uint8Array(originalLimits.maxGobDefinitionBytes) };
+      const grant = { host: longestName, peer: longestName, protocol: longestName, expiresAtMs: 0 };
+      const formatMemory = new Uint8Array(originalLimits.maxGobDefinitionBytes);
+      const most = { ...attachment, formatMemory, grant };
       socket.serializeAttachment(most);
       const tooMany = { ...most, pairs: new Uint32Array(maxPairs + 150) };
       expect(() => socket.serializeAttachment(tooMany)).toThrow(/16384/);

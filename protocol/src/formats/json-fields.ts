@@ -21,7 +21,7 @@ const number: Field<number> = {
   what: "a whole number",
 };
 const u32: Field<number> = {
-  read: (value) => ((number.read(value) ?? Infinity) <= 0xffff_ffff ? (value as number) : undefined),
+  read: (value) => ((number.read(value) ?? Infinity) <= 0xffff_ffff ? number.read(value) : undefined),
   what: "a whole number below 2^32",
 };
 const boolean: Field<boolean> = {
@@ -123,6 +123,7 @@ function readTexts(value: unknown): Readonly<Record<string, string>> | undefined
 }
 
 function readCode(value: unknown): number | undefined {
-  if (typeof value === "number") return Number.isInteger(value) && value >= 0 && value <= 0xffff ? value : undefined;
+  const code = number.read(value);
+  if (code !== undefined) return code <= 0xffff ? code : undefined;
   return typeof value === "string" ? errorCodeNamed(value) : undefined;
 }

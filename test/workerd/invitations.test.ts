@@ -1,0 +1,426 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { Buffer } from "node:buffer";
+import { createHmac } from "node:crypto";
+import {
+  anySession,
+  closeCodes,
+  errorCodes,
+  goneReasons,
+  type Invitation,
+  invitationBytes,
+  invitationMacBytes,
+  sealed,
+  subprotocols,
+} from "@messagepasser/protocol";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { SocketLink } from "../../src/socket-link.ts";
+import worker from "../../src/worker.ts";
+import { basic, expectTalk, newSession, pairAgain, pairUp, RawLink, upgrade } from "./raw-link.ts";
+import { admin, expectProblem, pepper, Realm } from "./realm.ts";
+
+const revoked = { code: closeCodes.revoked, reason: "The secret was rotated or revoked" };
+
+type Terms = Partial<Invitation>;
+
+/** An invitation as its host makes it, from nothing but its own secret. */
+function invitationOf(host: string, secret: string, terms: Terms = {}): Invitation {
+  const bytes = Buffer.from(secret.slice(3), "base64url");
+  return {
+    host,
+    secretId: bytes.toString("hex", 1, 9),
+    revision: bytes.readUInt32BE(9),
+    guest: "eve",
+    peer: "*",
+    protocol: "*",
+    expiresAtMs: Date.now() + 60_000,
+    uses: 1,
+    nonce: newSession().slice(0, 16),
+    ...terms,
+  };
+}
+
+function inviteKey(secret: string): Uint8Array {
+  return Buffer.from(secret.slice(3), "base64url").subarray(45, 61);
+}
+
+function signed(invitation: Invitation, key: Uint8Array): { bytes: Uint8Array; mac: Uint8Array; text: string } {
+  const bytes = invitationBytes(invitation);
+  const mac = createHmac("sha256", key).update(bytes).digest().subarray(0, invitationMacBytes);
+  return { bytes, mac, text: sealed(bytes, mac) };
+}
+
+function invite(host: string, secret: string, terms: Terms = {}): string {
+  return signed(invitationOf(host, secret, terms), inviteKey(secret)).text;
+}
+
+async function expectRefused(realm: Realm, name: string, text: string, session = newSession()): Promise<void> {
+  const response = await upgrade(`/connect/${realm.name}?session=${session}`, { authorization: basic(name, text) });
+  expect(await expectProblem(response, 401, "unauthorized")).toBe(
+    "Name or secret is wrong for this realm, or the secret was rotated or revoked",
+  );
+}
+
+async function refusal(link: RawLink, peer: string, protocol: string): Promise<number | "routed"> {
+  const [connection, limit, early] = [1, 1_000, new Uint8Array()];
+  link.toRouter({ kind: "open", connection, session: anySession, peer, protocol, limit, metadata: {}, early });
+  const answer = await link.next();
+  if (answer.kind === "refused") return answer.code;
+  expect(answer.kind).toBe("routed");
+  return "routed";
+}
+
+async function putRules(realm: Realm, body: string): Promise<void> {
+  expect((await admin(`/realms/${realm.name}/rules`, { method: "PUT", body })).status).toBe(204);
+}
+
+/** Sets the clock ahead of real time, where no alarm goes off by itself. */
+function stopTime(): { now: number } {
+  const clock = { now: Date.now() + 86_400_000 };
+  const spy = vi.spyOn(Date, "now").mockImplementation(() => clock.now);
+  onTestFinished(() => spy.mockRestore());
+  return clock;
+}
+
+describe("a guest", () => {
+  test("comes in under its host's name and its own, and talks with whom it may", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    using bob = await realm.join("bob");
+    using guest = await realm.link("alice/eve", invite("alice", secret, { peer: "bob", protocol: "te*" }));
+    const addresses = await pairUp(guest, bob);
+    await expectTalk(guest, bob, addresses);
+    await evictDurableObject(realm.stub);
+    await expectTalk(guest, bob, addresses);
+    expect(await refusal(guest, "$echo", "x")).toBe("routed");
+  });
+
+  test("may open what its invitation says to whom it says, and is told so whether or not they are there", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    using bob = await realm.join("bob-1");
+    using carol = await realm.join("carol");
+    using guest = await realm.link("alice/eve", invite("alice", secret, { peer: "bob-*", protocol: "files/*" }));
+    await evictDurableObject(realm.stub);
+    expect(await refusal(guest, "bob-1", "files/a")).toBe("routed");
+    await bob.nextOf("incoming");
+    expect(await refusal(guest, "bob-2", "files/a")).toBe(errorCodes.peerAbsent);
+    for (const [peer, protocol] of [
+      ["bob-1", "test"],
+      ["bob-2", "test"],
+      ["carol", "files/a"],
+      ["dave", "files/a"],
+      ["alice", "files/a"],
+      ["alice/eve", "files/a"],
+    ] as const)
+      expect(await refusal(guest, peer, protocol)).toBe(errorCodes.notAllowed);
+    await bob.expectNothing();
+    await carol.expectNothing();
+  });
+
+  test("takes no Connections, not from its host either", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    using alice = await realm.link("alice", secret);
+    using bob = await realm.join("bob");
+    using guest = await realm.link("alice/eve", invite("alice", secret));
+    for (const link of [alice, bob]) expect(await refusal(link, "alice/eve", "test")).toBe(errorCodes.notAllowed);
+    await guest.expectNothing();
+    expect(await refusal(guest, "alice", "test")).toBe("routed");
+    await alice.nextOf("incoming");
+    expect(await refusal(guest, "alice/eve", "test")).toBe(errorCodes.notAllowed);
+  });
+
+  test("resumes with those whom it may open to, and they with it, and with nobody else", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    using bob = await realm.join("bob");
+    using carol = await realm.join("carol");
+    const text = invite("alice", secret, { peer: "bob" });
+    const session = newSession();
+    {
+      using before = await realm.link("alice/eve", text, session);
+      await pairUp(before, bob);
+    }
+    await bob.nextOf("gone");
+    using guest = await realm.link("alice/eve", text, session);
+    await expectTalk(guest, bob, await pairAgain(guest, bob));
+    await expectTalk(bob, guest, await pairAgain(bob, guest));
+    guest.resume("carol", carol.session);
+    expect(await guest.next()).toEqual({
+      kind: "absent",
+      session: carol.session,
+      peer: "carol",
+      reason: goneReasons.cut,
+    });
+    carol.resume("alice/eve", session);
+    expect(await carol.next()).toMatchObject({ kind: "absent", session, reason: goneReasons.cut });
+    for (const link of [guest, carol]) await link.expectNothing();
+  });
+
+  test("is bound by its host's rules, now and when they change", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    using bob = await realm.join("bob");
+    using carol = await realm.join("carol");
+    await putRules(realm, "deny alice -> bob : secret\ndeny alice -> carol : *\ndeny alice/eve -> * : *");
+    using guest = await realm.link("alice/eve", invite("alice", secret));
+    expect(await refusal(guest, "bob", "secret")).toBe(errorCodes.notAllowed);
+    expect(await refusal(guest, "carol", "test")).toBe(errorCodes.notAllowed);
+    const { from, to } = await pairUp(guest, bob);
+    await evictDurableObject(realm.stub);
+    await putRules(realm, "deny alice -> bob : test");
+    expect(await guest.next()).toEqual({ kind: "changed", address: to });
+    expect(await bob.next()).toEqual({ kind: "changed", address: from });
+    guest.toRouter({ kind: "check", address: to, opener: 1, protocol: "test" });
+    expect(await guest.next()).toMatchObject({ kind: "denied", address: to, opener: 1, protocol: "test" });
+    bob.toRouter({ kind: "check", address: from, opener: 0, protocol: "test" });
+    expect(await bob.next()).toMatchObject({ kind: "denied", address: from, opener: 0, protocol: "test" });
+    guest.toRouter({ kind: "check", address: to, opener: 1, protocol: "other" });
+    await guest.expectNothing();
+    // Bob may still open to alice, but to no guest of hers.
+    await putRules(realm, "deny alice -> bob : *");
+    expect(await guest.next()).toEqual({ kind: "gone", address: to, reason: goneReasons.cut });
+    expect(await bob.next()).toEqual({ kind: "gone", address: from, reason: goneReasons.cut });
+    await carol.expectNothing();
+  });
+});
+
+describe("an invitation that isn't good gets the same answer as a wrong secret", () => {
+  const widened: Terms[] = [
+    { host: "bob" },
+    { secretId: "0123456789abcdef" },
+    { revision: 2 },
+    { guest: "mallory" },
+    { peer: "*" },
+    { protocol: "*" },
+    { expiresAtMs: Number.MAX_SAFE_INTEGER },
+    { uses: 1_000 },
+    { nonce: "0123456789abcdef" },
+  ];
+
+  test.each(widened)("one with another %o than was signed", async (change) => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    await realm.add("bob");
+    const invitation = invitationOf("alice", secret, { peer: "bob", protocol: "test" });
+    const { mac } = signed(invitation, inviteKey(secret));
+    const changed = { ...invitation, ...change };
+    await expectRefused(realm, `${changed.host}/${changed.guest}`, sealed(invitationBytes(changed), mac));
+    using guest = await realm.link("alice/eve", signed(invitation, inviteKey(secret)).text);
+    expect(await guest.outcome()).toBe("open");
+  });
+
+  test("one for another name, realm or host, one that was cut or has expired, and one of a stranger", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const { secret: bobs } = await realm.add("bob");
+    const text = invite("alice", secret);
+    for (const name of ["alice", "eve", "alice/", "alice/eve/", "alice/mallory", "bob/eve", "/eve"])
+      await expectRefused(realm, name, text);
+    const other = new Realm();
+    await other.add("alice");
+    await expectRefused(other, "alice/eve", text);
+    await expectRefused(realm, "alice/eve", signed(invitationOf("alice", secret), inviteKey(bobs)).text);
+    await expectRefused(realm, "bob/eve", signed(invitationOf("bob", bobs), inviteKey(secret)).text);
+    await expectRefused(realm, "carol/eve", invite("carol", secret));
+    for (const length of [4, 5, 20, 26, text.length - 1])
+      await expectRefused(realm, "alice/eve", text.slice(0, length));
+    for (const more of ["A", "AAAA", "====", "!"]) await expectRefused(realm, "alice/eve", text + more);
+    await expectRefused(realm, "alice/eve", invite("alice", secret, { expiresAtMs: Date.now() - 1 }));
+    for (const terms of [{ uses: 0 }, { uses: 1_001 }, { uses: 0.5 }, { peer: "" }, { protocol: "p".repeat(129) }])
+      await expectRefused(realm, "alice/eve", invite("alice", secret, terms));
+    await expectRefused(realm, "alice/e/f", invite("alice", secret, { guest: "e/f" }));
+    await expectRefused(realm, "alice", secret.slice(0, -1));
+    using guest = await realm.link("alice/eve", text);
+    expect(await guest.outcome()).toBe("open");
+  });
+
+  test("one that a guest has made: its invitation holds no key", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const invitation = invitationOf("alice", secret, { uses: 10 });
+    const { mac, bytes, text } = signed(invitation, inviteKey(secret));
+    using guest = await realm.link("alice/eve", text);
+    for (const key of [mac, bytes, Buffer.from(text), new Uint8Array(16)]) {
+      await expectRefused(realm, "alice/mallory", signed({ ...invitation, guest: "mallory" }, key).text);
+      const further = { ...invitation, host: "alice/eve", guest: "mallory" };
+      await expectRefused(realm, "alice/eve/mallory", signed(further, key).text);
+    }
+    // Nor does a host's key make any for a guest of its guest.
+    const further = { ...invitation, host: "alice/eve", guest: "mallory" };
+    await expectRefused(realm, "alice/eve/mallory", signed(further, inviteKey(secret)).text);
+    expect(await guest.outcome()).toBe("open");
+  });
+
+  test("and one with a bad signature costs neither KV nor the realm's object anything", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const { MP_ADMIN_TOKEN } = env;
+    const nothing = (): never => {
+      throw new Error("Asked for what a guess may not cost");
+    };
+    // The Worker asks nothing else of the two.
+    const bindings = {
+      MP_ADMIN_TOKEN,
+      MP_PEPPER: pepper,
+      CREDENTIALS: { get: nothing } as unknown as KVNamespace,
+      ROUTER: { getByName: nothing } as unknown as typeof env.ROUTER,
+    };
+    const forged = [
+      signed(invitationOf("alice", secret), new Uint8Array(16)).text,
+      invite("alice", secret, { expiresAtMs: 1 }),
+      "mpi_",
+      `mpi_${"A".repeat(3_000)}`,
+    ];
+    for (const text of forged) {
+      const headers = {
+        upgrade: "websocket",
+        "sec-websocket-protocol": subprotocols.native,
+        authorization: basic("alice/eve", text),
+      };
+      const request = new Request(`https://router.test/connect/${realm.name}`, { headers });
+      await expectProblem(await worker.fetch(request, bindings), 401, "unauthorized");
+    }
+  });
+});
+
+describe("an invitation's uses", () => {
+  test("are sessions: one that comes back is the same, over hibernation and after an eviction", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const text = invite("alice", secret, { uses: 2 });
+    const [first, second] = [newSession(), newSession()];
+    for (const webSockets of ["hibernate", "close"] as const) {
+      for (const session of [first, first, second, first]) {
+        using guest = await realm.link("alice/eve", text, session);
+        expect(await guest.outcome()).toBe("open");
+      }
+      await evictDurableObject(realm.stub, { webSockets });
+      await expectRefused(realm, "alice/eve", text);
+    }
+  });
+
+  test("are counted for each invitation alone, and all at once", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const [one, other] = [invite("alice", secret, { uses: 3 }), invite("alice", secret)];
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => realm.link("alice/eve", one)));
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+    using guest = await realm.link("alice/eve", other);
+    expect(await guest.outcome()).toBe("open");
+  });
+});
+
+describe("a live guest", () => {
+  test.each<[string, (realm: Realm) => Promise<unknown>]>([
+    ["revoked", (realm) => realm.revoke("alice")],
+    ["rotated", (realm) => realm.rotate("alice")],
+    ["disabled", (realm) => admin(`${realm.clientPath("alice")}/disable`, { method: "POST" })],
+  ])("is cut off at once when its host is %s, though the object has slept, and no other is", async (_what, change) => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const { secret: bobs } = await realm.add("bob");
+    using bob = await realm.link("bob", bobs);
+    using guest = await realm.link("alice/eve", invite("alice", secret));
+    using second = await realm.link("alice/fay", invite("alice", secret, { guest: "fay" }));
+    using other = await realm.link("bob/eve", invite("bob", bobs));
+    const { to, from } = await pairUp(guest, bob);
+    expect(to).not.toBe(from);
+    await evictDurableObject(realm.stub);
+    await change(realm);
+    expect(await guest.closedByRouter()).toEqual(revoked);
+    expect(await second.closedByRouter()).toEqual(revoked);
+    expect(await bob.next()).toEqual({ kind: "gone", address: from, reason: goneReasons.over });
+    expect(await other.outcome()).toBe("open");
+    await expectRefused(realm, "alice/eve", invite("alice", secret));
+  });
+
+  test("stays as long as the secret that made its invitation", async () => {
+    const clock = stopTime();
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    using guest = await realm.link("alice/eve", invite("alice", secret, { expiresAtMs: clock.now + 3_600_000 }));
+    const body = JSON.stringify({ overlapS: 60 });
+    const rotated = await admin(`${realm.clientPath("alice")}/rotate`, { method: "POST", body });
+    const { secret: newSecret } = await rotated.json<{ secret: string }>();
+    using newGuest = await realm.link("alice/fay", invite("alice", newSecret, { guest: "fay" }));
+    expect(await guest.outcome()).toBe("open");
+    await evictDurableObject(realm.stub);
+    clock.now += 60_000;
+    expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
+    expect(await guest.closedByRouter()).toEqual(revoked);
+    expect(await newGuest.closedByRouter()).toMatchObject({ code: closeCodes.revoked });
+  });
+
+  test.each([false, true])(
+    "is closed by the alarm when its time is over, and its use is forgotten (slept: %s)",
+    async (sleeps) => {
+      const clock = stopTime();
+      const realm = new Realm();
+      const { secret } = await realm.add("alice");
+      using bob = await realm.join("bob");
+      const text = invite("alice", secret, { expiresAtMs: clock.now + 60_000 });
+      using guest = await realm.link("alice/eve", text);
+      using later = await realm.link(
+        "alice/fay",
+        invite("alice", secret, { guest: "fay", expiresAtMs: clock.now + 90_000 }),
+      );
+      const { from } = await pairUp(guest, bob);
+      if (sleeps) await evictDurableObject(realm.stub);
+      clock.now += 60_000;
+      expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
+      expect(await guest.closedByRouter()).toEqual({ code: closeCodes.revoked, reason: "The invitation has expired" });
+      expect(await bob.next()).toEqual({ kind: "gone", address: from, reason: goneReasons.over });
+      expect(await later.outcome()).toBe("open");
+      await expectRefused(realm, "alice/eve", text, guest.session);
+      const known = await runInDurableObject(realm.stub, async (_object, { storage }) => ({
+        alarmMs: await storage.getAlarm(),
+        guests: storage.sql.exec("SELECT * FROM guests").toArray().length,
+      }));
+      expect(known).toEqual({ alarmMs: clock.now + 30_000, guests: 1 });
+    },
+  );
+
+  test("may have been invited for as long as a number can say", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    using guest = await realm.link("alice/eve", invite("alice", secret, { expiresAtMs: Number.MAX_SAFE_INTEGER }));
+    expect(await guest.outcome()).toBe("open");
+    await runDurableObjectAlarm(realm.stub);
+    expect(await guest.outcome()).toBe("open");
+  });
+
+  test("has no name that a client has, nor keeps one that a client gets", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const text = invite("alice", secret, { uses: 10 });
+    using guest = await realm.link("alice/eve", text);
+    const { secret: own } = await realm.add("alice/eve");
+    expect(await guest.closedByRouter()).toMatchObject({ code: closeCodes.revoked });
+    await expectRefused(realm, "alice/eve", text);
+    await expectRefused(realm, "alice/eve", text, guest.session);
+    using client = await realm.link("alice/eve", own);
+    await realm.rotate("alice");
+    expect(await client.outcome()).toBe("open");
+  });
+
+  test("with the longest names fits its attachment, with as many pairs as it may have", async () => {
+    const realm = new Realm();
+    const long = `${"n".repeat(120)}亀`;
+    const { secret } = await realm.add(long);
+    const patterns = { peer: `*${"n".repeat(124)}亀`, protocol: `${"p".repeat(125)}亀` };
+    using guest = await realm.link(`${long}/eve`, invite(long, secret, patterns));
+    await runInDurableObject(realm.stub, (_object, state) => {
+      const [socket] = state.getWebSockets("guest");
+      const link = socket && SocketLink.restore(state, socket);
+      if (link === undefined) throw new Error("No link");
+      link.formatMemory = crypto.getRandomValues(new Uint8Array(2_048));
+      let address = 1_000_000;
+      while (link.pairs.add(address)) address++;
+      expect(address - 1_000_000).toBeGreaterThan(3_000);
+      link.pairs.overflow();
+    });
+    expect(await guest.outcome()).toBe("open");
+  });
+});
