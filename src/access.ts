@@ -36,7 +36,7 @@ export class Access {
 
   #mayOpenSomething(opener: Link, peer: Link): boolean {
     if (peer.grant !== undefined || (opener.grant && !patternOf(opener.grant.peer).fits(peer.name))) return false;
-    return this.#rules().between(principalOf(opener), principalOf(peer)).isAnythingAllowed;
+    return this.#rules().isAnythingAllowed(principalOf(opener), principalOf(peer));
   }
 
   /** A client asks whether Connections that it has may go on. @param isInTime whether it asks no more often than it may */
@@ -53,7 +53,7 @@ export class Access {
     const after = this.#rules();
     const isSame = (one: Link, other: Link): boolean => {
       const [opener, peer] = [principalOf(one), principalOf(other)];
-      return before.between(opener, peer).digest === after.between(opener, peer).digest;
+      return before.digest(opener, peer) === after.digest(opener, peer);
     };
     for (const [one, other] of pairsOf(this.#links)) {
       // One may have been too slow for what it was told of another pair.
@@ -62,19 +62,33 @@ export class Access {
       const canCheck = one.format.addressing === "address" || other.format.addressing === "address";
       if (canCheck && this.isAnythingAllowed(one, other)) {
         this.#sayChanged(one, other);
-        this.#sayChanged(other, one);
         continue;
       }
       one.pairs.remove(other.address);
       other.pairs.remove(one.address);
       this.#delivery.sayGone(one, other, goneReasons.cut);
-      this.#delivery.sayGone(other, one, goneReasons.cut);
+      // A client may have opened to itself.
+      if (one !== other) this.#delivery.sayGone(other, one, goneReasons.cut);
     }
   }
 
-  /** Each end knows what is open between the two: it asks for each, and ends what is no longer allowed. */
-  #sayChanged(to: Link, { address }: Link): void {
-    if (to.format.addressing === "address") this.#delivery.say(to, { kind: "changed", address });
+  /** Two links were paired again: rules may have changed while they weren't, and only what isn't all open can have. */
+  resumed(one: Link, other: Link): void {
+    const rules = this.#rules();
+    const [here, there] = [principalOf(one), principalOf(other)];
+    if (!rules.areAllOpen(here, there) || !rules.areAllOpen(there, here)) this.#sayChanged(one, other);
+  }
+
+  /** Each end knows what is open between the two: it asks for each protocol, and ends what is no longer allowed. */
+  #sayChanged(one: Link, other: Link): void {
+    for (const [to, { address }] of one === other
+      ? ([[one, one]] as const)
+      : ([
+          [one, other],
+          [other, one],
+        ] as const)) {
+      if (to.format.addressing === "address") this.#delivery.say(to, { kind: "changed", address });
+    }
   }
 }
 

@@ -42,16 +42,10 @@ export async function textIn(request: Request, maxBytes: number): Promise<string
 
 /** The client's name in a body's fields, or what is wrong with it. */
 export function nameIn(fields: ReadonlyMap<string, unknown>): string | Problem {
-  const name = textField(fields, "name");
-  if (typeof name !== "string") return name;
+  const name = fields.get("name");
+  if (typeof name !== "string") return badRequest('The body must be an object with a "name", a text');
   const rule = nameProblem(name);
   return rule === undefined ? name : badRequest(`The client's name ${rule}`);
-}
-
-/** A text in a body's fields, or what is wrong with it. */
-export function textField(fields: ReadonlyMap<string, unknown>, name: string): string | Problem {
-  const value = fields.get(name);
-  return typeof value === "string" ? value : badRequest(`The body must be an object with a "${name}", a text`);
 }
 
 /** When a new secret expires, and how long the one before stands beside it; or what is wrong with that. */

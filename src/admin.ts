@@ -1,7 +1,7 @@
 import { realmProblem } from "@messagepasser/protocol";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
-import { fieldsIn, isProblem, nameIn, textField, textIn, timesIn } from "./admin-body.ts";
+import { fieldsIn, isProblem, nameIn, textIn, timesIn } from "./admin-body.ts";
 import { type AdminEnv, onlyWithToken } from "./admin-token.ts";
 import { badRequest, type Problem, problemResponse } from "./problem.ts";
 import type { AdminMethod, RealmAdmin } from "./realm-admin.ts";
@@ -68,13 +68,10 @@ export const admin = new Hono<AdminEnv>()
     return problem === undefined ? context.body(null, 204) : problemResponse(badRequest(problem));
   })
   .get("/realms/:realm/rules/test", async (context) => {
-    const asked = new Map(["opener", "peer", "protocol"].map((name) => [name, context.req.query(name)]));
-    const [opener, peer, protocol] = ["opener", "peer", "protocol"].map((name) => textField(asked, name));
-    if (opener === undefined || peer === undefined || protocol === undefined) return context.notFound();
-    for (const field of [opener, peer, protocol]) {
-      if (typeof field !== "string") return problemResponse(badRequest("Ask with ?opener=, &peer= and &protocol="));
-    }
-    return context.json(await administer(context, "decide", String(opener), String(peer), String(protocol)));
+    const { opener, peer, protocol } = context.req.query();
+    if (opener === undefined || peer === undefined || protocol === undefined)
+      return problemResponse(badRequest("Ask with ?opener=, &peer= and &protocol="));
+    return context.json(await administer(context, "decide", opener, peer, protocol));
   })
   .get("/realms/:realm/audit", async (context) => {
     const limit = limitOf(context);

@@ -23,11 +23,14 @@ export async function problemOfFailure(
   realm: string,
   name: string,
 ): Promise<Problem | undefined> {
-  if (env.FAILURES === undefined) return undefined;
+  const { FAILURES: failures } = env;
+  if (failures === undefined) return undefined;
   const address = addressOf(request);
   const keys = [`name ${realm} ${name}`, ...(address === undefined ? [] : [`address ${address}`])];
-  const outcomes = await Promise.all(keys.map((key) => env.FAILURES?.limit({ key })));
-  return outcomes.every((outcome) => outcome?.success !== false) ? undefined : tooManyFailures;
+  const outcomes = await Promise.allSettled(keys.map((key) => failures.limit({ key })));
+  // Where they can't be counted they are answered as ever.
+  const isOneTooMany = outcomes.some((outcome) => outcome.status === "fulfilled" && !outcome.value.success);
+  return isOneTooMany ? tooManyFailures : undefined;
 }
 
 /** Why a page may not connect, if it may not. Programs name no origin, and pages can't leave theirs out. */

@@ -8,6 +8,8 @@ export interface Administered {
   readonly credentials: CredentialStore;
   readonly rules: RuleStore;
   readonly audit: AuditLog;
+  /** Does all of something, or nothing. */
+  atomically<Result>(change: () => Result): Result;
   /** A client's credentials have changed: links that no longer stand end at once, and KV is told. */
   changed(name: string): Promise<void>;
   rulesChanged(before: Rules): void;
@@ -66,12 +68,14 @@ export class RealmAdmin {
   replaceRules(text: string): { problem?: string } {
     const before = this.#realm.rules.current;
     try {
-      this.#realm.rules.replace(text);
+      this.#realm.atomically(() => {
+        this.#realm.audit.add(this.#who, "rules", "");
+        this.#realm.rules.replace(text);
+      });
     } catch (error) {
       if (error instanceof RulesError) return { problem: error.message };
       throw error;
     }
-    this.#realm.audit.add(this.#who, "rules", "");
     this.#realm.rulesChanged(before);
     return {};
   }
@@ -87,9 +91,12 @@ export class RealmAdmin {
   }
 
   async #change<Result>(what: string, name: string, change: () => Result | undefined): Promise<Result | undefined> {
-    const result = change();
+    const result = this.#realm.atomically(() => {
+      const changed = change();
+      if (changed !== undefined) this.#realm.audit.add(this.#who, what, name);
+      return changed;
+    });
     if (result === undefined) return undefined;
-    this.#realm.audit.add(this.#who, what, name);
     await this.#realm.changed(name);
     return result;
   }

@@ -158,6 +158,7 @@ export class RouterObject extends DurableObject<Env> {
         credentials: this.#credentials,
         rules: this.#rules,
         audit: (this.#audit ??= new AuditLog(this.ctx.storage.sql)),
+        atomically: (change) => this.ctx.storage.transactionSync(change),
         changed: async (name) => {
           this.#closeUnfit(name);
           await this.#copyToKv(name);

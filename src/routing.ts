@@ -291,6 +291,7 @@ export class Routing {
     }
     for (const message of paired) this.#delivery.send(to, message);
     this.#delivery.say(from, pairedWith(to));
+    this.#access.resumed(from, to);
   }
 
   #takeOpen(from: Link): boolean {

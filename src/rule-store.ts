@@ -16,7 +16,7 @@ export class RuleStore {
   }
 
   get current(): Rules {
-    return (this.#current ??= Rules.parse(this.text));
+    return (this.#current ??= readable(this.text));
   }
 
   /** Takes other rules. @throws RulesError where they can't be read: then nothing has changed */
@@ -24,5 +24,15 @@ export class RuleStore {
     const rules = Rules.parse(text);
     this.#sql.exec("INSERT OR REPLACE INTO rules VALUES (1, ?)", text);
     this.#current = rules;
+  }
+}
+
+/** Rules that were stored. Where this version can't read them it lets nobody open anything: it may be all that they say. */
+function readable(text: string): Rules {
+  try {
+    return Rules.parse(text);
+  } catch (error) {
+    console.error("Cannot read the realm's rules: all is closed until there are others", error);
+    return Rules.parse("default closed");
   }
 }

@@ -20,7 +20,10 @@ interface Rule {
 export const maxRulesBytes = 65_536;
 
 /** Names and patterns of a realm's rules, a role counted wherever it is used: each may be looked at for each open. */
-export const maxPatterns = 10_000;
+export const maxPatterns = 4_000;
+
+/** Openers whose rules are kept ready. */
+const maxOpeners = 1_000;
 
 /** A line can't be read. The message says which and why. */
 export class RulesError extends Error {
@@ -42,6 +45,7 @@ export class RulesError extends Error {
 export class Rules {
   readonly #rules: readonly Rule[];
   readonly #default: Decision;
+  readonly #ofOpener = new Map<string, readonly Rule[]>();
 
   private constructor(rules: readonly Rule[], byDefault: Decision) {
     this.#rules = rules;
@@ -102,33 +106,51 @@ export class Rules {
 
   /** Whether a client may open a protocol to a peer. */
   decide(opener: string, peer: string, protocol: string): Decision {
-    for (const { line, isAllow, openers, peers, protocols } of this.#rules) {
-      if (fits(openers, opener) && fits(peers, peer) && fits(protocols, protocol)) return { isAllowed: isAllow, line };
+    for (const { line, isAllow, peers, protocols } of this.#rulesFor(opener)) {
+      if (fits(peers, peer) && fits(protocols, protocol)) return { isAllowed: isAllow, line };
     }
     return this.#default;
   }
 
-  /**
-   * All that says what one may open to the other, as a text that differs where something else is allowed, and whether
-   * anything may be.
-   */
-  between(opener: string, peer: string): { readonly digest: string; readonly isAnythingAllowed: boolean } {
-    const those = this.#rules.filter(({ openers, peers }) => fits(openers, opener) && fits(peers, peer));
-    const lines = those.map(({ isAllow, protocols }) => [isAllow, ...protocols.map(({ source }) => source)]);
-    return {
-      digest: JSON.stringify([...lines, this.#default.isAllowed]),
-      isAnythingAllowed: isAnythingAllowed(those, this.#default.isAllowed),
-    };
+  /** A text that says all of what one may open to the other, and differs where something else is allowed. */
+  digest(opener: string, peer: string): string {
+    const lines = this.#between(opener, peer).map(({ isAllow, protocols }) => [
+      isAllow,
+      ...protocols.map(({ source }) => source),
+    ]);
+    return JSON.stringify([...lines, this.#default.isAllowed]);
   }
-}
 
-/** In the order of the lines: what is allowed counts unless all has been denied above it. */
-function isAnythingAllowed(rules: readonly Rule[], byDefault: boolean): boolean {
-  for (const { isAllow, protocols } of rules) {
-    if (isAllow) return true;
-    if (protocols.some(({ source }) => source === "*")) return false;
+  /** Whether one may open anything to the other. */
+  isAnythingAllowed(opener: string, peer: string): boolean {
+    // What is allowed counts unless all has been denied above it.
+    for (const { isAllow, protocols } of this.#between(opener, peer)) {
+      if (isAllow) return true;
+      if (protocols.some(({ source }) => source === "*")) return false;
+    }
+    return this.#default.isAllowed;
   }
-  return byDefault;
+
+  /** Whether one may open everything to the other. */
+  areAllOpen(opener: string, peer: string): boolean {
+    return this.#default.isAllowed && this.#between(opener, peer).every(({ isAllow }) => isAllow);
+  }
+
+  #between(opener: string, peer: string): readonly Rule[] {
+    return this.#rulesFor(opener).filter(({ peers }) => fits(peers, peer));
+  }
+
+  /** The rules about one opener, in their order. */
+  #rulesFor(opener: string): readonly Rule[] {
+    let rules = this.#ofOpener.get(opener);
+    if (rules === undefined) {
+      rules = this.#rules.filter(({ openers }) => fits(openers, opener));
+      // Found anew for all: better than to keep those of openers of long ago.
+      if (this.#ofOpener.size >= maxOpeners) this.#ofOpener.clear();
+      this.#ofOpener.set(opener, rules);
+    }
+    return rules;
+  }
 }
 
 interface Word {

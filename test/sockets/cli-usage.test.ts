@@ -17,7 +17,21 @@ import { directory, mp } from "./cli-mp.ts";
 const secret = `mp_${"s".repeat(108)}`;
 /** Nothing listens on the discard port. */
 const settings = { MP_URL: "ws://127.0.0.1:9", MP_NAME: "alice", MP_SECRET: secret };
-const commands = ["login", "logout", "listen", "connect", "peers", "ping", "client"];
+const commands = [
+  "login",
+  "logout",
+  "listen",
+  "connect",
+  "peers",
+  "ping",
+  "doctor",
+  "bridge",
+  "client",
+  "rule",
+  "audit",
+  "invite",
+  "join",
+];
 const clientCommands = ["add", "list", "rotate", "revoke"];
 
 afterAll(() => {
@@ -96,7 +110,7 @@ describe("wrong usage", () => {
     ],
     ["a bad realm", ["peers", "--realm", "No"], settings, 'The realm\'s name must consist of "a" to "z"'],
     ["a bad name", ["peers", "--name", "a:b"], settings, 'The client\'s name must not contain ":"'],
-    ["a bad peer", ["connect", "$router", "x"], settings, 'The peer\'s name must not begin with "$"'],
+    ["a bad peer", ["connect", "a:b", "x"], settings, 'The peer\'s name must not contain ":"'],
     ["a bad protocol", ["listen", "a\tb"], settings, "The protocol's name must not contain control characters"],
     [
       "a secret of two lines",
@@ -166,6 +180,9 @@ describe("mp client list", () => {
       secretId: "0",
       revision: 1,
       changedAt: "2026-01-01T00:00:00Z",
+      expiresAt: null,
+      lastUsedAt: "2026-01-01T01:00:00Z",
+      isDisabled: false,
     }));
     const cursors = ["", "page 2/ü&?=", "3"];
     const asked: (string | null)[] = [];

@@ -461,7 +461,9 @@ describe("mp client", () => {
     expect(await mp(["client", "list", ...flags])).toMatchObject({ status: 0, text: "" });
     await mp(["client", "add", "alice", ...flags]);
     const { text } = await mp(["client", "list", ...flags]);
-    expect(text).toMatch(/^NAME {3}SECRET-ID +REVISION  CHANGED *\nalice  [0-9a-f]{16}  1 +20\S+Z\n$/);
+    expect(text).toMatch(
+      /^NAME {3}SECRET-ID +REVISION  CHANGED +LAST USED  STATE\nalice  [0-9a-f]{16}  1 +20\S+Z  never +good\n$/,
+    );
   });
 });
 

@@ -7,7 +7,7 @@ import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/secret.ts";
 import worker from "../../src/worker.ts";
 import { authSubprotocol, basic, newSession, refusalOf } from "./raw-link.ts";
-import { admin, expectProblem, pepper, Realm } from "./realm.ts";
+import { admin, expectProblem, Realm } from "./realm.ts";
 
 function bindings(more: Partial<Env> = {}): Env {
   const { ROUTER, CREDENTIALS, MP_ADMIN_TOKEN, MP_PEPPER } = env;

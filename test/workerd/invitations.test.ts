@@ -16,7 +16,7 @@ import {
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { SocketLink } from "../../src/socket-link.ts";
 import worker from "../../src/worker.ts";
-import { basic, expectTalk, newSession, pairAgain, pairUp, RawLink, upgrade } from "./raw-link.ts";
+import { basic, expectTalk, newSession, pairAgain, pairUp, type RawLink, upgrade } from "./raw-link.ts";
 import { admin, expectProblem, pepper, Realm } from "./realm.ts";
 
 const revoked = { code: closeCodes.revoked, reason: "The secret was rotated or revoked" };

@@ -1,6 +1,5 @@
 // The original's one message, and what of its wire the protocol package knows. FORMATS.md has it.
-// oxlint-disable-next-line no-restricted-imports -- until the protocol package has an entry for it
-export { encodeGob, gobDefinition, GobReader } from "../../../protocol/src/formats/gob.ts";
+export { encodeGob, gobDefinition, GobReader } from "@messagepasser/protocol/original";
 
 /** One message of the original's wire, whatever it was written in. */
 export interface OriginalMessage {

@@ -123,7 +123,7 @@ function readTexts(value: unknown): Readonly<Record<string, string>> | undefined
 }
 
 function readCode(value: unknown): number | undefined {
-  const code = number.read(value);
-  if (code !== undefined) return code <= 0xffff ? code : undefined;
+  const given = number.read(value);
+  if (given !== undefined) return given <= 0xffff ? given : undefined;
   return typeof value === "string" ? errorCodeNamed(value) : undefined;
 }
