@@ -1,7 +1,7 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { closeCodes, goneReasons, subprotocols } from "@messagepasser/protocol";
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { CredentialStore, type ClientInfo, type NewSecret } from "../../src/credential-store.ts";
 import { mintSecret } from "../../src/secret.ts";
 import worker from "../../src/worker.ts";
@@ -406,6 +406,7 @@ test("a link of a secret that ends is closed on time though KV has been down for
   const realm = new Realm();
   const kv = new LaggingKv();
   const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+  onTestFinished(() => warn.mockRestore());
   await kv.serve(realm);
   kv.isDown = true;
   const { secret } = await add(realm, "alice", { expiresAt: isoIn(600_000) });
@@ -424,7 +425,6 @@ test("a link of a secret that ends is closed on time though KV has been down for
   expect(await alice.closedByRouter()).toEqual(revoked);
   // Tried again with pauses as before: the end of a secret is no reason to hurry.
   expect(await alarmIn(realm)).toBeGreaterThan(1_000);
-  warn.mockRestore();
 });
 
 test("more clients than one alarm takes expire all, by as many alarms as it needs", async () => {

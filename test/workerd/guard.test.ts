@@ -2,7 +2,7 @@ import { env, exports } from "cloudflare:workers";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { closeCodes, invitationBytes, sealed, subprotocols } from "@messagepasser/protocol";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/secret.ts";
 import worker from "../../src/worker.ts";
@@ -187,8 +187,6 @@ describe("failures to authenticate", () => {
   test("are refused as ever where nothing counts them, or what does fails", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
-    const logged = vi.spyOn(console, "warn").mockImplementation(() => undefined);
-    onTestFinished(() => logged.mockRestore());
     const failing = { limit: () => Promise.reject(new Error("The limiter is down")) };
     for (const router of [bindings(), bindings({ FAILURES: failing })])
       expect(await statusesOf(router, [{ realm }, { realm }, { realm, secret }])).toEqual([401, 401, 101]);

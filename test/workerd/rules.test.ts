@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { anySession, errorCodes, goneReasons } from "@messagepasser/protocol";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AnyLink } from "./any-link.ts";
 import { expectTalk, newSession, pairAgain, pairUp, type RawLink } from "./raw-link.ts";
 import { admin, expectProblem, Realm } from "./realm.ts";
@@ -91,6 +91,22 @@ describe("a realm's rules", () => {
     }
     for (const query of ["", "?opener=a&peer=b", "?opener=a&protocol=b", "?peer=a&protocol=b"])
       await expectProblem(await admin(`${rulesPath(realm)}/test${query}`), 400, "bad-request");
+  });
+
+  test("that were stored by another version and can't be read let nobody open anything, and can be replaced", async () => {
+    const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    onTestFinished(() => logged.mockRestore());
+    const realm = new Realm();
+    using alice = await realm.join("alice");
+    await putRules(realm, "default open");
+    await runInDurableObject(realm.stub, (_object, { storage }) => {
+      storage.sql.exec("UPDATE rules SET text = 'permit all'");
+    });
+    await evictDurableObject(realm.stub);
+    expect(await outcomeOf(alice, "bob")).toBe(errorCodes.notAllowed);
+    expect(await rulesOf(realm)).toBe("permit all");
+    await putRules(realm, "default open");
+    expect(await outcomeOf(alice, "bob")).toBe(errorCodes.peerAbsent);
   });
 });
 
@@ -228,7 +244,10 @@ describe("when rules change", () => {
       await bob.expectNothing();
       await putRules(realm, "deny alice -> bob : other");
       if (touchesOthers) await alice.nextOf("changed");
-      await expectTalk(alice, bob, await pairAgain(alice, bob));
+      const again = await pairAgain(alice, bob);
+      expect(await alice.next()).toEqual({ kind: "changed", address: again.to });
+      expect(await bob.next()).toEqual({ kind: "changed", address: again.from });
+      await expectTalk(alice, bob, again);
     },
   );
 
@@ -282,6 +301,29 @@ describe("when rules change", () => {
     await putRules(realm, "default closed");
     expect(await bob.next()).toEqual({ kind: "gone", address, reason: goneReasons.cut });
     expect(await alice.next()).toEqual({ type: "gone", peer: "bob", reason: "cut" });
+  });
+
+  test("while one of two is away, both are told when they are paired again", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    const session = newSession();
+    using alice = await realm.join("alice");
+    {
+      using before = await realm.link("bob", secret, session);
+      await pairUp(alice, before);
+    }
+    await alice.nextOf("gone");
+    await putRules(realm, "deny alice -> bob : test");
+    using bob = await realm.link("bob", secret, session);
+    const { from, to } = await pairAgain(alice, bob);
+    expect(await alice.next()).toEqual({ kind: "changed", address: to });
+    expect(await bob.next()).toEqual({ kind: "changed", address: from });
+    expect(await answerTo(alice, to, opened)).toBe("denied");
+    // Where all is open, nothing can have been closed.
+    await putRules(realm, "allow alice -> bob : *");
+    for (const link of [alice, bob]) await link.nextOf("changed");
+    await expectTalk(alice, bob, await pairAgain(alice, bob));
+    for (const link of [alice, bob]) await link.expectNothing();
   });
 
   test("none is asked that has none: a realm of clients that talk with nobody hears nothing", async () => {
