@@ -1,0 +1,162 @@
+import { randomBytes } from "node:crypto";
+import {
+  anySession,
+  closeCodes,
+  type ControlFrame,
+  dataFlags,
+  openerBit,
+  routerAddress,
+} from "@messagepasser/protocol";
+import { describe, expect, test } from "vitest";
+import { RawLink } from "../sockets/raw-link.ts";
+import { invite } from "./forge.ts";
+import { attempt, attemptAs, basic, type HeaderLines, offer } from "./raw-http.ts";
+import { underAttack, Victims } from "./victims.ts";
+
+// Somebody recorded what a client sent, and sends it again.
+
+const newSession = (): string => randomBytes(16).toString("hex");
+
+function open(peer: string, protocol: string): ControlFrame {
+  const early = new Uint8Array();
+  return { kind: "open", connection: 1, session: anySession, peer, protocol, limit: 10_000, metadata: {}, early };
+}
+
+/** A link whose client's batches are kept. */
+async function recorded(
+  victims: Victims,
+  name: string,
+  session: string,
+): Promise<{ link: RawLink; batches: Buffer[] }> {
+  const link = await RawLink.connect(victims, name, { session });
+  const batches: Buffer[] = [];
+  const { socket } = link;
+  const send = socket.send.bind(socket);
+  socket.send = (data: unknown) => {
+    batches.push(Buffer.from(data as Uint8Array));
+    send(data as Uint8Array);
+  };
+  return { link, batches };
+}
+
+describe("a recorded upgrade", () => {
+  const victims = underAttack();
+
+  /** What carol sent to get in. */
+  async function recording(): Promise<{ path: string; lines: HeaderLines }> {
+    const path = `/connect/default?session=${newSession()}`;
+    return { path, lines: [offer, ["Authorization", basic("carol", await victims.secretOf("carol"))]] };
+  }
+
+  test.for(["rotate", "disable", "revoke"])("is refused after %s, word for word", async (what) => {
+    const { path, lines } = await recording();
+    expect((await attempt(victims.router.url, path, lines)).welcome?.name).toBe("carol");
+    const [method, end] = what === "revoke" ? ["DELETE", ""] : ["POST", `/${what}`];
+    expect((await victims.admin(method, `default/clients/carol${end}`)).ok).toBe(true);
+    const again = await attempt(victims.router.url, path, lines);
+    expect([again.status, again.welcome]).toEqual([401, undefined]);
+    if (what === "disable") await victims.admin("DELETE", "default/clients/carol");
+    // Not even once the name is there again.
+    victims.forget("carol");
+    if (what !== "rotate") await victims.secretOf("carol");
+    else await victims.admin("DELETE", "default/clients/carol");
+    expect((await attempt(victims.router.url, path, lines)).status).toBe(401);
+  });
+
+  test("is no use at another router", async () => {
+    const { path, lines } = await recording();
+    await using other = new Victims();
+    await other.start({});
+    await other.secretOf("carol");
+    expect((await attempt(other.router.url, path, lines)).status).toBe(401);
+  });
+});
+
+describe("recorded batches", () => {
+  const victims = underAttack();
+
+  test("from a link that was closed change nothing on a link of another name", async () => {
+    const { link, batches } = await recorded(victims, "carol", newSession());
+    link.frame(routerAddress, open("bob", "echo"));
+    const { from } = await link.hear("position");
+    link.data(from, openerBit + 1, 0, dataFlags.last, new Uint8Array([1, 2, 3]));
+    await link.hear("data");
+    await link[Symbol.asyncDispose]();
+    await using mallory = await RawLink.connect(victims, "mallory");
+    for (const batch of batches) mallory.socket.send(batch);
+    const heard = await mallory.hearAll();
+    // Its open is an open of mallory's, and what follows comes too early for a pair: nobody is taken for carol.
+    expect(heard.some(({ kind }) => kind === "routed")).toBe(true);
+    const list = await victims.connect("watcher");
+    expect(await list.peers()).not.toContain("carol");
+    await list.close();
+  });
+
+  test("on the same session's next link are not taken up twice", async () => {
+    const session = newSession();
+    const handled: unknown[] = [];
+    const dora = await victims.connect("dora");
+    dora.handle("once", async (connection) => {
+      for await (const message of connection) handled.push(message);
+    });
+    const { link, batches } = await recorded(victims, "carol", session);
+    link.frame(routerAddress, open("dora", "once"));
+    const { from } = await link.hear("position");
+    link.data(from, openerBit + 1, 0, dataFlags.last, new Uint8Array([7]));
+    await link.hear("credit");
+    await link[Symbol.asyncDispose]();
+    await using replayed = await RawLink.connect(victims, "carol", { session });
+    for (const batch of batches) replayed.socket.send(batch);
+    // The address of before leads nowhere, and the open, which dora knows, opens nothing a second time.
+    expect(await replayed.hear("position", "gone")).toBeDefined();
+    await replayed.hearAll();
+    expect(handled.length).toBe(1);
+    await dora.close();
+  });
+
+  test("from what the router sent are a violation when they are sent to it", async () => {
+    await using mallory = await RawLink.connect(victims, "mallory");
+    const session = newSession();
+    mallory.frame(routerAddress, { kind: "incoming", address: 1, ...openFields(), session, peer: "alice" });
+    expect((await mallory.closing).code).toBe(closeCodes.malformed);
+  });
+
+  function openFields() {
+    return { connection: 1, protocol: "echo", limit: 0, metadata: {}, early: new Uint8Array() } as const;
+  }
+});
+
+describe("an invitation", () => {
+  const victims = underAttack();
+  const come = async (text: string, session = newSession()): Promise<number> =>
+    (await attemptAs(victims.router.url, "host/guest", text, `/connect/default?session=${session}`)).status;
+
+  test.for([1, 3])("for %d sessions lets in no more, at once or one after the other", async (uses) => {
+    const text = invite("host", await victims.secretOf("host"), { uses });
+    const statuses = await Promise.all(Array.from({ length: 20 }, () => come(text)));
+    expect(statuses.filter((status) => status === 101).length).toBe(uses);
+    expect(await come(text)).toBe(401);
+  });
+
+  test("stays used up over a restart of the realm's object, and when the session names none", async () => {
+    const text = invite("host", await victims.secretOf("host"));
+    const session = newSession();
+    expect(await come(text, session)).toBe(101);
+    await victims.router.evict("hibernate");
+    expect(await come(text)).toBe(401);
+    expect((await attemptAs(victims.router.url, "host/guest", text)).status).toBe(401);
+    // Its own session comes back as often as it likes.
+    expect(await come(text, session)).toBe(101);
+  });
+
+  test("ends with the secret that signed it", async () => {
+    const text = invite("host", await victims.secretOf("host"), { uses: 10 });
+    expect(await come(text)).toBe(101);
+    await victims.admin("POST", "default/clients/host/rotate");
+    expect(await come(text)).toBe(401);
+    await victims.admin("DELETE", "default/clients/host");
+    victims.forget("host");
+    await victims.secretOf("host");
+    expect(await come(text)).toBe(401);
+  });
+});
