@@ -2,6 +2,7 @@ import type { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createMiddleware } from "hono/factory";
 import { type Env, isUnset } from "./env.ts";
+import { addressOf, problemOfFailure } from "./guard.ts";
 import { notConfiguredRetryS, problemResponse } from "./problem.ts";
 
 /** What admin routes know of a request. */
@@ -25,6 +26,8 @@ export const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) =>
   const mayWrite = isSame(given, MP_ADMIN_TOKEN);
   const mayRead = isSame(given, MP_ADMIN_READ_TOKEN ?? "") && !isUnset(MP_ADMIN_READ_TOKEN);
   if (!mayWrite && !mayRead) {
+    const failure = await problemOfFailure(context.env, context.req.raw);
+    if (failure !== undefined) return problemResponse(failure);
     const problem = { status: 401, code: "unauthorized", detail: "Send an admin token as a Bearer token" };
     return problemResponse(problem, { "www-authenticate": "Bearer" });
   }
@@ -36,11 +39,6 @@ export const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) =>
   await next();
   return undefined;
 });
-
-/** Where a request comes from, as Cloudflare says; elsewhere nobody does. */
-export function addressOf(request: Request): string | undefined {
-  return request.headers.get("cf-connecting-ip") ?? undefined;
-}
 
 function isSame(given: string, expected: string): boolean {
   // Digests are of one length, which the comparison needs, and tell nothing of the token's.

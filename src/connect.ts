@@ -56,7 +56,7 @@ async function admit(context: Context<{ Bindings: Env }>, offered: readonly stri
 
   const identity = await authenticatorOf(context.env).authenticate({ realm, ...presented });
   if (identity === undefined) {
-    const failure = await problemOfFailure(context.env, request, realm, presented.name);
+    const failure = await problemOfFailure(context.env, request, `name ${realm} ${presented.name}`);
     return failure ?? (looksMade(presented.secret) ? unauthorized : ownPassword);
   }
   // Who doesn't know addresses can't tell a pair from the one before.
@@ -65,7 +65,7 @@ async function admit(context: Context<{ Bindings: Env }>, offered: readonly stri
   const response = await fetchObject(context.env, identity.realm, upgrade);
   if (response?.status === 101) return response;
   if (response?.status !== 401) return restarting;
-  return (await problemOfFailure(context.env, request, realm, presented.name)) ?? unauthorized;
+  return (await problemOfFailure(context.env, request, `name ${realm} ${presented.name}`)) ?? unauthorized;
 }
 
 /** The first format that a client offers of those that there are. */

@@ -1,4 +1,3 @@
-import { addressOf } from "./admin-token.ts";
 import type { Env } from "./env.ts";
 import { badRequest, type Problem } from "./problem.ts";
 
@@ -16,21 +15,23 @@ const tooManyFailures: Problem = {
 /**
  * Counts a failure to authenticate, by name and by address, and says whether it is one too many. Only failures are ever
  * counted and held up: who has the secret comes in at once, whatever others try under the same name.
+ *
+ * @param name whose secret was tried, as "name home alice"; absent where all that is known is from where.
  */
-export async function problemOfFailure(
-  env: Env,
-  request: Request,
-  realm: string,
-  name: string,
-): Promise<Problem | undefined> {
+export async function problemOfFailure(env: Env, request: Request, name?: string): Promise<Problem | undefined> {
   const { FAILURES: failures } = env;
   if (failures === undefined) return undefined;
   const address = addressOf(request);
-  const keys = [`name ${realm} ${name}`, ...(address === undefined ? [] : [`address ${address}`])];
+  const keys = [name, address && `address ${address}`].filter((key) => key !== undefined);
   const outcomes = await Promise.allSettled(keys.map((key) => failures.limit({ key })));
   // Where they can't be counted they are answered as ever.
   const isOneTooMany = outcomes.some((outcome) => outcome.status === "fulfilled" && !outcome.value.success);
   return isOneTooMany ? tooManyFailures : undefined;
+}
+
+/** Where a request comes from, as Cloudflare says; elsewhere nobody does. */
+export function addressOf(request: Request): string | undefined {
+  return request.headers.get("cf-connecting-ip") ?? undefined;
 }
 
 /** Why a page may not connect, if it may not. Programs name no origin, and pages can't leave theirs out. */

@@ -62,6 +62,7 @@ export const statusByCode: Readonly<Record<string, Status>> = {
   "no-such-client": statuses.failed,
   "name-taken": statuses.failed,
   "read-only": statuses.notLetIn,
+  "too-many-failures": statuses.unreachable,
   "not-configured": statuses.failed,
   internal: statuses.unreachable,
 };

@@ -110,6 +110,18 @@ describe("failures to authenticate", () => {
     ).toEqual([101, 401]);
   });
 
+  test("with an admin token are limited by address, and the right one goes on", async () => {
+    const limited = bindings({ FAILURES: new FewFailures(3) });
+    const ask = async (token: string, address: string): Promise<Response> => {
+      const headers = { authorization: `Bearer ${token}`, "cf-connecting-ip": address };
+      return await worker.fetch(new Request("https://router.test/admin/v1/realms/home/clients", { headers }), limited);
+    };
+    for (let attempt = 1; attempt <= 3; attempt++) expect((await ask("guess", "192.0.2.1")).status).toBe(401);
+    await expectProblem(await ask("guess", "192.0.2.1"), 429, "too-many-failures");
+    expect((await ask("guess", "192.0.2.2")).status).toBe(401);
+    expect((await ask(env.MP_ADMIN_TOKEN ?? "", "192.0.2.1")).status).toBe(200);
+  });
+
   test("count only where somebody tried a secret", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");

@@ -1,30 +1,8 @@
 // The original's one message, and what of its wire the protocol package knows. FORMATS.md has it.
+import type { OriginalMessage } from "@messagepasser/protocol/original";
+
 export { encodeGob, gobDefinition, GobReader } from "@messagepasser/protocol/original";
-
-/** One message of the original's wire, whatever it was written in. */
-export interface OriginalMessage {
-  readonly meta: number;
-  readonly otherClient: string;
-  readonly connectionId: string;
-  /** Empty where the message has none. */
-  readonly data: Uint8Array;
-}
-
-/** What a message is about: the numbers are the original's. */
-export const metas = {
-  data: 0,
-  /** Of a type that isn't known, or of no use here. */
-  invalid: 1,
-  noSuchConnection: 2,
-  unknownProtocol: 3,
-  clientClosed: 4,
-  open: 5,
-  accept: 6,
-  closed: 7,
-  auth: 8,
-  authOk: 9,
-  authFailure: 10,
-} as const;
+export { metas, type OriginalMessage } from "@messagepasser/protocol/original";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,6 +1,6 @@
 import { Encoder } from "@msgpack/msgpack";
 import { ByteReader } from "../bytes.ts";
-import { type FramePlan, peerPlanOfType, planOfKind, routerPlanOfType } from "../codec.ts";
+import { peerPlanOfType, planOfKind, routerPlanOfType } from "../codec.ts";
 import {
   type ControlFrame,
   type DataFrame,
@@ -13,7 +13,8 @@ import {
 } from "../frames.ts";
 import { subprotocols } from "../handshake.ts";
 import { ProtocolError } from "../protocol-error.ts";
-import type { FrameReader, SegmentFormat } from "./format.ts";
+import type { SegmentFormat } from "./format.ts";
+import { PlannedReader } from "./planned-reader.ts";
 import { readValue, type Value } from "./msgpack-reader.ts";
 import { bytesOfId, checkCount, unsigned, validData, validFrame } from "./validate.ts";
 
@@ -71,34 +72,20 @@ function elementsOfData({ connection, last, text, offset, payload }: DataFrame):
   return [type, connection, flags | dataFlags.offset, offset, payload];
 }
 
-class MsgpackReader<Frame> implements FrameReader<Frame> {
-  readonly #reader: ByteReader;
-  readonly #plans: ReadonlyMap<number, FramePlan>;
-  readonly #range: string;
-
-  constructor(reader: ByteReader, plans: ReadonlyMap<number, FramePlan>, range: string) {
-    this.#reader = reader;
-    this.#plans = plans;
-    this.#range = range;
-  }
-
-  get position(): number {
-    return this.#reader.position;
-  }
-
-  next(): Frame | undefined {
-    while (this.#reader.position < this.#reader.end) {
-      const start = this.#reader.position;
-      const value = readValue(this.#reader);
+class MsgpackReader<Frame> extends PlannedReader<Frame> {
+  override next(): Frame | undefined {
+    while (this.reader.position < this.reader.end) {
+      const start = this.reader.position;
+      const value = readValue(this.reader);
       if (!Array.isArray(value)) throw new ProtocolError("Frame that is not an array", start);
       const [first, ...fields] = value as readonly Value[];
       const type = unsigned(first, 0xff, start);
-      const plan = this.#plans.get(type & ~ignorableBit);
+      const plan = this.plans.get(type & ~ignorableBit);
       // The plans are those of the frames that this reader is for.
       if (plan !== undefined)
         return (plan.kind === "data" ? dataOf(fields, start) : validFrame(plan, fields, start)) as Frame;
       if ((type & ignorableBit) === 0)
-        throw new ProtocolError(`Type 0x${type.toString(16)} is not a ${this.#range} frame`, start);
+        throw new ProtocolError(`Type 0x${type.toString(16)} is not a ${this.range} frame`, start);
     }
     return undefined;
   }

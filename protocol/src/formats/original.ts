@@ -14,7 +14,7 @@ import {
   uncountedOffset,
   type WireMessage,
 } from "./named.ts";
-import type { OriginalMessage } from "./original-message.ts";
+import { metas, type OriginalMessage } from "./original-message.ts";
 
 // The wire of the Go program MessagePasser of 2014, so that programs written for it run on. What it can't say:
 // - half-close: a FIN alone is not passed on; the peer's end shows once both halves are over.
@@ -34,20 +34,6 @@ export interface OriginalWriting<Part extends WireMessage> {
   /** Several messages as one WebSocket message. */
   join(parts: readonly Part[]): Part;
 }
-
-/** What a message is about: the numbers are the original's. */
-const metas = {
-  data: 0,
-  noSuchConnection: 2,
-  unknownProtocol: 3,
-  clientClosed: 4,
-  open: 5,
-  accept: 6,
-  closed: 7,
-  auth: 8,
-  authOk: 9,
-  authFailure: 10,
-} as const;
 
 /** Begins the id of a Connection that no client has: its client sends data for such a one back, as a mark asks for. */
 const markPrefix = "$mark:";

@@ -11,7 +11,8 @@ import {
 } from "../frames.ts";
 import { subprotocols } from "../handshake.ts";
 import { ProtocolError } from "../protocol-error.ts";
-import type { FrameReader, SegmentFormat } from "./format.ts";
+import type { SegmentFormat } from "./format.ts";
+import { PlannedReader } from "./planned-reader.ts";
 import { FrameSchema, FramesSchema } from "./frames_pb.ts";
 import { readDelimited, readTag, scan, type Shape, shapeOf, wireTypes } from "./protobuf-scan.ts";
 import { bytesOfId, type LooseData, validData, validFrame } from "./validate.ts";
@@ -69,34 +70,20 @@ const messageOfType: ReadonlyMap<number, MessagePlan> = new Map(
 );
 
 /** Takes one frame after the other out of a `Frames`, so that those before a fault count. */
-class ProtobufReader<Frame> implements FrameReader<Frame> {
-  readonly #reader: ByteReader;
-  readonly #plans: ReadonlyMap<number, FramePlan>;
-  readonly #range: string;
-
-  constructor(reader: ByteReader, plans: ReadonlyMap<number, FramePlan>, range: string) {
-    this.#reader = reader;
-    this.#plans = plans;
-    this.#range = range;
-  }
-
-  get position(): number {
-    return this.#reader.position;
-  }
-
-  next(): Frame | undefined {
-    while (this.#reader.position < this.#reader.end) {
-      const start = this.#reader.position;
-      const frame = readField(this.#reader);
+class ProtobufReader<Frame> extends PlannedReader<Frame> {
+  override next(): Frame | undefined {
+    while (this.reader.position < this.reader.end) {
+      const start = this.reader.position;
+      const frame = readField(this.reader);
       if (frame.number !== 1) throw new ProtocolError(`Unknown field ${frame.number}`, start);
       if (frame.content.position === frame.content.end) throw new ProtocolError("Frame without a kind", start);
       const { number, content } = readField(frame.content);
       if (frame.content.position !== frame.content.end) throw new ProtocolError("Frame of more than one kind", start);
-      const [plan, message] = [this.#plans.get(number), messageOfType.get(number)];
+      const [plan, message] = [this.plans.get(number), messageOfType.get(number)];
       // The plans are those of the frames that this reader is for.
       if (plan !== undefined && message !== undefined) return frameOf(plan, message, content, start) as Frame;
       if (number < ignorableBit)
-        throw new ProtocolError(`Type 0x${number.toString(16)} is not a ${this.#range} frame`, start);
+        throw new ProtocolError(`Type 0x${number.toString(16)} is not a ${this.range} frame`, start);
     }
     return undefined;
   }
