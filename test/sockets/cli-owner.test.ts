@@ -1,0 +1,114 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Router, startRouter } from "../../scripts/router.ts";
+import { directory, type Environment, mp, start } from "./cli-mp.ts";
+
+// What the owner of a realm does with the command, and what a client does with an invitation. Each test has its own realm.
+
+let router: Router;
+
+beforeAll(async () => {
+  router = await startRouter();
+});
+
+afterAll(async () => {
+  await router[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A realm's owner and clients, by the environments that make the command theirs. */
+async function realmOf(
+  realm: string,
+  ...names: readonly string[]
+): Promise<{ owner: Environment; of: (name: string) => Environment }> {
+  const there = { MP_URL: router.url.href, MP_REALM: realm };
+  const owner = { ...there, MP_ADMIN_TOKEN: router.adminToken };
+  const secrets = new Map<string, string>();
+  for (const name of names) secrets.set(name, (await mp(["client", "add", name], owner)).text.trim());
+  return { owner, of: (name) => ({ ...there, MP_NAME: name, MP_SECRET: secrets.get(name) ?? "" }) };
+}
+
+describe("mp rule", () => {
+  test("sets, shows and tests rules, which then hold", async () => {
+    const { owner, of } = await realmOf("ruled", "alice", "bob");
+    expect(await mp(["rule", "show"], owner)).toMatchObject({ status: 0, text: "" });
+    const file = join(directory, "rules.txt");
+    writeFileSync(file, "allow alice -> bob : files\ndefault closed\n");
+    expect(await mp(["rule", "set", file], owner)).toMatchObject({ status: 0, stderr: "mp: The rules are in force\n" });
+    expect(await mp(["rule", "show"], owner)).toMatchObject({ text: "allow alice -> bob : files\ndefault closed\n" });
+    const yes = { status: 0, text: "yes: line 1: allow alice -> bob : files\n" };
+    expect(await mp(["rule", "test", "alice", "bob", "files"], owner)).toMatchObject(yes);
+    expect(await mp(["rule", "test", "bob", "alice", "files"], owner)).toMatchObject({
+      status: 5,
+      text: "no: line 2: default closed\n",
+    });
+    const { text } = await mp(["rule", "test", "bob", "alice", "files", "--json"], owner);
+    expect(JSON.parse(text)).toEqual({ isAllowed: false, line: 2, text: "default closed" });
+    const refused = await mp(["connect", "bob", "chat"], of("alice"));
+    expect(refused).toMatchObject({ status: 5, stderr: expect.stringContaining("Line 2 of the realm's rules") });
+  });
+
+  test("says which line can't be read, and leaves the rules as they were", async () => {
+    const { owner } = await realmOf("misruled");
+    const bad = await mp(["rule", "set", "-"], owner, Buffer.from("allow alice\n"));
+    expect(bad).toMatchObject({ status: 2, stderr: expect.stringContaining("Line 1: a rule is written") });
+    expect(await mp(["rule", "show"], owner)).toMatchObject({ text: "" });
+    const missing = await mp(["rule", "set", join(directory, "none.txt")], owner);
+    expect(missing).toMatchObject({ status: 2, stderr: expect.stringContaining("Cannot read the rules from") });
+  });
+});
+
+describe("mp invite and mp join", () => {
+  test("let a guest do what it was invited for, once", async () => {
+    const { of } = await realmOf("guests", "alice", "bob");
+    const invited = await mp(["invite", "printer", "bob", "files", "--for", "1h"], of("alice"));
+    expect(invited).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining('"alice/printer" may open "files" to "bob"'),
+    });
+    const listening = start(["listen", "files"], of("bob"));
+    listening.child.stdin.end();
+    await listening.says("Listening");
+    const { MP_URL = "", MP_REALM = "" } = of("alice");
+    const guest = { MP_URL, MP_REALM, MP_INVITATION: invited.text.trim() };
+    expect(await mp(["join"], guest, Buffer.from("from a guest"))).toMatchObject({ status: 0, stderr: "" });
+    expect((await listening.done).text).toBe("from a guest");
+    expect(await mp(["join"], guest)).toMatchObject({ status: 3 });
+    expect(await mp(["join"], { ...guest, MP_INVITATION: "mpi_nonsense" })).toMatchObject({
+      status: 2,
+      stderr: "mp: The invitation can't be read: it must be the whole line that mp invite printed\n",
+    });
+  });
+
+  test("need a secret, a time and a choice that make sense", async () => {
+    const { of } = await realmOf("senseless", "alice");
+    const outcomes = await Promise.all([
+      mp(["invite", "a/b", "bob", "files"], of("alice")),
+      mp(["invite", "guest", "bob", "files", "--for", "soon"], of("alice")),
+      mp(["invite", "guest", "bob", "files"], { ...of("alice"), MP_SECRET: "swordfish" }),
+      mp(["join"], { MP_URL: router.url.href }),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual([2, 2, 2, 2]);
+    const wide = await mp(["invite", "guest", "*", "files"], of("alice"));
+    const choice = await mp(["join"], { MP_URL: router.url.href, MP_INVITATION: wide.text.trim() });
+    expect(choice).toMatchObject({ status: 2, stderr: expect.stringContaining('any peer like "*": say which') });
+  });
+});
+
+test("mp client disable, enable and rotate --overlap, and mp audit, which tells of them", async () => {
+  const { owner, of } = await realmOf("owned", "alice");
+  const peers = async (): Promise<number | null> => (await mp(["peers"], of("alice"))).status;
+  expect(await peers()).toBe(0);
+  expect(await mp(["client", "disable", "alice"], owner)).toMatchObject({ status: 0 });
+  expect(await peers()).toBe(3);
+  expect(await mp(["client", "enable", "alice"], owner)).toMatchObject({ status: 0 });
+  expect(await peers()).toBe(0);
+  expect(await mp(["client", "rotate", "alice", "--overlap", "600"], owner)).toMatchObject({ status: 0 });
+  expect(await peers()).toBe(0);
+  expect(await mp(["client", "rotate", "alice", "--expires", "2040-01-01"], owner)).toMatchObject({ status: 0 });
+  expect(await peers()).toBe(3);
+  const { text } = await mp(["audit", "--json"], owner);
+  const told = (JSON.parse(text) as { what: string; name: string }[]).map(({ what, name }) => `${what} ${name}`);
+  expect(told).toEqual(["rotate alice", "rotate alice", "enable alice", "disable alice", "add alice"]);
+});
