@@ -103,14 +103,16 @@ async def connect_and_run(url: str, name: str, secret: str) -> bool:
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="messagepasser.py", description="A MessagePasser client in Python")
-    commands = parser.add_subparsers(required=True, metavar="kit")
-    command = commands.add_parser("kit", help="tries the client against the peers that a router plays")
-    command.add_argument("url", help="the router's, as wss://router.example.com")
-    command.add_argument("--name", required=True, help="the client's, whose secret is in MP_SECRET")
+    parser = argparse.ArgumentParser(description="Tries messagepasser.py against a router")
+    parser.add_argument("url", help="the router's, as wss://router.example.com")
+    parser.add_argument("--name", required=True, help="the client's, whose secret is in MP_SECRET")
     options = parser.parse_args()
     secret = os.environ.get("MP_SECRET") or parser.error("MP_SECRET has to hold the secret")
     try:
         sys.exit(0 if asyncio.run(connect_and_run(options.url, options.name, secret)) else 1)
     except MessagePasserError as problem:
         sys.exit(f'Cannot connect to {options.url} as "{options.name}": {problem}')
+
+
+if __name__ == "__main__":
+    main()

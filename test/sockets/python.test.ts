@@ -60,7 +60,7 @@ interface Run {
 }
 
 async function runKit(realm: Realm, secret: string): Promise<Run> {
-  const child = start(["messagepasser.py", "kit", realm.router.url.href, "--name", "snake"], secret);
+  const child = start(["kit.py", realm.router.url.href, "--name", "snake"], secret);
   const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
   return { status, lines: stdout.split("\n").filter(Boolean), stderr };
 }
