@@ -1,30 +1,37 @@
-// Measures the router against an opaque relay, on this machine. README.md says how, and how to read it.
+// Measures the router, and what people would use instead, on this machine. README.md says how, and how to read it.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { addClient } from "../scripts/admin-client.ts";
-import { type Router, startRouter } from "../scripts/router.ts";
-import type { PeerStart } from "./calls.ts";
-import type { EndFormat } from "./ends/end.ts";
-import { Peer } from "./peer.ts";
-import { formatsPlan, fullPlan, type Plan, quickPlan } from "./plan.ts";
-import { startRelay } from "./relay.ts";
-import { type Measured, reportOf, tableOf } from "./report.ts";
-import type { Ends, Figures, Formats, Scenario } from "./scenarios/scenario.ts";
+import { formatsPlan, fullPlan, quickPlan } from "./plan.ts";
+import { type Report, reportOf, tableOf } from "./report.ts";
+import { measured, type Measured, type Plan, type Progress } from "./run.ts";
+import { Stage } from "./stage.ts";
 
 const help = `Usage: npm run bench -- [options]
 
-  --quick            three scenarios in under two minutes, instead of all in about ten
+  --quick            what has a target, in under two minutes, instead of all
   --formats          one-way traffic between ends of each format, in about a minute
+  --only NAME        only the scenario of this name; may be said several times
   --json             print the results as JSON, and nothing else
   --assert           exit with status 1 if a target is missed
-  --profile FOLDER   write CPU profiles of the four peer processes there
+  --profile FOLDER   write CPU profiles of the processes with ends there
   --help             print this
+
+Examples:
+  npm run bench -- --quick
+  npm run bench -- --only one-way-64 --only round-trip
 `;
 
-const native: Formats = ["native", "native"];
-let startedEnds = 0;
-const leastRelayWindowBytes = 1_048_576;
+/** On a terminal one line that changes, elsewhere one line each; on stderr, since stdout is for results. */
+const progress: Progress = {
+  now: (text) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+    else if (text !== "") process.stderr.write(`${text}\n`);
+  },
+  said: (text) => {
+    process.stderr.write(`${process.stderr.isTTY ? "\r\x1b[K" : ""}${text}\n`);
+  },
+};
 
 const options = optionsFrom(process.argv.slice(2));
 
@@ -32,88 +39,41 @@ if (options.help) process.stdout.write(help);
 else await run(planChosen());
 
 function planChosen(): Plan {
-  if (options.formats) return formatsPlan;
-  return options.quick ? quickPlan : fullPlan;
+  const plan = options.formats ? formatsPlan : options.quick ? quickPlan : fullPlan;
+  const { only } = options;
+  if (only === undefined) return plan;
+  const unknown = only.find((name) => !plan.scenarios.some((scenario) => scenario.name === name));
+  if (unknown === undefined) return { ...plan, scenarios: plan.scenarios.filter(({ name }) => only.includes(name)) };
+  const names = plan.scenarios.map(({ name }) => name).join(", ");
+  process.stderr.write(`There is no scenario "${unknown}". There are: ${names}\n`);
+  return process.exit(2);
 }
 
 async function run(plan: Plan): Promise<void> {
-  const report = await measured(plan);
+  const report = await reportOn(plan);
   const json = `${JSON.stringify(report, null, 2)}\n`;
+  if (options.json) process.stdout.write(json);
+  else process.stdout.write(tableOf(report));
+  // A part of a plan must not stand where its whole does.
+  if (options.only === undefined) writeResults(plan.name, json);
+  const results = report.scenarios.flatMap((scenario) => scenario.results);
+  if (options.assert && results.some(({ target }) => target?.isMet === false)) process.exitCode = 1;
+}
+
+function writeResults(name: string, json: string): void {
   const folder = join(import.meta.dirname, "results");
-  const file = join(folder, `${plan.name}.json`);
+  const file = join(folder, `${name}.json`);
   mkdirSync(folder, { recursive: true });
   writeFileSync(file, json);
-  process.stdout.write(options.json ? json : `${tableOf(report)}\nWritten to ${relative(process.cwd(), file)}\n`);
-  if (options.assert && report.results.some(({ target }) => target?.isMet === false)) process.exitCode = 1;
+  progress.said(`Written to ${relative(process.cwd(), file)}`);
 }
 
-async function measured(plan: Plan): Promise<ReturnType<typeof reportOf>> {
-  progress("starting the router and the relay");
-  await using stack = new AsyncDisposableStack();
-  const router = stack.use(await startRouter());
-  const routerEnds = await startRouterEnds(stack, router, native);
-  // The client's window grows as it needs; the relay's ends get at once what more than which gains nothing here.
-  const windowBytes = Math.max(await routerEnds.sender.call("windowBytes", null), leastRelayWindowBytes);
-  const relayEnds = await startRelayEnds(stack, windowBytes);
+async function reportOn(plan: Plan): Promise<Report> {
+  await using stage = new Stage(options.profile);
   const all: Measured[] = [];
-  for (const scenario of plan.scenarios) {
-    if (scenario.formats === undefined) {
-      all.push(await runRounds(plan, scenario, routerEnds, relayEnds));
-      continue;
-    }
-    await using own = new AsyncDisposableStack();
-    const ends = await startRouterEnds(own, router, scenario.formats);
-    all.push(await runRounds(plan, scenario, ends, relayEnds));
-  }
-  progress("");
-  return reportOf(plan, windowBytes, all);
-}
-
-/** Rounds of the two alternate, so that a machine that slows down or is busy for a while does it to both. */
-async function runRounds(plan: Plan, scenario: Scenario, routerEnds: Ends, relayEnds: Ends): Promise<Measured> {
-  const router: Figures[] = [];
-  const relay: Figures[] = [];
-  for (let round = 0; round <= plan.rounds; round++) {
-    progress(`${scenario.name}: ${round === 0 ? "warm-up" : `round ${round} of ${plan.rounds}`}`);
-    const ofRouter = await scenario.router(routerEnds, plan.times);
-    const ofRelay = await scenario.relay(relayEnds, plan.times);
-    if (round === 0) continue;
-    router.push(ofRouter);
-    relay.push(ofRelay);
-  }
-  return { scenario, router, relay };
-}
-
-async function startRouterEnds(stack: AsyncDisposableStack, router: Router, formats: Formats): Promise<Ends> {
-  const url = router.url.href;
-  const [senderFormat, receiverFormat] = formats;
-  const which = `${formats.join(" to ")} ${++startedEnds}`;
-  const peer = `receiver ${which}`;
-  const start = async (role: PeerStart["role"], name: string, format: EndFormat): Promise<Peer> => {
-    const dial = { url, name, secret: await addClient(router, name), peer, format };
-    return stack.use(await Peer.start({ system: "router", role, dial }, nodeOptions("router", role)));
-  };
-  const receiver = await start("receiver", peer, receiverFormat);
-  return { receiver, sender: await start("sender", `sender ${which}`, senderFormat) };
-}
-
-async function startRelayEnds(stack: AsyncDisposableStack, windowBytes: number): Promise<Ends> {
-  const relay = stack.use(await startRelay());
-  const dial = { url: relay.url.href, name: "", secret: "", peer: "", format: "native", windowBytes } as const;
-  const start = async (role: PeerStart["role"]): Promise<Peer> =>
-    stack.use(await Peer.start({ system: "relay", role, dial }, nodeOptions("relay", role)));
-  return { receiver: await start("receiver"), sender: await start("sender") };
-}
-
-function nodeOptions(system: PeerStart["system"], role: PeerStart["role"]): string[] {
-  if (options.profile === undefined) return [];
-  return ["--cpu-prof", `--cpu-prof-dir=${options.profile}`, `--cpu-prof-name=${system}-${role}.cpuprofile`];
-}
-
-/** On a terminal one line that changes, elsewhere one line each; on stderr, since stdout is for results. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
-  else if (text !== "") process.stderr.write(`${text}\n`);
+  for (const scenario of plan.scenarios) all.push(await measured(scenario, plan, stage, progress));
+  progress.now("");
+  return reportOf(plan, await stage.versions(), all);
 }
 
 function optionsFrom(args: string[]) {
@@ -125,6 +85,7 @@ function optionsFrom(args: string[]) {
         quick: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         assert: { type: "boolean", default: false },
+        only: { type: "string", multiple: true },
         profile: { type: "string" },
         help: { type: "boolean", default: false },
       },

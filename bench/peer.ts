@@ -1,7 +1,9 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { AnswerMessage, CallMessage, CallName, Calls, PeerStart } from "./calls.ts";
+import type { AnswerMessage, CallMessage, CallName, Calls } from "./calls.ts";
+import type { Dial } from "./ends/end.ts";
+import type { Role, RunningSystem } from "./systems/system.ts";
 
 interface PendingCall {
   readonly resolve: (answer: Calls[CallName]["answer"]) => void;
@@ -11,7 +13,7 @@ interface PendingCall {
 /** More than any round takes, so that a hang ends the benchmark with an error that says where. */
 const callDeadlineMs = 30_000;
 
-/** A peer process: one end of what is measured. */
+/** A process with ends of what is measured. */
 export class Peer implements AsyncDisposable {
   readonly #title: string;
   readonly #child: ChildProcess;
@@ -21,7 +23,7 @@ export class Peer implements AsyncDisposable {
   private constructor(title: string, child: ChildProcess) {
     this.#title = title;
     this.#child = child;
-    // Only peer-process.ts writes to this channel.
+    // Only end-process.ts, or a program that does the same, writes to this channel.
     child.on("message", (message) => {
       this.#settle(message as AnswerMessage);
     });
@@ -32,15 +34,25 @@ export class Peer implements AsyncDisposable {
     });
   }
 
-  /** Starts a process and connects it. @param nodeOptions options of `node` itself, as for a profile. */
-  static async start(start: PeerStart, nodeOptions: readonly string[]): Promise<Peer> {
-    const child = fork(join(import.meta.dirname, "peer-process.ts"), {
-      execArgv: [...process.execArgv, ...nodeOptions],
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    const peer = new Peer(`${start.system}'s ${start.role}`, child);
+  /**
+   * Starts a process and connects its ends.
+   *
+   * @param nodeOptions options of `node` itself, as for a profile.
+   */
+  static async start(
+    { end }: RunningSystem,
+    role: Role,
+    dials: readonly Dial[],
+    nodeOptions: readonly string[] = [],
+  ): Promise<Peer> {
+    const [command, ...parameters] =
+      "executable" in end
+        ? [end.executable]
+        : [process.execPath, ...nodeOptions, join(import.meta.dirname, "end-process.ts")];
+    const child = spawn(command, parameters, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const peer = new Peer(`${role} ${dials[0]?.name}`, child);
     try {
-      await peer.call("connect", start);
+      await peer.call("connect", { module: "module" in end ? end.module : "", role, dials });
     } catch (error) {
       await peer[Symbol.asyncDispose]();
       throw error;

@@ -1,60 +1,88 @@
-import type { RoundTimes } from "./ends/end.ts";
-import { openToFirstByte, roundTrip } from "./scenarios/latency.ts";
-import { oneWay, oneWayIn } from "./scenarios/one-way.ts";
-import type { Scenario } from "./scenarios/scenario.ts";
+// What a run measures, and the targets of each scenario.
+import type { Plan } from "./run.ts";
+import { openToFirstByte, roundTrip, roundTripUnderLoad } from "./scenarios/latency.ts";
+import { oneWay } from "./scenarios/one-way.ts";
+import type { Target } from "./scenarios/scenario.ts";
+import { relay } from "./systems/relay.ts";
+import { router, routerBetween } from "./systems/router.ts";
+import type { System } from "./systems/system.ts";
 
-/** What a run measures, how often and for how long. */
-export interface Plan {
-  readonly name: "quick" | "formats" | "full";
-  readonly scenarios: readonly Scenario[];
-  /** Pairs of rounds, router and relay, that count; one pair more comes before and is thrown away. */
-  readonly rounds: number;
-  readonly times: RoundTimes;
-}
+const everybody: readonly System[] = [router, relay];
 
-const throughput = { atLeast: 0.5 };
-const latency = { atMost: 1.5 };
+const sizes: readonly (readonly [messageBytes: number, title: string])[] = [
+  [16, "16 B"],
+  [64, "64 B"],
+  [1_024, "1 KiB"],
+  [16_384, "16 KiB"],
+  [65_536, "64 KiB"],
+  [1_048_576, "1 MiB"],
+];
 
-/** Under two minutes in all. */
-export const quickPlan: Plan = {
-  name: "quick",
-  scenarios: [oneWay(64, "64 B", throughput), oneWay(65_536, "64 KiB", throughput), roundTrip(latency)],
-  rounds: 15,
-  times: { warmUpMs: 150, durationMs: 600 },
+/** Of messages per second, by size. With messages of one size that ratio is the one of bytes per second, too. */
+const throughput: Readonly<Record<number, readonly Target[]>> = {
+  64: [
+    { figure: "messagesPerSecond", against: "nats", atLeast: 3 },
+    { figure: "messagesPerSecond", against: "original", atLeast: 5 },
+    { figure: "messagesPerSecond", against: "socket-io", atLeast: 20 },
+    { figure: "messagesPerSecond", against: "partyserver", atLeast: 20 },
+    { figure: "messagesPerSecond", against: "libp2p", atLeast: 20 },
+  ],
+  1_024: [{ figure: "messagesPerSecond", against: "nats", atLeast: 1.3 }],
+  65_536: [
+    { figure: "messagesPerSecond", against: "nats", atLeast: 1.3 },
+    { figure: "messagesPerSecond", against: "relay", atLeast: 0.85 },
+  ],
 };
 
-/** What the router has to write anew, and what it only passes on. */
-const formatScenarios = [
-  oneWayIn(64, "64 B", ["native", "native"]),
-  oneWayIn(64, "64 B", ["msgpack", "msgpack"]),
-  oneWayIn(64, "64 B", ["protobuf", "protobuf"]),
-  oneWayIn(64, "64 B", ["json", "json"]),
-  oneWayIn(64, "64 B", ["native", "msgpack"]),
-  oneWayIn(64, "64 B", ["native", "json"]),
-  oneWayIn(64, "64 B", ["json", "native"]),
-] as const;
+const oneWayAtAllSizes = sizes.map(([messageBytes, title]) =>
+  oneWay({
+    name: `one-way-${messageBytes}`,
+    title: `${title} one way`,
+    systems: everybody,
+    messageBytes,
+    targets: throughput[messageBytes] ?? [],
+  }),
+);
 
-/** About a minute: each format once. */
+const idleRoundTrip = roundTrip(everybody, [
+  { figure: "p50Us", against: "relay", atMost: 1.15 },
+  { figure: "p50Us", against: "nats", atMost: 0.8 },
+]);
+const opening = openToFirstByte(everybody, [{ figure: "p50Us", against: "libp2p", atMost: 0.2 }]);
+
+const betweenFormats = oneWay({
+  name: "formats",
+  title: "64 B one way between formats",
+  systems: [
+    router,
+    routerBetween("msgpack", "msgpack"),
+    routerBetween("protobuf", "protobuf"),
+    routerBetween("json", "json"),
+    routerBetween("native", "msgpack"),
+    routerBetween("native", "json"),
+    routerBetween("json", "native"),
+  ],
+  messageBytes: 64,
+});
+
+/** What has a target, in under two minutes. */
+export const quickPlan: Plan = {
+  name: "quick",
+  scenarios: [...oneWayAtAllSizes.filter(({ targets }) => targets.length > 0), idleRoundTrip, opening],
+  rounds: 3,
+  times: { warmUpMs: 150, durationMs: 400 },
+};
+
 export const formatsPlan: Plan = {
   name: "formats",
-  scenarios: formatScenarios,
+  scenarios: [betweenFormats],
   rounds: 7,
   times: { warmUpMs: 150, durationMs: 600 },
 };
 
 export const fullPlan: Plan = {
   name: "full",
-  scenarios: [
-    oneWay(16, "16 B"),
-    oneWay(64, "64 B", throughput),
-    oneWay(1_024, "1 KiB"),
-    oneWay(16_384, "16 KiB"),
-    oneWay(65_536, "64 KiB", throughput),
-    oneWay(1_048_576, "1 MiB"),
-    roundTrip(latency),
-    openToFirstByte(),
-    ...formatScenarios,
-  ],
-  rounds: 15,
-  times: { warmUpMs: 300, durationMs: 2_000 },
+  scenarios: [...oneWayAtAllSizes, idleRoundTrip, roundTripUnderLoad(everybody), opening, betweenFormats],
+  rounds: 9,
+  times: { warmUpMs: 300, durationMs: 1_000 },
 };

@@ -1,70 +1,68 @@
 import { cpus, totalmem } from "node:os";
-import type { Plan } from "./plan.ts";
-import type { Figures, Metric, Scenario, Target } from "./scenarios/scenario.ts";
+import type { Measured, Plan } from "./run.ts";
+import type { Figures, Metric, Target } from "./scenarios/scenario.ts";
 import { pairedRatios, type Spread, spreadOf } from "./statistics.ts";
-
-/** All figures of one scenario, round by round. */
-export interface Measured {
-  readonly scenario: Scenario;
-  readonly router: readonly Figures[];
-  readonly relay: readonly Figures[];
-}
 
 /** What a run found out; this, as JSON, is what it writes. */
 export interface Report {
   readonly date: string;
-  readonly plan: {
-    readonly name: string;
-    readonly rounds: number;
-    readonly warmUpMs: number;
-    readonly durationMs: number;
-  };
+  readonly plan: { readonly name: string; readonly rounds: number } & Plan["times"];
   readonly machine: Readonly<Record<string, string | number>>;
-  /** How many bytes both systems keep under way at most. */
-  readonly windowBytes: number;
-  readonly results: readonly Result[];
-  /** Every figure of every round, by scenario. */
-  readonly rounds: Readonly<
-    Record<string, { readonly router: readonly Figures[]; readonly relay: readonly Figures[] }>
-  >;
+  /** What was measured, by name of the system. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly scenarios: readonly ScenarioReport[];
 }
 
-/** One line of the table. */
-export interface Result {
-  readonly scenario: string;
+export interface ScenarioReport {
+  readonly name: string;
   readonly title: string;
-  readonly unit: Metric["unit"];
-  readonly router: Spread;
-  readonly relay: Spread;
-  /** Router to relay, pair of rounds by pair of rounds. */
-  readonly ratio: Spread;
+  readonly results: readonly Result[];
+  /** Every figure of every round, by contender. */
+  readonly rounds: Readonly<Record<string, readonly Figures[]>>;
+}
+
+/** One figure of one contender. */
+export interface Result extends Metric {
+  readonly contender: string;
+  readonly contenderTitle: string;
+  readonly value: Spread;
+  /** Ours to it, round by round. Not there for ours. */
+  readonly ratio?: Spread;
   readonly target?: Target & { readonly isMet: boolean };
 }
 
-export function reportOf({ name, rounds, times }: Plan, windowBytes: number, measured: readonly Measured[]): Report {
+export function reportOf(plan: Plan, versions: Report["versions"], measured: readonly Measured[]): Report {
   return {
     date: new Date().toISOString(),
-    plan: { name, rounds, ...times },
+    plan: { name: plan.name, rounds: plan.rounds, ...plan.times },
     machine: machine(),
-    windowBytes,
-    results: measured.flatMap((one) => one.scenario.metrics.map((metric) => resultOf(one, metric))),
-    rounds: Object.fromEntries(measured.map(({ scenario, router, relay }) => [scenario.name, { router, relay }])),
+    versions,
+    scenarios: measured.map(scenarioReportOf),
   };
 }
 
-function resultOf({ scenario, router, relay }: Measured, { figure, title, unit, target }: Metric): Result {
-  const routerValues = router.map((round) => round[figure] ?? Number.NaN);
-  const relayValues = relay.map((round) => round[figure] ?? Number.NaN);
-  const ratio = spreadOf(pairedRatios(routerValues, relayValues));
-  return {
-    scenario: scenario.name,
-    title,
-    unit,
-    router: spreadOf(routerValues),
-    relay: spreadOf(relayValues),
-    ratio,
-    ...(target && { target: { ...target, isMet: isMet(target, ratio.median) } }),
-  };
+function scenarioReportOf({ scenario: { name, title, metrics, targets }, rounds }: Measured): ScenarioReport {
+  const all = [...rounds];
+  const [first] = all;
+  const results = metrics.flatMap((metric) =>
+    all.map(([contender, figures]): Result => {
+      const values = valuesOf(figures, metric);
+      const result = { ...metric, contender: contender.name, contenderTitle: contender.title, value: spreadOf(values) };
+      if (first === undefined || contender === first[0]) return result;
+      const ratio = spreadOf(pairedRatios(valuesOf(first[1], metric), values));
+      const target = targets.find(({ figure, against }) => figure === metric.figure && against === contender.name);
+      return { ...result, ratio, ...(target && { target: { ...target, isMet: isMet(target, ratio.median) } }) };
+    }),
+  );
+  return { name, title, results, rounds: Object.fromEntries(all.map(([{ name: who }, figures]) => [who, figures])) };
+}
+
+function valuesOf(figures: readonly Figures[], { figure }: Metric): number[] {
+  return figures.map((round) => {
+    const value = round[figure];
+    if (value === undefined) throw new TypeError(`A round has no figure "${figure}"`);
+    return value;
+  });
 }
 
 function isMet(target: Target, ratio: number): boolean {
@@ -83,39 +81,40 @@ function machine(): Report["machine"] {
   };
 }
 
-/** The report for people: one line for each figure. */
-export function tableOf(report: Report): string {
-  const { machine: on, plan, results, windowBytes } = report;
-  const rows = results.map((result) => [
-    result.title,
-    `${shown(result.router)} ${result.unit}`,
-    `${shown(result.relay)} ${result.unit}`,
-    shown(result.ratio, 2),
-    verdict(result.target),
+/** The report for people: a block for each scenario, a line for each contender. */
+export function tableOf({ machine: on, plan, scenarios }: Report): string {
+  const rows = scenarios.flatMap(({ title, results }) => [
+    [title, "", "ours to this", "target"],
+    ...results.map((result) => [
+      `  ${result.contenderTitle}, ${result.title}`,
+      `${shown(result.value)} ${result.unit}`,
+      result.ratio === undefined ? "" : shown(result.ratio, 2),
+      verdictOf(result.target),
+    ]),
+    [],
   ]);
-  const lines = aligned([["", "router", "relay", "ratio", "target"], ...rows]);
   return [
     `${on["processor"]}, ${on["cores"]} cores, ${on["system"]}, Node ${on["node"]}`,
-    `Median (min to max) of ${plan.rounds} rounds of ${plan.durationMs} ms each; the relay's window ${windowBytes} bytes`,
+    `Median (least to most) of ${plan.rounds} rounds of ${plan.durationMs} ms each`,
     "",
-    ...lines,
-    "",
+    ...aligned(rows),
   ].join("\n");
 }
 
-function shown({ median, min, max }: Spread, digits?: number): string {
-  const format = (value: number): string => value.toFixed(digits ?? (median < 100 ? 1 : 0));
+export function shown({ median, min, max }: Spread, digits?: number): string {
+  const format = (value: number): string =>
+    value.toLocaleString("en", { maximumFractionDigits: digits ?? (median < 10 ? 2 : median < 100 ? 1 : 0) });
   return `${format(median)} (${format(min)} to ${format(max)})`;
 }
 
-function verdict(target: Result["target"]): string {
+export function verdictOf(target: Result["target"]): string {
   if (target === undefined) return "";
   const bound = "atLeast" in target ? `at least ${target.atLeast}` : `at most ${target.atMost}`;
-  return `${bound}: ${target.isMet ? "ok" : "miss"}`;
+  return `${bound}: ${target.isMet ? "ok" : "missed"}`;
 }
 
 function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))

@@ -1,77 +1,68 @@
-/** How long one round takes. */
-export interface RoundTimes {
-  /** Time whose figures are thrown away. */
-  readonly warmUpMs: number;
-  readonly durationMs: number;
-}
-
-/** What arrived in the measured part of a round. */
-export interface Throughput {
-  readonly messages: number;
-  readonly payloadBytes: number;
-  /** Payload and framing: what was read from the TCP socket. */
-  readonly wireBytes: number;
-  readonly elapsedMs: number;
-}
-
-/** Where and as whom a client connects. */
-export interface Account {
+/** How an end is started: who it is, whom it talks with, and where. Goes to the process of the end as JSON. */
+export interface Dial {
   readonly url: string;
-  /** Empty on the relay, which asks nobody. */
   readonly name: string;
+  /** Empty where nobody is asked. */
   readonly secret: string;
-}
-
-/** How an end is started. */
-export interface Dial extends Account {
-  /** The name of the receiving end. */
+  /** The name of the other end. A receiver that answers whoever comes has no use for it. */
   readonly peer: string;
-  readonly format: EndFormat;
+  /** How this end's frames are written. Only the router knows several ways. */
+  readonly format?: EndFormat;
 }
 
-/** How an end's frames are written. Those of the relay have none. */
 export type EndFormat = "native" | "msgpack" | "protobuf" | "json";
 
-/** An end that sends streams. */
-export interface StreamSender {
+/** What the module of a system's ends exports. */
+export interface EndModule {
+  connectSender(dial: Dial): Promise<SendingEnd>;
+  connectReceiver(dial: Dial): Promise<ReceivingEnd>;
+}
+
+/** The end that starts everything, one a process or many. */
+export interface SendingEnd {
+  /** From now on messages of this size, as fast as they go. */
   startStream(messageBytes: number): Promise<void>;
   /** Ends the stream in good order; the number of messages sent on it. */
   stopStream(): Promise<number>;
-}
-
-/** The end that starts everything. The router and the relay have one each, for the same scenarios. */
-export interface SendingEnd extends StreamSender {
-  /** Sends a message and waits for its echo. */
+  /** Sends a message and waits for its echo. May run beside a stream. */
   roundTrip(message: Uint8Array): Promise<void>;
-  /** From nothing to the first byte of the other end's answer. */
+  /** From nothing to the first byte of the other end's answer; where nothing has to be opened, a round trip. */
   openToFirstByte(message: Uint8Array): Promise<void>;
-  /** How many bytes may be under way at once. */
-  windowBytes(): Promise<number>;
 }
 
-/** What has arrived on one stream so far. */
+/** The end that counts the streams that come, and echoes. */
+export interface ReceivingEnd {
+  readonly streams: StreamCount;
+}
+
+/** What has arrived in this round so far, of all streams of one receiving end. */
 export class StreamCount {
   messages = 0;
   payloadBytes = 0;
-  readonly ended: Promise<void>;
-  readonly end: () => void;
-
-  constructor() {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.ended = promise;
-    this.end = resolve;
-  }
+  #ended = 0;
+  #awaited: { readonly streams: number; readonly resolve: () => void } | undefined;
 
   add(payloadBytes: number): void {
     this.messages++;
     this.payloadBytes += payloadBytes;
   }
-}
 
-/** The end that counts the streams that come; and echoes, unless its format is JSON. */
-export interface StreamReceiver {
-  /** The latest stream. */
-  readonly stream: StreamCount;
-  /** Makes ready for the next stream. */
-  prepareStream(): void;
+  /** A stream is over: its sender stopped it, and all of it was counted. */
+  end(): void {
+    this.#ended++;
+    if (this.#awaited !== undefined && this.#ended >= this.#awaited.streams) this.#awaited.resolve();
+  }
+
+  /** Waits until so many streams are over. Then how many messages came on them; the next round begins at zero. */
+  async finish(streams: number): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#awaited = { streams, resolve };
+    if (this.#ended >= streams) resolve();
+    await promise;
+    const { messages } = this;
+    this.messages = 0;
+    this.payloadBytes = 0;
+    this.#ended = 0;
+    return messages;
+  }
 }

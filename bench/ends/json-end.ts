@@ -1,8 +1,9 @@
+// The ends on the router in `mp.v1.json`, as a program in any language would speak it.
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import WebSocket from "ws";
-import { type Dial, StreamCount, type StreamReceiver, type StreamSender } from "./end.ts";
+import { type Dial, type ReceivingEnd, type SendingEnd, StreamCount } from "./end.ts";
 
 interface Frame {
   readonly type: string;
@@ -17,7 +18,6 @@ const frameCostBytes = 16;
 /** Where a sender stops gathering frames, and where it waits for its socket. */
 const [flushLength, maxBufferedBytes] = [65_536, 262_144];
 
-/** A link in `mp.v1.json`, as a program in any language would speak it. */
 class JsonLink {
   readonly socket: WebSocket;
 
@@ -42,8 +42,8 @@ class JsonLink {
   }
 }
 
-/** The sending end in JSON. It counts credit, or it would send more than its peer takes. */
-export class JsonSender implements StreamSender {
+/** The sending end. It counts credit, or it would send more than its peer takes. */
+class JsonSender implements SendingEnd {
   readonly #dial: Dial;
   #link: JsonLink | undefined;
   #limit = 0;
@@ -88,6 +88,14 @@ export class JsonSender implements StreamSender {
     return await this.#stream.messages;
   }
 
+  roundTrip(): Promise<void> {
+    throw new TypeError("In JSON only streams are measured");
+  }
+
+  openToFirstByte(): Promise<void> {
+    return this.roundTrip();
+  }
+
   async #send(stream: { readonly stop: boolean }, head: object, messageBytes: number): Promise<number> {
     const base64 = randomBytes(messageBytes).toString("base64");
     const cost = messageBytes + frameCostBytes;
@@ -117,21 +125,16 @@ export class JsonSender implements StreamSender {
   }
 }
 
-/** The receiving end in JSON. */
-export class JsonReceiver implements StreamReceiver {
-  stream = new StreamCount();
+export async function connectJsonSender(dial: Dial): Promise<SendingEnd> {
+  return await JsonSender.connect(dial);
+}
 
-  static async connect(dial: Dial): Promise<JsonReceiver> {
-    const receiver = new JsonReceiver();
-    const link = await JsonLink.open(dial, ({ type, peer, connection, base64 = "" }) => {
-      if (type === "open") link.socket.send(JSON.stringify({ type: "accept", peer, connection }));
-      if (type === "data") receiver.stream.add(Buffer.byteLength(base64, "base64"));
-      if (type === "end") receiver.stream.end();
-    });
-    return receiver;
-  }
-
-  prepareStream(): void {
-    this.stream = new StreamCount();
-  }
+export async function connectJsonReceiver(dial: Dial): Promise<ReceivingEnd> {
+  const streams = new StreamCount();
+  const link = await JsonLink.open(dial, ({ type, peer, connection, base64 = "" }) => {
+    if (type === "open") link.socket.send(JSON.stringify({ type: "accept", peer, connection }));
+    if (type === "data") streams.add(Buffer.byteLength(base64, "base64"));
+    if (type === "end") streams.end();
+  });
+  return { streams };
 }

@@ -1,13 +1,13 @@
-import { Buffer } from "node:buffer";
-import { randomBytes } from "node:crypto";
+// The ends on an opaque relay: bare `ws`, which sends what it is given, in the batches that the client would make.
+import type { Buffer } from "node:buffer";
 import { once } from "node:events";
 import WebSocket from "ws";
-import { type Dial, type SendingEnd, StreamCount, type StreamReceiver } from "./end.ts";
+import { type Dial, type ReceivingEnd, type SendingEnd, StreamCount } from "./end.ts";
+import { WindowedReceiver, WindowedSender } from "./windowed.ts";
 
-/** As much as a full batch of the client's. */
-export const relayMessageBytes = 65_536;
-/** As much as the client's credit frame in its segment. */
-const credit = Buffer.alloc(32);
+/** As much as a full batch of the client's. Larger messages go as one: nothing here would split them. */
+const batchBytes = 65_536;
+const credit = "credit";
 const endOfStream = "end";
 
 /** As the client does it: see client/src/node.ts. */
@@ -17,53 +17,43 @@ async function dialTo(url: string, path: string): Promise<WebSocket> {
   return socket;
 }
 
-/** What the two ends on a relay know of each other from the start, as there is no frame to tell them. */
-export interface RelayDial extends Dial {
-  readonly windowBytes: number;
+/** A stream's socket belongs to its two ends; so does that of the echo. */
+async function socketsOf({ url }: Dial, pair: string): Promise<{ stream: WebSocket; echo: WebSocket }> {
+  return { stream: await dialTo(url, `/stream-${pair}`), echo: await dialTo(url, `/echo-${pair}`) };
 }
 
-/** The sending end on the relay: bare `ws`, no more code than the same work needs. */
-export class RelaySender implements SendingEnd {
-  readonly #stream: WebSocket;
+class RelaySender implements SendingEnd {
   readonly #echo: WebSocket;
-  readonly #windowBytes: number;
-  readonly #message = randomBytes(relayMessageBytes);
-  #outstandingBytes = 0;
-  #messages = 0;
-  #isStopped = true;
+  readonly #sender: WindowedSender;
+  #messagesPerBatch = 1;
   #onEcho: () => void = () => undefined;
 
-  constructor(stream: WebSocket, echo: WebSocket, windowBytes: number) {
-    this.#stream = stream;
+  constructor(stream: WebSocket, echo: WebSocket) {
     this.#echo = echo;
-    this.#windowBytes = windowBytes;
+    this.#sender = new WindowedSender({
+      send: (batch) => {
+        stream.send(batch);
+      },
+      end: () => {
+        stream.send(endOfStream);
+      },
+    });
     stream.on("message", () => {
-      this.#outstandingBytes -= windowBytes / 2;
-      this.#pump();
+      this.#sender.credit();
     });
     echo.on("message", () => {
       this.#onEcho();
     });
   }
 
-  static async connect({ url, windowBytes }: RelayDial): Promise<RelaySender> {
-    return new RelaySender(await dialTo(url, "/stream"), await dialTo(url, "/echo"), windowBytes);
-  }
-
   startStream(messageBytes: number): Promise<void> {
-    if (messageBytes !== relayMessageBytes)
-      throw new RangeError(`The relay gets messages of ${relayMessageBytes} bytes only`);
-    this.#messages = 0;
-    this.#outstandingBytes = 0;
-    this.#isStopped = false;
-    this.#pump();
+    this.#messagesPerBatch = Math.max(1, Math.floor(batchBytes / messageBytes));
+    this.#sender.start(this.#messagesPerBatch * messageBytes);
     return Promise.resolve();
   }
 
-  stopStream(): Promise<number> {
-    this.#isStopped = true;
-    this.#stream.send(endOfStream);
-    return Promise.resolve(this.#messages);
+  async stopStream(): Promise<number> {
+    return await this.#sender.stop();
   }
 
   roundTrip(message: Uint8Array): Promise<void> {
@@ -77,48 +67,25 @@ export class RelaySender implements SendingEnd {
   openToFirstByte(message: Uint8Array): Promise<void> {
     return this.roundTrip(message);
   }
-
-  windowBytes(): Promise<number> {
-    return Promise.resolve(this.#windowBytes);
-  }
-
-  #pump(): void {
-    while (!this.#isStopped && this.#outstandingBytes + relayMessageBytes <= this.#windowBytes) {
-      this.#stream.send(this.#message);
-      this.#outstandingBytes += relayMessageBytes;
-      this.#messages++;
-    }
-  }
 }
 
-/** The receiving end on the relay. Grants credit half a window at a time. */
-export class RelayReceiver implements StreamReceiver {
-  stream = new StreamCount();
-  #uncreditedBytes = 0;
+export async function connectSender(dial: Dial): Promise<SendingEnd> {
+  const { stream, echo } = await socketsOf(dial, `${dial.name} ${dial.peer}`);
+  return new RelaySender(stream, echo);
+}
 
-  constructor(stream: WebSocket, echo: WebSocket, windowBytes: number) {
-    stream.on("message", (message: Buffer, isBinary) => {
-      if (!isBinary) {
-        this.stream.end();
-        return;
-      }
-      this.stream.add(message.length);
-      this.#uncreditedBytes += message.length;
-      if (this.#uncreditedBytes < windowBytes / 2) return;
-      this.#uncreditedBytes -= windowBytes / 2;
-      stream.send(credit);
-    });
-    echo.on("message", (message: Buffer) => {
-      echo.send(message);
-    });
-  }
-
-  static async connect({ url, windowBytes }: RelayDial): Promise<RelayReceiver> {
-    return new RelayReceiver(await dialTo(url, "/stream"), await dialTo(url, "/echo"), windowBytes);
-  }
-
-  prepareStream(): void {
-    this.stream = new StreamCount();
-    this.#uncreditedBytes = 0;
-  }
+export async function connectReceiver(dial: Dial): Promise<ReceivingEnd> {
+  const { stream, echo } = await socketsOf(dial, `${dial.peer} ${dial.name}`);
+  const streams = new StreamCount();
+  const receiver = new WindowedReceiver(streams, () => {
+    stream.send(credit);
+  });
+  stream.on("message", (message: Buffer, isBinary) => {
+    if (isBinary) receiver.add(message.length);
+    else receiver.end();
+  });
+  echo.on("message", (message: Buffer) => {
+    echo.send(message);
+  });
+  return { streams };
 }

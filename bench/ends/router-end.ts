@@ -1,25 +1,19 @@
+// The ends on the router: its published client, used as anybody would.
 import { randomBytes } from "node:crypto";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Client, connect, type Connection, type Format } from "messagepasser";
 import { msgpack } from "messagepasser/msgpack";
 import { protobuf } from "messagepasser/protobuf";
-import { type Dial, type EndFormat, type SendingEnd, StreamCount, type StreamReceiver } from "./end.ts";
+import { type Dial, type ReceivingEnd, type SendingEnd, StreamCount } from "./end.ts";
+import { connectJsonReceiver, connectJsonSender } from "./json-end.ts";
 
-const formats: Readonly<Record<EndFormat, Format | undefined>> = {
-  native: undefined,
-  msgpack,
-  protobuf,
-  // Not the package's: see json-end.ts.
-  json: undefined,
-};
+const formats: Readonly<Record<string, Format>> = { msgpack, protobuf };
 
-function connectTo({ url, name, secret, format }: Dial): Promise<Client> {
+function connectTo({ url, name, secret, format = "native" }: Dial): Promise<Client> {
   const chosen = formats[format];
   return connect(url, { name, secret, ...(chosen && { format: chosen }) });
 }
 
-/** The sending end of Connections through the router. Uses the client as its users would. */
-export class RouterSender implements SendingEnd {
+class RouterSender implements SendingEnd {
   readonly #client: Client;
   readonly #peer: string;
   #stream: { stop: boolean; readonly messages: Promise<number> } | undefined;
@@ -28,10 +22,6 @@ export class RouterSender implements SendingEnd {
   constructor(client: Client, peer: string) {
     this.#client = client;
     this.#peer = peer;
-  }
-
-  static async connect(dial: Dial): Promise<RouterSender> {
-    return new RouterSender(await connectTo(dial), dial.peer);
   }
 
   async startStream(messageBytes: number): Promise<void> {
@@ -64,51 +54,25 @@ export class RouterSender implements SendingEnd {
     await connection.receive();
     await connection.close();
   }
-
-  /** Fills a Connection that nobody reads, in steps that cost 1 KiB of its window each. */
-  async windowBytes(): Promise<number> {
-    const stepBytes = 1_024;
-    const costBytes = 16;
-    const connection = await this.#client.open(this.#peer, "unread");
-    const message = new Uint8Array(stepBytes - costBytes);
-    for (let steps = 0; ; steps++) {
-      let isSent = false;
-      const sent = connection.send(message).then(
-        () => (isSent = true),
-        () => undefined,
-      );
-      await nextTurn();
-      if (isSent) continue;
-      connection.abort("The window is full");
-      await sent;
-      return steps * stepBytes;
-    }
-  }
 }
 
-/** The receiving end of Connections through the router. */
-export class RouterReceiver implements StreamReceiver {
-  stream = new StreamCount();
+export async function connectSender(dial: Dial): Promise<SendingEnd> {
+  if (dial.format === "json") return await connectJsonSender(dial);
+  return new RouterSender(await connectTo(dial), dial.peer);
+}
 
-  constructor(client: Client) {
-    client.handle("echo", async (connection) => {
-      for await (const message of connection) await connection.send(message);
-      await connection.close();
-    });
-    client.handle("stream", async (connection) => {
-      const { stream } = this;
-      for await (const message of connection) stream.add(message.length);
-      await connection.close();
-      stream.end();
-    });
-    client.handle("unread", () => undefined);
-  }
-
-  static async connect(dial: Dial): Promise<RouterReceiver> {
-    return new RouterReceiver(await connectTo(dial));
-  }
-
-  prepareStream(): void {
-    this.stream = new StreamCount();
-  }
+export async function connectReceiver(dial: Dial): Promise<ReceivingEnd> {
+  if (dial.format === "json") return await connectJsonReceiver(dial);
+  const client = await connectTo(dial);
+  const streams = new StreamCount();
+  client.handle("echo", async (connection) => {
+    for await (const message of connection) await connection.send(message);
+    await connection.close();
+  });
+  client.handle("stream", async (connection) => {
+    for await (const message of connection) streams.add(message.length);
+    await connection.close();
+    streams.end();
+  });
+  return { streams };
 }

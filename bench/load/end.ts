@@ -1,6 +1,12 @@
 // A client in a process of its own, which can be stopped and woken like a laptop. process.ts starts it and talks with it.
 import { type Client, connect } from "messagepasser";
-import type { Account } from "../ends/end.ts";
+
+/** Where and as whom it connects. */
+interface Account {
+  readonly url: string;
+  readonly name: string;
+  readonly secret: string;
+}
 
 /** What it may be asked, and what it answers. Both go as JSON. */
 export interface EndCalls {

@@ -1,28 +1,57 @@
-import type { Latencies } from "../calls.ts";
+import type { Latencies, TimedRound } from "../calls.ts";
+import type { Ends } from "../stage.ts";
+import type { System } from "../systems/system.ts";
 import type { Figures, Metric, Scenario, Target } from "./scenario.ts";
 
 const messageBytes = 64;
+const metrics: readonly Metric[] = [
+  { figure: "p50Us", title: "p50", unit: "µs" },
+  { figure: "p99Us", title: "p99", unit: "µs" },
+];
 
 /** One message there and back, over and over; the next leaves when the last is back. */
-export function roundTrip(target: Target): Scenario {
-  return latency("round-trip-64", "64 B round trip", "timeRoundTrips", target);
+export function roundTrip(systems: readonly System[], targets: readonly Target[] = []): Scenario {
+  return latency("round-trip", "64 B round trip, idle", systems, targets, (ends, round) =>
+    ends.sender.call("timeRoundTrips", round),
+  );
 }
 
-/** A Connection opened with a first message of 64 B, until the first byte of the answer; on the relay a bare round trip. */
-export function openToFirstByte(): Scenario {
-  return latency("open-to-first-byte", "open to first byte", "timeOpens");
+/** The same beside a stream of 64 KiB messages between the same two clients. */
+export function roundTripUnderLoad(systems: readonly System[]): Scenario {
+  return latency("round-trip-under-load", "64 B round trip, beside a stream", systems, [], async (ends, round) => {
+    await ends.sender.call("startStreams", { messageBytes: 65_536 });
+    const latencies = await ends.sender.call("timeRoundTrips", round);
+    await Promise.all([ends.sender.call("stopStreams", null), ends.receiver.call("finishStreams", { streamsEach: 1 })]);
+    return latencies;
+  });
 }
 
-function latency(name: string, title: string, call: "timeRoundTrips" | "timeOpens", target?: Target): Scenario {
-  const metrics: Metric[] = [
-    { figure: "p50Us", title: `${title}, p50`, unit: "µs", ...(target && { target }) },
-    { figure: "p99Us", title: `${title}, p99`, unit: "µs" },
-  ];
-  const measure: Scenario["router"] = async ({ sender }, times) =>
-    figuresOf(await sender.call(call, { ...times, messageBytes }));
-  return { name, metrics, router: measure, relay: measure };
+/** A Connection opened with a first message of 64 B, until the first byte of the answer. */
+export function openToFirstByte(systems: readonly System[], targets: readonly Target[] = []): Scenario {
+  return latency("open-to-first-byte", "open to first byte of the answer", systems, targets, (ends, round) =>
+    ends.sender.call("timeOpens", round),
+  );
 }
 
-function figuresOf({ count, p50Us, p99Us }: Latencies): Figures {
-  return { count, p50Us, p99Us };
+function latency(
+  name: string,
+  title: string,
+  systems: readonly System[],
+  targets: readonly Target[],
+  time: (ends: Ends, round: TimedRound) => Promise<Latencies>,
+): Scenario {
+  return {
+    name,
+    title,
+    metrics,
+    targets,
+    contenders: systems.map((system) => ({
+      name: system.name,
+      title: system.title,
+      start: async (stage) => {
+        const ends = await stage.ends(system);
+        return async (times): Promise<Figures> => ({ ...(await time(ends, { ...times, messageBytes })) });
+      },
+    })),
+  };
 }

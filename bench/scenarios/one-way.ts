@@ -1,41 +1,79 @@
-import type { RoundTimes } from "../ends/end.ts";
-import { relayMessageBytes } from "../ends/relay-end.ts";
-import type { Ends, Figures, Formats, Scenario, Target } from "./scenario.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Cast, type Ends, onePair } from "../stage.ts";
+import { cpuMs } from "../systems/processes.ts";
+import type { System } from "../systems/system.ts";
+import type { Figures, RoundTimes, Scenario, Target } from "./scenario.ts";
 
-/** Messages of one size, as fast as they go, on one Connection; on the relay always full ones. */
-export function oneWay(messageBytes: number, title: string, target?: Target): Scenario {
+export interface OneWay {
+  readonly name: string;
+  readonly title: string;
+  readonly systems: readonly System[];
+  readonly messageBytes: number;
+  readonly targets?: readonly Target[];
+  /** Default: one of each. */
+  readonly cast?: Cast;
+  readonly rounds?: number;
+}
+
+/** Messages of one size, as fast as they go, on one Connection of each sender. */
+export function oneWay({ name, title, systems, messageBytes, targets = [], cast = onePair, rounds }: OneWay): Scenario {
   return {
-    name: `one-way-${messageBytes}`,
-    metrics: [{ figure: "megabytesPerSecond", title: `${title} one way`, unit: "MB/s", ...(target && { target }) }],
-    router: (ends, times) => stream(ends, messageBytes, times),
-    relay: (ends, times) => stream(ends, relayMessageBytes, times),
+    name,
+    title,
+    metrics: [
+      { figure: "messagesPerSecond", title: "messages", unit: "/s" },
+      { figure: "megabytesPerSecond", title: "payload", unit: "MB/s" },
+      { figure: "serverCpuPerMillion", title: "server's time for a million", unit: "s" },
+      { figure: "clientsCpuPerMillion", title: "both clients' time for a million", unit: "s" },
+      { figure: "serverCpuPerGibibyte", title: "server's time for a GiB", unit: "s" },
+      { figure: "clientsCpuPerGibibyte", title: "both clients' time for a GiB", unit: "s" },
+    ],
+    targets,
+    ...(rounds !== undefined && { rounds }),
+    contenders: systems.map((system) => ({
+      name: system.name,
+      title: system.title,
+      start: async (stage) => {
+        const ends = await stage.ends(system, cast);
+        return (times) => streamed(ends, { messageBytes, streamsEach: cast.senders / cast.receivers }, times);
+      },
+    })),
   };
 }
 
-/** The same between ends of other formats. Payload counts, since the same frame is longer in one format than in another. */
-export function oneWayIn(messageBytes: number, title: string, formats: Formats): Scenario {
-  const [sender, receiver] = formats;
-  const between = sender === receiver ? sender : `${sender} to ${receiver}`;
+/** One round of streams. @throws Error when not all that was sent has arrived. */
+async function streamed(
+  ends: Ends,
+  { messageBytes, streamsEach }: { readonly messageBytes: number; readonly streamsEach: number },
+  { warmUpMs, durationMs }: RoundTimes,
+): Promise<Figures> {
+  await ends.sender.call("startStreams", { messageBytes });
+  await delay(warmUpMs);
+  const before = await costsOf(ends);
+  await delay(durationMs);
+  const after = await costsOf(ends);
+  const [sent, received] = await Promise.all([
+    ends.sender.call("stopStreams", null),
+    ends.receiver.call("finishStreams", { streamsEach }),
+  ]);
+  if (sent.messages !== received.messages) throw new Error(`${sent.messages} were sent, ${received.messages} arrived`);
+  const bytes = after.payloadBytes - before.payloadBytes;
+  const elapsedMs = after.timeMs - before.timeMs;
+  const [serverMs, clientsMs] = [after.serverCpuMs - before.serverCpuMs, after.clientsCpuMs - before.clientsCpuMs];
+  const [millions, gibibytes] = [bytes / messageBytes / 1e6, bytes / 2 ** 30];
   return {
-    ...oneWay(messageBytes, title),
-    name: `one-way-${messageBytes}-${formats.join("-")}`,
-    metrics: [{ figure: "payloadMegabytesPerSecond", title: `${title} one way, ${between}`, unit: "MB/s" }],
-    formats,
+    // A relay's ends pack messages in batches of their own, so those are counted by their bytes.
+    messagesPerSecond: (bytes / messageBytes / elapsedMs) * 1_000,
+    megabytesPerSecond: bytes / 1_000 / elapsedMs,
+    serverCpuPerMillion: serverMs / 1_000 / millions,
+    clientsCpuPerMillion: clientsMs / 1_000 / millions,
+    serverCpuPerGibibyte: serverMs / 1_000 / gibibytes,
+    clientsCpuPerGibibyte: clientsMs / 1_000 / gibibytes,
   };
 }
 
-async function stream({ sender, receiver }: Ends, messageBytes: number, times: RoundTimes): Promise<Figures> {
-  await receiver.call("prepareStream", null);
-  await sender.call("startStream", { messageBytes });
-  const { messages, payloadBytes, wireBytes, elapsedMs } = await receiver.call("measureStream", times);
-  const sent = await sender.call("stopStream", null);
-  const received = await receiver.call("finishStream", null);
-  if (sent.messages !== received.messages) {
-    throw new Error(`${sent.messages} messages of ${messageBytes} bytes were sent, ${received.messages} arrived`);
-  }
-  return {
-    megabytesPerSecond: wireBytes / 1_000 / elapsedMs,
-    payloadMegabytesPerSecond: payloadBytes / 1_000 / elapsedMs,
-    messagesPerSecond: (messages * 1_000) / elapsedMs,
-  };
+async function costsOf({ sender, receiver, serverIds }: Ends) {
+  const [sending, receiving] = await Promise.all([sender.call("snapshot", null), receiver.call("snapshot", null)]);
+  const { timeMs, payloadBytes } = receiving;
+  return { timeMs, payloadBytes, clientsCpuMs: sending.cpuMs + receiving.cpuMs, serverCpuMs: cpuMs(serverIds) };
 }

@@ -1,36 +1,46 @@
-import type { EndFormat, RoundTimes } from "../ends/end.ts";
-import type { Peer } from "../peer.ts";
-
-/** The two ends of one system: of the router or of the relay. */
-export interface Ends {
-  readonly sender: Peer;
-  readonly receiver: Peer;
-}
-
-/** The formats of sender and receiver. */
-export type Formats = readonly [sender: EndFormat, receiver: EndFormat];
+import type { Stage } from "../stage.ts";
 
 /** Figures of one round, by what they measure. */
 export type Figures = Readonly<Record<string, number>>;
 
-/** What the issue of speed promises of a ratio of router to relay. */
-export type Target = { readonly atLeast: number } | { readonly atMost: number };
+/** How long one round takes. */
+export interface RoundTimes {
+  /** Time whose figures are thrown away. */
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+}
 
 /** A figure that a scenario compares. */
 export interface Metric {
   /** Of `Figures`. */
   readonly figure: string;
   readonly title: string;
-  readonly unit: "MB/s" | "µs";
-  readonly target?: Target;
+  readonly unit: string;
 }
 
-/** Something to measure on the router and on the relay. */
-export interface Scenario {
+/** What is promised of the ratio of the first contender to another, in one figure. */
+export type Target = { readonly figure: string; readonly against: string } & (
+  { readonly atLeast: number } | { readonly atMost: number }
+);
+
+/** One of those that a scenario compares. */
+export interface Contender {
   readonly name: string;
+  readonly title: string;
+  /** Makes ready; what it resolves to measures a round. @throws AbsentError when it can't be measured here. */
+  start(stage: Stage): Promise<(times: RoundTimes) => Promise<Figures>>;
+}
+
+/** Something to measure on several contenders. */
+export interface Scenario {
+  /** As in results and file names. */
+  readonly name: string;
+  readonly title: string;
+  /** The first is the one that its chart shows. */
   readonly metrics: readonly Metric[];
-  /** Of the router's ends, where not both are native. */
-  readonly formats?: Formats;
-  router(ends: Ends, times: RoundTimes): Promise<Figures>;
-  relay(ends: Ends, times: RoundTimes): Promise<Figures>;
+  /** The first is ours: the ratios are of it to each of the others. */
+  readonly contenders: readonly Contender[];
+  readonly targets: readonly Target[];
+  /** Instead of the plan's, where a round is long. */
+  readonly rounds?: number;
 }

@@ -1,0 +1,75 @@
+// Ends of what is measured, in a process of their own, as a real program would be. peer.ts starts it and calls it.
+import { randomBytes } from "node:crypto";
+import type { AnswerMessage, CallMessage, CallName, Calls, Latencies, TimedRound } from "./calls.ts";
+import type { EndModule, ReceivingEnd, SendingEnd } from "./ends/end.ts";
+import { quantile } from "./statistics.ts";
+
+let senders: readonly SendingEnd[] = [];
+let receivers: readonly ReceivingEnd[] = [];
+
+type Handlers = { [Name in CallName]: (argument: Calls[Name]["argument"]) => Promise<Calls[Name]["answer"]> };
+
+const handlers: Handlers = {
+  connect: async ({ module, role, dials }) => {
+    // A system's module of ends: see system.ts.
+    const { connectSender, connectReceiver } = (await import(module)) as EndModule;
+    if (role === "sender") senders = await Promise.all(dials.map((dial) => connectSender(dial)));
+    else receivers = await Promise.all(dials.map((dial) => connectReceiver(dial)));
+    return null;
+  },
+  snapshot: () => {
+    const { user, system } = process.cpuUsage();
+    const payloadBytes = sum(receivers.map(({ streams }) => streams.payloadBytes));
+    return Promise.resolve({ timeMs: performance.now(), cpuMs: (user + system) / 1_000, payloadBytes });
+  },
+  startStreams: async ({ messageBytes }) => {
+    await Promise.all(senders.map((sender) => sender.startStream(messageBytes)));
+    return null;
+  },
+  stopStreams: async () => ({ messages: sum(await Promise.all(senders.map((sender) => sender.stopStream()))) }),
+  timeRoundTrips: (round) => timeEach(round, (message) => firstSender().roundTrip(message)),
+  timeOpens: (round) => timeEach(round, (message) => firstSender().openToFirstByte(message)),
+  finishStreams: async ({ streamsEach }) => ({
+    messages: sum(await Promise.all(receivers.map(({ streams }) => streams.finish(streamsEach)))),
+  }),
+};
+
+function firstSender(): SendingEnd {
+  const [sender] = senders;
+  if (sender === undefined) throw new TypeError("This process has no sending end");
+  return sender;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** Times one call after the other, until the round is over. */
+async function timeEach(round: TimedRound, call: (message: Uint8Array) => Promise<void>): Promise<Latencies> {
+  const message = new Uint8Array(randomBytes(round.messageBytes));
+  const startMs = performance.now() + round.warmUpMs;
+  const endMs = startMs + round.durationMs;
+  const latenciesUs: number[] = [];
+  for (let beforeMs = performance.now(); beforeMs < endMs;) {
+    await call(message);
+    const afterMs = performance.now();
+    if (beforeMs >= startMs) latenciesUs.push((afterMs - beforeMs) * 1_000);
+    beforeMs = afterMs;
+  }
+  return { count: latenciesUs.length, p50Us: quantile(latenciesUs, 0.5), p99Us: quantile(latenciesUs, 0.99) };
+}
+
+async function answer<Name extends CallName>({ id, name, argument }: CallMessage<Name>): Promise<void> {
+  let message: AnswerMessage;
+  try {
+    message = { id, answer: await handlers[name](argument) };
+  } catch (error) {
+    message = { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+  process.send?.(message);
+}
+
+// Only peer.ts writes to this channel.
+process.on("message", (message) => void answer(message as CallMessage));
+// Whoever started this process is gone. An exit in good order also writes the profile that --profile asks for.
+process.on("disconnect", () => process.exit(0));
