@@ -79,7 +79,8 @@ export const admin = new Hono<AdminEnv>()
     const before = Number(context.req.query("before") ?? Infinity);
     if (Number.isNaN(before)) return problemResponse(badRequest('"before" must be the number of an entry'));
     return context.json({ entries: await administer(context, "auditPage", before, limit) });
-  });
+  })
+  .get("/realms/:realm/usage", async (context) => context.json(await administer(context, "usage")));
 
 async function administer<Method extends AdminMethod>(
   context: Context<AdminEnv>,

@@ -2,6 +2,7 @@ import type { AuditEntry, AuditLog } from "./audit-log.ts";
 import type { ClientInfo, CredentialStore, NewSecret, SecretTimes } from "./credential-store.ts";
 import type { RuleStore } from "./rule-store.ts";
 import { type Decision, type Rules, RulesError } from "./rules.ts";
+import type { UsageReport } from "./usage.ts";
 
 /** What a realm's administration works on. */
 export interface Administered {
@@ -13,6 +14,7 @@ export interface Administered {
   /** A client's credentials have changed: links that no longer stand end at once, and KV is told. */
   changed(name: string): Promise<void>;
   rulesChanged(before: Rules): void;
+  usage(): UsageReport;
 }
 
 /** A call to a realm's administration, as it goes from the Worker to the object: with data only, so that nothing keeps the object awake. */
@@ -88,6 +90,11 @@ export class RealmAdmin {
   /** What was done to the realm, the newest first. */
   auditPage(before: number, limit: number): AuditEntry[] {
     return this.#realm.audit.page(before, limit);
+  }
+
+  /** What the realm's object has done so far, this call included. */
+  usage(): UsageReport {
+    return this.#realm.usage();
   }
 
   async #change<Result>(what: string, name: string, change: () => Result | undefined): Promise<Result | undefined> {

@@ -10,6 +10,8 @@ import { type AdminMethod, RealmAdmin } from "./realm-admin.ts";
 import { Routing } from "./routing.ts";
 import { RuleStore } from "./rule-store.ts";
 import { Addresses, closeUnreadable, SocketLink, SocketLinks } from "./socket-link.ts";
+import { belongsIntoStorage, Counters, keep, type KeptSums, reportOf, sumsIn } from "./usage.ts";
+import { UsageStore } from "./usage-store.ts";
 
 /** How long to wait before KV is tried again: twice as long each time, since a used-up daily quota lasts for hours. */
 const kvRetryMs = { first: 2_000, most: 900_000 };
@@ -26,6 +28,8 @@ export class RouterObject extends DurableObject<Env> {
   readonly #routing: Routing;
   readonly #addresses: Addresses;
   readonly #realm: string;
+  readonly #counters = new Counters(Date.now());
+  readonly #usage: UsageStore;
   #store: CredentialStore | undefined;
   #ruleStore: RuleStore | undefined;
   #audit: AuditLog | undefined;
@@ -34,7 +38,7 @@ export class RouterObject extends DurableObject<Env> {
     super(context, env);
     // Objects are only ever made by name: see connect.ts and admin.ts.
     this.#realm = context.id.name ?? "";
-    this.#links = new SocketLinks(context);
+    this.#links = new SocketLinks(context, this.#counters);
     this.#routing = new Routing(this.#links, this.#realm, {
       now: () => Date.now(),
       randomU32,
@@ -45,6 +49,7 @@ export class RouterObject extends DurableObject<Env> {
       },
     });
     this.#addresses = new Addresses(context.storage.kv);
+    this.#usage = new UsageStore(context.storage);
     context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
   }
 
@@ -67,10 +72,13 @@ export class RouterObject extends DurableObject<Env> {
     const admission = admissionOf(request);
     // A Worker of another version: its clients come back when the deploy is through.
     if (admission === undefined) return new Response(null, { status: 503 });
-    if (!this.#lets(admission)) return new Response(null, { status: 401 });
-
+    this.#counters.upgrades += 1;
+    if (!this.#lets(admission)) {
+      this.#keepUsage();
+      return new Response(null, { status: 401 });
+    }
     const { 0: client, 1: socket } = new WebSocketPair();
-    this.#accept(socket, admission);
+    this.#keepUsage(this.#accept(socket, admission));
     return new Response(null, {
       status: 101,
       webSocket: client,
@@ -89,36 +97,41 @@ export class RouterObject extends DurableObject<Env> {
     return isLet;
   }
 
-  #accept(socket: WebSocket, { identity, session, resumes, format }: Admission): void {
+  #accept(socket: WebSocket, { identity, session, resumes, format }: Admission): SocketLink {
     const { name, credential, invitation } = identity;
     const revision = (credential ?? invitation)?.revision ?? 0;
     const grant = invitation && grantIn(invitation);
     const [address, connectedAtMs] = [this.#addresses.take(), Date.now()];
-    this.#routing.join(
-      SocketLink.create(this.ctx, socket, {
-        address,
-        name,
-        session,
-        resumes,
-        format,
-        revision,
-        connectedAtMs,
-        grant,
-      }),
-    );
+    const link = SocketLink.create(this.ctx, this.#counters, socket, {
+      address,
+      name,
+      session,
+      resumes,
+      format,
+      revision,
+      connectedAtMs,
+      grant,
+    });
+    this.#routing.join(link);
+    return link;
   }
 
   // No await here: a second message of the same socket would overtake the first.
-  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+  override webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): void {
+    const message = typeof data === "string" ? data : new Uint8Array(data);
+    this.#counters.messagesIn += 1;
+    this.#counters.bytesIn += message.length;
     // It may be closing: what its client sent before a close comes while the close is known already.
     const link = this.#links.of(socket);
-    if (link === undefined) {
-      // Nothing to do for one that the router closed before it slept: messages that were on the way then still come.
-      closeUnreadable(this.ctx, socket);
-      return;
-    }
+    // Nothing to do for one that the router closed before it slept: messages that were on the way then still come.
+    if (link === undefined) closeUnreadable(this.ctx, this.#counters, socket);
+    else this.#receive(link, message);
+    if (this.#counters.isDue) this.#keepUsage(link);
+  }
+
+  #receive(link: SocketLink, message: string | Uint8Array<ArrayBuffer>): void {
     try {
-      const isOn = this.#routing.receive(link, typeof message === "string" ? message : new Uint8Array(message));
+      const isOn = this.#routing.receive(link, message);
       if (!isOn) this.#routing.drop(link, goneReasons.over, closings.bye);
     } catch (error) {
       if (error instanceof ProtocolError) {
@@ -145,6 +158,29 @@ export class RouterObject extends DurableObject<Env> {
   #left(socket: WebSocket): void {
     const link = this.#links.of(socket);
     if (link !== undefined) this.#routing.leave(link, goneReasons.lost);
+    if (this.#counters.isDue) this.#keepUsage();
+  }
+
+  /**
+   * Keeps what was counted beyond the object's memory: in the attachment of a link that is at hand, since that costs
+   * nothing, and in storage where there is none, or where the link keeps much already.
+   */
+  #keepUsage(link?: SocketLink): void {
+    const nowMs = Date.now();
+    const sums = this.#counters.drain(nowMs);
+    // The attachment of a link that is over says so, and nothing else.
+    if (link === undefined || link.tally.isOver) {
+      this.#usage.add(sums, nowMs);
+      return;
+    }
+    const kept = keep(sums, link.usage, nowMs);
+    const isStored = belongsIntoStorage(kept, nowMs);
+    if (isStored) this.#usage.add(sumsIn(kept), nowMs);
+    link.usage = isStored ? undefined : kept;
+  }
+
+  *#usageOfLinks(): Iterable<KeptSums> {
+    for (const { usage } of this.#links.all()) if (usage !== undefined) yield usage;
   }
 
   /** Administers the realm. @param who is named in the audit trail */
@@ -153,6 +189,8 @@ export class RouterObject extends DurableObject<Env> {
     method: Method,
     ...parameters: Parameters<RealmAdmin[Method]>
   ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
+    this.#counters.adminCalls += 1;
+    this.#keepUsage();
     const admin = new RealmAdmin(
       {
         credentials: this.#credentials,
@@ -166,6 +204,7 @@ export class RouterObject extends DurableObject<Env> {
         rulesChanged: (before) => {
           this.#routing.changeRules(before);
         },
+        usage: () => reportOf(this.#usage.kept, this.#usageOfLinks(), Date.now()),
       },
       who,
     );
@@ -222,6 +261,8 @@ export class RouterObject extends DurableObject<Env> {
   /** Something has expired, or KV lacks a change. */
   override async alarm(): Promise<void> {
     const { storage } = this.ctx;
+    this.#counters.alarms += 1;
+    this.#keepUsage();
     for (const name of this.#credentials.expire()) this.#closeUnfit(name);
     for (const guest of this.#links.guests()) {
       if (guest.grant !== undefined && guest.grant.expiresAtMs <= Date.now())

@@ -2,6 +2,7 @@ import { type Format, formatOf, native, type WireMessage } from "@messagepasser/
 import { closings } from "./closings.ts";
 import { closingMessages } from "./delivery.ts";
 import { type Grant, type Link, type Links, type Pairs, Tally } from "./link.ts";
+import type { Counters, KeptSums } from "./usage.ts";
 
 const version = 4;
 
@@ -21,13 +22,15 @@ interface Attachment {
   readonly grant: Grant | undefined;
   readonly pairs: Uint32Array;
   readonly overflowed: boolean;
+  /** Of the object, not of the link: see usage.ts. Absent where code from before it wrote the attachment. */
+  readonly usage?: KeptSums | undefined;
 }
 
 /** 4 bytes each in an attachment of at most 16,384 bytes, which also holds a name of up to 128 2,048 for a format and a guest's grant. */
 export const maxPairs = 3_200;
 
 /** Who a new link belongs to. */
-export type LinkIdentity = Omit<Attachment, "version" | "pairs" | "overflowed" | "formatMemory">;
+export type LinkIdentity = Omit<Attachment, "version" | "pairs" | "overflowed" | "formatMemory" | "usage">;
 
 /** A link over a hibernatable WebSocket. */
 export class SocketLink implements Link {
@@ -43,16 +46,20 @@ export class SocketLink implements Link {
   readonly pairs: AttachedPairs;
   readonly tally = new Tally();
   readonly #context: DurableObjectState;
+  readonly #counters: Counters;
   readonly #connectedAtMs: number;
   #formatMemory: Uint8Array;
+  #usage: KeptSums | undefined;
 
   private constructor(
     context: DurableObjectState,
+    counters: Counters,
     socket: WebSocket,
     format: Format,
     attachment: Omit<Attachment, "version">,
   ) {
     this.#context = context;
+    this.#counters = counters;
     this.socket = socket;
     this.address = attachment.address;
     this.name = attachment.name;
@@ -60,6 +67,7 @@ export class SocketLink implements Link {
     this.resumes = attachment.resumes;
     this.format = format;
     this.#formatMemory = attachment.formatMemory;
+    this.#usage = attachment.usage;
     this.revision = attachment.revision;
     this.grant = attachment.grant;
     this.#connectedAtMs = attachment.connectedAtMs;
@@ -69,19 +77,24 @@ export class SocketLink implements Link {
   }
 
   /** A link that is new: `accept` comes before all else. */
-  static create(context: DurableObjectState, socket: WebSocket, identity: LinkIdentity): SocketLink {
+  static create(
+    context: DurableObjectState,
+    counters: Counters,
+    socket: WebSocket,
+    identity: LinkIdentity,
+  ): SocketLink {
     const format = formatOf(identity.format) ?? native;
     const empty = { formatMemory: new Uint8Array(), pairs: new Uint32Array(), overflowed: false };
-    return new SocketLink(context, socket, format, { ...identity, ...empty });
+    return new SocketLink(context, counters, socket, format, { ...identity, ...empty });
   }
 
   /** The link that a socket remembers, or `undefined` if code of another version wrote it. */
-  static restore(context: DurableObjectState, socket: WebSocket): SocketLink | undefined {
+  static restore(context: DurableObjectState, counters: Counters, socket: WebSocket): SocketLink | undefined {
     // Written by #save of this class, in this version or another one.
     const attachment = socket.deserializeAttachment() as Attachment | null;
     if (attachment?.version !== version) return undefined;
     const format = formatOf(attachment.format);
-    return format && new SocketLink(context, socket, format, attachment);
+    return format && new SocketLink(context, counters, socket, format, attachment);
   }
 
   /** Accepts the socket for hibernation and remembers the link in it. */
@@ -113,13 +126,25 @@ export class SocketLink implements Link {
     this.#save(this.pairs);
   }
 
+  /** What the object has done and keeps here. */
+  get usage(): KeptSums | undefined {
+    return this.#usage;
+  }
+
+  set usage(usage: KeptSums | undefined) {
+    this.#usage = usage;
+    this.#save(this.pairs);
+  }
+
   send(message: WireMessage): void {
     // A socket that is closing throws; its end is on the way as an event.
-    if (this.isOpen) this.socket.send(message);
+    if (!this.isOpen) return;
+    this.socket.send(message);
+    this.#counters.sent(message.length);
   }
 
   close(code: number, reason: string, delayMs: number): void {
-    closeSocket(this.socket, this.format, code, reason, delayMs);
+    closeSocket(this.#counters, this.socket, this.format, code, reason, delayMs);
   }
 
   #save({ addresses, overflowed }: AttachedPairs): void {
@@ -137,25 +162,36 @@ export class SocketLink implements Link {
       grant,
       pairs: Uint32Array.from(addresses),
       overflowed,
+      usage: this.#usage,
     };
     this.socket.serializeAttachment(attachment);
   }
 }
 
 /** Ends a link; the client hears why. */
-function closeSocket(socket: WebSocket, format: Format, code: number, reason: string, delayMs: number): void {
+function closeSocket(
+  counters: Counters,
+  socket: WebSocket,
+  format: Format,
+  code: number,
+  reason: string,
+  delayMs: number,
+): void {
   if (socket.readyState !== WebSocket.OPEN) return;
-  for (const message of closingMessages(format, { code, delayMs, reason })) socket.send(message);
+  for (const message of closingMessages(format, { code, delayMs, reason })) {
+    socket.send(message);
+    counters.sent(message.length);
+  }
   // Reasons are ours, short and ASCII; the 123 bytes of RFC 6455 are a limit for what they quote.
   socket.close(code, reason.slice(0, 120));
 }
 
 /** Ends a link that code of another version made. Does nothing to one that is closing already. */
-export function closeUnreadable(context: DurableObjectState, socket: WebSocket): void {
+export function closeUnreadable(context: DurableObjectState, counters: Counters, socket: WebSocket): void {
   const { code, reason, delayMs } = closings.unreadable;
   // Tags are what is left to read of such a link.
   const format = context.getTags(socket).find((tag) => tag.startsWith(formatTag("")));
-  closeSocket(socket, formatOf(format?.slice(formatTag("").length) ?? "") ?? native, code, reason, delayMs);
+  closeSocket(counters, socket, formatOf(format?.slice(formatTag("").length) ?? "") ?? native, code, reason, delayMs);
 }
 
 class AttachedPairs implements Pairs {
@@ -202,13 +238,15 @@ class AttachedPairs implements Pairs {
  */
 export class SocketLinks implements Links {
   readonly #context: DurableObjectState;
+  readonly #counters: Counters;
   /** Also those that were removed, until their sockets are gone. */
   readonly #ofSocket = new WeakMap<WebSocket, SocketLink>();
   readonly #byAddress = new Map<number, SocketLink>();
   readonly #byName = new Map<string, SocketLink>();
 
-  constructor(context: DurableObjectState) {
+  constructor(context: DurableObjectState, counters: Counters) {
     this.#context = context;
+    this.#counters = counters;
   }
 
   add(link: SocketLink): void {
@@ -221,6 +259,7 @@ export class SocketLinks implements Links {
   remove(link: SocketLink): void {
     if (this.#byName.get(link.name) === link) this.#byName.delete(link.name);
     this.#byAddress.delete(link.address);
+    this.#counters.takeBack(link.usage);
     link.socket.serializeAttachment(null);
   }
 
@@ -228,7 +267,7 @@ export class SocketLinks implements Links {
   of(socket: WebSocket): SocketLink | undefined {
     const known = this.#ofSocket.get(socket);
     if (known !== undefined) return known;
-    const link = SocketLink.restore(this.#context, socket);
+    const link = SocketLink.restore(this.#context, this.#counters, socket);
     if (link === undefined) return undefined;
     this.#ofSocket.set(socket, link);
     if (link.isOpen) this.#index(link);
@@ -280,7 +319,7 @@ export class SocketLinks implements Links {
   /** A client whose link can't be read must come back, though it may only be waiting, and never send anything. */
   #openLinkOf(socket: WebSocket): SocketLink | undefined {
     const link = this.of(socket);
-    if (link === undefined) closeUnreadable(this.#context, socket);
+    if (link === undefined) closeUnreadable(this.#context, this.#counters, socket);
     return link?.isOpen === true && !link.tally.isOver ? link : undefined;
   }
 }

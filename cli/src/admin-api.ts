@@ -34,6 +34,25 @@ export interface AuditEntry {
   readonly name: string;
 }
 
+const usageNumbers = [
+  "messagesIn",
+  "bytesIn",
+  "messagesOut",
+  "bytesOut",
+  "upgrades",
+  "adminCalls",
+  "alarms",
+  "wakes",
+  "awakeMs",
+  "asleepMs",
+] as const;
+
+/** What a realm has used: ADMIN.md says what each number counts. */
+export interface Usage extends Readonly<Record<(typeof usageNumbers)[number], number>> {
+  /** ISO 8601. */
+  readonly since: string;
+}
+
 /** A client with the secret that was made for it just now. */
 export interface NewSecret extends ClientInfo {
   readonly secret: string;
@@ -95,6 +114,11 @@ export class AdminApi {
     const entries = fieldsOf(await this.#request("GET", `/audit?limit=${count}`)).get("entries");
     if (!Array.isArray(entries)) throw notUnderstood();
     return entries.map(entryOf);
+  }
+
+  /** What the realm has used since it is counted. */
+  async usage(): Promise<Usage> {
+    return usageOf(await this.#request("GET", "/usage"));
   }
 
   /** All clients in the order of their names, page by page. */
@@ -181,6 +205,16 @@ function entryOf(value: unknown): AuditEntry {
   if (typeof id !== "number" || typeof at !== "string" || typeof who !== "string") throw notUnderstood();
   if (typeof what !== "string" || typeof name !== "string") throw notUnderstood();
   return { id, at, who, what, name };
+}
+
+function usageOf(value: unknown): Usage {
+  const fields = fieldsOf(value);
+  const since = fields.get("since");
+  if (typeof since !== "string") throw notUnderstood();
+  const numbers = usageNumbers.map((name) => [name, fields.get(name)] as const);
+  if (numbers.some(([, number]) => typeof number !== "number")) throw notUnderstood();
+  // All of them were found to be numbers.
+  return { since, ...(Object.fromEntries(numbers) as Record<(typeof usageNumbers)[number], number>) };
 }
 
 function newSecretOf(value: object | undefined): NewSecret {

@@ -12,6 +12,7 @@ import { addLogin } from "./commands/login.ts";
 import { addPeers } from "./commands/peers.ts";
 import { addPing } from "./commands/ping.ts";
 import { addRule } from "./commands/rule.ts";
+import { addUsage } from "./commands/usage.ts";
 import { flushed, reportError } from "./output.ts";
 import { Failure, statuses, statusMeanings, statusOf } from "./status.ts";
 
@@ -54,6 +55,7 @@ function programOf(): Command {
   addClient(program);
   addRule(program);
   addAudit(program);
+  addUsage(program);
   addInvite(program);
   addJoin(program);
   return program;

@@ -96,6 +96,34 @@ describe("mp invite and mp join", () => {
   });
 });
 
+test("mp usage tells what a realm has used, to those who may read", async () => {
+  const { owner, of } = await realmOf("used", "alice");
+  expect(await mp(["peers"], of("alice"))).toMatchObject({ status: 0 });
+  const { status, text } = await mp(["usage", "--json"], owner);
+  expect(status).toBe(0);
+  // One client added, one list asked for.
+  expect(JSON.parse(text)).toEqual({
+    since: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    messagesIn: expect.toSatisfy((count: number) => count >= 1 && count <= 3),
+    bytesIn: expect.toSatisfy((bytes: number) => bytes > 8),
+    messagesOut: expect.toSatisfy((count: number) => count >= 2),
+    bytesOut: expect.toSatisfy((bytes: number) => bytes > 8),
+    upgrades: 1,
+    adminCalls: 2,
+    alarms: 0,
+    wakes: 1,
+    awakeMs: expect.toSatisfy((ms: number) => ms >= 10_000),
+    asleepMs: 0,
+  });
+  const told = await mp(["usage"], owner);
+  expect(told).toMatchObject({ status: 0, text: expect.stringMatching(/^clients let in or refused +1$/m) });
+  expect(told.text).toMatch(/^calls of the admin API +3$/m);
+  // One upgrade, three calls, and a message or more, of which 20 are a request.
+  expect(told.text).toMatch(/^requests, 20 messages in are one +5$/m);
+  expect(await mp(["usage"], { ...owner, MP_ADMIN_TOKEN: "wrong" })).toMatchObject({ status: 3 });
+  expect(await mp(["usage"], of("alice"))).toMatchObject({ status: 2 });
+});
+
 test("mp client disable, enable and rotate --overlap, and mp audit, which tells of them", async () => {
   const { owner, of } = await realmOf("owned", "alice");
   const peers = async (): Promise<number | null> => (await mp(["peers"], of("alice"))).status;

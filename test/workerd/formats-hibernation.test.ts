@@ -13,6 +13,7 @@ import { describe, expect, test } from "vitest";
 import { encodeGob, gobDefinition } from "../../protocol/src/formats/gob.ts";
 import { batchOf } from "../../src/segments.ts";
 import { maxPairs, SocketLink } from "../../src/socket-link.ts";
+import { Counters } from "../../src/usage.ts";
 import { AnyLink, type Item } from "./any-link.ts";
 import { Realm } from "./realm.ts";
 
@@ -176,7 +177,7 @@ test.for(all)(
     }
     await runInDurableObject(realm.stub, (_object, state) => {
       const [socket] = state.getWebSockets("name:alice");
-      const link = socket && SocketLink.restore(state, socket);
+      const link = socket && SocketLink.restore(state, new Counters(0), socket);
       expect(link?.format.subprotocol).toBe(format);
       expect(link?.formatMemory).toEqual(format === subprotocols.originalGob ? gobDefinition : noBytes);
     });

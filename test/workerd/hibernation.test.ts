@@ -2,6 +2,7 @@ import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "
 import { closeCodes, errorCodes, goneReasons, heartbeat, originalLimits } from "@messagepasser/protocol";
 import { describe, expect, test, vi } from "vitest";
 import { maxPairs, SocketLink } from "../../src/socket-link.ts";
+import { Counters } from "../../src/usage.ts";
 import { expectTalk, newSession, pairAgain, pairUp, type RawLink } from "./raw-link.ts";
 import { Realm } from "./realm.ts";
 
@@ -229,7 +230,7 @@ describe("an object that hibernates", () => {
     const pairsOf = (name: string): Promise<number> =>
       runInDurableObject(realm.stub, (_object, state) => {
         const [socket] = state.getWebSockets(`name:${name}`);
-        const link = socket && SocketLink.restore(state, socket);
+        const link = socket && SocketLink.restore(state, new Counters(0), socket);
         return [...(link?.pairs ?? [])].length;
       });
     expect(await pairsOf("alice")).toBe(1);
@@ -446,7 +447,7 @@ describe("a link with all the pairs that it may have", () => {
     await runInDurableObject(realm.stub, (_object, state) => {
       for (const name of names) {
         const [socket] = state.getWebSockets(`name:${name}`);
-        const link = socket && SocketLink.restore(state, socket);
+        const link = socket && SocketLink.restore(state, new Counters(0), socket);
         if (link === undefined) throw new Error("No link");
         let count = [...link.pairs].length;
         while (link.pairs.add(0xffff_ffff - count)) count++;
@@ -466,12 +467,14 @@ describe("a link with all the pairs that it may have", () => {
     await runInDurableObject(realm.stub, (_object, state) => {
       const [socket] = state.getWebSockets(`name:${longestName}`);
       if (socket === undefined) throw new Error("No socket");
-      const attachment = socket.deserializeAttachment() as { pairs: Uint32Array };
+      const attachment = socket.deserializeAttachment() as { pairs: Uint32Array; usage: number[] };
       expect(attachment.pairs).toHaveLength(maxPairs);
       expect(attachment).toMatchObject({ name: longestName, overflowed: true });
       const grant = { host: longestName, peer: longestName, protocol: longestName, expiresAtMs: 0 };
       const formatMemory = new Uint8Array(originalLimits.maxGobDefinitionBytes);
-      const most = { ...attachment, formatMemory, grant };
+      const usage = Array.from({ length: 10 }, () => Number.MAX_SAFE_INTEGER);
+      expect(attachment.usage).toHaveLength(usage.length);
+      const most = { ...attachment, formatMemory, grant, usage };
       socket.serializeAttachment(most);
       const tooMany = { ...most, pairs: new Uint32Array(maxPairs + 150) };
       expect(() => socket.serializeAttachment(tooMany)).toThrow(/16384/);

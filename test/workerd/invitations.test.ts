@@ -15,6 +15,7 @@ import {
 } from "@messagepasser/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { SocketLink } from "../../src/socket-link.ts";
+import { Counters } from "../../src/usage.ts";
 import worker from "../../src/worker.ts";
 import { basic, expectTalk, newSession, pairAgain, pairUp, type RawLink, upgrade } from "./raw-link.ts";
 import { admin, expectProblem, pepper, Realm } from "./realm.ts";
@@ -413,7 +414,7 @@ describe("a live guest", () => {
     using guest = await realm.link(`${long}/eve`, invite(long, secret, patterns));
     await runInDurableObject(realm.stub, (_object, state) => {
       const [socket] = state.getWebSockets("guest");
-      const link = socket && SocketLink.restore(state, socket);
+      const link = socket && SocketLink.restore(state, new Counters(0), socket);
       if (link === undefined) throw new Error("No link");
       link.formatMemory = crypto.getRandomValues(new Uint8Array(2_048));
       let address = 1_000_000;

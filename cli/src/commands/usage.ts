@@ -1,0 +1,42 @@
+import type { Command } from "commander";
+import { AdminApi, type Usage } from "../admin-api.ts";
+import { print, printJson } from "../output.ts";
+import { type AdminFlags, adminSettings, withAdminFlags } from "../settings.ts";
+
+interface Flags extends AdminFlags {
+  readonly json?: true;
+}
+
+/** Cloudflare bills so many incoming WebSocket messages as one request. */
+const messagesPerRequest = 20;
+
+/** Adds `mp usage`. */
+export function addUsage(program: Command): void {
+  withAdminFlags(program.command("usage"))
+    .description("print what the realm has used of the router (needs an admin token; one that reads is enough)")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExamples:\n  mp usage\n  mp usage --json | jq .messagesIn")
+    .action(async (flags: Flags) => {
+      const usage = await new AdminApi(await adminSettings(flags)).usage();
+      await (flags.json ? printJson(usage) : print(textOf(usage)));
+    });
+}
+
+function textOf(usage: Usage): string {
+  const requests = usage.upgrades + usage.adminCalls + usage.alarms + Math.ceil(usage.messagesIn / messagesPerRequest);
+  const lines: [what: string, value: string | number][] = [
+    ["since", usage.since],
+    ["WebSocket messages in", usage.messagesIn],
+    ["bytes in", usage.bytesIn],
+    ["WebSocket messages out", usage.messagesOut],
+    ["bytes out", usage.bytesOut],
+    ["clients let in or refused", usage.upgrades],
+    ["calls of the admin API", usage.adminCalls],
+    ["alarms", usage.alarms],
+    [`requests, ${messagesPerRequest} messages in are one`, requests],
+    ["wakes", usage.wakes],
+    ["awake, s, at most", Math.round(usage.awakeMs / 1_000)],
+    ["asleep, s, at least", Math.round(usage.asleepMs / 1_000)],
+  ];
+  return lines.map(([what, value]) => `${what.padEnd(36)}${value}\n`).join("");
+}
