@@ -47,16 +47,3 @@ export interface Latencies {
   readonly p50Us: number;
   readonly p99Us: number;
 }
-
-export type CallName = keyof Calls;
-
-/** Benchmark to process. */
-export interface CallMessage<Name extends CallName = CallName> {
-  readonly id: number;
-  readonly name: Name;
-  readonly argument: Calls[Name]["argument"];
-}
-
-/** Process to benchmark. */
-export type AnswerMessage =
-  { readonly id: number; readonly answer: Calls[CallName]["answer"] } | { readonly id: number; readonly error: string };

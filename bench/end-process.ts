@@ -1,15 +1,14 @@
 // Ends of what is measured, in a process of their own, as a real program would be. peer.ts starts it and calls it.
 import { randomBytes } from "node:crypto";
-import type { AnswerMessage, CallMessage, CallName, Calls, Latencies, TimedRound } from "./calls.ts";
+import { answerCalls } from "./answering.ts";
+import type { Calls, Latencies, TimedRound } from "./calls.ts";
 import type { EndModule, ReceivingEnd, SendingEnd } from "./ends/end.ts";
 import { quantile } from "./statistics.ts";
 
 let senders: readonly SendingEnd[] = [];
 let receivers: readonly ReceivingEnd[] = [];
 
-type Handlers = { [Name in CallName]: (argument: Calls[Name]["argument"]) => Promise<Calls[Name]["answer"]> };
-
-const handlers: Handlers = {
+answerCalls<Calls>({
   connect: async ({ module, role, dials }) => {
     // A system's module of ends: see system.ts.
     const { connectSender, connectReceiver } = (await import(module)) as EndModule;
@@ -32,7 +31,7 @@ const handlers: Handlers = {
   finishStreams: async ({ streamsEach }) => ({
     messages: sum(await Promise.all(receivers.map(({ streams }) => streams.finish(streamsEach)))),
   }),
-};
+});
 
 function firstSender(): SendingEnd {
   const [sender] = senders;
@@ -58,18 +57,3 @@ async function timeEach(round: TimedRound, call: (message: Uint8Array) => Promis
   }
   return { count: latenciesUs.length, p50Us: quantile(latenciesUs, 0.5), p99Us: quantile(latenciesUs, 0.99) };
 }
-
-async function answer<Name extends CallName>({ id, name, argument }: CallMessage<Name>): Promise<void> {
-  let message: AnswerMessage;
-  try {
-    message = { id, answer: await handlers[name](argument) };
-  } catch (error) {
-    message = { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-  }
-  process.send?.(message);
-}
-
-// Only peer.ts writes to this channel.
-process.on("message", (message) => void answer(message as CallMessage));
-// Whoever started this process is gone. An exit in good order also writes the profile that --profile asks for.
-process.on("disconnect", () => process.exit(0));

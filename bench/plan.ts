@@ -44,6 +44,26 @@ const oneWayAtAllSizes = sizes.map(([messageBytes, title]) =>
   }),
 );
 
+/** Of `everybody`, who can have a hundred senders, all to one receiver as well. */
+const crowds = everybody.filter(({ name }) => ["router", "nats", "socket-io"].includes(name));
+
+const withManyClients = [
+  oneWay({
+    name: "pairs-100",
+    title: "64 B one way, a hundred pairs",
+    systems: crowds,
+    messageBytes: 64,
+    cast: { senders: 100, receivers: 100 },
+  }),
+  oneWay({
+    name: "fan-in-100",
+    title: "64 B one way, a hundred to one",
+    systems: crowds,
+    messageBytes: 64,
+    cast: { senders: 100, receivers: 1 },
+  }),
+];
+
 const idleRoundTrip = roundTrip(everybody, [
   { figure: "p50Us", against: "relay", atMost: 1.15 },
   { figure: "p50Us", against: "nats", atMost: 0.8 },
@@ -82,7 +102,14 @@ export const formatsPlan: Plan = {
 
 export const fullPlan: Plan = {
   name: "full",
-  scenarios: [...oneWayAtAllSizes, idleRoundTrip, roundTripUnderLoad(everybody), opening, betweenFormats],
+  scenarios: [
+    ...oneWayAtAllSizes,
+    idleRoundTrip,
+    roundTripUnderLoad(everybody),
+    opening,
+    betweenFormats,
+    ...withManyClients,
+  ],
   rounds: 9,
   times: { warmUpMs: 300, durationMs: 1_000 },
 };

@@ -1,4 +1,4 @@
-import { Peer } from "./peer.ts";
+import { type Peer, startPeer } from "./peer.ts";
 import type { Role, RunningSystem, System } from "./systems/system.ts";
 
 /** The ends of one system, in two processes. */
@@ -42,7 +42,7 @@ export class Stage implements AsyncDisposable {
       const running = await this.system(system);
       const start = async (role: Role, pairs: readonly (readonly [name: string, peer: string])[]): Promise<Peer> => {
         const dials = await Promise.all(pairs.map(([name, peer]) => running.dial(role, name, peer)));
-        return this.#stack.use(await Peer.start(running, role, dials, this.#nodeOptions(system, role)));
+        return this.#stack.use(await startPeer(running, role, dials, this.#nodeOptions(system, role)));
       };
       const sender = (at: number): string => `sender-${which}-${at}`;
       const receiver = (at: number): string => `receiver-${which}-${at % cast.receivers}`;
