@@ -10,7 +10,7 @@ import { type AdminMethod, RealmAdmin } from "./realm-admin.ts";
 import { Routing } from "./routing.ts";
 import { RuleStore } from "./rule-store.ts";
 import { Addresses, closeUnreadable, SocketLink, SocketLinks } from "./socket-link.ts";
-import { belongsIntoStorage, Counters, keep, type KeptSums, reportOf, sumsIn } from "./usage.ts";
+import { belongsIntoStorage, Counters, keep, type KeptSums, merged, reportOf, sumsIn } from "./usage.ts";
 import { UsageStore } from "./usage-store.ts";
 
 /** How long to wait before KV is tried again: twice as long each time, since a used-up daily quota lasts for hours. */
@@ -30,6 +30,8 @@ export class RouterObject extends DurableObject<Env> {
   readonly #realm: string;
   readonly #counters = new Counters(Date.now());
   readonly #usage: UsageStore;
+  /** The link that keeps what was counted since the wake. */
+  #usageKeeper: SocketLink | undefined;
   #store: CredentialStore | undefined;
   #ruleStore: RuleStore | undefined;
   #audit: AuditLog | undefined;
@@ -173,7 +175,14 @@ export class RouterObject extends DurableObject<Env> {
       this.#usage.add(sums, nowMs);
       return;
     }
-    const kept = keep(sums, link.usage, nowMs);
+    let kept = keep(sums, link.usage, nowMs);
+    // Handed on, so that one link keeps all since the wake: there would be a row an hour for each, otherwise.
+    const before = this.#usageKeeper;
+    this.#usageKeeper = link;
+    if (before?.usage !== undefined && before !== link && !before.tally.isOver) {
+      kept = merged(kept, before.usage);
+      before.usage = undefined;
+    }
     const isStored = belongsIntoStorage(kept, nowMs);
     if (isStored) this.#usage.add(sumsIn(kept), nowMs);
     link.usage = isStored ? undefined : kept;

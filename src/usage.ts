@@ -92,6 +92,12 @@ export function keep(sums: Sums, before: KeptSums | undefined, nowMs: number): K
   return [before?.[0] ?? nowMs, ...names.map((name) => sums[name] + keptOf(before, name))];
 }
 
+/** What two links keep, as one of them may. */
+export function merged(one: KeptSums, other: KeptSums): KeptSums {
+  const since = [one, other].map(([sinceMs = Infinity]) => sinceMs);
+  return [Math.min(...since), ...keep(sumsIn(one), other, 0).slice(1)];
+}
+
 /** Kept sums as what they were. */
 export function sumsIn(kept: KeptSums | undefined): Sums {
   return sumsOf((name) => keptOf(kept, name));

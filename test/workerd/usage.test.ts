@@ -1,4 +1,4 @@
-import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { credentialKey } from "../../src/credential-record.ts";
@@ -105,6 +105,28 @@ describe("the usage of a realm", () => {
     const { messagesIn = 0, wakes } = difference(before, await usageOf(realm));
     expect(wakes).toBe(2);
     expect(messagesIn).toBe(2 * messagesPerKeep);
+    talk.alice.close();
+    talk.bob.close();
+  });
+
+  test("is kept by one link at a time while the object is awake", async () => {
+    const realm = new Realm();
+    const talk = await talkers(realm);
+    const keepers = (): Promise<string[]> =>
+      runInDurableObject(realm.stub, (_object, state) =>
+        state
+          .getWebSockets()
+          .map((socket) => socket.deserializeAttachment() as { name: string; usage?: number[] })
+          .filter(({ usage }) => usage !== undefined)
+          .map(({ name }) => name),
+      );
+    await say(talk, 2);
+    expect(await keepers()).toEqual(["alice"]);
+    talk.bob.toPeer(talk.toAlice, new Uint8Array(4));
+    expect((await talk.alice.next()).kind).toBe("segment");
+    expect(await keepers()).toEqual(["bob"]);
+    await evictDurableObject(realm.stub);
+    expect((await usageOf(realm)).messagesIn).toBe(4);
     talk.alice.close();
     talk.bob.close();
   });
