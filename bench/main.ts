@@ -1,11 +1,12 @@
 // Measures the router, and what people would use instead, on this machine. README.md says how, and how to read it.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { parseArgs } from "node:util";
+import { parseArgs, styleText } from "node:util";
 import { formatsPlan, fullPlan, quickPlan } from "./plan.ts";
-import { type Report, reportOf, tableOf } from "./report.ts";
+import { type Report, reportOf } from "./report.ts";
 import { measured, type Measured, type Plan, type Progress } from "./run.ts";
 import { Stage } from "./stage.ts";
+import { terminalText } from "./terminal.ts";
 
 const help = `Usage: npm run bench -- [options]
 
@@ -53,7 +54,7 @@ async function run(plan: Plan): Promise<void> {
   const report = await reportOn(plan);
   const json = `${JSON.stringify(report, null, 2)}\n`;
   if (options.json) process.stdout.write(json);
-  else process.stdout.write(tableOf(report));
+  else process.stdout.write(terminalText(report, (style, text) => styleText(style, text, { stream: process.stdout })));
   // A part of a plan must not stand where its whole does.
   if (options.only === undefined) writeResults(plan.name, json);
   const results = report.scenarios.flatMap((scenario) => scenario.results);

@@ -81,44 +81,7 @@ function machine(): Report["machine"] {
   };
 }
 
-/** The report for people: a block for each scenario, a line for each contender. */
-export function tableOf({ machine: on, plan, scenarios }: Report): string {
-  const rows = scenarios.flatMap(({ title, results }) => [
-    [title, "", "ours to this", "target"],
-    ...results.map((result) => [
-      `  ${result.contenderTitle}, ${result.title}`,
-      `${shown(result.value)} ${result.unit}`,
-      result.ratio === undefined ? "" : shown(result.ratio, 2),
-      verdictOf(result.target),
-    ]),
-    [],
-  ]);
-  return [
-    `${on["processor"]}, ${on["cores"]} cores, ${on["system"]}, Node ${on["node"]}`,
-    `Median (least to most) of ${plan.rounds} rounds of ${plan.durationMs} ms each`,
-    "",
-    ...aligned(rows),
-  ].join("\n");
-}
-
-export function shown({ median, min, max }: Spread, digits?: number): string {
-  const format = (value: number): string =>
-    value.toLocaleString("en", { maximumFractionDigits: digits ?? (median < 10 ? 2 : median < 100 ? 1 : 0) });
-  return `${format(median)} (${format(min)} to ${format(max)})`;
-}
-
-export function verdictOf(target: Result["target"]): string {
-  if (target === undefined) return "";
-  const bound = "atLeast" in target ? `at least ${target.atLeast}` : `at most ${target.atMost}`;
-  return `${bound}: ${target.isMet ? "ok" : "missed"}`;
-}
-
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("   ")
-      .trimEnd(),
-  );
+/** The figures of a scenario, those of one metric together; the first is the one that it is about. */
+export function byMetric({ results }: ScenarioReport): Result[][] {
+  return Object.values(Object.groupBy(results, ({ figure }) => figure)).filter((figures) => figures !== undefined);
 }
