@@ -1,5 +1,5 @@
 // How figures are written for people, the same in tables and in charts.
-import type { Result } from "./report.ts";
+import type { Report, Result } from "./report.ts";
 import type { Metric } from "./scenarios/scenario.ts";
 import type { Spread } from "./statistics.ts";
 
@@ -39,4 +39,13 @@ export function metricName({ title, unit }: Pick<Metric, "title" | "unit">): str
 export function verdictOf({ target }: Pick<Result, "target">): string {
   if (target === undefined) return "";
   return `${target.isMet ? "✓" : "✗"} ${"atLeast" in target ? `at least ${target.atLeast}` : `at most ${target.atMost}`}`;
+}
+
+/** Of rates; of times and the like, less is. */
+export function isMoreBetter({ unit }: Pick<Metric, "unit">): boolean {
+  return unit.endsWith("/s");
+}
+
+export function machineText(machine: Report["machine"]): string {
+  return `${machine["processor"]}, ${machine["cores"]} cores, ${machine["system"]}, Node ${machine["node"]}`;
 }

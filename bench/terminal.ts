@@ -1,5 +1,6 @@
 // The report in a terminal, for people: to be taken in at a glance, in 110 columns.
 import type { Report } from "./report.ts";
+import { machineText } from "./show.ts";
 import { costTable, metricTables, type Table, targetTable } from "./tables.ts";
 
 /** Gives text a colour or a weight, where there are any. */
@@ -13,7 +14,7 @@ export function terminalText(report: Report, paint: Paint): string {
   const widths = widthsOf(tables.flatMap(({ rows }) => rows));
   const costs = costTable(report);
   return [
-    `${machine["processor"]}, ${machine["cores"]} cores, ${machine["system"]}, Node ${machine["node"]}`,
+    machineText(machine),
     `${plan.rounds} rounds of ${plan.durationMs} ms each`,
     "",
     ...tables.flatMap((table, at) => {

@@ -1,3 +1,4 @@
+import type { CurveReport } from "../../bench/curve-report.ts";
 import type { Report, Result } from "../../bench/report.ts";
 import type { Metric, Target } from "../../bench/scenarios/scenario.ts";
 
@@ -44,6 +45,25 @@ export const exampleReport: Report = {
         result(p99, relay, 240, 1.29),
       ],
       rounds: {},
+    },
+  ],
+};
+
+export const exampleCurves: CurveReport = {
+  date: exampleReport.date,
+  machine: exampleReport.machine,
+  versions: exampleReport.versions,
+  curves: [
+    {
+      name: "idle-links",
+      title: "64 B one way, beside idle links",
+      axis: "idle links",
+      unit: "links",
+      points: [
+        { count: 10, messagesPerSecond: { median: 2_500_000, min: 2_300_000, max: 2_600_000 } },
+        { count: 1_000, messagesPerSecond: { median: 2_400_000, min: 2_100_000, max: 2_450_000 } },
+      ],
+      exponent: -0.0089,
     },
   ],
 };
