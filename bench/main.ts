@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs, styleText } from "node:util";
+import { resultsFolder, writePage } from "./page-files.ts";
 import { formatsPlan, fullPlan, quickPlan } from "./plan.ts";
 import { type Report, reportOf } from "./report.ts";
 import { measured, type Measured, type Plan, type Progress } from "./run.ts";
@@ -13,6 +14,7 @@ const help = `Usage: npm run bench -- [options]
   --quick            what has a target, in under two minutes, instead of all
   --formats          one-way traffic between ends of each format, in about a minute
   --only NAME        only the scenario of this name; may be said several times
+  --page             measure nothing; make README.md and its charts anew from the results that are written
   --json             print the results as JSON, and nothing else
   --assert           exit with status 1 if a target is missed
   --profile FOLDER   write CPU profiles of the processes with ends there
@@ -37,6 +39,7 @@ const progress: Progress = {
 const options = optionsFrom(process.argv.slice(2));
 
 if (options.help) process.stdout.write(help);
+else if (options.page) await writePage();
 else await run(planChosen());
 
 function planChosen(): Plan {
@@ -56,15 +59,17 @@ async function run(plan: Plan): Promise<void> {
   if (options.json) process.stdout.write(json);
   else process.stdout.write(terminalText(report, (style, text) => styleText(style, text, { stream: process.stdout })));
   // A part of a plan must not stand where its whole does.
-  if (options.only === undefined) writeResults(plan.name, json);
+  if (options.only === undefined) {
+    writeResults(plan.name, json);
+    if (plan.name === fullPlan.name) await writePage();
+  }
   const results = report.scenarios.flatMap((scenario) => scenario.results);
   if (options.assert && results.some(({ target }) => target?.isMet === false)) process.exitCode = 1;
 }
 
 function writeResults(name: string, json: string): void {
-  const folder = join(import.meta.dirname, "results");
-  const file = join(folder, `${name}.json`);
-  mkdirSync(folder, { recursive: true });
+  const file = join(resultsFolder, `${name}.json`);
+  mkdirSync(resultsFolder, { recursive: true });
   writeFileSync(file, json);
   progress.said(`Written to ${relative(process.cwd(), file)}`);
 }
@@ -84,6 +89,7 @@ function optionsFrom(args: string[]) {
       options: {
         formats: { type: "boolean", default: false },
         quick: { type: "boolean", default: false },
+        page: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         assert: { type: "boolean", default: false },
         only: { type: "string", multiple: true },

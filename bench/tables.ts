@@ -96,23 +96,16 @@ export function targetTable({ scenarios }: Report): Table {
 
 /** The scenarios in one look: medians, a column for each of those that take part in more than one. */
 export function overviewTable({ scenarios }: Report): Table {
-  const mains = scenarios.flatMap((scenario) => byMetric(scenario).slice(0, 1));
-  const titles = [...new Set(mains.flat().map(({ contenderTitle }) => contenderTitle))].filter(
-    (who) => mains.filter((results) => results.some(({ contenderTitle }) => contenderTitle === who)).length > 1,
-  );
-  return {
-    rows: [
-      ["", ...titles],
-      ...scenarios.flatMap((scenario) => {
-        const [main] = byMetric(scenario);
-        if (main?.[0] === undefined) return [];
-        const cells = titles.map((who) => {
-          const result = main.find(({ contenderTitle }) => contenderTitle === who);
-          return result === undefined ? "" : shown(result.value.median);
-        });
-        return [[`${scenario.title}, ${metricName(main[0])}`, ...cells]];
-      }),
-    ],
-    numberColumns: titles.map((_, at) => at + 1),
-  };
+  const mains = scenarios.map((scenario) => ({ title: scenario.title, results: byMetric(scenario)[0] ?? [] }));
+  const resultOf = (results: readonly Result[], who: string): Result | undefined =>
+    results.find(({ contenderTitle }) => contenderTitle === who);
+  const everyone = new Set(mains.flatMap(({ results }) => results.map(({ contenderTitle }) => contenderTitle)));
+  const columns = [...everyone].filter((who) => mains.filter(({ results }) => resultOf(results, who)).length > 1);
+  const lines = mains.flatMap(({ title, results }) => {
+    const shared = columns.map((who) => resultOf(results, who));
+    const first = shared.find((result) => result !== undefined);
+    if (first === undefined) return [];
+    return [[`${title}, ${metricName(first)}`, ...shared.map((result) => (result ? shown(result.value.median) : ""))]];
+  });
+  return { rows: [["", ...columns], ...lines], numberColumns: columns.map((_, at) => at + 1) };
 }
