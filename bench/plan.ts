@@ -6,8 +6,9 @@ import type { Target } from "./scenarios/scenario.ts";
 import { relay } from "./systems/relay.ts";
 import { router, routerBetween } from "./systems/router.ts";
 import type { System } from "./systems/system.ts";
+import { wsRelay } from "./systems/ws-relay.ts";
 
-const everybody: readonly System[] = [router, relay];
+const everybody: readonly System[] = [router, relay, wsRelay];
 
 const sizes: readonly (readonly [messageBytes: number, title: string])[] = [
   [16, "16 B"],

@@ -31,7 +31,6 @@ export class WindowedSender {
   }
 
   start(messageBytes: number): void {
-    this.#outstandingBytes = 0;
     this.#isStopped = false;
     this.#sent = this.#pump(Buffer.from(randomBytes(messageBytes)));
   }
@@ -94,7 +93,6 @@ export class WindowedReceiver {
   }
 
   end(): void {
-    this.#uncreditedBytes = 0;
     this.#count.end();
   }
 }
