@@ -3,12 +3,13 @@ import type { Plan } from "./run.ts";
 import { openToFirstByte, roundTrip, roundTripUnderLoad } from "./scenarios/latency.ts";
 import { oneWay } from "./scenarios/one-way.ts";
 import type { Target } from "./scenarios/scenario.ts";
+import { nats } from "./systems/nats.ts";
 import { relay } from "./systems/relay.ts";
 import { router, routerBetween } from "./systems/router.ts";
 import type { System } from "./systems/system.ts";
 import { wsRelay } from "./systems/ws-relay.ts";
 
-const everybody: readonly System[] = [router, relay, wsRelay];
+const everybody: readonly System[] = [router, relay, wsRelay, nats];
 
 const sizes: readonly (readonly [messageBytes: number, title: string])[] = [
   [16, "16 B"],

@@ -1,5 +1,6 @@
 // `npm run check`: all that can be said about the code without running it. The first failure ends it.
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 const projects = [
@@ -9,6 +10,8 @@ const projects = [
   "client/tsconfig.node.json",
   "cli",
   "bench",
+  // Only where `npm run bench:peers` has installed what it imports.
+  ...(existsSync(join(import.meta.dirname, "../bench/peers/node_modules")) ? ["bench/peers"] : []),
   "examples",
   "scripts",
   "test",
