@@ -1,15 +1,20 @@
 // What a run measures, and the targets of each scenario.
 import type { Plan } from "./run.ts";
+import { connects } from "./scenarios/connects.ts";
 import { openToFirstByte, roundTrip, roundTripUnderLoad } from "./scenarios/latency.ts";
 import { oneWay } from "./scenarios/one-way.ts";
+import { restart } from "./scenarios/restart.ts";
 import type { Target } from "./scenarios/scenario.ts";
+import { stuckReceiver } from "./scenarios/stuck-receiver.ts";
 import { nats } from "./systems/nats.ts";
+import { partyserver } from "./systems/partyserver.ts";
 import { relay } from "./systems/relay.ts";
 import { router, routerBetween } from "./systems/router.ts";
+import { socketIo } from "./systems/socket-io.ts";
 import type { System } from "./systems/system.ts";
 import { wsRelay } from "./systems/ws-relay.ts";
 
-const everybody: readonly System[] = [router, relay, wsRelay, nats];
+const everybody: readonly System[] = [router, relay, wsRelay, nats, socketIo, partyserver];
 
 const sizes: readonly (readonly [messageBytes: number, title: string])[] = [
   [16, "16 B"],
@@ -64,6 +69,9 @@ const withManyClients = [
     messageBytes: 64,
     cast: { senders: 100, receivers: 1 },
   }),
+  stuckReceiver,
+  connects,
+  restart,
 ];
 
 const idleRoundTrip = roundTrip(everybody, [

@@ -29,11 +29,12 @@ export interface Progress {
  * it to all of them. Who isn't on this machine is left out, and said once a run.
  */
 export async function measured(scenario: Scenario, plan: Plan, stage: Stage, progress: Progress): Promise<Measured> {
+  await using own = new AsyncDisposableStack();
   const ready: { contender: Contender; measure: (times: RoundTimes) => Promise<Figures>; figures: Figures[] }[] = [];
   for (const contender of scenario.contenders) {
     progress.now(`${scenario.title}: starting ${contender.title}`);
     try {
-      ready.push({ contender, measure: await contender.start(stage), figures: [] });
+      ready.push({ contender, measure: await contender.start(stage, own), figures: [] });
     } catch (error) {
       if (!(error instanceof AbsentError)) throw error;
       if (stage.isFirstAbsence(contender.name)) progress.said(`${contender.title} is left out: ${error.message}`);

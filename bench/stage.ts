@@ -1,4 +1,5 @@
 import { type Peer, startPeer } from "./peer.ts";
+import { Population } from "./population.ts";
 import type { Role, RunningSystem, System } from "./systems/system.ts";
 
 /** The ends of one system, in two processes. */
@@ -23,6 +24,7 @@ export class Stage implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   readonly #systems = new Map<string, Promise<RunningSystem>>();
   readonly #ends = new Map<string, Promise<Ends>>();
+  readonly #populations = new Map<number, Promise<Population>>();
   readonly #absent = new Set<string>();
 
   /** @param profileFolder where the Node processes with ends leave CPU profiles; undefined for none. */
@@ -61,7 +63,12 @@ export class Stage implements AsyncDisposable {
     });
   }
 
-  /** Of everything that is up. */
+  /** The state of a router that knows this many clients. */
+  population(count: number): Promise<Population> {
+    return remembered(this.#populations, count, async () => this.#stack.use(await Population.make(count)));
+  }
+
+  /** Of all systems that are up. */
   async versions(): Promise<Record<string, string>> {
     const versions: Record<string, string> = {};
     for (const [name, running] of this.#systems) {
@@ -91,7 +98,7 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-function remembered<T>(known: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+function remembered<Key, T>(known: Map<Key, Promise<T>>, key: Key, make: () => Promise<T>): Promise<T> {
   const made = known.get(key) ?? make();
   known.set(key, made);
   return made;

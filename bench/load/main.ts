@@ -1,20 +1,14 @@
 // What happens to some while others do their worst: figures that show what no test should assert. README.md has more.
-import { connects } from "./connects.ts";
 import { stalled } from "./stalled.ts";
-import { stuck } from "./stuck.ts";
 import { turns } from "./turns.ts";
-import { wake } from "./wake.ts";
 
-const scenes = { connects, stalled, stuck, turns, wake };
+const scenes = { stalled, turns };
 const help = `Usage: npm run load -- [SCENE…]
 
-  connects  clients connect one after the other, with and without authentication
   stalled   ten clients stop reading while others send as fast as they can: the router's memory, and who notices
-  stuck     one receiver of ten never reads: the speed of the other nine
   turns     a bulk transfer saturates a link: round trips of another Connection on it
-  wake      the object hibernates with 10,000 idle links: the first round trip after that
 
-Without a scene: all of them, in about four minutes.
+Without a scene: all of them, in about two minutes.
 `;
 
 const names = process.argv.slice(2);

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { limits } from "@messagepasser/protocol";
 import { startRouter } from "../../scripts/router.ts";
-import { EndProcess, residentMiB } from "./process.ts";
+import { Clients } from "../clients/clients.ts";
+import { residentBytes, startedProcess } from "../systems/processes.ts";
 
 const sleepers = 10;
 const connectionsEach = 24;
@@ -11,17 +12,23 @@ const mebi = 1_048_576;
 /** Ten clients stop reading while others send to them as fast as they can. What does the router hold, and who notices? */
 export async function stalled(): Promise<string[]> {
   await using stack = new AsyncDisposableStack();
-  const router = stack.use(await startRouter());
-  const start = async (name: string): Promise<EndProcess> => stack.use(await EndProcess.start(router, name));
-  const asleep: EndProcess[] = [];
+  const [router, routerId] = await startedProcess("workerd", () => startRouter());
+  stack.use(router);
+  const residentMiB = (): number => residentBytes(routerId) / mebi;
+  const start = async (name: string): Promise<Clients> => stack.use(await Clients.startOne(router, name));
+  const asleep: Clients[] = [];
   for (let number = 1; number <= sleepers; number++) asleep.push(await start(`sleeper-${number}`));
   const sender = await start("sender");
   const [talker, listener] = [await start("talker"), await start("listener")];
 
-  await talker.call("send", { peers: ["listener"], connections: 1, messageBytes: 4_096 });
+  await talker.call("send", {
+    routes: [{ from: "talker", to: "listener" }],
+    connectionsEach: 1,
+    messageBytes: 4_096,
+  });
   const aloneRate = await rateOf(listener);
-  const peers = asleep.map(({ name }) => name);
-  await sender.call("send", { peers, connections: connectionsEach, messageBytes: 16_384 });
+  const routes = asleep.flatMap(({ names }) => names.map((to) => ({ from: "sender", to })));
+  await sender.call("send", { routes, connectionsEach, messageBytes: 16_384 });
   const busyRate = await rateOf(listener);
   const beforeMiB = residentMiB();
   for (const end of asleep) end.freeze();
@@ -48,7 +55,7 @@ export async function stalled(): Promise<string[]> {
   ];
 }
 
-async function rateOf(end: EndProcess, durationMs = 3_000): Promise<number> {
+async function rateOf(end: Clients, durationMs = 3_000): Promise<number> {
   const before = await end.call("received", null);
   const startMs = performance.now();
   await delay(durationMs);

@@ -1,19 +1,20 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { startRouter } from "../../scripts/router.ts";
+import { Clients } from "../clients/clients.ts";
 import { quantile } from "../statistics.ts";
-import { EndProcess } from "./process.ts";
 
 /** A bulk transfer saturates the link of two clients. How long do round trips on another Connection of theirs take? */
 export async function turns(): Promise<string[]> {
   await using stack = new AsyncDisposableStack();
   const router = stack.use(await startRouter());
   const [alice, bob] = [
-    stack.use(await EndProcess.start(router, "alice")),
-    stack.use(await EndProcess.start(router, "bob")),
+    stack.use(await Clients.startOne(router, "alice")),
+    stack.use(await Clients.startOne(router, "bob")),
   ];
+  const route = { from: "alice", to: "bob" };
   const lines: string[] = [];
   const told = async (beside: string): Promise<void> => {
-    const times = await alice.call("roundTrips", { peer: "bob", durationMs: 5_000 });
+    const times = await alice.call("roundTrips", { ...route, durationMs: 5_000 });
     const [p50, p99, most] = [quantile(times, 0.5), quantile(times, 0.99), Math.max(...times)];
     lines.push(
       `round trip ${beside}: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, longest ${most.toFixed(2)} ms of ${times.length}`,
@@ -25,7 +26,7 @@ export async function turns(): Promise<string[]> {
     [1_048_576, 8],
     [64, 1],
   ] as const) {
-    await alice.call("send", { peers: ["bob"], connections, messageBytes });
+    await alice.call("send", { routes: [route], connectionsEach: connections, messageBytes });
     await delay(1_000);
     const before = await bob.call("received", null);
     const startMs = performance.now();

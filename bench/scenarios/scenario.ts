@@ -27,8 +27,13 @@ export type Target = { readonly figure: string; readonly against: string } & (
 export interface Contender {
   readonly name: string;
   readonly title: string;
-  /** Makes ready; what it resolves to measures a round. @throws AbsentError when it can't be measured here. */
-  start(stage: Stage): Promise<(times: RoundTimes) => Promise<Figures>>;
+  /**
+   * Makes ready; what it resolves to measures a round.
+   *
+   * @param own takes what is to end with the scenario.
+   * @throws AbsentError when it can't be measured here.
+   */
+  start(stage: Stage, own: AsyncDisposableStack): Promise<(times: RoundTimes) => Promise<Figures>>;
 }
 
 /** Something to measure on several contenders. */
