@@ -1,11 +1,13 @@
 // What a run measures, and the targets of each scenario.
 import type { Plan } from "./run.ts";
 import { connects } from "./scenarios/connects.ts";
+import { idleMemory } from "./scenarios/idle-memory.ts";
 import { openToFirstByte, roundTrip, roundTripUnderLoad } from "./scenarios/latency.ts";
 import { oneWay } from "./scenarios/one-way.ts";
 import { restart } from "./scenarios/restart.ts";
 import type { Target } from "./scenarios/scenario.ts";
 import { stuckReceiver } from "./scenarios/stuck-receiver.ts";
+import { wake } from "./scenarios/wake.ts";
 import { nats } from "./systems/nats.ts";
 import { partyserver } from "./systems/partyserver.ts";
 import { relay } from "./systems/relay.ts";
@@ -72,6 +74,8 @@ const withManyClients = [
   stuckReceiver,
   connects,
   restart,
+  idleMemory,
+  wake,
 ];
 
 const idleRoundTrip = roundTrip(everybody, [
