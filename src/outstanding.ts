@@ -3,6 +3,9 @@ import { frameHeaderBytes, limits, segmentHeaderBytes } from "@messagepasser/pro
 /** Bytes of a mark on its way: a batch of its own with a token and a budget. */
 export const markBytes = segmentHeaderBytes + frameHeaderBytes + 8;
 
+/** So much may stand unmarked behind all links together, before a mark follows early: as much as a dozen links can have. */
+const maxTailBytes = 12 * limits.markEveryBytes;
+
 /** Tokens that a link may send that it never got. Stops guessing; those of marks from before a wake are far fewer. */
 const maxUnknownTokens = 1_024;
 
@@ -37,6 +40,8 @@ export class Outstanding {
   readonly #randomU32: () => number;
   /** Of all links. */
   #heldBytes = 0;
+  /** Sent to links that have no mark under way, behind their last one: not counted as held. */
+  #tailBytes = 0;
   /** Of those that are closing: nothing but time, or the end of the object, frees it. */
   #closingBytes = 0;
 
@@ -76,15 +81,24 @@ export class Outstanding {
    */
   count(meter: Meter, bytes: number): number {
     meter.unmarkedBytes += bytes;
-    // A small tail that is never marked isn't counted: an idle link holds nothing, for all that the router can know.
-    if (meter.marks.length === 0) return meter.unmarkedBytes < limits.firstMarkBytes ? 0 : this.#mark(meter);
-    this.#hold(meter, bytes);
-    return meter.unmarkedBytes < limits.markEveryBytes ? 0 : this.#mark(meter);
+    // A tail that is never marked isn't counted: an idle link holds nothing, for all that the router can know.
+    if (meter.marks.length === 0) this.#tailBytes += bytes;
+    else this.#hold(meter, bytes);
+    return this.#isDue(meter) ? this.#mark(meter) : 0;
+  }
+
+  /** Whether a mark is to follow. A client's answer costs as much as a small message, so they come as late as memory allows. */
+  #isDue({ marks, unmarkedBytes }: Meter): boolean {
+    const isEarly = marks.length === 0 && this.#tailBytes > maxTailBytes;
+    return unmarkedBytes >= (isEarly ? limits.firstMarkBytes : limits.markEveryBytes);
   }
 
   #mark(meter: Meter): number {
     // The first mark under way: from here on the tail counts.
-    if (meter.marks.length === 0) this.#hold(meter, meter.unmarkedBytes - meter.heldBytes);
+    if (meter.marks.length === 0) {
+      this.#tailBytes -= meter.unmarkedBytes;
+      this.#hold(meter, meter.unmarkedBytes);
+    }
     this.#hold(meter, markBytes);
     const token = this.#randomU32() || 1;
     meter.marks.push({ token, bytes: meter.unmarkedBytes + markBytes });
@@ -106,9 +120,9 @@ export class Outstanding {
     }
     for (const { bytes } of meter.marks.splice(0, at + 1)) this.#hold(meter, -bytes);
     if (meter.marks.length > 0) return 0;
-    if (meter.unmarkedBytes >= limits.firstMarkBytes) return this.#mark(meter);
     this.#hold(meter, -meter.heldBytes);
-    return 0;
+    this.#tailBytes += meter.unmarkedBytes;
+    return this.#isDue(meter) ? this.#mark(meter) : 0;
   }
 
   /** How much a client may grant to its peers in all: two thirds of what may be unread of its link, since frames have headers too. */
@@ -128,6 +142,7 @@ export class Outstanding {
   /** A link's socket has gone, and all that was held for it. */
   end(meter: Meter): void {
     this.#hold(meter, -meter.heldBytes);
+    if (meter.marks.length === 0) this.#tailBytes -= meter.unmarkedBytes;
     meter.marks.length = 0;
     meter.unmarkedBytes = 0;
   }

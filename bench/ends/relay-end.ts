@@ -12,7 +12,10 @@ const endOfStream = "end";
 
 /** As the client does it: see client/src/node.ts. */
 async function dialTo(url: string, path: string): Promise<WebSocket> {
-  const socket = new WebSocket(new URL(path, url).href, { perMessageDeflate: false });
+  const socket = new WebSocket(new URL(path, url).href, {
+    perMessageDeflate: false,
+    generateMask: (mask) => mask.fill(0),
+  });
   await once(socket, "open");
   return socket;
 }

@@ -44,6 +44,7 @@ const platform: Platform = {
       get bufferedBytes() {
         return socket.bufferedAmount;
       },
+      // Not all of these take a copy of what they are given: workerd doesn't. So nothing is said to be taken.
       send: (message) => {
         const wasEmpty = socket.bufferedAmount === 0;
         socket.send(message);

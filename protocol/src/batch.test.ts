@@ -191,4 +191,45 @@ describe("BatchWriter", () => {
     const expected = { kind: "data", connection: 0xffff_ffff, last: true, text: true, offset: limits.maxOffset };
     expect(batches.flatMap(dataOf)).toEqual([{ ...expected, payload: new Uint8Array() }]);
   });
+
+  test("writes into a batch's memory again once it is given back, and never before", () => {
+    const under: Uint8Array<ArrayBuffer>[] = [];
+    const writer = new BatchWriter((batch) => under.push(batch));
+    const buffers = new Set<ArrayBufferLike>();
+    const sizes = [1, 20_000, 40_000, limits.maxPayloadBytes];
+    for (let round = 0; round < 200; round++) {
+      writer.data(7, 1, 0, round, 0, new Uint8Array(sizes[round % sizes.length] ?? 0).fill(round));
+      writer.flush();
+      if (under.length < 5) continue;
+      // The oldest is still as it was written, whatever was written since.
+      const batch = under.shift() ?? new Uint8Array();
+      for (const { offset, payload } of dataOf(batch)) {
+        expect(offset).toBe(round - 4);
+        expect(payload.every((byte) => byte === round - 4)).toBe(true);
+      }
+      buffers.add(batch.buffer);
+      writer.reuse(batch);
+    }
+    const large = [...buffers].filter(({ byteLength }) => byteLength === limits.maxBatchBytes);
+    expect(large.length).toBeLessThan(10);
+    // Small ones don't hold the memory of large ones.
+    expect(Math.min(...[...buffers].map(({ byteLength }) => byteLength))).toBeLessThan(100);
+  });
+
+  test("keeps few of the batches that are given back", () => {
+    const batches: Uint8Array<ArrayBuffer>[] = [];
+    const writer = new BatchWriter((batch) => batches.push(batch));
+    const fill = (): ArrayBufferLike[] => {
+      for (let count = 0; count < 100; count++) writer.data(7, 1, 0, 0, 0, new Uint8Array(limits.maxPayloadBytes));
+      return batches.splice(0).map((batch) => {
+        writer.reuse(batch);
+        return batch.buffer;
+      });
+    };
+    const first = new Set(fill());
+    expect(first.size).toBe(100);
+    const again = fill().filter((buffer) => first.has(buffer));
+    expect(again.length).toBeGreaterThan(0);
+    expect(again.length).toBeLessThan(20);
+  });
 });

@@ -68,6 +68,9 @@ export class SegmentReader {
   }
 }
 
+/** Buffers for later batches that a writer keeps: as many as a socket has under way. */
+const maxSpares = 8;
+
 /**
  * Gathers frames into one batch, a segment for each run of frames to the same address.
  * Every payload is copied once, into the batch.
@@ -75,8 +78,10 @@ export class SegmentReader {
 export class BatchWriter {
   readonly #emit: (batch: Uint8Array<ArrayBuffer>) => void;
   readonly #format: SegmentFormat | undefined;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #capacityBytes: number;
+  readonly #spares: ArrayBuffer[] = [];
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView;
   #length = 0;
   #segmentStart = 0;
   #address = -1;
@@ -84,7 +89,7 @@ export class BatchWriter {
   #segmentsInBatch = 0;
 
   /**
-   * @param emit takes each full batch; the bytes are its own.
+   * @param emit takes each full batch. The bytes are its own; given to `reuse` in the end, they cost no new memory.
    * @param format how to write frames, where not in the native one.
    * @param capacityBytes less than the default only for who knows what will be written.
    */
@@ -95,9 +100,16 @@ export class BatchWriter {
   ) {
     this.#emit = emit;
     this.#format = format;
+    this.#capacityBytes = capacityBytes;
     const buffer = new ArrayBuffer(capacityBytes);
     this.#bytes = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
+  }
+
+  /** Takes back a batch that nobody needs any more. */
+  reuse({ buffer }: Uint8Array<ArrayBuffer>): void {
+    // Only large ones are a buffer of this writer's.
+    if (buffer.byteLength === this.#capacityBytes && this.#spares.length < maxSpares) this.#spares.push(buffer);
   }
 
   /** Appends any frame but data. */
@@ -157,11 +169,21 @@ export class BatchWriter {
   flush(): void {
     if (this.#length === 0) return;
     this.#endSegment();
-    const batch = new Uint8Array(this.#bytes.subarray(0, this.#length));
+    const batch = this.#takeBatch();
     this.#length = 0;
     this.#address = -1;
     this.#segmentsInBatch = 0;
     this.#emit(batch);
+  }
+
+  /** A small batch is copied, so that it doesn't hold the memory of a large one; a large one goes with its buffer. */
+  #takeBatch(): Uint8Array<ArrayBuffer> {
+    if (this.#length < this.#capacityBytes / 4) return this.#bytes.slice(0, this.#length);
+    const batch = this.#bytes.subarray(0, this.#length);
+    const buffer = this.#spares.pop() ?? new ArrayBuffer(this.#capacityBytes);
+    this.#bytes = new Uint8Array(buffer);
+    this.#view = new DataView(buffer);
+    return batch;
   }
 
   /** Begins a segment where needed and returns where `count` bytes have room. */

@@ -5,7 +5,7 @@ import { expectTalk, framesOf, newSession, pairAgain, pairUp, type RawLink, segm
 import { Realm } from "./realm.ts";
 
 const chunk = new Uint8Array(65_536);
-const { maxBudgetBytes, maxOutstandingBytes, maxOpensAtOnce, maxOpensPerSecond } = limits;
+const { markEveryBytes, maxBudgetBytes, maxOutstandingBytes, maxOpensAtOnce, maxOpensPerSecond } = limits;
 
 /** Sends chunks to a link, a few at a time, until it or the sender's is closed. */
 async function flood(from: RawLink, { to, link }: { to: number; link: RawLink }): Promise<void> {
@@ -62,8 +62,10 @@ describe("a client that answers no mark", () => {
     expect(alice.welcome.budget).toBe(maxBudgetBytes);
     for (let count = 0; count < 64; count++) alice.toPeer(to, chunk);
     expect(await alice.outcome()).toBe("open");
-    alice.toPeer(toBob.to, chunk);
-    await bob.nextOf("segment");
+    for (let count = 0; count < Math.ceil(markEveryBytes / chunk.length); count++) {
+      alice.toPeer(toBob.to, chunk);
+      await bob.nextOf("segment");
+    }
     await expect.poll(() => bob.marks.length).toBe(1);
     expect(bob.marks[0]?.budget).toBeLessThan(maxBudgetBytes);
     using carol = await realm.join("carol");

@@ -35,8 +35,6 @@ interface Waiter extends Waiting<Message | undefined> {
   readonly takesPieces: boolean;
 }
 
-/** How much memory of batches may be kept alive by what waits to be taken. */
-const maxHeldBatchBytes = 2 * limits.firstWindowBytes;
 /** What an open may carry before anything was granted. */
 const earlyLimit = limits.maxPayloadBytes + 2 * limits.frameCostBytes;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -51,7 +49,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   readonly #tuner: WindowTuner;
   readonly #maxMessageBytes: number;
   readonly #uncounted: Kept;
-  readonly #frames = new HeldFrames(maxHeldBatchBytes);
+  readonly #frames = new HeldFrames();
   readonly #waiters = new Queue<Waiter>();
   /** A message of which a waiting `receive` took the first pieces, but not the last. */
   #assembly: Assembly | undefined;

@@ -1,7 +1,7 @@
 import { limits } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type LoggedFrame, SentLog } from "./sent-log.ts";
+import { type LoggedFrame, SentLog, type SpareBlocks } from "./sent-log.ts";
 
 /** The same with an array: no blocks, and nothing is ever freed. */
 class Model {
@@ -106,23 +106,28 @@ function compare(frame: LoggedFrame | undefined, expected: LoggedFrame | undefin
 describe("what was sent", () => {
   test("comes back as from an array, from the first frame that is not acknowledged, whatever is acknowledged meanwhile", () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
-        const [log, model] = [new SentLog(), new Model()];
-        for (const [index, each] of steps.entries()) {
-          perform(each, log, model, index);
-          expect([log.acknowledged, log.end]).toEqual([model.acknowledged, model.end]);
+      fc.property(fc.array(fc.tuple(fc.nat(1), step), { maxLength: 100, size: "max" }), (steps) => {
+        // Two logs that take each other's blocks.
+        const spares: SpareBlocks = [];
+        const both = [0, 1].map(() => ({ log: new SentLog(spares), model: new Model() }));
+        for (const [index, [which, each]] of steps.entries()) {
+          for (const { log, model } of both.slice(which, which + 1)) perform(each, log, model, index);
+          for (const { log, model } of both)
+            expect([log.acknowledged, log.end]).toEqual([model.acknowledged, model.end]);
         }
-        log.rewind();
-        model.rewind();
-        while (model.cursor !== undefined) compare(log.next(), model.next());
-        expect(log.next()).toBeUndefined();
+        for (const { log, model } of both) {
+          log.rewind();
+          model.rewind();
+          while (model.cursor !== undefined) compare(log.next(), model.next());
+          expect(log.next()).toBeUndefined();
+        }
       }),
       { numRuns: 1_000 },
     );
   });
 
   test("that is acknowledged leaves nothing to send again, and what comes after it is found", () => {
-    const log = new SentLog();
+    const log = new SentLog([]);
     for (let round = 1; round <= 100; round++) {
       for (let frame = 0; frame < 30; frame++) log.push(1, new Uint8Array(100).fill(round));
       expect(log.acknowledge(log.end)).toBe(true);
@@ -132,5 +137,18 @@ describe("what was sent", () => {
       log.rewind();
       expect(log.next()).toEqual({ flags: 2, offset: log.acknowledged, payload: Uint8Array.of(round) });
     }
+  });
+
+  test("leaves its large blocks to the next log, and no more of them than are worth keeping", () => {
+    const spares: SpareBlocks = [];
+    const [one, other] = [new SentLog(spares), new SentLog(spares)];
+    const payload = new Uint8Array(limits.maxPayloadBytes);
+    for (let frame = 0; frame < 100; frame++) one.push(1, payload);
+    one.acknowledge(one.end);
+    const kept = spares.length;
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThan(20);
+    other.push(1, payload);
+    expect(spares).toHaveLength(kept - 1);
   });
 });

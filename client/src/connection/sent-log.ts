@@ -21,12 +21,18 @@ const headerBytes = 4;
 const finMark = 0xff;
 const smallestBlockBytes = 1_024;
 const largestBlockBytes = headerBytes + limits.maxPayloadBytes;
+/** Blocks that all logs of a client keep for later: what is freed and needed again between two acknowledgements. */
+const maxSpares = 8;
+
+/** Blocks of the largest size that no log of a client needs for now. */
+export type SpareBlocks = Block[];
 
 /**
  * What was sent on a Connection and is not acknowledged: after the loss of a link, what the other end lacks is sent again
  * from here. Frames stand one after the other in blocks, so that a million small ones cost no million objects.
  */
 export class SentLog {
+  readonly #spares: SpareBlocks;
   #first: Block | undefined;
   #last: Block | undefined;
   /** Where `next` goes on. `undefined`: at the end. */
@@ -35,6 +41,10 @@ export class SentLog {
   #cursorOffset = 0;
   #acknowledged = 0;
   #end = 0;
+
+  constructor(spares: SpareBlocks) {
+    this.#spares = spares;
+  }
 
   /** The offset up to which the other end has everything. */
   get acknowledged(): number {
@@ -73,13 +83,23 @@ export class SentLog {
     }
     if (at !== offset) return false;
     this.#acknowledged = offset;
-    if (offset === this.#end) {
-      this.#first = this.#last = undefined;
-    } else if (block !== undefined) {
-      block.head = head;
-      this.#first = block;
-    }
+    const kept = offset === this.#end ? undefined : block;
+    if (kept === undefined) this.#last = undefined;
+    else kept.head = head;
+    this.#freeUntil(kept);
+    // It may stand in a block that is free now.
+    if (this.#cursorOffset <= offset) this.rewind();
     return true;
+  }
+
+  #freeUntil(kept: Block | undefined): void {
+    let block = this.#first;
+    this.#first = kept;
+    while (block !== undefined && block !== kept) {
+      const { next } = block;
+      if (block.bytes.length === largestBlockBytes && this.#spares.length < maxSpares) this.#spares.push(block);
+      block = next;
+    }
   }
 
   /** Makes `next` begin again at the first frame that is not acknowledged. */
@@ -91,7 +111,6 @@ export class SentLog {
 
   /** The next frame after `rewind`; `undefined` after the last. */
   next(): LoggedFrame | undefined {
-    if (this.#cursorOffset < this.#acknowledged) this.rewind();
     let block = this.#cursor;
     while (block !== undefined && this.#cursorAt === block.length) {
       block = this.#cursor = block.next;
@@ -113,11 +132,21 @@ export class SentLog {
     if (last !== undefined && last.bytes.length - last.length >= count) return last;
     // Each block is twice the one before, so that a Connection with little under way holds little.
     const wanted = last === undefined ? smallestBlockBytes : Math.min(last.bytes.length * 2, largestBlockBytes);
-    const bytes = new Uint8Array(Math.max(wanted, count));
-    const block: Block = { bytes, view: new DataView(bytes.buffer), head: 0, length: 0, next: undefined };
+    const block = this.#newBlock(Math.max(wanted, count));
     if (last === undefined) this.#first = block;
     else last.next = block;
     this.#last = block;
     return block;
+  }
+
+  #newBlock(count: number): Block {
+    const spare = count === largestBlockBytes ? this.#spares.pop() : undefined;
+    if (spare !== undefined) {
+      spare.head = spare.length = 0;
+      spare.next = undefined;
+      return spare;
+    }
+    const bytes = new Uint8Array(count);
+    return { bytes, view: new DataView(bytes.buffer), head: 0, length: 0, next: undefined };
   }
 }

@@ -69,9 +69,11 @@ export class Link {
     this.#platform = platform;
     this.#format = format;
     this.#events = events;
-    this.#batch = new BatchWriter((bytes) => {
+    this.#batch = new BatchWriter((batch) => {
       if (this.#isOver) return;
-      this.#socket.send(bytes);
+      this.#socket.send(batch, () => {
+        this.#batch.reuse(batch);
+      });
       this.#isSocketFull = this.#socket.bufferedBytes > maxBufferedBytes;
     }, format);
     this.#socket = platform.dial(url, format?.subprotocol ?? subprotocols.native, credentials, {

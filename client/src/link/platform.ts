@@ -40,8 +40,8 @@ export interface Credentials {
 export interface Socket {
   /** Bytes given to `send` that the system has not taken yet. */
   readonly bufferedBytes: number;
-  /** The bytes are the socket's from now on. */
-  send(message: Uint8Array<ArrayBuffer> | string): void;
+  /** The bytes are the socket's until it calls `onTaken`; for good where the platform can't tell. */
+  send(message: Uint8Array<ArrayBuffer> | string, onTaken?: () => void): void;
   /** Sends what was given to `send`, then closes. */
   close(code: number, reason: string): void;
   /** Lets go of the socket at once; what is unsent may be lost. */
