@@ -9,13 +9,14 @@ import type { Target } from "./scenarios/scenario.ts";
 import { stuckReceiver } from "./scenarios/stuck-receiver.ts";
 import { wake } from "./scenarios/wake.ts";
 import { nats } from "./systems/nats.ts";
+import { partyserver } from "./systems/partyserver.ts";
 import { relay } from "./systems/relay.ts";
 import { router, routerBetween } from "./systems/router.ts";
 import { socketIo } from "./systems/socket-io.ts";
 import type { System } from "./systems/system.ts";
 import { wsRelay } from "./systems/ws-relay.ts";
 
-const everybody: readonly System[] = [router, relay, wsRelay, nats, socketIo];
+const everybody: readonly System[] = [router, relay, wsRelay, nats, socketIo, partyserver];
 
 const sizes: readonly (readonly [messageBytes: number, title: string])[] = [
   [16, "16 B"],

@@ -13,7 +13,7 @@ const turnBytes = 65_536;
 
 /** How a system carries a stream. */
 export interface StreamWires {
-  send(message: Uint8Array): void;
+  send(message: Uint8Array<ArrayBuffer>): void;
   /** Says that the stream is over, after all that was sent. */
   end(): void;
 }
@@ -49,7 +49,7 @@ export class WindowedSender {
     this.#credited.resolve(undefined);
   }
 
-  async #pump(message: Uint8Array): Promise<number> {
+  async #pump(message: Uint8Array<ArrayBuffer>): Promise<number> {
     const costBytes = message.length + messageCostBytes;
     let messages = 0;
     let thisTurnBytes = 0;
