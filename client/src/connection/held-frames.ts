@@ -4,15 +4,23 @@ import { Queue } from "../queue.ts";
 /** How much memory may be kept alive beside what a sparing peer would need for the same frames. */
 const maxWasteBytes = 2 * limits.firstWindowBytes;
 
+/** Frames of one batch, one after the other. */
+interface Run {
+  readonly batchBytes: number;
+  frames: number;
+}
+
 /**
  * Frames that wait to be taken. A payload is a view on its batch and keeps all of it alive, so a peer could tie up 128 KiB
  * with every byte that it sends: where batches hold much else than these payloads, they are copied out.
  */
 export class HeldFrames {
   readonly #frames = new Queue<DataFrame>();
+  readonly #runs = new Queue<Run>();
+  #lastRun: Run = { batchBytes: 0, frames: 0 };
   /** The batch of the last frame. */
   #batch: ArrayBufferLike | undefined;
-  /** What is kept alive: the batches of all frames. Those of one batch stand together. */
+  /** What is kept alive: the batches of all frames. */
   #batchBytes = 0;
   /** What the frames cost their sender in credit. */
   #costBytes = 0;
@@ -27,35 +35,42 @@ export class HeldFrames {
 
   push(frame: DataFrame): void {
     this.#costBytes += costOf(frame);
-    const held = this.#isWasted(frame.payload.buffer) ? { ...frame, payload: frame.payload.slice() } : frame;
-    this.#batchBytes += this.#newBytes(held.payload.buffer);
-    this.#batch = held.payload.buffer;
-    this.#frames.push(held);
+    // Asked for once: it takes as long as all else here.
+    const { buffer } = frame.payload;
+    if (buffer === this.#batch) {
+      this.#lastRun.frames++;
+      this.#frames.push(frame);
+    } else if (this.#batchBytes + buffer.byteLength > 2 * this.#costBytes + maxWasteBytes) {
+      const payload = frame.payload.slice();
+      this.#pushFirst({ ...frame, payload }, payload.buffer);
+    } else this.#pushFirst(frame, buffer);
   }
 
   shift(): DataFrame | undefined {
     const frame = this.#frames.shift();
-    if (frame === undefined) return undefined;
+    const run = this.#runs.peek();
+    if (frame === undefined || run === undefined) return undefined;
     this.#costBytes -= costOf(frame);
-    const { buffer } = frame.payload;
-    const next = this.#frames.peek();
-    if (next?.payload.buffer !== buffer) this.#batchBytes -= buffer.byteLength;
-    if (next === undefined) this.#batch = undefined;
+    if (--run.frames > 0) return frame;
+    this.#runs.shift();
+    this.#batchBytes -= run.batchBytes;
+    if (this.#runs.length === 0) this.#batch = undefined;
     return frame;
   }
 
   clear(): void {
     this.#frames.clear();
+    this.#runs.clear();
     this.#batch = undefined;
     this.#batchBytes = this.#costBytes = 0;
   }
 
-  #isWasted(buffer: ArrayBufferLike): boolean {
-    return this.#batchBytes + this.#newBytes(buffer) > 2 * this.#costBytes + maxWasteBytes;
-  }
-
-  #newBytes(buffer: ArrayBufferLike): number {
-    return buffer === this.#batch ? 0 : buffer.byteLength;
+  #pushFirst(frame: DataFrame, buffer: ArrayBufferLike): void {
+    this.#lastRun = { batchBytes: buffer.byteLength, frames: 1 };
+    this.#runs.push(this.#lastRun);
+    this.#batch = buffer;
+    this.#batchBytes += buffer.byteLength;
+    this.#frames.push(frame);
   }
 }
 
