@@ -110,7 +110,7 @@ export class Session implements LinkEvents {
     const { clock } = platform;
     this.#platform = platform;
     this.#start = start;
-    this.#commons = { clock, format: start.format, budget: new Budget(), upkeep: new Upkeep(clock), spares: [] };
+    this.#commons = { clock, format: start.format, budget: new Budget(), upkeep: new Upkeep(clock) };
     this.#peers = new Peers({
       clock,
       graceMs: start.graceMs,

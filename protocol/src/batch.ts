@@ -68,8 +68,18 @@ export class SegmentReader {
   }
 }
 
-/** Buffers for later batches that a writer keeps: as many as a socket has under way. */
-const maxSpares = 8;
+/**
+ * Buffers of batches that nobody needs any more, for all writers of a program, or collecting them would take a third of a
+ * busy sender's time. As many are worth keeping as a sender fills in one turn of the event loop.
+ */
+const spares: ArrayBuffer[] = [];
+const maxSpares = 32;
+
+/** Takes back the memory of a batch that a writer has handed over. Nobody may read or write it from now on. */
+export function giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {
+  // Only large ones are a whole buffer of a writer's.
+  if (buffer.byteLength === limits.maxBatchBytes && spares.length < maxSpares) spares.push(buffer);
+}
 
 /**
  * Gathers frames into one batch, a segment for each run of frames to the same address.
@@ -79,7 +89,6 @@ export class BatchWriter {
   readonly #emit: (batch: Uint8Array<ArrayBuffer>) => void;
   readonly #format: SegmentFormat | undefined;
   readonly #capacityBytes: number;
-  readonly #spares: ArrayBuffer[] = [];
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #length = 0;
@@ -89,7 +98,7 @@ export class BatchWriter {
   #segmentsInBatch = 0;
 
   /**
-   * @param emit takes each full batch. The bytes are its own; given to `reuse` in the end, they cost no new memory.
+   * @param emit takes each full batch. The bytes are its own; who calls `giveBack` in the end saves new memory.
    * @param format how to write frames, where not in the native one.
    * @param capacityBytes less than the default only for who knows what will be written.
    */
@@ -104,12 +113,6 @@ export class BatchWriter {
     const buffer = new ArrayBuffer(capacityBytes);
     this.#bytes = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
-  }
-
-  /** Takes back a batch that nobody needs any more. */
-  reuse({ buffer }: Uint8Array<ArrayBuffer>): void {
-    // Only large ones are a buffer of this writer's.
-    if (buffer.byteLength === this.#capacityBytes && this.#spares.length < maxSpares) this.#spares.push(buffer);
   }
 
   /** Appends any frame but data. */
@@ -180,7 +183,8 @@ export class BatchWriter {
   #takeBatch(): Uint8Array<ArrayBuffer> {
     if (this.#length < this.#capacityBytes / 4) return this.#bytes.slice(0, this.#length);
     const batch = this.#bytes.subarray(0, this.#length);
-    const buffer = this.#spares.pop() ?? new ArrayBuffer(this.#capacityBytes);
+    const spare = this.#capacityBytes === limits.maxBatchBytes ? spares.pop() : undefined;
+    const buffer = spare ?? new ArrayBuffer(this.#capacityBytes);
     this.#bytes = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
     return batch;

@@ -1,5 +1,5 @@
 // The whole protocol package. Private to this repository: the client re-exports what its users need.
-export { BatchWriter, encodeBatch, routerAddress, segmentHeaderBytes, SegmentReader } from "./batch.ts";
+export { BatchWriter, encodeBatch, giveBack, routerAddress, segmentHeaderBytes, SegmentReader } from "./batch.ts";
 export { closeCodes, errorCodes, goneReasons, isRetryable, nameOfCode } from "./codes.ts";
 export { dataHeaderBytes, encodeFrame, frameHeaderBytes, PeerFrameReader, RouterFrameReader } from "./codec.ts";
 export {

@@ -4,7 +4,6 @@ import type { Turn } from "../link/turns.ts";
 import type { Upkeep } from "../upkeep.ts";
 import type { Budget, Kept } from "./budget.ts";
 import type { Channel } from "./channel.ts";
-import type { SpareBlocks } from "./sent-log.ts";
 import type { RoundTrip } from "./window.ts";
 
 /** Where a channel's frames go: the other end's address on the link. */
@@ -25,7 +24,6 @@ export interface Commons {
   readonly format: SegmentFormat | undefined;
   readonly budget: Budget;
   readonly upkeep: Upkeep;
-  readonly spares: SpareBlocks;
 }
 
 /** What all channels with one peer share. */

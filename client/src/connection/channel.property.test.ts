@@ -60,7 +60,7 @@ function startOf(key: number, budgetBytes: number): ChannelStart {
     protocol: "p",
     metadata: {},
     maxMessageBytes: 1_000_000,
-    commons: { format: undefined, clock, budget, upkeep: new Upkeep(clock), spares: [] },
+    commons: { format: undefined, clock, budget, upkeep: new Upkeep(clock) },
     way: {
       roundTrip: { ms: Infinity },
       kept: new Kept({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),

@@ -15,7 +15,7 @@ function startOf(key: number): ChannelStart {
     protocol: "p",
     metadata: {},
     maxMessageBytes: 100,
-    commons: { format: undefined, clock, budget: new Budget(), upkeep: new Upkeep(clock), spares: [] },
+    commons: { format: undefined, clock, budget: new Budget(), upkeep: new Upkeep(clock) },
     way: {
       roundTrip: { ms: Infinity },
       kept: new Kept({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),

@@ -74,7 +74,7 @@ export class Channel implements Turn, Tended {
     // Who doesn't wait for the answer still learns of the failure from the calls that follow.
     this.#accepted.promise.catch(() => undefined);
 
-    const { clock, budget, spares } = this.#commons;
+    const { clock, budget } = this.#commons;
     const connection = this.#connection;
     this.sender = new Sender(
       {
@@ -100,7 +100,6 @@ export class Channel implements Turn, Tended {
         },
       },
       start.way.kept,
-      spares,
       opened?.limit ?? 0,
     );
     this.receiver = new Receiver(

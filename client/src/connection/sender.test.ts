@@ -19,7 +19,7 @@ function senderWith(windowBytes: number): Sender {
     requestTurn: () => void sender.takeTurn(),
   };
   const kept = new Kept({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes });
-  return new Sender(sink, kept, [], windowBytes);
+  return new Sender(sink, kept, windowBytes);
 }
 
 beforeEach(() => {

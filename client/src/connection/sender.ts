@@ -2,7 +2,7 @@ import { dataFlags, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
 import type { Kept } from "./budget.ts";
-import { SentLog, type SpareBlocks } from "./sent-log.ts";
+import { SentLog } from "./sent-log.ts";
 import { Violation } from "./violation.ts";
 
 /** Where a sender writes its frames. */
@@ -41,7 +41,7 @@ export class Sender {
   readonly #sink: FrameSink;
   readonly #kept: Kept;
   readonly #queue = new Queue<Pending>();
-  readonly #log: SentLog;
+  readonly #log = new SentLog();
   #limit: number;
   /** Whether the other end keeps a window in which small messages fit: then they wait for it, rather than go in pieces. */
   #keepsWhole: boolean;
@@ -59,10 +59,9 @@ export class Sender {
   #endAtLastTend = 0;
 
   /** @param limit the absolute offset that may be reached, but not passed. */
-  constructor(sink: FrameSink, kept: Kept, spares: SpareBlocks, limit: number) {
+  constructor(sink: FrameSink, kept: Kept, limit: number) {
     this.#sink = sink;
     this.#kept = kept;
-    this.#log = new SentLog(spares);
     this.#limit = limit;
     this.#keepsWhole = limit >= limits.minWindowBytes;
   }

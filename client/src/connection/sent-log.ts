@@ -21,18 +21,18 @@ const headerBytes = 4;
 const finMark = 0xff;
 const smallestBlockBytes = 1_024;
 const largestBlockBytes = headerBytes + limits.maxPayloadBytes;
-/** Blocks that all logs of a client keep for later: what is freed and needed again between two acknowledgements. */
-const maxSpares = 8;
-
-/** Blocks of the largest size that no log of a client needs for now. */
-export type SpareBlocks = Block[];
+/**
+ * Blocks of the largest size that no log of this program needs any more, or collecting them would take a third of a busy
+ * sender's time. As many are worth keeping as one acknowledgement frees.
+ */
+const spares: Block[] = [];
+const maxSpares = 32;
 
 /**
  * What was sent on a Connection and is not acknowledged: after the loss of a link, what the other end lacks is sent again
  * from here. Frames stand one after the other in blocks, so that a million small ones cost no million objects.
  */
 export class SentLog {
-  readonly #spares: SpareBlocks;
   #first: Block | undefined;
   #last: Block | undefined;
   /** Where `next` goes on. `undefined`: at the end. */
@@ -41,10 +41,6 @@ export class SentLog {
   #cursorOffset = 0;
   #acknowledged = 0;
   #end = 0;
-
-  constructor(spares: SpareBlocks) {
-    this.#spares = spares;
-  }
 
   /** The offset up to which the other end has everything. */
   get acknowledged(): number {
@@ -97,7 +93,7 @@ export class SentLog {
     this.#first = kept;
     while (block !== undefined && block !== kept) {
       const { next } = block;
-      if (block.bytes.length === largestBlockBytes && this.#spares.length < maxSpares) this.#spares.push(block);
+      if (block.bytes.length === largestBlockBytes && spares.length < maxSpares) spares.push(block);
       block = next;
     }
   }
@@ -140,7 +136,7 @@ export class SentLog {
   }
 
   #newBlock(count: number): Block {
-    const spare = count === largestBlockBytes ? this.#spares.pop() : undefined;
+    const spare = count === largestBlockBytes ? spares.pop() : undefined;
     if (spare !== undefined) {
       spare.head = spare.length = 0;
       spare.next = undefined;

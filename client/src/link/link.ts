@@ -3,6 +3,7 @@ import {
   closeCodes,
   type ControlFrame,
   type FrameReader,
+  giveBack,
   heartbeat,
   type PeerFrame,
   PeerFrameReader,
@@ -72,7 +73,7 @@ export class Link {
     this.#batch = new BatchWriter((batch) => {
       if (this.#isOver) return;
       this.#socket.send(batch, () => {
-        this.#batch.reuse(batch);
+        giveBack(batch);
       });
       this.#isSocketFull = this.#socket.bufferedBytes > maxBufferedBytes;
     }, format);
