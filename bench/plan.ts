@@ -10,6 +10,7 @@ import { stuckReceiver } from "./scenarios/stuck-receiver.ts";
 import { wake } from "./scenarios/wake.ts";
 import { libp2p } from "./systems/libp2p.ts";
 import { nats } from "./systems/nats.ts";
+import { original } from "./systems/original.ts";
 import { partyserver } from "./systems/partyserver.ts";
 import { relay } from "./systems/relay.ts";
 import { router, routerBetween } from "./systems/router.ts";
@@ -17,7 +18,7 @@ import { socketIo } from "./systems/socket-io.ts";
 import type { System } from "./systems/system.ts";
 import { wsRelay } from "./systems/ws-relay.ts";
 
-const everybody: readonly System[] = [router, relay, wsRelay, nats, socketIo, partyserver, libp2p];
+const everybody: readonly System[] = [router, relay, wsRelay, nats, socketIo, partyserver, libp2p, original];
 
 const sizes: readonly (readonly [messageBytes: number, title: string])[] = [
   [16, "16 B"],
