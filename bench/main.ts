@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs, styleText } from "node:util";
+import { curvesText, measuredCurves } from "./curve.ts";
 import { resultsFolder, writePage } from "./page-files.ts";
 import { formatsPlan, fullPlan, quickPlan } from "./plan.ts";
 import { type Report, reportOf } from "./report.ts";
@@ -13,6 +14,7 @@ const help = `Usage: npm run bench -- [options]
 
   --quick            what has a target, in under two minutes, instead of all
   --formats          one-way traffic between ends of each format, in about a minute
+  --curve            how speed goes with the number of clients and of Connections, in under five minutes
   --only NAME        only the scenario of this name; may be said several times
   --page             measure nothing; make README.md and its charts anew from the results that are written
   --json             print the results as JSON, and nothing else
@@ -40,6 +42,7 @@ const options = optionsFrom(process.argv.slice(2));
 
 if (options.help) process.stdout.write(help);
 else if (options.page) await writePage();
+else if (options.curve) await runCurves();
 else await run(planChosen());
 
 function planChosen(): Plan {
@@ -67,6 +70,14 @@ async function run(plan: Plan): Promise<void> {
   if (options.assert && results.some(({ target }) => target?.isMet === false)) process.exitCode = 1;
 }
 
+async function runCurves(): Promise<void> {
+  const report = await measuredCurves(progress);
+  const json = `${JSON.stringify(report, null, 2)}\n`;
+  process.stdout.write(options.json ? json : curvesText(report));
+  writeResults("curve", json);
+  await writePage();
+}
+
 function writeResults(name: string, json: string): void {
   const file = join(resultsFolder, `${name}.json`);
   mkdirSync(resultsFolder, { recursive: true });
@@ -87,6 +98,7 @@ function optionsFrom(args: string[]) {
     return parseArgs({
       args,
       options: {
+        curve: { type: "boolean", default: false },
         formats: { type: "boolean", default: false },
         quick: { type: "boolean", default: false },
         page: { type: "boolean", default: false },

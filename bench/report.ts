@@ -70,7 +70,7 @@ function isMet(target: Target, ratio: number): boolean {
 }
 
 /** Figures mean nothing without it. */
-function machine(): Report["machine"] {
+export function machine(): Report["machine"] {
   const processors = cpus();
   return {
     processor: processors[0]?.model.trim() ?? "unknown",

@@ -36,3 +36,17 @@ export function pairedRatios(values: readonly number[], others: readonly number[
   if (values.length !== others.length) throw new RangeError(`${values.length} values, but ${others.length} others`);
   return values.map((value, at) => value / (others[at] ?? Number.NaN));
 }
+
+/**
+ * Of the power of x that y follows best, by least squares of the logarithms: 1 is in proportion, 0 is not at all.
+ *
+ * @throws RangeError for fewer than two points.
+ */
+export function fittedExponent(points: readonly { readonly x: number; readonly y: number }[]): number {
+  if (points.length < 2) throw new RangeError(`${points.length} points have no slope`);
+  const logs = points.map(({ x, y }) => ({ x: Math.log(x), y: Math.log(y) }));
+  const mean = (axis: "x" | "y"): number => logs.reduce((sum, { [axis]: value }) => sum + value, 0) / logs.length;
+  const [meanX, meanY] = [mean("x"), mean("y")];
+  const covariance = logs.reduce((sum, { x, y }) => sum + (x - meanX) * (y - meanY), 0);
+  return covariance / logs.reduce((sum, { x }) => sum + (x - meanX) ** 2, 0);
+}

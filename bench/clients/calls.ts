@@ -6,17 +6,13 @@ export interface Account {
 
 /** What a process with clients of the router may be asked. */
 export interface ClientCalls {
-  /** First call of all. */
+  /** Connects more clients. */
   connect: { argument: { readonly url: string; readonly accounts: readonly Account[] }; answer: null };
-  /**
-   * Sends messages on each route, over so many Connections each, as fast as they are taken, until `stop`. Answers when
-   * all of them are open.
-   */
-  send: {
-    argument: { readonly routes: readonly Route[]; readonly connectionsEach: number; readonly messageBytes: number };
-    answer: null;
-  };
-  /** Ends all that `send` began; answers how many messages went out, once the peers have confirmed every one. */
+  /** Opens a Connection for each of these; a route may be there many times. */
+  open: { argument: { readonly routes: readonly Route[] }; answer: null };
+  /** Sends messages on all that `open` has opened, as fast as they are taken, until `stop`. */
+  send: { argument: { readonly messageBytes: number; readonly quota: SharedQuota | null }; answer: null };
+  /** Closes all that `open` has opened; answers how many messages went out, once the peers have confirmed every one. */
   stop: { argument: null; answer: number };
   /** How many messages came until now, and how many of them out of order. */
   received: { argument: null; answer: Received };
@@ -28,6 +24,13 @@ export interface ClientCalls {
   returns: { argument: null; answer: readonly Return[] };
   /** How many clients the first one sees in its realm. */
   countPeers: { argument: null; answer: number };
+}
+
+/** So many messages are under way at most, on all Connections together. All go to one process, which tells how many came. */
+export interface SharedQuota {
+  readonly messages: number;
+  /** On which it tells. */
+  readonly route: Route;
 }
 
 /** From a client of the process to any other. */

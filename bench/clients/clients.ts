@@ -4,20 +4,25 @@ import type { Router } from "../../scripts/router.ts";
 import { CalledProcess } from "../called-process.ts";
 import type { Account, ClientCalls } from "./calls.ts";
 
+/** So many in one call, whose deadline thousands would miss. */
+const connectsPerCall = 250;
+
 /** Clients of the router in a process of their own, one or many. */
 export class Clients extends CalledProcess<ClientCalls> {
-  readonly names: readonly string[];
+  readonly names: string[] = [];
+  readonly #url: URL;
 
-  private constructor(names: readonly string[]) {
-    super(`process of ${names[0]}`, [process.execPath, join(import.meta.dirname, "process.ts")]);
-    this.names = names;
+  /** @param title names the process in errors, as in "process of alice". */
+  constructor(url: URL, title: string) {
+    super(title, [process.execPath, join(import.meta.dirname, "process.ts")]);
+    this.#url = url;
   }
 
-  /** Starts a process with clients that the router knows already. */
-  static async start(url: URL, accounts: readonly Account[]): Promise<Clients> {
-    const clients = new Clients(accounts.map(({ name }) => name));
+  /** Starts a process with one client of a new name. */
+  static async startOne(router: Router, name: string): Promise<Clients> {
+    const clients = new Clients(router.url, `process of ${name}`);
     try {
-      await clients.call("connect", { url: url.href, accounts });
+      await clients.connect([{ name, secret: await addClient(router, name) }]);
     } catch (error) {
       await clients[Symbol.asyncDispose]();
       throw error;
@@ -25,8 +30,10 @@ export class Clients extends CalledProcess<ClientCalls> {
     return clients;
   }
 
-  /** Starts a process with one client of a new name. */
-  static async startOne(router: Router, name: string): Promise<Clients> {
-    return await Clients.start(router.url, [{ name, secret: await addClient(router, name) }]);
+  /** Connects more clients, which the router knows already. */
+  async connect(accounts: readonly Account[]): Promise<void> {
+    for (let at = 0; at < accounts.length; at += connectsPerCall)
+      await this.call("connect", { url: this.#url.href, accounts: accounts.slice(at, at + connectsPerCall) });
+    this.names.push(...accounts.map(({ name }) => name));
   }
 }

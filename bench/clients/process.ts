@@ -1,36 +1,59 @@
 // Clients of the router, in a process of their own, which can be stopped and woken like a laptop. clients.ts starts it.
 import { type Client, connect, type Connection, type Status } from "messagepasser";
 import { answerCalls } from "../answering.ts";
-import type { Account, ClientCalls, Return, Route } from "./calls.ts";
+import type { Account, ClientCalls, Return, Route, SharedQuota } from "./calls.ts";
+import { Quota } from "./quota.ts";
 
 /** What a burst of opens may have pending: see `maxPendingOpens`. */
 const opensAtOnce = 500;
 
+/** Those who share a quota hear of each so many messages that came. */
+const tellEvery = 8_192;
+
+/** What goes on from `send` to `stop`. */
+interface Round {
+  isToStop: boolean;
+  readonly quota: Quota;
+  /** Where the receivers tell what came, if the quota is shared. */
+  readonly telling?: Connection;
+}
+
 const clients = new Map<string, Client>();
 const received = { messages: 0, disorder: 0 };
 const absences = new Map<string, { dialledMs: number; onlineMs?: number }>();
+let tell = (): void => undefined;
 let allReturned = Promise.withResolvers<undefined>();
-let sending = { round: { isToStop: true }, counts: [] as readonly Promise<number>[] };
+const opened: Connection[] = [];
+let sending: { readonly round: Round; readonly counts: readonly Promise<number>[] } = {
+  round: { isToStop: true, quota: new Quota(0) },
+  counts: [],
+};
 
 answerCalls<ClientCalls>({
   async connect({ url, accounts }) {
     await Promise.all(accounts.map((account) => connectOne(url, account)));
     return null;
   },
-  async send({ routes, connectionsEach, messageBytes }) {
-    const all = routes.flatMap((route) => Array.from({ length: connectionsEach }, () => route));
-    const connections: Connection[] = [];
-    for (let at = 0; at < all.length; at += opensAtOnce) {
-      const burst = all.slice(at, at + opensAtOnce);
-      connections.push(...(await Promise.all(burst.map(({ from, to }) => clientOf(from).open(to, "bulk")))));
+  async open({ routes }) {
+    for (let at = 0; at < routes.length; at += opensAtOnce) {
+      const burst = routes.slice(at, at + opensAtOnce);
+      opened.push(...(await Promise.all(burst.map(({ from, to }) => clientOf(from).open(to, "bulk")))));
     }
-    const round = { isToStop: false };
-    sending = { round, counts: connections.map((connection) => pump(connection, messageBytes, round)) };
+    return null;
+  },
+  async send({ messageBytes, quota }) {
+    const shared = quota === null ? { quota: new Quota(Infinity) } : await sharedQuota(quota);
+    const round: Round = { isToStop: false, ...shared };
+    sending = { round, counts: opened.splice(0).map((connection) => pump(connection, messageBytes, round)) };
     return null;
   },
   async stop() {
-    sending.round.isToStop = true;
+    const { round } = sending;
+    round.isToStop = true;
+    // Lets those go that wait for room.
+    round.quota.give(Infinity);
     const counts = await Promise.all(sending.counts);
+    await round.telling?.close();
     return counts.reduce((sum, count) => sum + count, 0);
   },
   received: () => Promise.resolve({ timeMs: performance.now(), ...received }),
@@ -82,7 +105,13 @@ async function connectOne(url: string, { name, secret }: Account): Promise<void>
       received.messages++;
       // Bytes, since that is what `pump` sends.
       if (numberIn(message as Uint8Array) !== next++) received.disorder++;
+      if (received.messages % tellEvery === 0) tell();
     }
+    await connection.close();
+  });
+  client.handle("quota", async (connection) => {
+    tell = () => void connection.send("more").catch(() => undefined);
+    await connection.receive();
     await connection.close();
   });
   client.handle("unread", () => undefined);
@@ -103,12 +132,22 @@ function noteStatus(name: string, status: Status): void {
   if (absences.size === clients.size && isBack) allReturned.resolve(undefined);
 }
 
+async function sharedQuota({ messages, route: { from, to } }: SharedQuota): Promise<Pick<Round, "quota" | "telling">> {
+  const [quota, telling] = [new Quota(messages), await clientOf(from).open(to, "quota")];
+  void (async () => {
+    for await (const _ of telling) quota.give(tellEvery);
+  })().catch(() => undefined);
+  return { quota, telling };
+}
+
 /** Sends numbered messages until the round is to stop; how many, once the peer has confirmed them. */
-async function pump(connection: Connection, messageBytes: number, round: { isToStop: boolean }): Promise<number> {
+async function pump(connection: Connection, messageBytes: number, round: Round): Promise<number> {
   const message = new Uint8Array(messageBytes);
   const view = new DataView(message.buffer);
   let count = 0;
   for (; !round.isToStop; count++) {
+    const turn = round.quota.take();
+    if (turn !== undefined) await turn;
     view.setUint32(0, count);
     await connection.send(message);
   }

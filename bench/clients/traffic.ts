@@ -1,7 +1,23 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { RoundTimes } from "../scenarios/scenario.ts";
-import type { ClientCalls, Received } from "./calls.ts";
+import type { Received, Route, SharedQuota } from "./calls.ts";
 import type { Clients } from "./clients.ts";
+
+/** So many in one call, whose deadline tens of thousands would miss. */
+const opensPerCall = 5_000;
+
+/** What is sent: a Connection for each route, of which there may be many alike. */
+export interface Traffic {
+  readonly routes: readonly Route[];
+  readonly messageBytes: number;
+  readonly quota?: SharedQuota;
+}
+
+export async function startTraffic(from: Clients, { routes, messageBytes, quota }: Traffic): Promise<void> {
+  for (let at = 0; at < routes.length; at += opensPerCall)
+    await from.call("open", { routes: routes.slice(at, at + opensPerCall) });
+  await from.call("send", { messageBytes, quota: quota ?? null });
+}
 
 /**
  * Sends as fast as messages are taken; how many arrived in a second, in each of several rounds.
@@ -11,13 +27,13 @@ import type { Clients } from "./clients.ts";
 export async function rates(
   from: Clients,
   to: readonly Clients[],
-  sending: ClientCalls["send"]["argument"],
+  traffic: Traffic,
   { warmUpMs, durationMs }: RoundTimes,
   rounds = 1,
 ): Promise<number[]> {
   const receivedByAll = (): Promise<Received[]> => Promise.all(to.map((clients) => clients.call("received", null)));
   const first = await receivedByAll();
-  await from.call("send", sending);
+  await startTraffic(from, traffic);
   await delay(warmUpMs);
   const perSecond: number[] = [];
   let before = await receivedByAll();

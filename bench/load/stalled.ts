@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { limits } from "@messagepasser/protocol";
 import { startRouter } from "../../scripts/router.ts";
 import { Clients } from "../clients/clients.ts";
+import { startTraffic } from "../clients/traffic.ts";
 import { residentBytes, startedProcess } from "../systems/processes.ts";
 
 const sleepers = 10;
@@ -21,14 +22,12 @@ export async function stalled(): Promise<string[]> {
   const sender = await start("sender");
   const [talker, listener] = [await start("talker"), await start("listener")];
 
-  await talker.call("send", {
-    routes: [{ from: "talker", to: "listener" }],
-    connectionsEach: 1,
-    messageBytes: 4_096,
-  });
+  await startTraffic(talker, { routes: [{ from: "talker", to: "listener" }], messageBytes: 4_096 });
   const aloneRate = await rateOf(listener);
-  const routes = asleep.flatMap(({ names }) => names.map((to) => ({ from: "sender", to })));
-  await sender.call("send", { routes, connectionsEach, messageBytes: 16_384 });
+  const routes = asleep.flatMap(({ names }) =>
+    names.flatMap((to) => Array.from({ length: connectionsEach }, () => ({ from: "sender", to }))),
+  );
+  await startTraffic(sender, { routes, messageBytes: 16_384 });
   const busyRate = await rateOf(listener);
   const beforeMiB = residentMiB();
   for (const end of asleep) end.freeze();

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { startRouter } from "../../scripts/router.ts";
 import { Clients } from "../clients/clients.ts";
+import { startTraffic } from "../clients/traffic.ts";
 import { quantile } from "../statistics.ts";
 
 /** A bulk transfer saturates the link of two clients. How long do round trips on another Connection of theirs take? */
@@ -26,7 +27,7 @@ export async function turns(): Promise<string[]> {
     [1_048_576, 8],
     [64, 1],
   ] as const) {
-    await alice.call("send", { routes: [route], connectionsEach: connections, messageBytes });
+    await startTraffic(alice, { routes: Array.from({ length: connections }, () => route), messageBytes });
     await delay(1_000);
     const before = await bob.call("received", null);
     const startMs = performance.now();

@@ -31,7 +31,9 @@ export const restart: Scenario = {
         const all: Clients[] = [];
         for (let at = 0; at < processCount; at++) {
           const accounts = population.accounts.filter((_, number) => number % processCount === at);
-          all.push(own.use(await Clients.start(router.url, accounts)));
+          const clients = own.use(new Clients(router.url, `process ${at + 1} of clients`));
+          await clients.connect(accounts);
+          all.push(clients);
         }
         const again = async (): Promise<void> => {
           // Miniflare ends workerd with SIGKILL.

@@ -31,7 +31,7 @@ function contender(name: string, title: string, isBesideStuck: boolean): Contend
       if (isBesideStuck) await from.call("fillUnread", { from: sender, to: stuck });
       const routes = nine.flatMap(({ names }) => names.map((to) => ({ from: sender, to })));
       return async (times): Promise<Figures> => {
-        const [messagesPerSecond = 0] = await rates(from, nine, { routes, connectionsEach: 1, messageBytes }, times);
+        const [messagesPerSecond = 0] = await rates(from, nine, { routes, messageBytes }, times);
         return { messagesPerSecond };
       };
     },

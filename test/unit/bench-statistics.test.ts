@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pairedRatios, quantile, spreadOf } from "../../bench/statistics.ts";
+import { fittedExponent, pairedRatios, quantile, spreadOf } from "../../bench/statistics.ts";
 
 describe("quantile", () => {
   test("takes the value in the middle, whatever the order", () => {
@@ -42,5 +42,25 @@ describe("pairedRatios", () => {
 
   test("refuses lists of different lengths", () => {
     expect(() => pairedRatios([1, 2], [1])).toThrow(RangeError);
+  });
+});
+
+describe("fittedExponent", () => {
+  test("finds the power that points follow", () => {
+    for (const power of [-1, 0, 0.5, 2])
+      expect(fittedExponent([1, 10, 100].map((x) => ({ x, y: 7 * x ** power })))).toBeCloseTo(power);
+  });
+
+  test("lies between points that follow none", () => {
+    const points = [
+      { x: 1, y: 1 },
+      { x: 10, y: 10 },
+      { x: 100, y: 1 },
+    ];
+    expect(fittedExponent(points)).toBeCloseTo(0);
+  });
+
+  test("refuses a single point", () => {
+    expect(() => fittedExponent([{ x: 1, y: 1 }])).toThrow(RangeError);
   });
 });
