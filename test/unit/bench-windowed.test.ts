@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import { StreamCount } from "../../bench/ends/end.ts";
 import { WindowedReceiver, WindowedSender } from "../../bench/ends/windowed.ts";
 
-const windowBytes = 1_048_576;
-const messageCostBytes = 16;
+const windowBytes = 4_194_304;
+const messageCostBytes = 256;
 
 /** A stream of messages of one size, and how much is delivered at a time before it is stopped. */
 const streams = fc.array(

@@ -7,7 +7,7 @@ import { webSockets } from "@libp2p/websockets";
 const streamOptions = {
   /** In milliseconds. An end may wait long for its turn: by default streams are given up after two idle minutes. */
   inactivityTimeout: 3_600_000,
-  /** As with all others here. With the 16 MiB of its default it is no faster, and what it holds takes seconds to arrive. */
+  /** In bytes. With the 16 MiB of its default it is no faster, and what is under way takes seconds to arrive. */
   maxStreamWindowSize: 1_048_576,
 };
 
