@@ -3,8 +3,8 @@ import { frameHeaderBytes, limits, segmentHeaderBytes } from "@messagepasser/pro
 /** Bytes of a mark on its way: a batch of its own with a token and a budget. */
 export const markBytes = segmentHeaderBytes + frameHeaderBytes + 8;
 
-/** So much may stand unmarked behind all links together, before a mark follows early: as much as a dozen links can have. */
-const maxTailBytes = 12 * limits.markEveryBytes;
+/** So much may stand unmarked behind all links together, before a mark follows early: as much as six links can have. */
+const maxTailBytes = 6 * limits.markEveryBytes;
 
 /** Tokens that a link may send that it never got. Stops guessing; those of marks from before a wake are far fewer. */
 const maxUnknownTokens = 1_024;

@@ -73,7 +73,7 @@ export class SegmentReader {
  * busy sender's time. As many are worth keeping as a sender fills in one turn of the event loop.
  */
 const spares: ArrayBuffer[] = [];
-const maxSpares = 32;
+const maxSpares = 64;
 
 /** Takes back the memory of a batch that a writer has handed over. Nobody may read or write it from now on. */
 export function giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {

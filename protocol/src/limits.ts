@@ -56,7 +56,7 @@ export const limits = {
   /** Sessions of peers without a Connection that a client remembers, so as not to handle an open twice. */
   maxRememberedSessions: 4_096,
   /** A mark after so many bytes: its answer shows that they were read. Stops clients that don't read from filling the router's memory. */
-  markEveryBytes: 262_144,
+  markEveryBytes: 524_288,
   /** A mark after so many bytes, when none is under way and many links have bytes that no mark follows yet. */
   firstMarkBytes: 16_384,
   /** Bytes that the router may hold for all clients of a realm that don't read. An object has 128 MiB in all. */

@@ -160,10 +160,10 @@ describe("marks", () => {
     const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
     realm.pair(alice, bob);
     realm.pair(alice, carol);
-    flood(realm, alice, bob, 4);
+    flood(realm, alice, bob, 8);
     expect(bob.marks).toEqual([{ kind: "mark", token: expect.any(Number), budget: limits.maxBudgetBytes }]);
     flood(realm, alice, bob, 200);
-    flood(realm, alice, carol, 4);
+    flood(realm, alice, carol, 8);
     expect(carol.marks[0]?.budget).toBeLessThan(limits.maxBudgetBytes);
     const late = realm.links.make("dave");
     realm.routing.join(late);
@@ -172,7 +172,7 @@ describe("marks", () => {
     // Carol's chunks count as well.
     if (welcome !== undefined && "budget" in welcome) expect(welcome.budget).toBeLessThan(carol.marks[0]?.budget ?? 0);
     realm.reach(bob);
-    flood(realm, alice, carol, 4);
+    flood(realm, alice, carol, 8);
     expect(carol.marks.at(-1)?.budget).toBe(limits.maxBudgetBytes);
   });
 

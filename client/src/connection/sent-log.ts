@@ -26,7 +26,7 @@ const largestBlockBytes = headerBytes + limits.maxPayloadBytes;
  * sender's time. As many are worth keeping as one acknowledgement frees.
  */
 const spares: Block[] = [];
-const maxSpares = 32;
+const maxSpares = 64;
 
 /**
  * What was sent on a Connection and is not acknowledged: after the loss of a link, what the other end lacks is sent again

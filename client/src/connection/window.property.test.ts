@@ -93,7 +93,7 @@ describe("a window", () => {
     fc.assert(
       fc.property(path, (each) => {
         const { mostBytes, measuredMs } = simulate(each, 100);
-        const slackMs = 4;
+        const slackMs = 8;
         const needed = Math.min(each.bytesPerMs, each.readerBytesPerMs) * (2 * each.roundTripMs + slackMs);
         // While credit is never waited for, the time that a window lasts is taken for the round trip.
         expect(mostBytes).toBeLessThan(1.3 * (needed + 2 * limits.firstWindowBytes));

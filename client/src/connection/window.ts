@@ -1,7 +1,7 @@
 import { limits } from "@messagepasser/protocol";
 
 /** How long what is under way may take to arrive, beyond the way itself: what keeps a fast sender busy, and others waiting little. */
-const slackMs = 2;
+const slackMs = 4;
 /** A rate is measured for so long at least: a turn of the event loop takes many batches at once, and then none. */
 const leastRoundMs = 10;
 
