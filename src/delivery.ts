@@ -62,9 +62,9 @@ export class Delivery {
     this.#mark(link, this.outstanding.reached(link.tally.meter, token));
   }
 
-  /** What a client may grant to all its peers together. */
-  budgetOf(link: Link): number {
-    return this.outstanding.budgetOf(link.tally.meter);
+  /** What a client is told that it may grant to all its peers together. @param mayBeBusy as of `Outstanding.budgetOf` */
+  tellBudget(link: Link, mayBeBusy?: number): number {
+    return this.outstanding.tellBudget(link.tally.meter, mayBeBusy);
   }
 
   /** Sends a message in the link's format, unless the link has ended or ends by it. */
@@ -87,7 +87,7 @@ export class Delivery {
     if (token === 0) return;
     const { format } = to;
     if (format.addressing === "name") to.send(format.encodeMark(String(token)));
-    else to.send(batchOf(format, routerAddress, [{ kind: "mark", token, budget: this.budgetOf(to) }]));
+    else to.send(batchOf(format, routerAddress, [{ kind: "mark", token, budget: this.tellBudget(to) }]));
   }
 }
 

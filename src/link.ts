@@ -65,6 +65,8 @@ export interface Pairs extends Iterable<number> {
 export interface Links {
   byAddress(address: number): Link | undefined;
   byName(name: string): Link | undefined;
+  /** How many are known without a look for others: since the object is in memory, these came or were heard of. */
+  readonly knownCount: number;
   /** All of them: slow, for what is rare. */
   all(): Iterable<Link>;
   /** Takes a new link in: from now on it is found, and can be sent to. */

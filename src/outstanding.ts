@@ -6,6 +6,9 @@ export const markBytes = segmentHeaderBytes + frameHeaderBytes + 8;
 /** So much may stand unmarked behind all links together, before a mark follows early: as much as six links can have. */
 const maxTailBytes = 6 * limits.markEveryBytes;
 
+/** So much may be behind the last marks of all busy links: the more of them there are, the sooner each hears of its budget. */
+const maxUnmarkedBytes = 32 * limits.markEveryBytes;
+
 /** Tokens that a link may send that it never got. Stops guessing; those of marks from before a wake are far fewer. */
 const maxUnknownTokens = 1_024;
 
@@ -18,6 +21,10 @@ export class Meter {
   /** Marks that the client has not reached, in the order in which they were sent. */
   readonly marks: Mark[] = [];
   unknownTokens = 0;
+  /** What its client was last told that it may grant. */
+  budgetBytes = Infinity;
+  /** No mark was sent yet. */
+  isNew = true;
   /** The router has closed the link, but its bytes stay until the socket has gone. */
   isClosing = false;
 }
@@ -42,6 +49,8 @@ export class Outstanding {
   #heldBytes = 0;
   /** Sent to links that have no mark under way, behind their last one: not counted as held. */
   #tailBytes = 0;
+  /** How many links have a mark under way: as far as can be known, those that are busy. */
+  #busyLinks = 0;
   /** Of those that are closing: nothing but time, or the end of the object, frees it. */
   #closingBytes = 0;
 
@@ -88,9 +97,10 @@ export class Outstanding {
   }
 
   /** Whether a mark is to follow. A client's answer costs as much as a small message, so they come as late as memory allows. */
-  #isDue({ marks, unmarkedBytes }: Meter): boolean {
-    const isEarly = marks.length === 0 && this.#tailBytes > maxTailBytes;
-    return unmarkedBytes >= (isEarly ? limits.firstMarkBytes : limits.markEveryBytes);
+  #isDue({ isNew, marks, unmarkedBytes }: Meter): boolean {
+    const isEarly = isNew || (marks.length === 0 && this.#tailBytes > maxTailBytes);
+    const share = isEarly ? 0 : maxUnmarkedBytes / this.#busyLinks;
+    return unmarkedBytes >= Math.max(limits.firstMarkBytes, Math.min(limits.markEveryBytes, share));
   }
 
   #mark(meter: Meter): number {
@@ -98,7 +108,9 @@ export class Outstanding {
     if (meter.marks.length === 0) {
       this.#tailBytes -= meter.unmarkedBytes;
       this.#hold(meter, meter.unmarkedBytes);
+      this.#busyLinks++;
     }
+    meter.isNew = false;
     this.#hold(meter, markBytes);
     const token = this.#randomU32() || 1;
     meter.marks.push({ token, bytes: meter.unmarkedBytes + markBytes });
@@ -120,16 +132,33 @@ export class Outstanding {
     }
     for (const { bytes } of meter.marks.splice(0, at + 1)) this.#hold(meter, -bytes);
     if (meter.marks.length > 0) return 0;
+    this.#busyLinks--;
     this.#hold(meter, -meter.heldBytes);
     this.#tailBytes += meter.unmarkedBytes;
     return this.#isDue(meter) ? this.#mark(meter) : 0;
   }
 
-  /** How much a client may grant to its peers in all: two thirds of what may be unread of its link, since frames have headers too. */
-  budgetOf(meter: Meter): number {
+  /**
+   * How much a client may grant to its peers in all: an equal share of what all may that are busy, and no more than two
+   * thirds of what may be unread of its link, since frames have headers too.
+   *
+   * @param mayBeBusy how many may be soon, where that is known.
+   */
+  budgetOf(meter: Meter, mayBeBusy = 1): number {
+    const share = limits.maxBudgetBytes / Math.max(mayBeBusy, this.#busyLinks);
     const ofOthers = this.#heldBytes - meter.heldBytes;
     const mostBytes = (limits.maxOutstandingBytes - ofOthers) / 3;
-    return Math.max(0, Math.min(limits.maxBudgetBytes, Math.floor((mostBytes * 2) / 3)));
+    return Math.max(0, Math.floor(Math.min(share, (mostBytes * 2) / 3)));
+  }
+
+  /**
+   * The budget that a client is told now: at most twice the one before. Where many begin at once, it is known how many by
+   * the time that they hear again.
+   */
+  tellBudget(meter: Meter, mayBeBusy?: number): number {
+    const mostBytes = Math.max(limits.minWindowBytes, 2 * meter.budgetBytes);
+    meter.budgetBytes = Math.min(mostBytes, this.budgetOf(meter, mayBeBusy));
+    return meter.budgetBytes;
   }
 
   /** The router closes a link: what it holds for it stays until the socket has gone. */
@@ -143,6 +172,7 @@ export class Outstanding {
   end(meter: Meter): void {
     this.#hold(meter, -meter.heldBytes);
     if (meter.marks.length === 0) this.#tailBytes -= meter.unmarkedBytes;
+    else this.#busyLinks--;
     meter.marks.length = 0;
     meter.unmarkedBytes = 0;
   }

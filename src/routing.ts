@@ -80,7 +80,7 @@ export class Routing {
     this.#links.add(link);
     const { session, name, format } = link;
     if (format.addressing === "name") for (const message of format.preamble) this.#delivery.send(link, message);
-    const budget = this.#delivery.budgetOf(link);
+    const budget = this.#delivery.tellBudget(link, this.#links.knownCount);
     this.#delivery.say(link, { kind: "welcome", session, name, realm: this.#realm, budget });
   }
 

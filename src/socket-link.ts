@@ -287,6 +287,10 @@ export class SocketLinks implements Links {
     return this.#byName.get(name) ?? this.#find(nameTag(name));
   }
 
+  get knownCount(): number {
+    return this.#byAddress.size;
+  }
+
   all(): Iterable<SocketLink> {
     return this.#open(this.#context.getWebSockets());
   }

@@ -92,6 +92,10 @@ export class KeepingLinks implements Links {
     return undefined;
   }
 
+  get knownCount(): number {
+    return this.#links.size;
+  }
+
   all(): Iterable<KeepingLink> {
     return this.#links.values();
   }

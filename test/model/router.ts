@@ -78,6 +78,10 @@ class SimulatedLinks implements Links {
     return undefined;
   }
 
+  get knownCount(): number {
+    return this.byAddresses.size;
+  }
+
   all(): Iterable<SimulatedLink> {
     return this.byAddresses.values();
   }

@@ -158,6 +158,10 @@ export class FakeLinks implements Links {
     return link;
   }
 
+  get knownCount(): number {
+    return this.#links.size;
+  }
+
   add(link: FakeLink): void {
     this.#links.set(link.address, link);
   }

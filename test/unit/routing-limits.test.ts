@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { batchOf, type FakeLink, type FakeRealm, openTo, realmOf, toRouter } from "./routing-fakes.ts";
 
 const chunk = new Uint8Array(65_536);
-const { markEveryBytes, maxOutstandingBytes } = limits;
+const { firstMarkBytes, maxOutstandingBytes } = limits;
 
 function resume(peer: FakeLink): Uint8Array {
   return toRouter({ kind: "resume", session: peer.session, peer: peer.name });
@@ -160,16 +160,16 @@ describe("marks", () => {
     const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
     realm.pair(alice, bob);
     realm.pair(alice, carol);
-    flood(realm, alice, bob, 8);
+    flood(realm, alice, bob, 1);
     expect(bob.marks).toEqual([{ kind: "mark", token: expect.any(Number), budget: limits.maxBudgetBytes }]);
     flood(realm, alice, bob, 200);
-    flood(realm, alice, carol, 8);
+    flood(realm, alice, carol, 1);
     expect(carol.marks[0]?.budget).toBeLessThan(limits.maxBudgetBytes);
     const late = realm.links.make("dave");
     realm.routing.join(late);
     const [welcome] = late.take();
     expect(welcome).toMatchObject({ kind: "welcome", budget: expect.any(Number) });
-    // Carol's chunks count as well.
+    // Carol's chunk counts as well.
     if (welcome !== undefined && "budget" in welcome) expect(welcome.budget).toBeLessThan(carol.marks[0]?.budget ?? 0);
     realm.reach(bob);
     flood(realm, alice, carol, 8);
@@ -330,10 +330,8 @@ test("a link's first bytes below the first mark are neither marked nor counted",
   const realm = realmOf();
   const [alice, bob] = [realm.join("alice"), realm.join("bob")];
   realm.pair(alice, bob);
-  while (bob.sentBytes < markEveryBytes - 1) {
-    const leftBytes = markEveryBytes - 1 - bob.sentBytes - segmentHeaderBytes;
-    realm.routing.receive(alice, batchOf([bob.address, chunk.subarray(0, leftBytes)]));
-  }
+  const leftBytes = firstMarkBytes - 1 - bob.sentBytes - segmentHeaderBytes;
+  realm.routing.receive(alice, batchOf([bob.address, chunk.subarray(0, leftBytes)]));
   expect(bob.marks).toEqual([]);
   expect(realm.routing.outstanding.heldBytes).toBe(0);
   realm.routing.receive(alice, batchOf([bob.address, Uint8Array.of(1)]));

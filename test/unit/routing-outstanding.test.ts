@@ -3,12 +3,19 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { markBytes, Meter, Outstanding } from "../../src/outstanding.ts";
 
-const { firstMarkBytes, markEveryBytes, maxBudgetBytes, maxOutstandingBytes } = limits;
+const { firstMarkBytes, markEveryBytes, maxBudgetBytes, maxOutstandingBytes, minWindowBytes } = limits;
 const chunkBytes = 65_536;
 
 function outstandingOf(): Outstanding {
   let token = 0;
   return new Outstanding(() => ++token);
+}
+
+/** A link whose first mark was sent and reached. */
+function settled(outstanding: Outstanding): Meter {
+  const meter = new Meter();
+  outstanding.reached(meter, outstanding.count(meter, firstMarkBytes));
+  return meter;
 }
 
 /** Sends while it is allowed, at most so many bytes; returns how many. */
@@ -26,48 +33,53 @@ describe("marks", () => {
     expect(encodeBatch(routerAddress, { kind: "mark", token: 1, budget: 1 })).toHaveLength(markBytes);
   });
 
-  test("come after so many bytes, not one less", () => {
+  test("come after so many bytes, not one less, and a link's first one early", () => {
     const outstanding = outstandingOf();
     const meter = new Meter();
-    expect(outstanding.count(meter, markEveryBytes - 1)).toBe(0);
+    expect(outstanding.count(meter, firstMarkBytes - 1)).toBe(0);
     expect(outstanding.heldBytes).toBe(0);
     expect(outstanding.count(meter, 1)).toBe(1);
-    expect(outstanding.heldBytes).toBe(markEveryBytes + markBytes);
+    expect(outstanding.heldBytes).toBe(firstMarkBytes + markBytes);
     expect(outstanding.count(meter, markEveryBytes - 1)).toBe(0);
     expect(outstanding.count(meter, 1)).toBe(2);
-    expect(outstanding.heldBytes).toBe(2 * (markEveryBytes + markBytes));
+    expect(outstanding.heldBytes).toBe(firstMarkBytes + markEveryBytes + 2 * markBytes);
+    expect(outstanding.reached(meter, 2)).toBe(0);
+    expect(outstanding.count(meter, markEveryBytes - 1)).toBe(0);
+    expect(outstanding.heldBytes).toBe(0);
+    expect(outstanding.count(meter, 1)).toBe(3);
   });
 
   test("that are reached free what stands before them; a tail behind the last one is free as well", () => {
     const outstanding = outstandingOf();
-    const meter = new Meter();
-    outstanding.count(meter, markEveryBytes);
-    outstanding.count(meter, markEveryBytes);
+    const meter = settled(outstanding);
+    expect(outstanding.count(meter, markEveryBytes)).toBe(2);
+    expect(outstanding.count(meter, markEveryBytes)).toBe(3);
     outstanding.count(meter, markEveryBytes - 1);
-    expect(outstanding.reached(meter, 1)).toBe(0);
-    expect(outstanding.heldBytes).toBe(2 * markEveryBytes + markBytes - 1);
     expect(outstanding.reached(meter, 2)).toBe(0);
+    expect(outstanding.heldBytes).toBe(2 * markEveryBytes + markBytes - 1);
+    expect(outstanding.reached(meter, 3)).toBe(0);
     expect(outstanding.heldBytes).toBe(0);
     // The tail is still there for the next mark.
-    expect(outstanding.count(meter, 1)).toBe(3);
+    expect(outstanding.count(meter, 1)).toBe(4);
     expect(outstanding.heldBytes).toBe(markEveryBytes + markBytes);
   });
 
   test("come earlier once many links have tails, and at their old distance when those are gone", () => {
     const outstanding = outstandingOf();
-    const others = Array.from({ length: 6 }, () => new Meter());
+    const others = Array.from({ length: 6 }, () => settled(outstanding));
     for (const other of others) expect(outstanding.count(other, markEveryBytes - 1)).toBe(0);
-    const meter = new Meter();
+    const meter = settled(outstanding);
     expect(outstanding.count(meter, firstMarkBytes - 1)).toBe(0);
-    expect(outstanding.count(meter, 1)).toBe(1);
+    const token = outstanding.count(meter, 1);
+    expect(token).toBeGreaterThan(0);
     // Behind a mark that is under way there is no hurry.
     expect(outstanding.count(meter, firstMarkBytes)).toBe(0);
-    expect(outstanding.reached(meter, 1)).toBe(2);
+    expect(outstanding.reached(meter, token)).toBe(token + 1);
     expect(outstanding.heldBytes).toBe(firstMarkBytes + markBytes);
-    expect(outstanding.reached(meter, 2)).toBe(0);
+    expect(outstanding.reached(meter, token + 1)).toBe(0);
     for (const other of others) outstanding.end(other);
     expect(outstanding.count(meter, markEveryBytes - 1)).toBe(0);
-    expect(outstanding.count(meter, 1)).toBe(3);
+    expect(outstanding.count(meter, 1)).toBe(token + 2);
   });
 
   test("may be reached out of turn: a later one stands for those before it", () => {
@@ -206,6 +218,31 @@ describe("the budget", () => {
     expect(budgets).toEqual(budgets.toSorted((left, right) => right - left));
     expect(budgets.at(-1)).toBeLessThan(chunkBytes);
     expect(budgets.at(-1)).toBeGreaterThanOrEqual(0);
+  });
+
+  test("that a client is told grows to twice the one before at most, and falls at once", () => {
+    const outstanding = outstandingOf();
+    const meter = new Meter();
+    expect(outstanding.tellBudget(meter, 1_000)).toBe(Math.floor(maxBudgetBytes / 1_000));
+    expect(outstanding.tellBudget(meter)).toBe(2 * Math.floor(maxBudgetBytes / 1_000));
+    for (let told = 0; told < 20; told++) outstanding.tellBudget(meter);
+    expect(outstanding.tellBudget(meter)).toBe(maxBudgetBytes);
+    expect(outstanding.tellBudget(meter, 1_000_000)).toBe(10);
+    expect(outstanding.tellBudget(meter)).toBe(minWindowBytes);
+  });
+
+  test("is an equal share where many links are busy, or may be soon, and as before when they are done", () => {
+    const outstanding = outstandingOf();
+    const share = Math.floor(maxBudgetBytes / 100);
+    expect(outstanding.budgetOf(new Meter(), 100)).toBe(share);
+    const busy = Array.from({ length: 100 }, () => new Meter());
+    const tokens = busy.map((meter) => outstanding.count(meter, firstMarkBytes));
+    expect(outstanding.budgetOf(new Meter())).toBe(share);
+    for (const [at, meter] of busy.entries()) {
+      if (at % 2 === 0) outstanding.reached(meter, tokens[at] ?? 0);
+      else outstanding.end(meter);
+    }
+    expect(outstanding.budgetOf(new Meter())).toBe(maxBudgetBytes);
   });
 });
 

@@ -21,7 +21,7 @@ describe("a link that joins", () => {
     const bob = links.make("bob", { session });
     routing.join(bob);
     expect(bob.take()).toEqual([
-      { kind: "welcome", session, name: "bob", realm: "home", budget: limits.maxBudgetBytes },
+      { kind: "welcome", session, name: "bob", realm: "home", budget: limits.maxBudgetBytes / 2 },
     ]);
     expect(alice.take()).toEqual([]);
     expect(links.byName("bob")).toBe(bob);

@@ -49,7 +49,7 @@ describe("a client that answers no mark", () => {
     await expectTalk(alice, carol, toCarol);
     using again = await realm.link("stalled", secret, session);
     await expectTalk(alice, again, await pairAgain(alice, again));
-    expect(again.welcome.budget).toBe(maxBudgetBytes);
+    expect(again.welcome.budget).toBeGreaterThan(maxBudgetBytes / 10);
   });
 
   test("makes the budgets of others smaller until it is gone", async () => {
@@ -62,18 +62,18 @@ describe("a client that answers no mark", () => {
     expect(alice.welcome.budget).toBe(maxBudgetBytes);
     for (let count = 0; count < 64; count++) alice.toPeer(to, chunk);
     expect(await alice.outcome()).toBe("open");
+    alice.toPeer(toBob.to, chunk);
+    await bob.nextOf("segment");
+    await expect.poll(() => bob.marks.length).toBe(1);
+    expect(bob.marks[0]?.budget).toBe(maxBudgetBytes / 2);
+    stalled.close(1000);
+    await stalled.closed();
     for (let count = 0; count < Math.ceil(markEveryBytes / chunk.length); count++) {
       alice.toPeer(toBob.to, chunk);
       await bob.nextOf("segment");
     }
-    await expect.poll(() => bob.marks.length).toBe(1);
-    expect(bob.marks[0]?.budget).toBeLessThan(maxBudgetBytes);
-    using carol = await realm.join("carol");
-    expect(carol.welcome.budget).toBeLessThan(maxBudgetBytes);
-    stalled.close(1000);
-    await stalled.closed();
-    using dave = await realm.join("dave");
-    expect(dave.welcome.budget).toBe(maxBudgetBytes);
+    await expect.poll(() => bob.marks.length).toBe(2);
+    expect(bob.marks[1]?.budget).toBe(maxBudgetBytes);
   });
 });
 
