@@ -50,6 +50,8 @@ export class SocketLink implements Link {
   readonly #connectedAtMs: number;
   #formatMemory: Uint8Array;
   #usage: KeptSums | undefined;
+  /** What waits until the upgrade is answered; absent from then on. */
+  #held: WireMessage[] | undefined;
 
   private constructor(
     context: DurableObjectState,
@@ -105,7 +107,15 @@ export class SocketLink implements Link {
       formatTag(this.format.subprotocol),
       ...(this.grant === undefined ? [] : [guestTag, hostTag(this.grant.host)]),
     ]);
+    this.#held = [];
     this.#save(this.pairs);
+  }
+
+  /** The upgrade is answered. */
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const message of held) if (this.isOpen) this.socket.send(message);
   }
 
   get isOpen(): boolean {
@@ -139,11 +149,14 @@ export class SocketLink implements Link {
   send(message: WireMessage): void {
     // A socket that is closing throws; its end is on the way as an event.
     if (!this.isOpen) return;
-    this.socket.send(message);
+    // A copy, since the batch that it is a part of is written to when the rest goes to others.
+    if (this.#held !== undefined) this.#held.push(message.slice());
+    else this.socket.send(message);
     this.#counters.sent(message.length);
   }
 
   close(code: number, reason: string, delayMs: number): void {
+    this.release();
     closeSocket(this.#counters, this.socket, this.format, code, reason, delayMs);
   }
 
@@ -243,6 +256,8 @@ export class SocketLinks implements Links {
   readonly #ofSocket = new WeakMap<WebSocket, SocketLink>();
   readonly #byAddress = new Map<number, SocketLink>();
   readonly #byName = new Map<string, SocketLink>();
+  /** Links whose upgrade isn't answered yet, as far as is known. */
+  #unanswered: SocketLink[] = [];
 
   constructor(context: DurableObjectState, counters: Counters) {
     this.#context = context;
@@ -253,6 +268,21 @@ export class SocketLinks implements Links {
     link.accept();
     this.#ofSocket.set(link.socket, link);
     this.#index(link);
+    this.#releaseSoon(link);
+  }
+
+  /**
+   * What is sent on a socket before the upgrade is answered costs workerd 13 KiB for as long as the socket lives, whatever
+   * it is; a turn later it costs next to nothing. One timer serves all, since each would cost 2 KiB.
+   */
+  #releaseSoon(link: SocketLink): void {
+    this.#unanswered.push(link);
+    if (this.#unanswered.length > 1) return;
+    setTimeout(() => {
+      const links = this.#unanswered;
+      this.#unanswered = [];
+      for (const each of links) each.release();
+    });
   }
 
   /** Forgets a link for good: its socket, which may go on for a while, has no say from now on, nor after a wake. */

@@ -1,8 +1,8 @@
-import { join } from "node:path";
 import { addClient } from "../../scripts/admin-client.ts";
-import { bundledWorker, startRouter } from "../../scripts/router.ts";
+import { startRouter } from "../../scripts/router.ts";
 import type { Account } from "../clients/calls.ts";
 import { openLink } from "../links/link.ts";
+import { trustingWorker } from "../links/trusting-worker.ts";
 import { startRelay } from "../systems/relay.ts";
 import type { Contender, Figures, RoundTimes, Scenario } from "./scenario.ts";
 
@@ -24,9 +24,7 @@ export const connects: Scenario = {
       return { url, accounts: await Promise.all(names.map(accountOf)) };
     }),
     contender("open", "without authentication", async (own) => {
-      const authenticator = join(import.meta.dirname, "..", "links", "open-authenticator.ts");
-      const worker = await bundledWorker(undefined, { "./authenticator.ts": authenticator });
-      const { url } = own.use(await startRouter({ worker }));
+      const { url } = own.use(await startRouter({ worker: await trustingWorker() }));
       return { url, accounts: names.map((name) => ({ name, secret: "any" })) };
     }),
     contender("relay", "opaque relay on workerd", async (own) => {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { startRouter } from "../../scripts/router.ts";
 import type { Account } from "../clients/calls.ts";
 import { Links, linksPossible } from "../links/links.ts";
+import { trustingWorker } from "../links/trusting-worker.ts";
 import { residentBytes, startedProcess } from "../systems/processes.ts";
 import { startRelay } from "../systems/relay.ts";
 import type { Stage } from "../stage.ts";
@@ -18,19 +19,11 @@ export const idleMemory: Scenario = {
   title: `memory of the server for each of ${allLinks.toLocaleString("en")} idle clients`,
   metrics: [{ figure: "kibibytesPerClient", title: "memory", unit: "KiB" }],
   contenders: [
-    contender("router", "MessagePasser", async (stage) => {
-      const population = await stage.population(allLinks);
-      const stateDirectory = await population.copy();
-      return async (own) => {
-        const [router, processId] = await startedProcess("workerd", () => startRouter({ stateDirectory }));
-        own.use(router);
-        return {
-          url: router.url,
-          processId,
-          accounts: population.accounts,
-          hibernate: () => router.evict("hibernate"),
-        };
-      };
+    // The simulator of KV shares the process, and keeps more of each client than the router does.
+    contender("router", "MessagePasser", async () => {
+      const options = { worker: await trustingWorker() };
+      const accounts = Array.from({ length: allLinks }, (_, at) => ({ name: `client-${at}`, secret: "any" }));
+      return (own) => emptyRouter(own, options, accounts);
     }),
     contender("relay", "hibernatable WebSockets alone", () =>
       Promise.resolve(async (own) => {
@@ -45,11 +38,26 @@ export const idleMemory: Scenario = {
         };
       }),
     ),
+    contender("with-kv", "MessagePasser with the simulator of KV", async (stage) => {
+      const population = await stage.population(allLinks);
+      const options = { stateDirectory: await population.copy() };
+      return (own) => emptyRouter(own, options, population.accounts);
+    }),
   ],
   targets: [{ figure: "kibibytesPerClient", against: "relay", atMost: 1.1 }],
   // Each begins with a new process, and fills it.
   rounds: 2,
 };
+
+async function emptyRouter(
+  own: AsyncDisposableStack,
+  options: Parameters<typeof startRouter>[0],
+  accounts: readonly Account[],
+): Promise<Empty> {
+  const [router, processId] = await startedProcess("workerd", () => startRouter(options));
+  own.use(router);
+  return { url: router.url, processId, accounts, hibernate: () => router.evict("hibernate") };
+}
 
 /** A server that nobody is connected with yet. */
 interface Empty {
