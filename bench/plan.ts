@@ -126,6 +126,6 @@ export const fullPlan: Plan = {
     betweenFormats,
     ...withManyClients,
   ],
-  rounds: 9,
-  times: { warmUpMs: 300, durationMs: 1_000 },
+  rounds: 5,
+  times: { warmUpMs: 250, durationMs: 700 },
 };
