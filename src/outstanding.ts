@@ -16,7 +16,7 @@ const maxUnknownTokens = 1_024;
 export class Meter {
   /** Bytes after the last mark that was reached, while another one is under way; otherwise 0. */
   heldBytes = 0;
-  /** Bytes after the last mark that was sent, or that was reached. Those beside `heldBytes` are few: see `count`. */
+  /** Bytes after the last mark that was sent, or that was reached; not in `heldBytes` while no mark is under way. */
   unmarkedBytes = 0;
   /** Marks that the client has not reached, in the order in which they were sent. */
   readonly marks: Mark[] = [];

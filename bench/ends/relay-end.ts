@@ -28,7 +28,6 @@ async function socketsOf({ url }: Dial, pair: string): Promise<{ stream: WebSock
 class RelaySender implements SendingEnd {
   readonly #echo: WebSocket;
   readonly #sender: WindowedSender;
-  #messagesPerBatch = 1;
   #onEcho: () => void = () => undefined;
 
   constructor(stream: WebSocket, echo: WebSocket) {
@@ -50,8 +49,8 @@ class RelaySender implements SendingEnd {
   }
 
   startStream(messageBytes: number): Promise<void> {
-    this.#messagesPerBatch = Math.max(1, Math.floor(batchBytes / messageBytes));
-    this.#sender.start(this.#messagesPerBatch * messageBytes);
+    const messagesPerBatch = Math.max(1, Math.floor(batchBytes / messageBytes));
+    this.#sender.start(messagesPerBatch * messageBytes);
     return Promise.resolve();
   }
 

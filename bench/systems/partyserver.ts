@@ -1,9 +1,8 @@
 import { join } from "node:path";
-import { Miniflare } from "miniflare";
-import { bundledWorker, compatibility } from "../../scripts/router.ts";
 import { installedPackages, peersFolder } from "./installed.ts";
 import { startedProcess } from "./processes.ts";
 import type { RunningSystem, System } from "./system.ts";
+import { startWorker } from "./worker-process.ts";
 
 const name = "partyserver";
 
@@ -12,7 +11,9 @@ export const partyserver: System = { name, title: "PartyServer", start };
 
 async function start(): Promise<RunningSystem> {
   const version = installedPackages("partyserver", "partysocket");
-  const [miniflare, processId] = await startedProcess("workerd", () => startParties());
+  // Its library finds the class by the binding's name.
+  const worker = { name, file: join(peersFolder, "servers", "partyserver-worker.ts"), binding: "Relay" };
+  const [miniflare, processId] = await startedProcess("workerd", () => startWorker(worker));
   const { host } = await miniflare.ready;
   return {
     version,
@@ -21,26 +22,4 @@ async function start(): Promise<RunningSystem> {
     dial: (_role, own, peer) => Promise.resolve({ url: host, name: own, secret: "", peer }),
     [Symbol.asyncDispose]: () => miniflare.dispose(),
   };
-}
-
-/** Started as the router is: a workerd of its own, reached in the same way. */
-async function startParties(): Promise<Miniflare> {
-  const contents = await bundledWorker(join(peersFolder, "servers", "partyserver-worker.ts"));
-  const miniflare = new Miniflare({
-    host: "127.0.0.1",
-    port: 0,
-    workers: [
-      {
-        config: {
-          name,
-          ...compatibility,
-          manifest: { mainModule: "worker.js", modules: { "worker.js": { type: "esm", contents } } },
-          env: { Relay: { type: "durable-object", worker: name, exportName: "Relay" } },
-          exports: { Relay: { type: "durable-object", storage: "sqlite" } },
-        },
-      },
-    ],
-  });
-  await miniflare.ready;
-  return miniflare;
 }

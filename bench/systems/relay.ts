@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { Miniflare } from "miniflare";
-import { bundledWorker, compatibility } from "../../scripts/router.ts";
+import type { Miniflare } from "miniflare";
 import { startedProcess } from "./processes.ts";
 import type { RunningSystem, System } from "./system.ts";
+import { startWorker } from "./worker-process.ts";
 
 const name = "relay";
 
@@ -22,31 +22,7 @@ async function start(): Promise<RunningSystem> {
   };
 }
 
-/** Started as the router is: a workerd of its own, reached in the same way. */
+/** Of its own, for scenarios that start and end it. */
 export async function startRelay(): Promise<Miniflare> {
-  const miniflare = new Miniflare({
-    host: "127.0.0.1",
-    port: 0,
-    workers: [
-      {
-        config: {
-          name,
-          ...compatibility,
-          manifest: {
-            mainModule: "relay-worker.js",
-            modules: {
-              "relay-worker.js": {
-                type: "esm",
-                contents: await bundledWorker(join(import.meta.dirname, "relay-worker.ts")),
-              },
-            },
-          },
-          env: { RELAY: { type: "durable-object", worker: name, exportName: "Relay" } },
-          exports: { Relay: { type: "durable-object", storage: "sqlite" } },
-        },
-      },
-    ],
-  });
-  await miniflare.ready;
-  return miniflare;
+  return await startWorker({ name, file: join(import.meta.dirname, "relay-worker.ts"), binding: "RELAY" });
 }
