@@ -57,7 +57,7 @@ export const limits = {
   maxRememberedSessions: 4_096,
   /** A mark after so many bytes: its answer shows that they were read. Stops clients that don't read from filling the router's memory. */
   markEveryBytes: 524_288,
-  /** A link's first mark, which brings a budget, after so many bytes; and others where many links have bytes that no mark follows yet. */
+  /** A mark after so many bytes where it is the first of its link, which brings a budget, or where many links are busy. */
   firstMarkBytes: 16_384,
   /** Bytes that the router may hold for all clients of a realm that don't read. An object has 128 MiB in all. */
   maxOutstandingBytes: 50_331_648,
