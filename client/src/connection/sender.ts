@@ -135,8 +135,10 @@ export class Sender {
       else this.#yieldedFrom = undefined;
     }
     if (received > this.#log.acknowledged) this.#acknowledge(received);
-    this.#limit = Math.max(this.#limit, granted);
-    this.#request();
+    if (granted > this.#limit) {
+      this.#limit = granted;
+      this.#request();
+    }
   }
 
   /** A new pair of addresses: all that the other end lacks is sent again, then what is new. @throws Violation */
@@ -283,8 +285,7 @@ export class Sender {
     const { bytes } = pending;
     if (bytes === undefined) return this.#sendFin(pending);
     const left = bytes.length - pending.sentBytes;
-    const most = Math.min(left, limits.maxPayloadBytes);
-    const room = Math.min(most, this.#room());
+    const room = Math.min(left, limits.maxPayloadBytes, this.#room());
     const start = pending.sentBytes;
     const text = pending.isText ? dataFlags.text : 0;
     if (room === left) {
@@ -292,23 +293,13 @@ export class Sender {
       this.#finish(pending);
       return left + limits.frameCostBytes;
     }
-    if (room < most && this.#waitsForRoom(most + limits.frameCostBytes)) return 0;
+    // For readers that see each frame as a message: see "By name" in PROTOCOL.md.
+    if (this.#keepsWhole && bytes.length + limits.frameCostBytes <= limits.minWindowBytes / 2) return 0;
     const count = pending.isText ? wholeCharacters(bytes, start, room) : room;
     if (count <= 0) return 0;
     this.#write(text, bytes.subarray(start, start + count));
     pending.sentBytes += count;
     return count + limits.frameCostBytes;
-  }
-
-  /**
-   * Whether a frame of this cost, for which there is no room now, waits until there is. A small message always does, for
-   * readers that see each frame as a message: see "By name" in PROTOCOL.md. Others do where the window is large and more
-   * credit, or an acknowledgement at least, is on its way: a message in two pieces costs its reader two copies.
-   */
-  #waitsForRoom(cost: number): boolean {
-    if (this.#keepsWhole && cost <= limits.minWindowBytes / 2) return true;
-    const { acknowledged, end } = this.#log;
-    return acknowledged < end && this.#limit - acknowledged >= 3 * cost;
   }
 
   #sendFin(pending: Pending): number {
