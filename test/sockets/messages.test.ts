@@ -80,6 +80,9 @@ describe("messages", () => {
     first.fill(2);
     const there = await opened.promise;
     expect(isOnes(await there.receive())).toBe(true);
+    // Once this has come, so has the credit for all of the first: what is sent next begins at once.
+    await there.send("taken");
+    expect(await here.receive()).toBe("taken");
 
     const controller = new AbortController();
     const second = ones();
