@@ -26,12 +26,8 @@ export class Forwarding {
     }
     if (start === end) return true;
     // Where it can't be delivered, the sender has been told: the two were paired.
-    if (to.format === format) {
-      segments.readdress(from.address);
-      this.#delivery.send(to, bytes.subarray(segments.headerStart, end));
-    } else {
-      this.#carry(to, from, framesIn(format.peerFrames(bytes, start, end)));
-    }
+    if (to.format === format) this.#delivery.send(to, readdressed(segments, from.address));
+    else this.#carry(to, from, framesIn(format.peerFrames(bytes, start, end)));
     return true;
   }
 
@@ -74,6 +70,16 @@ export class Forwarding {
       if (from.format.addressing === "address") this.#delivery.carry(from, to, answers, () => undefined);
     });
   }
+}
+
+/** A segment as it goes on: its bytes where they are, with another address in them. All that the router changes. */
+function readdressed({ bytes, headerStart, end }: SegmentReader, address: number): Uint8Array {
+  bytes[headerStart] = address >>> 24;
+  bytes[headerStart + 1] = address >>> 16;
+  bytes[headerStart + 2] = address >>> 8;
+  bytes[headerStart + 3] = address;
+  // Most batches are one segment, and a view would cost more than the address.
+  return end - headerStart === bytes.length ? bytes : bytes.subarray(headerStart, end);
 }
 
 /** So far from the end of all numbers that what follows a frame, and the credit for it, can still be counted. */

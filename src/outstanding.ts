@@ -98,9 +98,10 @@ export class Outstanding {
 
   /** Whether a mark is to follow. A client's answer costs as much as a small message, so they come as late as memory allows. */
   #isDue({ isNew, marks, unmarkedBytes }: Meter): boolean {
+    if (unmarkedBytes < limits.firstMarkBytes) return false;
     const isEarly = isNew || (marks.length === 0 && this.#tailBytes > maxTailBytes);
     const share = isEarly ? 0 : maxUnmarkedBytes / this.#busyLinks;
-    return unmarkedBytes >= Math.max(limits.firstMarkBytes, Math.min(limits.markEveryBytes, share));
+    return unmarkedBytes >= Math.min(limits.markEveryBytes, share);
   }
 
   #mark(meter: Meter): number {

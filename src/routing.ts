@@ -109,14 +109,14 @@ export class Routing {
     const { tally } = from;
     const segments = new SegmentReader(batch);
     /** Addresses in this batch that lead nowhere. */
-    const gone = new Set<number>();
+    let gone: Set<number> | undefined;
     let hasListed = false;
     for (let count = 1; segments.next(); count++) {
       if (count > limits.maxSegments) {
         throw new ProtocolError(`More than ${limits.maxSegments} segments`, segments.headerStart);
       }
       if (segments.address !== routerAddress) {
-        if (!this.#forwarding.segment(from, format, segments)) gone.add(segments.address);
+        if (!this.#forwarding.segment(from, format, segments)) (gone ??= new Set()).add(segments.address);
         // It may be too slow for what it sends to itself, or for what it is answered.
         if (tally.isOver) return true;
         continue;
@@ -134,8 +134,10 @@ export class Routing {
       }
     }
     // Unpaired, gone and never issued get one answer, so that nobody can probe for addresses.
-    const answers = Array.from(gone, (address) => ({ kind: "gone", address, reason: goneReasons.lost }) as const);
-    if (answers.length > 0) this.#delivery.say(from, ...answers);
+    if (gone !== undefined) {
+      const answers = Array.from(gone, (address) => ({ kind: "gone", address, reason: goneReasons.lost }) as const);
+      this.#delivery.say(from, ...answers);
+    }
     return true;
   }
 

@@ -147,11 +147,17 @@ export class SocketLink implements Link {
   }
 
   send(message: WireMessage): void {
-    // A socket that is closing throws; its end is on the way as an event.
-    if (!this.isOpen) return;
     // A copy, since the batch that it is a part of is written to when the rest goes to others.
     if (this.#held !== undefined) this.#held.push(message.slice());
-    else this.socket.send(message);
+    else {
+      try {
+        this.socket.send(message);
+      } catch (error) {
+        // One that is closing throws; its end is on the way as an event. To ask before would cost as much as to send.
+        if (this.isOpen) throw error;
+        return;
+      }
+    }
     this.#counters.sent(message.length);
   }
 

@@ -28,8 +28,11 @@ export interface UsageReport extends Sums {
 /** How long the object stays in memory after its last event. Cloudflare says that this time isn't billed; counted it is. */
 const idleBeforeSleepMs = 10_000;
 
-/** After a wake each message is kept at once, so often; later ones by as many. So sparse traffic is counted exactly. */
-export const messagesPerKeep = 32;
+/** To keep sums costs a quarter of what it costs to route a message, so it waits for so many at most. */
+const messagesPerKeep = 256;
+
+/** And for no more than this share of what the wake has brought: so the first sixteen are kept one by one. */
+const unkeptShare = 1 / 16;
 
 /** Sums that a link keeps go to storage when they are of so many messages, or so old: a restart loses no more. */
 const maxMessagesInLink = 1_024;
@@ -51,7 +54,8 @@ export class Counters implements Record<keyof Sums, number> {
   wakes = 1;
   awakeMs = idleBeforeSleepMs;
   #countedUpToMs: number;
-  #keepsOneByOne = messagesPerKeep;
+  /** Of this wake. */
+  #messagesKept = 0;
   /** There is something to keep that is no message: at first, the wake. */
   #isOwed = true;
 
@@ -60,7 +64,8 @@ export class Counters implements Record<keyof Sums, number> {
   }
 
   get isDue(): boolean {
-    return this.#isOwed || this.messagesIn >= (this.#keepsOneByOne > 0 ? 1 : messagesPerKeep);
+    const mostUnkept = Math.max(1, Math.min(messagesPerKeep, this.#messagesKept * unkeptShare));
+    return this.#isOwed || this.messagesIn >= mostUnkept;
   }
 
   sent(length: number): void {
@@ -73,16 +78,18 @@ export class Counters implements Record<keyof Sums, number> {
     if (kept === undefined) return;
     this.#isOwed = true;
     for (const name of names) this[name] += keptOf(kept, name);
+    // They come again.
+    this.#messagesKept -= keptOf(kept, "messagesIn");
   }
 
   /** Hands over what is to be kept, and begins anew. */
   drain(nowMs: number): Sums {
     this.awakeMs += nowMs - this.#countedUpToMs;
     this.#countedUpToMs = nowMs;
+    this.#messagesKept += this.messagesIn;
     const sums = sumsOf((name) => this[name]);
     for (const name of names) this[name] = 0;
     this.#isOwed = false;
-    if (this.#keepsOneByOne > 0) this.#keepsOneByOne--;
     return sums;
   }
 }

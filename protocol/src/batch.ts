@@ -29,7 +29,6 @@ export function encodeBatch(address: number, ...frames: readonly ControlFrame[])
 /** Walks the segments of one batch without allocating: `next()` moves, the fields tell where it stands. */
 export class SegmentReader {
   readonly bytes: Uint8Array;
-  readonly #view: DataView;
   /** Whom the segment is for, or from whom it came. */
   address = 0;
   /** Where the segment's header begins. */
@@ -44,7 +43,6 @@ export class SegmentReader {
       throw new ProtocolError(`Batch of ${bytes.length} bytes, at most ${limits.maxBatchBytes} allowed,`, 0);
     }
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Moves to the next segment; false at the end of the batch. @throws ProtocolError */
@@ -52,19 +50,23 @@ export class SegmentReader {
     const header = this.end;
     if (header === this.bytes.length) return false;
     if (this.bytes.length - header < segmentHeaderBytes) throw new ProtocolError("Truncated segment header", header);
-    const length = this.#view.getUint32(header + 4);
+    const length = this.#u32(header + 4);
     if (length > this.bytes.length - header - segmentHeaderBytes)
       throw new ProtocolError("Segment longer than its batch", header);
-    this.address = this.#view.getUint32(header);
+    this.address = this.#u32(header);
     this.headerStart = header;
     this.start = header + segmentHeaderBytes;
     this.end = this.start + length;
     return true;
   }
 
-  /** Writes another address over the segment's: all that the router changes in it. */
-  readdress(address: number): void {
-    this.#view.setUint32(this.headerStart, address);
+  /** Without a DataView: to make one takes longer than to read the two numbers of a batch's only segment. */
+  #u32(at: number): number {
+    const { bytes } = this;
+    return (
+      (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>>
+      0
+    );
   }
 }
 
@@ -75,10 +77,16 @@ export class SegmentReader {
 const spares: ArrayBuffer[] = [];
 const maxSpares = 64;
 
-/** Takes back the memory of a batch that a writer has handed over. Nobody may read or write it from now on. */
-export function giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {
-  // Only large ones are a whole buffer of a writer's.
-  if (buffer.byteLength === limits.maxBatchBytes && spares.length < maxSpares) spares.push(buffer);
+/** From this size on a batch is the last in its buffer. Smaller ones stand in it one after the other. */
+const largeBatchBytes = limits.maxBatchBytes / 4;
+
+/**
+ * Takes back the memory of a batch that a writer has handed over. Nobody may read or write it from now on, nor any batch
+ * that came from the writer before it.
+ */
+export function giveBack({ buffer, length }: Uint8Array<ArrayBuffer>): void {
+  const isLast = length >= largeBatchBytes && buffer.byteLength === limits.maxBatchBytes;
+  if (isLast && spares.length < maxSpares) spares.push(buffer);
 }
 
 /**
@@ -91,7 +99,9 @@ export class BatchWriter {
   readonly #capacityBytes: number;
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
-  #length = 0;
+  /** Where the batch begins that is being gathered, and where it ends so far. */
+  #start = 0;
+  #end = 0;
   #segmentStart = 0;
   #address = -1;
   #segment = 0;
@@ -121,10 +131,14 @@ export class BatchWriter {
   }
 
   #append(address: number, bytes: Uint8Array): void {
-    const start = this.#reserve(address, bytes.length);
-    this.#bytes.set(bytes, start);
-    this.#length = start + bytes.length;
-    if (this.#length >= limits.flushBatchBytes) this.flush();
+    const at = this.#reserve(address, bytes.length);
+    this.#bytes.set(bytes, at);
+    this.#grow(at + bytes.length);
+  }
+
+  #grow(end: number): void {
+    this.#end = end;
+    if (end - this.#start >= limits.flushBatchBytes) this.flush();
   }
 
   /**
@@ -163,51 +177,50 @@ export class BatchWriter {
       at += dataHeaderBytes + 8;
     }
     this.#bytes.set(payload, at);
-    this.#length = at + payload.length;
-    if (this.#length >= limits.flushBatchBytes) this.flush();
+    this.#grow(at + payload.length);
     return segment;
   }
 
   /** Hands over what was gathered, if anything. */
   flush(): void {
-    if (this.#length === 0) return;
+    if (this.#end === this.#start) return;
     this.#endSegment();
-    const batch = this.#takeBatch();
-    this.#length = 0;
+    const batch = this.#bytes.subarray(this.#start, this.#end);
+    this.#start = this.#end;
+    if (batch.length >= largeBatchBytes) this.#renew();
     this.#address = -1;
     this.#segmentsInBatch = 0;
     this.#emit(batch);
   }
 
-  /** A small batch is copied, so that it doesn't hold the memory of a large one; a large one goes with its buffer. */
-  #takeBatch(): Uint8Array<ArrayBuffer> {
-    if (this.#length < this.#capacityBytes / 4) return this.#bytes.slice(0, this.#length);
-    const batch = this.#bytes.subarray(0, this.#length);
+  /** Leaves the buffer to the batches that stand in it. */
+  #renew(): void {
     const spare = this.#capacityBytes === limits.maxBatchBytes ? spares.pop() : undefined;
     const buffer = spare ?? new ArrayBuffer(this.#capacityBytes);
     this.#bytes = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
-    return batch;
+    this.#start = this.#end = 0;
   }
 
   /** Begins a segment where needed and returns where `count` bytes have room. */
   #reserve(address: number, count: number): number {
     const isFull = address !== this.#address && this.#segmentsInBatch === limits.maxSegments;
-    if (isFull || this.#length + segmentHeaderBytes + count > limits.maxBatchBytes) this.flush();
+    if (isFull || this.#end + segmentHeaderBytes + count > this.#capacityBytes) this.flush();
+    if (this.#end + segmentHeaderBytes + count > this.#capacityBytes) this.#renew();
     if (address !== this.#address) {
       this.#endSegment();
-      this.#segmentStart = this.#length;
+      this.#segmentStart = this.#end;
       this.#address = address;
       this.#segment++;
       this.#segmentsInBatch++;
-      this.#length += segmentHeaderBytes;
+      this.#end += segmentHeaderBytes;
     }
-    return this.#length;
+    return this.#end;
   }
 
   #endSegment(): void {
     if (this.#address === -1) return;
     this.#view.setUint32(this.#segmentStart, this.#address);
-    this.#view.setUint32(this.#segmentStart + 4, this.#length - this.#segmentStart - segmentHeaderBytes);
+    this.#view.setUint32(this.#segmentStart + 4, this.#end - this.#segmentStart - segmentHeaderBytes);
   }
 }

@@ -8,7 +8,7 @@ import {
   type RouterFrame,
 } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { batchOf, type FakeLink, openTo, realmOf, toRouter } from "./routing-fakes.ts";
+import { batchOf, FakeLink, openTo, realmOf, toRouter } from "./routing-fakes.ts";
 
 const bytes = Uint8Array.of(0x42, 0, 0, 1, 2, 3);
 const neverIssued = 9_999;
@@ -32,6 +32,21 @@ describe("a segment", () => {
     const expected = batchOf([alice.address, bytes], [alice.address, Uint8Array.of(9)]);
     routing.receive(alice, batch);
     expect(batch).toEqual(expected);
+  });
+
+  test("names a sender by any address, also one with the highest bit", () => {
+    const { routing, join, pair } = realmOf();
+    const alice = new FakeLink(0xfedc_ba98, "alice", { lastHeardMs: 1_000_000 });
+    routing.join(alice);
+    alice.take();
+    const bob = join("bob");
+    pair(alice, bob);
+    for (const count of [1, 2]) {
+      routing.receive(alice, batchOf(...Array.from({ length: count }, () => [bob.address, bytes] as const)));
+      expect(bob.take()).toEqual(Array.from({ length: count }, () => ({ from: 0xfedc_ba98, bytes })));
+      routing.receive(bob, batchOf([alice.address, bytes]));
+      expect(alice.take()).toEqual([{ from: bob.address, bytes }]);
+    }
   });
 
   test("is not parsed: bytes that are no frames pass", () => {
