@@ -6,7 +6,7 @@ import { pairedRatios, type Spread, spreadOf } from "./statistics.ts";
 /** What a run found out; this, as JSON, is what it writes. */
 export interface Report {
   readonly date: string;
-  readonly plan: { readonly name: string; readonly rounds: number } & Plan["times"];
+  readonly plan: Pick<Plan, "name" | "settleMs" | "rounds"> & Plan["times"];
   readonly machine: Readonly<Record<string, string | number>>;
   /** What was measured, by name of the system. */
   readonly versions: Readonly<Record<string, string>>;
@@ -34,7 +34,7 @@ export interface Result extends Metric {
 export function reportOf(plan: Plan, versions: Report["versions"], measured: readonly Measured[]): Report {
   return {
     date: new Date().toISOString(),
-    plan: { name: plan.name, rounds: plan.rounds, ...plan.times },
+    plan: { name: plan.name, settleMs: plan.settleMs, rounds: plan.rounds, ...plan.times },
     machine: machine(),
     versions,
     scenarios: measured.map(scenarioReportOf),

@@ -7,7 +7,8 @@ export interface Plan {
   /** Of the file with its results, too. */
   readonly name: string;
   readonly scenarios: readonly Scenario[];
-  /** Rounds that count; one more comes before and is thrown away. */
+  /** How long the round takes that comes first and doesn't count. Until its machine code is made, all that runs is slow. */
+  readonly settleMs: number;
   readonly rounds: number;
   readonly times: RoundTimes;
 }
@@ -44,7 +45,7 @@ export async function measured(scenario: Scenario, plan: Plan, stage: Stage, pro
   for (let round = 0; round <= rounds; round++) {
     for (const { contender, measure, figures } of ready) {
       progress.now(`${scenario.title}: ${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}, ${contender.title}`);
-      const ofRound = await measure(plan.times);
+      const ofRound = await measure(round === 0 ? { warmUpMs: 0, durationMs: plan.settleMs } : plan.times);
       if (round > 0) figures.push(ofRound);
     }
   }

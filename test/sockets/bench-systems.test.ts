@@ -5,7 +5,7 @@ import { libp2p } from "../../bench/systems/libp2p.ts";
 import { nats } from "../../bench/systems/nats.ts";
 import { original } from "../../bench/systems/original.ts";
 import { partyserver } from "../../bench/systems/partyserver.ts";
-import { relay } from "../../bench/systems/relay.ts";
+import { batchRelay, relay } from "../../bench/systems/relay.ts";
 import { router } from "../../bench/systems/router.ts";
 import { socketIo } from "../../bench/systems/socket-io.ts";
 import { AbsentError, type System } from "../../bench/systems/system.ts";
@@ -40,14 +40,17 @@ async function expectStreams({ sender, receiver }: Ends, messageBytes: number, s
   expect(sent.messages).toBeGreaterThan(0);
 }
 
-describe.each([router, relay, wsRelay, nats, socketIo, partyserver, libp2p, original])("$name", (system) => {
-  test("all of a stream arrives, messages come back, and Connections open", async (context) => {
-    const ends = await endsOf(system, context);
-    for (const messageBytes of [1, 64, 65_536, 1_048_576]) await expectStreams(ends, messageBytes);
-    expect((await ends.sender.call("timeRoundTrips", round)).count).toBeGreaterThan(0);
-    expect((await ends.sender.call("timeOpens", round)).count).toBeGreaterThan(0);
-  });
-});
+describe.each([router, batchRelay, relay, wsRelay, nats, socketIo, partyserver, libp2p, original])(
+  "$name",
+  (system) => {
+    test("all of a stream arrives, messages come back, and Connections open", async (context) => {
+      const ends = await endsOf(system, context);
+      for (const messageBytes of [1, 64, 65_536, 1_048_576]) await expectStreams(ends, messageBytes);
+      expect((await ends.sender.call("timeRoundTrips", round)).count).toBeGreaterThan(0);
+      expect((await ends.sender.call("timeOpens", round)).count).toBeGreaterThan(0);
+    });
+  },
+);
 
 describe.each([router, nats, socketIo])("$name", (system) => {
   test("all arrives of many senders to one receiver", async (context) => {

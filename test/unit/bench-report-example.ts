@@ -15,7 +15,7 @@ const chatty = { contender: "chatty", contenderTitle: "chatty & slow" };
 /** Made up: a scenario of throughput with a contender that is far behind, and one of latency that misses its target. */
 export const exampleReport: Report = {
   date: "2031-02-03T04:05:06.000Z",
-  plan: { name: "full", rounds: 5, warmUpMs: 100, durationMs: 400 },
+  plan: { name: "full", settleMs: 1_000, rounds: 5, warmUpMs: 100, durationMs: 400 },
   machine: { processor: "Abacus 9000", cores: 2, memoryBytes: 4_294_967_296, system: "linux x64", node: "v24.0.0" },
   versions: { router: "messagepasser 0.1.0", relay: "a bare Durable Object" },
   scenarios: [

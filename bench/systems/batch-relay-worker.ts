@@ -1,0 +1,112 @@
+// The opaque relay for our own client: an object that answers what a client must hear before it sends, and from then on
+// hands each WebSocket message, unread, to the only other client.
+import { DurableObject } from "cloudflare:workers";
+import {
+  encodeBatch,
+  limits,
+  routerAddress,
+  RouterFrameReader,
+  type RouterFrameOf,
+  SegmentReader,
+  subprotocols,
+} from "@messagepasser/protocol";
+
+interface RelayEnv {
+  readonly RELAY: DurableObjectNamespace<Relay>;
+}
+
+interface Client {
+  readonly name: string;
+  readonly session: string;
+}
+
+/** By which each client knows the other. With the same one for both, no segment has to be written anew. */
+const otherAddress = 1;
+
+export class Relay extends DurableObject<RelayEnv> {
+  readonly #others = new Map<WebSocket, WebSocket>();
+
+  override fetch(request: Request): Response {
+    const { 0: client, 1: socket } = new WebSocketPair();
+    const { name, session } = clientOf(request);
+    this.ctx.acceptWebSocket(socket);
+    socket.serializeAttachment({ name, session } satisfies Client);
+    this.#others.clear();
+    setTimeout(() => {
+      const budget = limits.maxBudgetBytes;
+      socket.send(encodeBatch(routerAddress, { kind: "welcome", session, name, realm: "main", budget }));
+    });
+    return new Response(null, {
+      status: 101,
+      webSocket: client,
+      headers: { "sec-websocket-protocol": subprotocols.native },
+    });
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    const other = this.#otherOf(socket);
+    if (typeof message === "string" || other === undefined) return;
+    const bytes = new Uint8Array(message);
+    if (isForRouter(bytes)) answer(socket, other, bytes);
+    else other.send(message);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#others.clear();
+    if (socket.readyState !== WebSocket.CLOSED) socket.close(1000);
+  }
+
+  #otherOf(socket: WebSocket): WebSocket | undefined {
+    const known = this.#others.get(socket);
+    if (known !== undefined) return known;
+    const other = this.ctx.getWebSockets().find((candidate) => candidate !== socket);
+    if (other !== undefined) this.#others.set(socket, other);
+    return other;
+  }
+}
+
+function isForRouter([first, second, third, fourth]: Uint8Array): boolean {
+  return first === 0 && second === 0 && third === 0 && fourth === 0;
+}
+
+/** Opens are let through; the client asks for nothing else here. What stands behind them in the batch is passed on. */
+function answer(from: WebSocket, to: WebSocket, batch: Uint8Array): void {
+  const segments = new SegmentReader(batch);
+  while (segments.next()) {
+    const { address, headerStart, start, end } = segments;
+    if (address !== routerAddress) {
+      to.send(batch.subarray(headerStart, end));
+      continue;
+    }
+    const frames = new RouterFrameReader(batch, start, end);
+    for (let frame = frames.next(); frame !== undefined; frame = frames.next())
+      if (frame.kind === "open") open(from, to, frame);
+  }
+}
+
+function open(
+  from: WebSocket,
+  to: WebSocket,
+  { connection, protocol, limit, metadata, early }: RouterFrameOf<"open">,
+): void {
+  const [opener, opened] = [attachedTo(from), attachedTo(to)];
+  const incoming = { connection, address: otherAddress, session: opener.session, peer: opener.name };
+  to.send(encodeBatch(routerAddress, { kind: "incoming", ...incoming, protocol, limit, metadata, early }));
+  const { session } = opened;
+  from.send(encodeBatch(routerAddress, { kind: "routed", connection, address: otherAddress, session }));
+}
+
+function attachedTo(socket: WebSocket): Client {
+  // Written by `fetch` above.
+  return socket.deserializeAttachment() as Client;
+}
+
+function clientOf(request: Request): Client {
+  const basic = request.headers.get("authorization")?.replace("Basic ", "") ?? "";
+  const [name = ""] = atob(basic).split(":");
+  return { name, session: new URL(request.url).searchParams.get("session") ?? "" };
+}
+
+export default {
+  fetch: (request: Request, env: RelayEnv): Promise<Response> => env.RELAY.getByName("pair").fetch(request),
+};
