@@ -32,6 +32,9 @@ const mostPauseMs = 30_000;
 /** A link that lasted so long was a good one: the next pause is short again. */
 const goodLinkMs = 1_000;
 
+/** How long a router may take to answer after the network changed: a link is likelier dead then than slow. */
+const networkChangeAnswerMs = 3_000;
+
 /** What is said of a peer whose session is over, by the reason. */
 const endings: ReadonlyMap<number, string> = new Map([
   [goneReasons.over, "ended its session"],
@@ -124,7 +127,7 @@ export class Session implements LinkEvents {
     const listening = [
       platform.onNetworkChange?.(() => {
         if (this.#state === "offline") this.#dialAgain();
-        else if (this.#state === "online") this.#link.probe();
+        else if (this.#state === "online") this.#link.probe(networkChangeAnswerMs);
       }),
       platform.onLeave?.(() => {
         this.bye();

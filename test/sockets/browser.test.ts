@@ -203,10 +203,12 @@ describe("a page", () => {
       },
       { ...start, url: path.url.href },
     );
+    // Awaited below: what goes wrong before is told there.
+    transfer.catch(() => undefined);
     await isCut.promise;
     await offline.promise;
     const dials = path.dials;
-    await vi.waitUntil(() => statuses.filter((status) => status.startsWith("offline")).length > 1, { timeout: 15_000 });
+    await vi.waitFor(() => expect(statuses).toContain("offline: unreachable, true"), { timeout: 15_000 });
     expect(path.dials).toBe(dials);
     await page.context().setOffline(false);
     expect(await transfer).toEqual({ received: 400, isWhole: true });

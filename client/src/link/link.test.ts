@@ -74,6 +74,18 @@ test("a link whose pings are answered, or that hears anything else, goes on", ()
   expect(ends).toEqual([]);
 });
 
+test("a link that is asked for an answer within 3 s ends after 3 s without one, and goes on as ever with one", () => {
+  link.keepAlive();
+  link.probe(3_000);
+  socket.onMessage(heartbeat.pong);
+  vi.advanceTimersByTime(3_000);
+  link.probe(3_000);
+  vi.advanceTimersByTime(2_999);
+  expect(ends).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(ends).toEqual([{ closeCode: 1006, reason: "no answer to a ping within 3 s" }]);
+});
+
 test("a link that is over has no timers left", () => {
   link.keepAlive();
   socket.onClose({ closeCode: 1000, reason: "" });

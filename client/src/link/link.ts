@@ -134,17 +134,17 @@ export class Link {
     });
   }
 
-  /** Finds out within 10 s whether the router is still there. */
-  probe(): void {
+  /** Finds out whether the router is still there. @param withinMs how long the answer may take, 10 s by default. */
+  probe(withinMs = answerWithinMs): void {
     this.#cancelTimer();
     this.#isAlive = false;
     this.#socket.send(heartbeat.ping);
-    this.#cancelTimer = this.#platform.clock.after(answerWithinMs, () => {
+    this.#cancelTimer = this.#platform.clock.after(withinMs, () => {
       // After a turn that took long, timers come before what has arrived meanwhile.
       this.#platform.defer(() => {
         if (this.#isOver) return;
         if (this.#isAlive) this.keepAlive();
-        else this.drop({ closeCode: 1006, reason: `no answer to a ping within ${answerWithinMs / 1000} s` });
+        else this.drop({ closeCode: 1006, reason: `no answer to a ping within ${withinMs / 1000} s` });
       });
     });
   }
