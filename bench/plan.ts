@@ -145,7 +145,7 @@ export const fullPlan: Plan = {
     betweenFormats,
     ...withManyClients,
   ],
-  settleMs: 2_500,
+  settleMs: 4_000,
   rounds: 5,
   times: { warmUpMs: 250, durationMs: 700 },
 };

@@ -70,10 +70,13 @@ const platform: Platform = {
         return socket.bufferedAmount;
       },
       send: (message, onTaken) => {
-        socket.send(message, () => {
-          onTaken?.();
-          onDrain();
-        });
+        // Nobody waits for what goes straight to the kernel, as it does where nothing waits before it.
+        if (onTaken === undefined && socket.bufferedAmount === 0) socket.send(message);
+        else
+          socket.send(message, () => {
+            onTaken?.();
+            onDrain();
+          });
       },
       close: (code, reason) => {
         socket.close(code, reason);

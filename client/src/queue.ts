@@ -20,7 +20,9 @@ export class Queue<T> {
     if (this.#head === this.#items.length) return undefined;
     this.#items[this.#head++] = undefined;
     if (this.#head === this.#items.length) {
-      this.#items = [];
+      // What comes and goes alone needs no new memory.
+      if (this.#head === 1) this.#items.pop();
+      else this.#items = [];
       this.#head = 0;
     } else if (this.#head === 1024) {
       this.#items.splice(0, this.#head);

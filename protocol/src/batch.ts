@@ -1,3 +1,4 @@
+import { u32At } from "./bytes.ts";
 import { dataHeaderBytes, encodeFrame } from "./codec.ts";
 import type { SegmentFormat } from "./formats/format.ts";
 import { type ControlFrame, dataFlags, peerFrames } from "./frames.ts";
@@ -50,23 +51,14 @@ export class SegmentReader {
     const header = this.end;
     if (header === this.bytes.length) return false;
     if (this.bytes.length - header < segmentHeaderBytes) throw new ProtocolError("Truncated segment header", header);
-    const length = this.#u32(header + 4);
+    const length = u32At(this.bytes, header + 4);
     if (length > this.bytes.length - header - segmentHeaderBytes)
       throw new ProtocolError("Segment longer than its batch", header);
-    this.address = this.#u32(header);
+    this.address = u32At(this.bytes, header);
     this.headerStart = header;
     this.start = header + segmentHeaderBytes;
     this.end = this.start + length;
     return true;
-  }
-
-  /** Without a DataView: to make one takes longer than to read the two numbers of a batch's only segment. */
-  #u32(at: number): number {
-    const { bytes } = this;
-    return (
-      (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>>
-      0
-    );
   }
 }
 
@@ -94,7 +86,7 @@ export function giveBack({ buffer, length }: Uint8Array<ArrayBuffer>): void {
  * Every payload is copied once, into the batch.
  */
 export class BatchWriter {
-  readonly #emit: (batch: Uint8Array<ArrayBuffer>) => void;
+  readonly #emit: (batch: Uint8Array<ArrayBuffer>, isLast: boolean) => void;
   readonly #format: SegmentFormat | undefined;
   readonly #capacityBytes: number;
   #bytes: Uint8Array<ArrayBuffer>;
@@ -108,12 +100,13 @@ export class BatchWriter {
   #segmentsInBatch = 0;
 
   /**
-   * @param emit takes each full batch. The bytes are its own; who calls `giveBack` in the end saves new memory.
+   * @param emit takes each full batch. The bytes are its own; who calls `giveBack` in the end, where the batch is the last
+   *   in its buffer, saves new memory.
    * @param format how to write frames, where not in the native one.
    * @param capacityBytes less than the default only for who knows what will be written.
    */
   constructor(
-    emit: (batch: Uint8Array<ArrayBuffer>) => void,
+    emit: (batch: Uint8Array<ArrayBuffer>, isLast: boolean) => void,
     format?: SegmentFormat,
     capacityBytes: number = limits.maxBatchBytes,
   ) {
@@ -187,10 +180,11 @@ export class BatchWriter {
     this.#endSegment();
     const batch = this.#bytes.subarray(this.#start, this.#end);
     this.#start = this.#end;
-    if (batch.length >= largeBatchBytes) this.#renew();
+    const isLast = batch.length >= largeBatchBytes;
+    if (isLast) this.#renew();
     this.#address = -1;
     this.#segmentsInBatch = 0;
-    this.#emit(batch);
+    this.#emit(batch, isLast);
   }
 
   /** Leaves the buffer to the batches that stand in it. */

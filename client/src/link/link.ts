@@ -70,11 +70,12 @@ export class Link {
     this.#platform = platform;
     this.#format = format;
     this.#events = events;
-    this.#batch = new BatchWriter((batch) => {
+    this.#batch = new BatchWriter((batch, isLast) => {
       if (this.#isOver) return;
-      this.#socket.send(batch, () => {
+      const onTaken = (): void => {
         giveBack(batch);
-      });
+      };
+      this.#socket.send(batch, isLast ? onTaken : undefined);
       this.#isSocketFull = this.#socket.bufferedBytes > maxBufferedBytes;
     }, format);
     this.#socket = platform.dial(url, format?.subprotocol ?? subprotocols.native, credentials, {

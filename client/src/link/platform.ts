@@ -50,7 +50,7 @@ export interface Socket {
 
 export interface SocketEvents {
   onMessage(message: Uint8Array | string): void;
-  /** `bufferedBytes` has fallen: comes some time after `send`, until there are none. */
+  /** `bufferedBytes` has fallen: comes some time after a `send` that found some, until there are none. */
   onDrain(): void;
   onClose(end: SocketEnd): void;
 }
