@@ -3,6 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 import {
   encodeBatch,
+  heartbeat,
   limits,
   routerAddress,
   RouterFrameReader,
@@ -25,6 +26,12 @@ const otherAddress = 1;
 
 export class Relay extends DurableObject<RelayEnv> {
   readonly #others = new Map<WebSocket, WebSocket>();
+
+  constructor(state: DurableObjectState, env: RelayEnv) {
+    super(state, env);
+    // Or clients would take links on which nothing goes on for lost.
+    this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
+  }
 
   override fetch(request: Request): Response {
     const { 0: client, 1: socket } = new WebSocketPair();
