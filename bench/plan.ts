@@ -122,8 +122,8 @@ export const quickPlan: Plan = {
         ({ name }, at) => at === 0 || scenario.targets.some(({ against }) => against === name),
       ),
     })),
-  settleMs: 2_500,
-  rounds: 5,
+  settleMs: 3_000,
+  rounds: 3,
   times: { warmUpMs: 150, durationMs: 400 },
 };
 
