@@ -1,6 +1,5 @@
 // The opaque relay for our own client: an object that answers what a client must hear before it sends, and from then on
 // hands each WebSocket message, unread, to the only other client.
-import { DurableObject } from "cloudflare:workers";
 import {
   encodeBatch,
   heartbeat,
@@ -11,6 +10,7 @@ import {
   SegmentReader,
   subprotocols,
 } from "@messagepasser/protocol";
+import { PairObject } from "./pair-object.ts";
 
 interface RelayEnv {
   readonly RELAY: DurableObjectNamespace<Relay>;
@@ -24,9 +24,7 @@ interface Client {
 /** By which each client knows the other. With the same one for both, no segment has to be written anew. */
 const otherAddress = 1;
 
-export class Relay extends DurableObject<RelayEnv> {
-  readonly #others = new Map<WebSocket, WebSocket>();
-
+export class Relay extends PairObject<RelayEnv> {
   constructor(state: DurableObjectState, env: RelayEnv) {
     super(state, env);
     // Or clients would take links on which nothing goes on for lost.
@@ -36,9 +34,8 @@ export class Relay extends DurableObject<RelayEnv> {
   override fetch(request: Request): Response {
     const { 0: client, 1: socket } = new WebSocketPair();
     const { name, session } = clientOf(request);
-    this.ctx.acceptWebSocket(socket);
+    this.accept(socket);
     socket.serializeAttachment({ name, session } satisfies Client);
-    this.#others.clear();
     setTimeout(() => {
       const budget = limits.maxBudgetBytes;
       socket.send(encodeBatch(routerAddress, { kind: "welcome", session, name, realm: "main", budget }));
@@ -51,24 +48,11 @@ export class Relay extends DurableObject<RelayEnv> {
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
-    const other = this.#otherOf(socket);
+    const other = this.otherOf(socket);
     if (typeof message === "string" || other === undefined) return;
     const bytes = new Uint8Array(message);
     if (isForRouter(bytes)) answer(socket, other, bytes);
     else other.send(message);
-  }
-
-  override webSocketClose(socket: WebSocket): void {
-    this.#others.clear();
-    if (socket.readyState !== WebSocket.CLOSED) socket.close(1000);
-  }
-
-  #otherOf(socket: WebSocket): WebSocket | undefined {
-    const known = this.#others.get(socket);
-    if (known !== undefined) return known;
-    const other = this.ctx.getWebSockets().find((candidate) => candidate !== socket);
-    if (other !== undefined) this.#others.set(socket, other);
-    return other;
   }
 }
 

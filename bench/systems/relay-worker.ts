@@ -1,34 +1,19 @@
 // What a router can't beat: an object that hands each WebSocket message, unread, to the other socket.
-import { DurableObject } from "cloudflare:workers";
+import { PairObject } from "./pair-object.ts";
 
 interface RelayEnv {
   readonly RELAY: DurableObjectNamespace<Relay>;
 }
 
-export class Relay extends DurableObject<RelayEnv> {
-  readonly #others = new Map<WebSocket, WebSocket>();
-
+export class Relay extends PairObject<RelayEnv> {
   override fetch(): Response {
     const { 0: client, 1: socket } = new WebSocketPair();
-    this.ctx.acceptWebSocket(socket);
+    this.accept(socket);
     return new Response(null, { status: 101, webSocket: client });
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
-    this.#otherOf(socket)?.send(message);
-  }
-
-  override webSocketClose(socket: WebSocket): void {
-    this.#others.clear();
-    if (socket.readyState !== WebSocket.CLOSED) socket.close(1000);
-  }
-
-  #otherOf(socket: WebSocket): WebSocket | undefined {
-    const known = this.#others.get(socket);
-    if (known !== undefined) return known;
-    const other = this.ctx.getWebSockets().find((candidate) => candidate !== socket);
-    if (other !== undefined) this.#others.set(socket, other);
-    return other;
+    this.otherOf(socket)?.send(message);
   }
 }
 

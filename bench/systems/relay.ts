@@ -8,18 +8,18 @@ import { startWorker } from "./worker-process.ts";
 export const relay: System = {
   name: "relay",
   title: "opaque relay on workerd",
-  start: () => start(startRelay, "relay-end.ts"),
+  start: () => start("relay-worker.ts", "relay-end.ts"),
 };
 
 /** The same between our own clients, so that what it is given are the router's batches: see batch-relay-worker.ts. */
 export const batchRelay: System = {
   name: "batch-relay",
   title: "opaque relay on workerd, same batches",
-  start: () => start(() => startRelayOf("batch-relay-worker.ts"), "router-end.ts"),
+  start: () => start("batch-relay-worker.ts", "router-end.ts"),
 };
 
-async function start(startWorkerd: () => Promise<Miniflare>, end: string): Promise<RunningSystem> {
-  const [miniflare, processId] = await startedProcess("workerd", startWorkerd);
+async function start(worker: string, end: string): Promise<RunningSystem> {
+  const [miniflare, processId] = await startedProcess("workerd", () => startRelay(worker));
   const url = await miniflare.ready;
   url.protocol = "ws:";
   return {
@@ -31,11 +31,7 @@ async function start(startWorkerd: () => Promise<Miniflare>, end: string): Promi
   };
 }
 
-/** Of its own, for scenarios that start and end it. */
-export async function startRelay(): Promise<Miniflare> {
-  return await startRelayOf("relay-worker.ts");
-}
-
-async function startRelayOf(file: string): Promise<Miniflare> {
-  return await startWorker({ name: "relay", file: join(import.meta.dirname, file), binding: "RELAY" });
+/** One of its own, for scenarios that start and end it. @param worker the file of its code. */
+export async function startRelay(worker = "relay-worker.ts"): Promise<Miniflare> {
+  return await startWorker({ name: "relay", file: join(import.meta.dirname, worker), binding: "RELAY" });
 }
