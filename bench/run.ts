@@ -41,11 +41,11 @@ export async function measured(scenario: Scenario, plan: Plan, stage: Stage, pro
       if (stage.isFirstAbsence(contender.name)) progress.said(`${contender.title} is left out: ${error.message}`);
     }
   }
-  const rounds = scenario.rounds ?? plan.rounds;
+  const { rounds = plan.rounds, settleMs = plan.settleMs } = scenario;
   for (let round = 0; round <= rounds; round++) {
     for (const { contender, measure, figures } of ready) {
       progress.now(`${scenario.title}: ${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}, ${contender.title}`);
-      const ofRound = await measure(round === 0 ? { warmUpMs: 0, durationMs: plan.settleMs } : plan.times);
+      const ofRound = await measure(round === 0 ? { warmUpMs: 0, durationMs: settleMs } : plan.times);
       if (round > 0) figures.push(ofRound);
     }
   }

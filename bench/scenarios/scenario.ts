@@ -46,6 +46,8 @@ export interface Scenario {
   /** The first is ours: the ratios are of it to each of the others. */
   readonly contenders: readonly Contender[];
   readonly targets: readonly Target[];
-  /** Instead of the plan's, where a round is long. */
+  /** Instead of the plan's, where a round is long, or one says little. */
   readonly rounds?: number;
+  /** Instead of the plan's, where it takes longer until there is machine code. */
+  readonly settleMs?: number;
 }
