@@ -14,7 +14,7 @@ const help = `Usage: npm run bench -- [options]
 
   --quick            what has a target, in under two minutes, instead of all
   --formats          one-way traffic between ends of each format, in about a minute
-  --curve            how speed goes with the number of clients and of Connections, in under five minutes
+  --curve            how speed goes with the number of clients and of Connections, in about five minutes
   --only NAME        only the scenario of this name; may be said several times
   --page             measure nothing; make README.md and its charts anew from the results that are written
   --json             print the results as JSON, and nothing else
