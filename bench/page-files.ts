@@ -45,5 +45,10 @@ export function writtenCharts(): string[] {
 
 function written(name: string): unknown {
   const file = join(resultsFolder, name);
-  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
+  return existsSync(file) ? resultsIn(readFileSync(file, "utf8")) : undefined;
+}
+
+/** JSON has no infinity, as the ratio to a round in which nothing arrived: it is written as null. */
+export function resultsIn(json: string): unknown {
+  return JSON.parse(json, (_key, value: unknown) => value ?? Infinity);
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { CalledProcess } from "./called-process.ts";
 import type { Calls } from "./calls.ts";
+import { compiled } from "./compiled.ts";
 import type { Dial } from "./ends/end.ts";
 import type { Role, RunningSystem } from "./systems/system.ts";
 
@@ -22,10 +23,10 @@ export async function startPeer(
     `${role} ${dials[0]?.name}`,
     "executable" in end
       ? [end.executable]
-      : [process.execPath, ...nodeOptions, join(import.meta.dirname, "end-process.ts")],
+      : [process.execPath, ...nodeOptions, await compiled(join(import.meta.dirname, "end-process.ts"))],
   );
   try {
-    await peer.call("connect", { module: "module" in end ? end.module : "", role, dials });
+    await peer.call("connect", { module: "module" in end ? await compiled(end.module) : "", role, dials });
   } catch (error) {
     await peer[Symbol.asyncDispose]();
     throw error;

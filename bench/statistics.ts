@@ -23,7 +23,8 @@ export function quantile(values: readonly number[], share: number): number {
   const below = sorted[Math.floor(position)];
   const above = sorted[Math.ceil(position)];
   if (below === undefined || above === undefined) throw new RangeError("No values");
-  return below + (above - below) * (position - Math.floor(position));
+  // Equal ones may be infinite, as a ratio to a round in which nothing arrived.
+  return below === above ? below : below + (above - below) * (position - Math.floor(position));
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Dial, ReceivingEnd, SendingEnd } from "./end.ts";
 import { type PairSocket, receiverOn, senderOn, type SocketPair } from "./socket-pair.ts";
 
 /** As much as a full batch of the client's. Larger messages go as one: nothing here would split them. */
-const batchBytes = 65_536;
+const batchBytes = 131_072;
 
 /** As the client does it: see client/src/node.ts. */
 async function dialTo(url: string, path: string): Promise<PairSocket> {

@@ -1,16 +1,18 @@
 // The ends on the router: its published client, used as anybody would.
 import { randomBytes } from "node:crypto";
 import { type Client, connect, type Connection, type Format } from "messagepasser";
-import { msgpack } from "messagepasser/msgpack";
-import { protobuf } from "messagepasser/protobuf";
 import { type Dial, type ReceivingEnd, type SendingEnd, StreamCount } from "./end.ts";
 import { connectJsonReceiver, connectJsonSender } from "./json-end.ts";
 
-const formats: Readonly<Record<string, Format>> = { msgpack, protobuf };
+/** Loaded where they are asked for, as a program would. */
+const formats: Readonly<Record<string, () => Promise<Format>>> = {
+  msgpack: async () => (await import("messagepasser/msgpack")).msgpack,
+  protobuf: async () => (await import("messagepasser/protobuf")).protobuf,
+};
 
-function connectTo({ url, name, secret, format = "native" }: Dial): Promise<Client> {
-  const chosen = formats[format];
-  return connect(url, { name, secret, ...(chosen && { format: chosen }) });
+async function connectTo({ url, name, secret, format = "native" }: Dial): Promise<Client> {
+  const chosen = await formats[format]?.();
+  return await connect(url, { name, secret, ...(chosen && { format: chosen }) });
 }
 
 class RouterSender implements SendingEnd {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { compiled } from "../compiled.ts";
 import { installedPackages, peersFolder } from "./installed.ts";
 import { startServer } from "./server-process.ts";
 import type { RunningSystem, System } from "./system.ts";
@@ -8,7 +9,10 @@ export const libp2p: System = { name: "libp2p", title: "libp2p", start };
 
 async function start(): Promise<RunningSystem> {
   const version = installedPackages("libp2p", "@libp2p/circuit-relay-v2");
-  const relay = await startServer([process.execPath, join(peersFolder, "servers", "libp2p-relay.ts")], /\/ip4\/\S+/);
+  const relay = await startServer(
+    [process.execPath, await compiled(join(peersFolder, "servers", "libp2p-relay.ts"))],
+    /\/ip4\/\S+/,
+  );
   return {
     version,
     processIds: [relay.id],

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { compiled } from "../compiled.ts";
 import { installedPackages, peersFolder } from "./installed.ts";
 import { startServer } from "./server-process.ts";
 import type { RunningSystem, System } from "./system.ts";
@@ -8,7 +9,10 @@ export const socketIo: System = { name: "socket-io", title: "Socket.IO", start }
 
 async function start(): Promise<RunningSystem> {
   const version = installedPackages("socket.io", "socket.io-client", "socket.io-msgpack-parser");
-  const server = await startServer([process.execPath, join(peersFolder, "servers", "socket-io-server.ts")], /ws:\S+/);
+  const server = await startServer(
+    [process.execPath, await compiled(join(peersFolder, "servers", "socket-io-server.ts"))],
+    /ws:\S+/,
+  );
   return {
     version,
     processIds: [server.id],

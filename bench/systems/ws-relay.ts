@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { compiled } from "../compiled.ts";
 import { startServer } from "./server-process.ts";
 import type { RunningSystem, System } from "./system.ts";
 
@@ -12,7 +13,10 @@ async function start(): Promise<RunningSystem> {
   ) as {
     readonly version: string;
   };
-  const server = await startServer([process.execPath, join(import.meta.dirname, "ws-relay-server.ts")], /ws:\S+/);
+  const server = await startServer(
+    [process.execPath, await compiled(join(import.meta.dirname, "ws-relay-server.ts"))],
+    /ws:\S+/,
+  );
   return {
     version: `ws ${version}`,
     processIds: [server.id],

@@ -251,12 +251,7 @@ export class Session implements LinkEvents {
       case "closing":
         this.#link.drop({ closeCode: frame.code, reason: frame.reason, delayMs: frame.delayMs });
         break;
-      case "open":
-      case "list":
-      case "bye":
-      case "resume":
-      case "reached":
-      case "check":
+      default:
         throw new ProtocolError(`Frame "${frame.kind}" out of place`, 0);
     }
   }

@@ -6,7 +6,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 COST = 16  # what a frame counts besides its payload: section 7.2
 WINDOW, MIN_WINDOW = 262_144, 16_384  # the limit of who names none, and the smallest that keeps messages whole
-PIECE = 16_384  # were it all control characters, 98,304 bytes of JSON: a WebSocket message has at most 131,072
+PIECE = 16_384  # were it all control characters, 98,304 bytes of JSON: a WebSocket message has at most 196,608
 MAX_UNREAD, MAX_PENDING = 4_194_304, 1_024  # characters or bytes, and opens, that the program has not taken
 
 class MessagePasserError(Exception):

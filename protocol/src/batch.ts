@@ -67,7 +67,7 @@ export class SegmentReader {
  * busy sender's time. As many are worth keeping as a sender fills in one turn of the event loop.
  */
 const spares: ArrayBuffer[] = [];
-const maxSpares = 64;
+const maxSpares = 32;
 
 /** From this size on a batch is the last in its buffer. Smaller ones stand in it one after the other. */
 const largeBatchBytes = limits.maxBatchBytes / 4;

@@ -6,9 +6,9 @@ export const limits = {
   /** Segments of one batch from a client. Stops one message from becoming ten thousand at the other side. */
   maxSegments: 1_024,
   /** Bytes of one WebSocket message. Stops a client from making the router hold one huge message. */
-  maxBatchBytes: 131_072,
-  /** A sender stops gathering frames here. Past it a batch gains no speed and only adds delay. */
-  flushBatchBytes: 65_536,
+  maxBatchBytes: 196_608,
+  /** A sender stops gathering frames here. Past it a batch gains little speed, and others wait longer. */
+  flushBatchBytes: 131_072,
   /** Payload bytes of one data frame. Stops one Connection from holding up the others behind a huge frame. */
   maxPayloadBytes: 65_536,
   /** UTF-8 bytes of a client's name. Keeps names, tags and storage keys bounded. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { chartsOf, pageFile, resultsFolder, writtenCharts, writtenResults } from "../../bench/page-files.ts";
+import { chartsOf, pageFile, resultsFolder, resultsIn, writtenCharts, writtenResults } from "../../bench/page-files.ts";
 import { pageWith } from "../../bench/page.ts";
 import type { Report, Result } from "../../bench/report.ts";
 import { exampleCurves, exampleReport } from "./bench-report-example.ts";
@@ -28,6 +28,12 @@ describe("bench/README.md", () => {
   test("says what the written results say, and nothing else", async () => {
     const page = readFileSync(pageFile, "utf8");
     expect(page).toBe(await pageWith(writtenResults(), page));
+  });
+
+  test("knows ratios without bound from results, though JSON has no infinity", () => {
+    expect(resultsIn(JSON.stringify({ ratio: { min: 2, max: Infinity } }))).toEqual({
+      ratio: { min: 2, max: Infinity },
+    });
   });
 
   test("shows each chart of the written results, and no older one", async () => {

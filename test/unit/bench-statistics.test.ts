@@ -23,6 +23,13 @@ describe("quantile", () => {
     for (const share of [0, 0.3, 1]) expect(quantile([7], share)).toBe(7);
   });
 
+  test("is infinite where values are, and finite below", () => {
+    expect(quantile([1, 2, Infinity], 0.5)).toBe(2);
+    expect(quantile([1, Infinity, Infinity], 1)).toBe(Infinity);
+    expect(quantile([Infinity, Infinity], 0.5)).toBe(Infinity);
+    expect(quantile([1, Infinity], 0.5)).toBe(Infinity);
+  });
+
   test("refuses a list without values, and shares outside 0 to 1", () => {
     expect(() => quantile([], 0.5)).toThrow(RangeError);
     for (const share of [-0.1, 1.1, Number.NaN]) expect(() => quantile([1], share)).toThrow(RangeError);

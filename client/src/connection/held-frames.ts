@@ -11,7 +11,7 @@ interface Run {
 }
 
 /**
- * Frames that wait to be taken. A payload is a view on its batch and keeps all of it alive, so a peer could tie up 128 KiB
+ * Frames that wait to be taken. A payload is a view on its batch and keeps all of it alive, so a peer could tie up 192 KiB
  * with every byte that it sends: where batches hold much else than these payloads, they are copied out.
  */
 export class HeldFrames {
