@@ -1,5 +1,8 @@
 import { basename, dirname, join } from "node:path";
-import { build } from "esbuild";
+import { buildSync } from "esbuild";
+
+/** By this process: sources may have changed since another one did it. */
+const isCompiled = new Set<string>();
 
 /**
  * A module of the benchmark as JavaScript, next to its source so that it finds the same packages. As TypeScript it would
@@ -7,9 +10,11 @@ import { build } from "esbuild";
  *
  * @returns the file.
  */
-export async function compiled(file: string): Promise<string> {
+export function compiled(file: string): string {
   const outfile = join(dirname(file), "dist", basename(file).replace(/ts$/, "js"));
-  await build({
+  if (isCompiled.has(file)) return outfile;
+  isCompiled.add(file);
+  buildSync({
     entryPoints: [file],
     outfile,
     bundle: true,

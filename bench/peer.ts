@@ -23,10 +23,10 @@ export async function startPeer(
     `${role} ${dials[0]?.name}`,
     "executable" in end
       ? [end.executable]
-      : [process.execPath, ...nodeOptions, await compiled(join(import.meta.dirname, "end-process.ts"))],
+      : [process.execPath, ...nodeOptions, compiled(join(import.meta.dirname, "end-process.ts"))],
   );
   try {
-    await peer.call("connect", { module: "module" in end ? await compiled(end.module) : "", role, dials });
+    await peer.call("connect", { module: "module" in end ? compiled(end.module) : "", role, dials });
   } catch (error) {
     await peer[Symbol.asyncDispose]();
     throw error;

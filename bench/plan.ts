@@ -141,7 +141,7 @@ export const fullPlan: Plan = {
     ...oneWayAtAllSizes,
     // V8 counts calls, and a round trip has few in a second: all is machine code after some 15,000. Its figures are far
     // apart from round to round where cores sleep between two messages.
-    { ...idleRoundTrip, settleMs: 10_000, rounds: 15 },
+    { ...idleRoundTrip, settleMs: 10_000, rounds: 25 },
     roundTripUnderLoad(everybody),
     opening,
     betweenFormats,

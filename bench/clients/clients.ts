@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { addClient } from "../../scripts/admin-client.ts";
 import type { Router } from "../../scripts/router.ts";
 import { CalledProcess } from "../called-process.ts";
+import { compiled } from "../compiled.ts";
 import type { Account, ClientCalls } from "./calls.ts";
 
 /** So many in one call, whose deadline thousands would miss. */
@@ -14,7 +15,7 @@ export class Clients extends CalledProcess<ClientCalls> {
 
   /** @param title names the process in errors, as in "process of alice". */
   constructor(url: URL, title: string) {
-    super(title, [process.execPath, join(import.meta.dirname, "process.ts")]);
+    super(title, [process.execPath, compiled(join(import.meta.dirname, "process.ts"))]);
     this.#url = url;
   }
 

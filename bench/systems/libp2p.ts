@@ -10,7 +10,7 @@ export const libp2p: System = { name: "libp2p", title: "libp2p", start };
 async function start(): Promise<RunningSystem> {
   const version = installedPackages("libp2p", "@libp2p/circuit-relay-v2");
   const relay = await startServer(
-    [process.execPath, await compiled(join(peersFolder, "servers", "libp2p-relay.ts"))],
+    [process.execPath, compiled(join(peersFolder, "servers", "libp2p-relay.ts"))],
     /\/ip4\/\S+/,
   );
   return {

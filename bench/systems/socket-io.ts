@@ -10,7 +10,7 @@ export const socketIo: System = { name: "socket-io", title: "Socket.IO", start }
 async function start(): Promise<RunningSystem> {
   const version = installedPackages("socket.io", "socket.io-client", "socket.io-msgpack-parser");
   const server = await startServer(
-    [process.execPath, await compiled(join(peersFolder, "servers", "socket-io-server.ts"))],
+    [process.execPath, compiled(join(peersFolder, "servers", "socket-io-server.ts"))],
     /ws:\S+/,
   );
   return {

@@ -14,7 +14,7 @@ async function start(): Promise<RunningSystem> {
     readonly version: string;
   };
   const server = await startServer(
-    [process.execPath, await compiled(join(import.meta.dirname, "ws-relay-server.ts"))],
+    [process.execPath, compiled(join(import.meta.dirname, "ws-relay-server.ts"))],
     /ws:\S+/,
   );
   return {
