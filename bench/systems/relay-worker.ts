@@ -1,4 +1,4 @@
-// What a router can't beat: an object that hands each WebSocket message, unread, to the other socket.
+// The least that a router can do: an object that hands each WebSocket message, unread, to the other socket.
 import { PairObject } from "./pair-object.ts";
 
 interface RelayEnv {

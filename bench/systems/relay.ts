@@ -4,7 +4,7 @@ import { startedProcess } from "./processes.ts";
 import type { RunningSystem, System } from "./system.ts";
 import { startWorker } from "./worker-process.ts";
 
-/** No router can be faster than this on the same runtime, whatever its ends do: see relay-worker.ts. */
+/** No router can do less than this on the same runtime: see relay-worker.ts. */
 export const relay: System = {
   name: "relay",
   title: "opaque relay on workerd",
