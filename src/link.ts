@@ -1,6 +1,7 @@
 import type { Format, Speaker, WireMessage } from "@messagepasser/protocol/formats";
 import { Meter } from "./outstanding.ts";
 import { OpenRate } from "./open-rate.ts";
+import { Outbox } from "./outbox.ts";
 
 /** What routing needs of a client's link. The object backs it with a WebSocket and its attachment. */
 export interface Link extends Speaker {
@@ -43,6 +44,7 @@ export function principalOf({ name, grant }: { readonly name: string; readonly g
 export class Tally {
   readonly meter = new Meter();
   readonly opens = new OpenRate();
+  readonly outbox = new Outbox();
   /** When the last message of the client came. */
   heardAtMs = 0;
   /** The router dropped the link, or it is gone: nothing goes to it, and nothing that comes from it counts. */

@@ -1,6 +1,6 @@
 import { frameHeaderBytes, limits, segmentHeaderBytes } from "@messagepasser/protocol";
 
-/** Bytes of a mark on its way: a batch of its own with a token and a budget. */
+/** Bytes of a mark on its way: a segment of its own with a token and a budget. */
 export const markBytes = segmentHeaderBytes + frameHeaderBytes + 8;
 
 /** So much may stand unmarked behind all links together, before a mark follows early: as much as six links can have. */

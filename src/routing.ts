@@ -100,9 +100,14 @@ export class Routing {
     // What was on the way when the link was closed still comes.
     if (tally.isOver) return true;
     tally.heardAtMs = this.#surroundings.now();
-    if (format.addressing === "name") return this.#receiveNamed(from, format, message);
-    if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
-    return this.#receiveBatch(from, format, message);
+    this.#delivery.gather();
+    try {
+      if (format.addressing === "name") return this.#receiveNamed(from, format, message);
+      if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
+      return this.#receiveBatch(from, format, message);
+    } finally {
+      this.#delivery.handOver();
+    }
   }
 
   #receiveBatch(from: Link, format: SegmentFormat, batch: Uint8Array): boolean {
@@ -335,6 +340,7 @@ export class Routing {
     if (link.tally.isOver) return;
     link.tally.isOver = true;
     this.#delivery.outstanding.close(link.tally.meter);
+    this.#delivery.empty(link);
     // First, since a socket without a link that is open is taken for one of another version.
     link.close(code, text, delayMs);
     this.#links.remove(link);

@@ -5,7 +5,7 @@ type Frame = ControlFrame | DataFrame;
 
 /** A batch of one segment with these frames. */
 export function batchOf(format: SegmentFormat, address: number, frames: readonly Frame[]): Uint8Array {
-  return joined(address, frames.map(format.encode));
+  return segmentOf(address, frames.map(format.encode));
 }
 
 /** The same in as many batches as it takes. */
@@ -16,20 +16,20 @@ export function batchesOf(format: SegmentFormat, address: number, frames: readon
   for (const frame of frames) {
     const bytes = format.encode(frame);
     if (encoded.length > 0 && length + bytes.length > limits.maxBatchBytes) {
-      batches.push(joined(address, encoded));
+      batches.push(segmentOf(address, encoded));
       encoded = [];
       length = segmentHeaderBytes;
     }
     encoded.push(bytes);
     length += bytes.length;
   }
-  if (encoded.length > 0) batches.push(joined(address, encoded));
+  if (encoded.length > 0) batches.push(segmentOf(address, encoded));
   return batches;
 }
 
 /** Frames one after the other, as in a segment. */
 export function framesAsBytes(format: SegmentFormat, frames: readonly Frame[]): Uint8Array {
-  return joinedAfter(0, frames.map(format.encode));
+  return joined(frames.map(format.encode));
 }
 
 /**
@@ -48,18 +48,20 @@ export function framesIn<Read>(reader: FrameReader<Read>): Read[] {
   return frames;
 }
 
-function joined(address: number, encoded: readonly Uint8Array[]): Uint8Array {
-  const batch = joinedAfter(segmentHeaderBytes, encoded);
+function segmentOf(address: number, encoded: readonly Uint8Array[]): Uint8Array {
+  const batch = joined([new Uint8Array(segmentHeaderBytes), ...encoded]);
   const view = new DataView(batch.buffer);
   view.setUint32(0, address);
   view.setUint32(4, batch.length - segmentHeaderBytes);
   return batch;
 }
 
-/** Bytes one after the other, behind so many that are free. */
-function joinedAfter(start: number, parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, start));
-  let at = start;
+/** Bytes one after the other: a copy, except of what is alone. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts;
+  if (first !== undefined && parts.length === 1) return first;
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
   for (const part of parts) {
     bytes.set(part, at);
     at += part.length;

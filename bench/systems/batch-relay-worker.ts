@@ -7,6 +7,7 @@ import {
   routerAddress,
   RouterFrameReader,
   type RouterFrameOf,
+  segmentHeaderBytes,
   SegmentReader,
   subprotocols,
 } from "@messagepasser/protocol";
@@ -50,17 +51,19 @@ export class Relay extends PairObject<RelayEnv> {
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
     const other = this.otherOf(socket);
     if (typeof message === "string" || other === undefined) return;
-    const bytes = new Uint8Array(message);
-    if (isForRouter(bytes)) answer(socket, other, bytes);
-    else other.send(message);
+    if (isForPeer(message)) other.send(message);
+    else answer(socket, other, new Uint8Array(message));
   }
 }
 
-function isForRouter([first, second, third, fourth]: Uint8Array): boolean {
-  return first === 0 && second === 0 && third === 0 && fourth === 0;
+/** Whether a batch is a single segment for the other client. */
+function isForPeer(batch: ArrayBuffer): boolean {
+  if (batch.byteLength < segmentHeaderBytes) return false;
+  const header = new DataView(batch);
+  return header.getUint32(0) !== routerAddress && header.getUint32(4) === batch.byteLength - segmentHeaderBytes;
 }
 
-/** Opens are let through; the client asks for nothing else here. What stands behind them in the batch is passed on. */
+/** Opens are let through; the client asks for nothing else here. What stands beside them in the batch is passed on. */
 function answer(from: WebSocket, to: WebSocket, batch: Uint8Array): void {
   const segments = new SegmentReader(batch);
   while (segments.next()) {

@@ -193,12 +193,13 @@ function openProblem(peer: string, protocol: string, metadata: Readonly<Record<s
   if (nameRule !== undefined) return `the peer's name ${nameRule}`;
   const protocolRule = protocolProblem(protocol);
   if (protocolRule !== undefined) return `the protocol's name ${protocolRule}`;
-  const texts = Object.entries(metadata);
-  if (texts.length > limits.maxMetadataEntries)
+  const texts = Object.entries(metadata).flat();
+  if (texts.length > 2 * limits.maxMetadataEntries)
     return `metadata must have at most ${limits.maxMetadataEntries} entries`;
-  if (!texts.flat().every((text) => text.isWellFormed())) return "metadata must be well-formed Unicode";
-  const bytes = texts.flat().reduce((sum, text) => sum + encoder.encode(text).length, 0);
-  return bytes > limits.maxMetadataBytes ? `metadata must have at most ${limits.maxMetadataBytes} bytes` : undefined;
+  if (!texts.every((text) => text.isWellFormed())) return "metadata must be well-formed Unicode";
+  return encoder.encode(texts.join("")).length > limits.maxMetadataBytes
+    ? `metadata must have at most ${limits.maxMetadataBytes} bytes`
+    : undefined;
 }
 
 async function echo(connection: Connection): Promise<void> {

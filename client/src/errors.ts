@@ -81,10 +81,10 @@ export function linkErrorOf(end: SocketEnd, doing: string, wasIn: boolean): Link
   return new LinkError(code, `${doing}: ${reason}`, !isTerminal);
 }
 
-function nameOfStatus(status: number | undefined): keyof typeof closeCodes | undefined {
+function nameOfStatus(status = 0): keyof typeof closeCodes | undefined {
   if (status === 401) return "unauthorized";
   if (status === 429 || status === 503) return "overloaded";
-  return status !== undefined && status >= 400 && status < 500 ? "badRequest" : undefined;
+  return status >= 400 && status < 500 ? "badRequest" : undefined;
 }
 
 function kebab(name: string): string {

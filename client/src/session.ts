@@ -85,6 +85,8 @@ export class Session implements LinkEvents {
   readonly #commons: Commons;
   readonly #peers: Peers;
   readonly #welcomed = Promise.withResolvers<undefined>();
+  /** Whoever waits for `connect` gets the chance to add handlers before the first open that came with the welcome. */
+  readonly #begun = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<LinkError | undefined>();
   readonly #opening = new Map<number, Opening>();
   readonly lists = new Lists((request, cursor) => {
@@ -97,7 +99,7 @@ export class Session implements LinkEvents {
   readonly #ways = new Map<string, Way>();
   readonly #kept: KeptTotal = { bytes: 0, maxBytes: limits.maxUnacknowledgedBytes };
   readonly #uncounted: KeptTotal = { bytes: 0, maxBytes: limits.maxUncountedBytes };
-  readonly #stopListening: readonly (() => void)[];
+  readonly #stopListening: readonly ((() => void) | undefined)[];
   #state: "connecting" | "online" | "offline" | "leaving" | "over" = "connecting";
   #link: Link;
   #cancelDial: () => void = () => undefined;
@@ -124,7 +126,7 @@ export class Session implements LinkEvents {
         this.#giveUp(peer);
       },
     });
-    const listening = [
+    this.#stopListening = [
       platform.onNetworkChange?.(() => {
         if (this.#state === "offline") this.#dialAgain();
         else if (this.#state === "online") this.#link.probe(networkChangeAnswerMs);
@@ -133,7 +135,6 @@ export class Session implements LinkEvents {
         this.bye();
       }),
     ];
-    this.#stopListening = listening.filter((stop) => stop !== undefined);
     this.#link = this.#dial();
   }
 
@@ -303,7 +304,12 @@ export class Session implements LinkEvents {
     this.#onlineSinceMs = this.#platform.clock.now();
     this.#link.keepAlive();
     this.#welcomed.resolve(undefined);
-    if (isFirst) return;
+    if (isFirst) {
+      this.#platform.defer(() => {
+        this.#begun.resolve(undefined);
+      });
+      return;
+    }
     this.#start.onStatus({ kind: "online" });
     for (const peer of this.#peers) if (peer.isSought) this.#ask(peer);
     for (const opening of this.#opening.values()) this.#sendOpen(opening);
@@ -334,7 +340,7 @@ export class Session implements LinkEvents {
     // One that is being dialled.
     this.#link.drop({ closeCode: 1006, reason: "" });
     this.#cancelDial();
-    for (const stop of this.#stopListening) stop();
+    for (const stop of this.#stopListening) stop?.();
     this.#commons.upkeep.stop();
     this.#closed.resolve(error);
     const code = error === undefined ? "closed" : "link-lost";
@@ -400,8 +406,8 @@ export class Session implements LinkEvents {
     };
     channel.accepted.then(decided, decided);
     this.onSegment(peer.address, this.#link.peerFrames(early, 0, early.length));
-    // Whoever waits for `connect` gets the chance to add handlers before the first open that came with the welcome.
-    this.#platform.defer(() => {
+    // In a microtask: what the handler answers leaves with all else that is to be said after this batch.
+    void this.#begun.promise.then(() => {
       if (!channel.isOver) this.onIncoming(channel);
     });
   }

@@ -243,7 +243,7 @@ export class Channel implements Turn, Tended {
       this.#isStopping = true;
       if (this.#isInStep) this.#write({ kind: "stop", connection: this.#connection });
     }
-    this.receiver.discard(this.error("closed", "closed here"));
+    this.receiver.discard(() => this.error("closed", "closed here"));
     this.#sayOver();
   }
 
@@ -259,7 +259,7 @@ export class Channel implements Turn, Tended {
     if (this.#state === "over") return;
     this.#part({ kind: "reset", connection: this.#connection, code, reason: shortened(reason) });
     // Before the end is told to those who wait, or they would be served what arrived.
-    this.receiver.discard(error);
+    this.receiver.discard(() => error);
     this.#end(error);
   }
 
@@ -352,7 +352,7 @@ export class Channel implements Turn, Tended {
         this.#step(frame.received, frame.limit);
         break;
       case "stop":
-        this.sender.stop(this.error("closed", `"${this.peer}" has closed it`));
+        this.sender.stop(() => this.error("closed", `"${this.peer}" has closed it`));
         this.#sayOver();
         break;
       case "yield":
@@ -399,7 +399,7 @@ export class Channel implements Turn, Tended {
   #fault(fault: Violation | Unfit): void {
     const code = fault instanceof Violation ? errorCodes.violation : fault.code;
     const error = this.error(connectionCode(code), `${fault.message} came from "${this.peer}"`);
-    this.receiver.discard(error);
+    this.receiver.discard(() => error);
     this.reset(code, fault.message, error);
   }
 
@@ -427,8 +427,9 @@ export class Channel implements Turn, Tended {
 
   #end(error: ConnectionError | undefined): void {
     this.#state = "over";
-    const late = error ?? this.error("closed", "it is closed");
-    this.#accepted.reject(late);
+    // One that ends well was accepted.
+    if (error !== undefined) this.#accepted.reject(error);
+    const late = (): ConnectionError => error ?? this.error("closed", "it is closed");
     this.sender.fail(late);
     this.receiver.fail(late);
     this.#closed.resolve(error);

@@ -24,7 +24,7 @@ class Harness {
         credit: (received, limit) => void this.credits.push({ received, limit }),
         unfit: (error) => {
           this.faults.push(error);
-          this.receiver.discard(error);
+          this.receiver.discard(() => error);
         },
       },
       this.budget,
@@ -130,7 +130,7 @@ describe("a receiver", () => {
         await receiver.receive(undefined);
       }
       for (let waiting = 0; waiting < 3; waiting++) harness.frame(1_000);
-      receiver.fail(new Error("over"));
+      receiver.fail(() => new Error("over"));
       expect(budget.has(budgetBytes)).toBe(true);
       expect(budget.has(budgetBytes + 1)).toBe(false);
       // What arrived before is still there, and is not counted twice.

@@ -3,6 +3,7 @@ import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
 import { Assembly } from "./assembly.ts";
 import type { Budget, Kept } from "./budget.ts";
+import type { Failure } from "./failure.ts";
 import { HeldFrames } from "./held-frames.ts";
 import type { Message } from "./message.ts";
 import { Violation } from "./violation.ts";
@@ -67,7 +68,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   #isInMessage = false;
   #isText = false;
   #hasFin = false;
-  #error: Error | undefined;
+  #failure: Failure | undefined;
   /** What of the client's budget is granted here. */
   #grantedBytes = 0;
 
@@ -99,12 +100,12 @@ export class Receiver implements AsyncIterator<Message, undefined> {
 
   /** Nothing more will arrive. */
   get isDone(): boolean {
-    return this.#hasFin || this.#error !== undefined;
+    return this.#hasFin || this.#failure !== undefined;
   }
 
   /** A data frame arrived. @throws Violation */
   data(frame: DataFrame): void {
-    if (this.#error !== undefined) return;
+    if (this.#failure !== undefined) return;
     if (this.#hasFin) throw new Violation("Data after the FIN");
     // With one field that may be undefined, V8 gives this method's machine code up again and again.
     if (this.#isInMessage && this.#isText !== frame.text) throw new Violation("A message of text and bytes");
@@ -119,7 +120,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
 
   /** The FIN arrived. @throws Violation */
   fin(offset: number): void {
-    if (this.#error !== undefined) return;
+    if (this.#failure !== undefined) return;
     if (this.#hasFin) throw new Violation("A second FIN");
     if (this.#isInMessage) throw new Violation("FIN inside a message");
     // Past all that can be counted stands the FIN of who doesn't count.
@@ -144,7 +145,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
 
   /** Acknowledges what arrived, if that was not told yet. */
   acknowledge(): void {
-    if (this.#error !== undefined || this.#told === this.#received || !this.#isCounted) return;
+    if (this.#failure !== undefined || this.#told === this.#received || !this.#isCounted) return;
     this.#told = this.#received;
     this.#sink.credit(this.#received, this.#limit);
   }
@@ -175,18 +176,18 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   }
 
   /** Ends the half with an error for all who wait and, once what had arrived is taken, for all who come later. */
-  fail(error: Error): void {
+  fail(failure: Failure): void {
     this.#return();
     if (this.isDone) return;
-    this.#error = error;
+    this.#failure = failure;
     this.#serve();
   }
 
   /** Throws away what arrived and ends the half with an error. */
-  discard(error: Error): void {
+  discard(failure: Failure): void {
     this.#frames.clear();
     this.#assembly = undefined;
-    this.#error = error;
+    this.#failure = failure;
     this.#return();
     this.#serve();
   }
@@ -285,8 +286,8 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   #serveEnd(): void {
     if (!this.isDone) return;
     for (const waiter of this.#waiters.clear()) {
-      if (this.#error === undefined) waiter.resolve(undefined);
-      else waiter.reject(this.#error);
+      if (this.#failure === undefined) waiter.resolve(undefined);
+      else waiter.reject(this.#failure());
     }
   }
 
@@ -295,7 +296,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (frame === undefined) return;
     const cost = frame.payload.length + limits.frameCostBytes;
     this.#taken += cost;
-    if (this.#error !== undefined) return;
+    if (this.#failure !== undefined) return;
     // Nothing of it is left to give back once the Connection is over.
     if (this.#isCounted) this.#giveBack(Math.min(cost, this.#grantedBytes));
     else this.#holdUncounted(-Math.min(cost, this.#uncountedBytes));

@@ -2,6 +2,7 @@ import { dataFlags, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
 import type { Kept } from "./budget.ts";
+import type { Failure } from "./failure.ts";
 import { SentLog } from "./sent-log.ts";
 import { Violation } from "./violation.ts";
 
@@ -50,7 +51,7 @@ export class Sender {
   /** Whether frames of the log are being sent again, before anything new. */
   #isReplaying = false;
   #finState: "none" | "queued" | "sent" = "none";
-  #error: Error | undefined;
+  #failure: Failure | undefined;
   /** Whether the other end has said that it reads no more: then there is nothing to end. */
   #isStopped = false;
   readonly #onDrained = new Queue<Waiting<void>>();
@@ -74,7 +75,7 @@ export class Sender {
 
   /** Nothing more will be sent: the FIN is out, or the half has failed. */
   get isDone(): boolean {
-    return this.#finState === "sent" || this.#error !== undefined;
+    return this.#finState === "sent" || this.#failure !== undefined;
   }
 
   /** The same, and the FIN and all before it have also been sent between the two addresses of now. */
@@ -89,7 +90,7 @@ export class Sender {
    * fires is still sent whole: only the wait ends.
    */
   send(message: Uint8Array | string, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#error !== undefined) return Promise.reject(this.#error);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure());
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     const isText = typeof message === "string";
     const bytes = isText ? encoder.encode(message) : message;
@@ -112,10 +113,13 @@ export class Sender {
   end(signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     if (this.#finState === "sent" || this.#isStopped) return done;
-    if (this.#error !== undefined) return Promise.reject(this.#error);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure());
     if (this.#finState === "queued") return this.#drained(signal);
     this.#finState = "queued";
-    return this.#enqueue(undefined, false, signal);
+    const sent = this.#enqueue(undefined, false, signal);
+    // Out of turn, this once: most often nothing is before it, and what is opened next then leaves in the same batch.
+    this.takeTurn();
+    return sent;
   }
 
   get hasEnded(): boolean {
@@ -127,7 +131,7 @@ export class Sender {
    * before, as in QUIC (RFC 9000, 4.1). @throws Violation
    */
   credit(received: number, limit: number): void {
-    if (this.#error !== undefined || this.#isStopped) return;
+    if (this.#failure !== undefined || this.#isStopped) return;
     let granted = limit;
     if (this.#yieldedFrom !== undefined) {
       // What was on its way when a part was given back still names the old limit. It counts no more.
@@ -143,7 +147,7 @@ export class Sender {
 
   /** A new pair of addresses: all that the other end lacks is sent again, then what is new. @throws Violation */
   resume(received: number, limit: number): void {
-    if (this.#error !== undefined || this.#isStopped) return;
+    if (this.#failure !== undefined || this.#isStopped) return;
     if (limit < this.#log.end) throw new Violation(`A limit of ${limit}, after ${this.#log.end} were sent,`);
     this.#acknowledge(received);
     this.#yieldedFrom = undefined;
@@ -168,23 +172,23 @@ export class Sender {
 
   /** Resolves once everything is acknowledged, or can't be any more. Never rejects. */
   get settled(): Promise<void> {
-    if (this.#error !== undefined || this.#isSettled) return done;
+    if (this.#failure !== undefined || this.#isSettled) return done;
     this.#onSettled ??= Promise.withResolvers();
     return this.#onSettled.promise;
   }
 
   /** Ends the half with an error for all who wait and all who come later. */
-  fail(error: Error): void {
+  fail(failure: Failure): void {
     // What waits to be acknowledged by the other end never will be.
     this.#release();
     if (this.isDone) return;
-    this.#error = error;
-    for (const { reject } of this.#queue.clear()) reject(error);
-    for (const { reject } of this.#onDrained.clear()) reject(error);
+    this.#failure = failure;
+    for (const { reject } of this.#queue.clear()) reject(failure());
+    for (const { reject } of this.#onDrained.clear()) reject(failure());
   }
 
   /** The other end reads no more: as `fail`, but the half has ended well. */
-  stop(error: Error): void {
+  stop(failure: Failure): void {
     this.#isStopped = true;
     if (this.isDone) {
       this.#release();
@@ -192,10 +196,10 @@ export class Sender {
     }
     for (const { bytes, resolve, reject } of this.#queue.clear()) {
       if (bytes === undefined) resolve();
-      else reject(error);
+      else reject(failure());
     }
     for (const { resolve } of this.#onDrained.clear()) resolve();
-    this.fail(error);
+    this.fail(failure);
   }
 
   /** Looks about once a second whether what waits may go, and whether something was granted that nobody uses. Returns whether to look again. */

@@ -36,8 +36,5 @@ export function sentence(peer: string, code: number, reason: string): string {
 
 /** A reason that fits into a frame. A character is at most 3 bytes for each of its UTF-16 units. */
 export function shortened(reason: string): string {
-  return reason
-    .toWellFormed()
-    .slice(0, Math.floor(limits.maxReasonBytes / 3))
-    .toWellFormed();
+  return reason.slice(0, Math.floor(limits.maxReasonBytes / 3)).toWellFormed();
 }

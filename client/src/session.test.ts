@@ -1,8 +1,8 @@
 import {
-  type ControlFrame,
   encodeBatch,
   errorCodes,
   limits,
+  openerBit,
   type PeerFrame,
   PeerFrameReader,
   routerAddress,
@@ -15,12 +15,15 @@ import { Session } from "./session.ts";
 
 // A session whose router is this file: opens come in, and what it answers to peers is read from its socket.
 
+let session: Session;
 let socket: SocketEvents;
+/** How many messages it sent. */
+let batches: number;
 let answers: { address: number; frame: PeerFrame }[];
 let incoming: Channel[];
 let deferred: (() => void)[];
 
-beforeEach(() => {
+beforeEach(async () => {
   [answers, incoming, deferred] = [[], [], []];
   const platform: Platform = {
     dial: (_, __, ___, events) => {
@@ -30,7 +33,7 @@ beforeEach(() => {
     defer: (callback) => void deferred.push(callback),
     clock: { ...systemClock, after: () => () => undefined },
   };
-  const session = new Session(platform, {
+  session = new Session(platform, {
     url: new URL("ws://router.example"),
     format: undefined,
     credentials: { name: "bob", secret: "secret" },
@@ -40,11 +43,14 @@ beforeEach(() => {
     onStatus: () => undefined,
   });
   session.onIncoming = (channel) => void incoming.push(channel);
-  tell({ kind: "welcome", session: sessionOf(0), name: "bob", realm: "default", budget: limits.maxBudgetBytes });
+  const welcome = { session: sessionOf(0), name: "bob", realm: "default", budget: limits.maxBudgetBytes };
+  socket.onMessage(encodeBatch(routerAddress, { kind: "welcome", ...welcome }));
+  await turn();
 });
 
 function hear(message: Uint8Array | string): void {
   if (typeof message === "string") return;
+  batches++;
   const segments = new SegmentReader(message);
   while (segments.next()) {
     if (segments.address === routerAddress) continue;
@@ -54,22 +60,25 @@ function hear(message: Uint8Array | string): void {
   }
 }
 
-function tell(...frames: readonly ControlFrame[]): void {
-  socket.onMessage(encodeBatch(routerAddress, ...frames));
-}
-
 function sessionOf(peer: number): string {
   return peer.toString(16).padStart(32, "0");
 }
 
-/** Opens from a peer, whose ids go up. */
-function open(peer: number, connection: number, early = new Uint8Array()): void {
+/** An open from a peer, whose ids go up. */
+function incomingBatch(peer: number, connection: number, early = new Uint8Array()): Uint8Array<ArrayBuffer> {
   const stamped = { address: peer, session: sessionOf(peer), peer: `peer-${peer}` };
-  tell({ kind: "incoming", connection, ...stamped, protocol: "p", limit: 0, metadata: {}, early });
+  const open = { connection, ...stamped, protocol: "p", limit: 1_000, metadata: {}, early };
+  return encodeBatch(routerAddress, { kind: "incoming", ...open });
+}
+
+function open(peer: number, connection: number, early?: Uint8Array<ArrayBuffer>): void {
+  socket.onMessage(incomingBatch(peer, connection, early));
 }
 
 /** Lets the turn end, and takes what was answered to peers. */
-function turn(): { address: number; frame: PeerFrame }[] {
+async function turn(): Promise<{ address: number; frame: PeerFrame }[]> {
+  // Microtasks come first.
+  await Promise.resolve();
   for (let callback = deferred.shift(); callback !== undefined; callback = deferred.shift()) callback();
   const taken = answers;
   answers = [];
@@ -83,16 +92,15 @@ function acceptAll(): void {
 describe("a client takes at most", () => {
   test("so many opens of one peer that it has not decided on, and as many of another", async () => {
     for (let connection = 1; connection <= limits.maxPendingOpens; connection++) open(1, connection);
-    expect(turn()).toEqual([]);
+    expect(await turn()).toEqual([]);
     open(1, limits.maxPendingOpens + 1);
-    expect(turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.busy } }]);
+    expect(await turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.busy } }]);
     open(2, 1);
-    expect(turn()).toEqual([]);
+    expect(await turn()).toEqual([]);
     acceptAll();
-    await Promise.resolve();
-    turn();
+    await turn();
     open(1, limits.maxPendingOpens + 2);
-    expect(turn()).toEqual([]);
+    expect(await turn()).toEqual([]);
   });
 
   test("so many bytes with opens that it has not decided on, and any number of opens without", async () => {
@@ -105,16 +113,15 @@ describe("a client takes at most", () => {
     const full = 65_536;
     let connection = 0;
     for (let bytes = 0; bytes < limits.maxPendingEarlyBytes; bytes += full) open(1, ++connection, early(full));
-    expect(turn()).toEqual([]);
+    expect(await turn()).toEqual([]);
     open(1, ++connection, early(4));
-    expect(turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.busy } }]);
+    expect(await turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.busy } }]);
     open(1, ++connection);
-    expect(turn()).toEqual([]);
+    expect(await turn()).toEqual([]);
     acceptAll();
-    await Promise.resolve();
-    turn();
+    await turn();
     open(1, ++connection, early(4));
-    expect(turn()).toEqual([]);
+    expect(await turn()).toEqual([]);
   });
 
   test("so many Connections with all its peers together", async () => {
@@ -124,28 +131,48 @@ describe("a client takes at most", () => {
         count++;
         open(1 + Math.floor(count / limits.maxConnectionsPerPeer), count);
         if (count % limits.maxPendingOpens !== 0 && count !== upTo) continue;
-        turn();
+        await turn();
         acceptAll();
         await Promise.resolve();
       }
     };
     await fill(limits.maxConnections);
-    expect(turn().filter(({ frame }) => frame.kind === "reject")).toEqual([]);
+    expect((await turn()).filter(({ frame }) => frame.kind === "reject")).toEqual([]);
     open(99, 1);
-    expect(turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.tooManyConnections } }]);
+    expect(await turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.tooManyConnections } }]);
   });
 
   test("so many bytes of windows, but the smallest window for each Connection", async () => {
     const count = 200;
     for (let connection = 1; connection <= count; connection++) open(1, connection);
-    turn();
+    await turn();
     acceptAll();
     await Promise.resolve();
-    const granted = turn().map(({ frame }) => (frame.kind === "position" ? frame.limit : Number.NaN));
+    const granted = (await turn()).map(({ frame }) => (frame.kind === "position" ? frame.limit : Number.NaN));
     expect(granted).toHaveLength(count);
     expect(Math.max(...granted)).toBe(limits.firstWindowBytes);
     expect(Math.min(...granted)).toBe(limits.minWindowBytes);
     const beyondTheSmallest = granted.reduce((sum, limit) => sum + (limit > limits.minWindowBytes ? limit : 0), 0);
     expect(beyondTheSmallest).toBeLessThanOrEqual(limits.maxBudgetBytes);
   });
+});
+
+test("what a handler answers leaves in one batch with all else that is said in answer to a message", async () => {
+  open(1, 1);
+  await turn();
+  for (const channel of incoming.splice(0)) await channel.end(undefined);
+  await turn();
+  // The end of the first Connection, and an open, as of a client that makes one call after the other.
+  const fin = encodeBatch(1, { kind: "fin", connection: (1 | openerBit) >>> 0, offset: 0 });
+  const next = incomingBatch(1, 2);
+  session.onIncoming = (channel) => {
+    channel.accept();
+  };
+  batches = 0;
+  socket.onMessage(Uint8Array.of(...fin, ...next));
+  expect((await turn()).map(({ frame }) => frame)).toMatchObject([
+    { kind: "over", connection: 1 },
+    { kind: "position", connection: 2 },
+  ]);
+  expect(batches).toBe(1);
 });
