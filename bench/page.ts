@@ -1,7 +1,7 @@
 // The parts of README.md that are made from results.
 import { format, resolveConfig } from "prettier";
 import type { CurveReport } from "./curve-report.ts";
-import type { Report } from "./report.ts";
+import type { Report, ScenarioReport } from "./report.ts";
 import { machineText, shown } from "./show.ts";
 import { costTable, metricTables, overviewTable, type Table, targetTable } from "./tables.ts";
 
@@ -54,7 +54,7 @@ function resultsOf(report: Report): string {
   const targets = targetTable(report);
   const isMet = report.scenarios.flatMap(({ results }) => results.flatMap(({ target }) => target?.isMet ?? []));
   return [
-    `${originOf(report)} ${report.plan.rounds} rounds of ${shown(report.plan.durationMs)} ms each.`,
+    `${originOf(report)} Rounds of ${shown(report.plan.durationMs)} ms each, as many as each table says.`,
     "Medians. Whoever takes part in one scenario only stands there, further below.",
     markdown(overviewTable(report)),
     "Versions:",
@@ -65,7 +65,10 @@ function resultsOf(report: Report): string {
     ...report.scenarios.flatMap((scenario) => [
       `### ${scenario.title}`,
       `![${scenario.title}](results/${chartOf(scenario)})`,
-      ...metricTables(scenario).flatMap(({ metric, ...table }) => [`In ${metric}:`, markdown(table)]),
+      ...metricTables(scenario).flatMap(({ metric, ...table }) => [
+        `In ${metric}, of ${roundsOf(scenario)} rounds:`,
+        markdown(table),
+      ]),
     ]),
     "### Processor time",
     "In seconds, for a million messages (M) and for a GiB:",
@@ -93,6 +96,10 @@ function curvesOf(report: CurveReport): string {
       `Speed goes with the count to the power of ${curve.exponent.toFixed(2)}.`,
     ]),
   ].join("\n\n");
+}
+
+function roundsOf({ rounds }: ScenarioReport): number {
+  return Math.max(0, ...Object.values(rounds).map(({ length }) => length));
 }
 
 /** As in "Measured on 2026-11-24: …". */

@@ -24,8 +24,9 @@ export interface Sender {
 export class Delivery {
   readonly outstanding: Outstanding;
   readonly #giveUp: (link: Link, bytes: number) => void;
-  /** Links whose batches wait for `handOver`; absent while nothing waits. */
-  #waiting: Link[] | undefined;
+  #isGathering = false;
+  /** Links whose batches wait for `handOver`. */
+  readonly #waiting: Link[] = [];
 
   /** @param giveUp ends a link that may not be sent so many bytes. */
   constructor(randomU32: () => number, giveUp: (link: Link, bytes: number) => void) {
@@ -38,14 +39,14 @@ export class Delivery {
    * 80 µs, whatever is in it.
    */
   gather(): void {
-    this.#waiting = [];
+    this.#isGathering = true;
   }
 
-  /** Sends all that waits. */
+  /** Sends all that waits. Where that fails for a link, the rest goes with the next message. */
   handOver(): void {
-    const waiting = this.#waiting ?? [];
-    this.#waiting = undefined;
-    for (const link of waiting) this.empty(link);
+    this.#isGathering = false;
+    for (const link of this.#waiting) this.empty(link);
+    this.#waiting.length = 0;
   }
 
   /** Sends what waits for one link. */
@@ -107,14 +108,11 @@ export class Delivery {
   }
 
   #pass(to: Link, message: WireMessage): void {
-    // Messages that name their peers are one frame each.
-    if (this.#waiting === undefined || to.format.addressing === "name" || typeof message === "string") {
-      to.send(message);
-      return;
-    }
     const { outbox } = to.tally;
     const isFirst = outbox.isEmpty;
-    if (outbox.add(message)) {
+    // Messages that name their peers are one frame each.
+    const mayWait = this.#isGathering && to.format.addressing === "address" && typeof message !== "string";
+    if (mayWait && outbox.add(message)) {
       if (isFirst) this.#waiting.push(to);
       return;
     }

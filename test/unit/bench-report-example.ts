@@ -33,7 +33,7 @@ export const exampleReport: Report = {
         result(serverCost, relay, 1.5, 2.08),
         result(serverCost, chatty, 99.5, 0.0314),
       ],
-      rounds: {},
+      rounds: { router: [{ messagesPerSecond: 2 }, { messagesPerSecond: 3 }] },
     },
     {
       name: "round-trip",

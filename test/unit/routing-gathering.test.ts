@@ -102,6 +102,22 @@ describe("what one message brings for a link", () => {
     expect(bob.takeMessages()).toEqual([[{ from: alice.address, bytes: pieces[0] }]]);
   });
 
+  test("gets there with the next message where another link couldn't be sent to", () => {
+    const realm = realmOf();
+    const [alice, bob, carol] = threeOf(realm);
+    const send = bob.send.bind(bob);
+    bob.send = () => {
+      bob.send = send;
+      throw new Error("Out of order");
+    };
+    const batch = batchOf([bob.address, pieces[0]], [carol.address, pieces[1]]);
+    expect(() => realm.routing.receive(alice, batch)).toThrow("Out of order");
+    realm.routing.receive(carol, batchOf([alice.address, pieces[2]]));
+    expect(carol.take()).toEqual([{ from: alice.address, bytes: pieces[1] }]);
+    realm.routing.receive(alice, batchOf([bob.address, pieces[2]]));
+    expect(bob.take()).toEqual([{ from: alice.address, bytes: pieces[2] }]);
+  });
+
   test("counts as many bytes as were sent", () => {
     const realm = realmOf();
     const [alice, bob] = threeOf(realm);
