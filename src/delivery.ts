@@ -45,8 +45,7 @@ export class Delivery {
   /** Sends all that waits. Where that fails for a link, the rest goes with the next message. */
   handOver(): void {
     this.#isGathering = false;
-    for (const link of this.#waiting) this.empty(link);
-    this.#waiting.length = 0;
+    for (let link = this.#waiting.shift(); link !== undefined; link = this.#waiting.shift()) this.empty(link);
   }
 
   /** Sends what waits for one link. */

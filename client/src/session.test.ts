@@ -157,22 +157,59 @@ describe("a client takes at most", () => {
   });
 });
 
-test("what a handler answers leaves in one batch with all else that is said in answer to a message", async () => {
+describe("what is said in answer to a message", () => {
+  test("leaves in one batch, with what handlers of opens in it answer at once", async () => {
+    open(1, 1);
+    await turn();
+    const ended = incoming.splice(0).map((channel) => channel.end(undefined));
+    await turn();
+    await Promise.all(ended);
+    // The end of the first Connection, and an open, as of a client that makes one call after the other.
+    const fin = encodeBatch(1, { kind: "fin", connection: (1 | openerBit) >>> 0, offset: 0 });
+    session.onIncoming = (channel) => {
+      channel.accept();
+    };
+    batches = 0;
+    socket.onMessage(Uint8Array.of(...fin, ...incomingBatch(1, 2)));
+    expect((await turn()).map(({ frame }) => frame)).toMatchObject([
+      { kind: "over", connection: 1 },
+      { kind: "position", connection: 2 },
+    ]);
+    expect(batches).toBe(1);
+  });
+});
+
+test("an open is handled when the program has heard what came before it, in the same message too", async () => {
+  const channel = session.open("peer-1", "p", {}, undefined);
+  let isHeard = false;
+  const program = (async () => {
+    await channel.accepted;
+    for (let hop = 0; hop < 10; hop++) await Promise.resolve();
+    isHeard = true;
+  })();
+  const heard: boolean[] = [];
+  session.onIncoming = () => void heard.push(isHeard);
+  const { key: connection } = channel;
+  const routed = { connection, address: 1, session: sessionOf(1) };
+  const position = { connection, received: 0, limit: 0 };
+  socket.onMessage(
+    Uint8Array.of(
+      ...encodeBatch(routerAddress, { kind: "routed", ...routed }),
+      ...encodeBatch(1, { kind: "position", ...position }),
+      ...incomingBatch(1, 1),
+    ),
+  );
+  await program;
+  await turn();
+  expect(heard).toEqual([true]);
+});
+
+test("the end of a Connection resolves when all is given to the socket", async () => {
   open(1, 1);
   await turn();
-  for (const channel of incoming.splice(0)) await channel.end(undefined);
-  await turn();
-  // The end of the first Connection, and an open, as of a client that makes one call after the other.
-  const fin = encodeBatch(1, { kind: "fin", connection: (1 | openerBit) >>> 0, offset: 0 });
-  const next = incomingBatch(1, 2);
-  session.onIncoming = (channel) => {
-    channel.accept();
-  };
+  const [channel] = incoming;
   batches = 0;
-  socket.onMessage(Uint8Array.of(...fin, ...next));
-  expect((await turn()).map(({ frame }) => frame)).toMatchObject([
-    { kind: "over", connection: 1 },
-    { kind: "position", connection: 2 },
-  ]);
-  expect(batches).toBe(1);
+  const sent = channel?.close(undefined).then(() => batches);
+  await turn();
+  expect(await sent).toBe(1);
 });

@@ -85,8 +85,6 @@ export class Session implements LinkEvents {
   readonly #commons: Commons;
   readonly #peers: Peers;
   readonly #welcomed = Promise.withResolvers<undefined>();
-  /** Whoever waits for `connect` gets the chance to add handlers before the first open that came with the welcome. */
-  readonly #begun = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<LinkError | undefined>();
   readonly #opening = new Map<number, Opening>();
   readonly lists = new Lists((request, cursor) => {
@@ -304,12 +302,7 @@ export class Session implements LinkEvents {
     this.#onlineSinceMs = this.#platform.clock.now();
     this.#link.keepAlive();
     this.#welcomed.resolve(undefined);
-    if (isFirst) {
-      this.#platform.defer(() => {
-        this.#begun.resolve(undefined);
-      });
-      return;
-    }
+    if (isFirst) return;
     this.#start.onStatus({ kind: "online" });
     for (const peer of this.#peers) if (peer.isSought) this.#ask(peer);
     for (const opening of this.#opening.values()) this.#sendOpen(opening);
@@ -406,8 +399,8 @@ export class Session implements LinkEvents {
     };
     channel.accepted.then(decided, decided);
     this.onSegment(peer.address, this.#link.peerFrames(early, 0, early.length));
-    // In a microtask: what the handler answers leaves with all else that is to be said after this batch.
-    void this.#begun.promise.then(() => {
+    // A turn later, when the program has heard what came before: it may add the handler only then, as after `connect`.
+    this.#platform.defer(() => {
       if (!channel.isOver) this.onIncoming(channel);
     });
   }

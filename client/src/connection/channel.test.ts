@@ -186,13 +186,4 @@ describe("a small message", () => {
     void channel.send(new Uint8Array(4_000), undefined);
     expect(written).toContain("data");
   });
-
-  test("that is closed says so at once where nothing is before it, whoever's turn it is", async () => {
-    const written: string[] = [];
-    const channel = new Channel(startOf(1));
-    channel.routed({ ...routeTo(written), requestTurn: () => undefined });
-    channel.receive({ kind: "position", connection: 1, received: 0, limit: 10_000 });
-    await channel.close(undefined);
-    expect(written).toEqual(["stop", "fin", "over"]);
-  });
 });

@@ -116,10 +116,7 @@ export class Sender {
     if (this.#failure !== undefined) return Promise.reject(this.#failure());
     if (this.#finState === "queued") return this.#drained(signal);
     this.#finState = "queued";
-    const sent = this.#enqueue(undefined, false, signal);
-    // Out of turn, this once: most often nothing is before it, and what is opened next then leaves in the same batch.
-    this.takeTurn();
-    return sent;
+    return this.#enqueue(undefined, false, signal);
   }
 
   get hasEnded(): boolean {

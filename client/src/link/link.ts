@@ -54,6 +54,7 @@ export class Link {
   readonly #isFullNow = (): boolean => this.isFull;
   #isSocketFull = false;
   #isFlushing = false;
+  #isReceiving = false;
   #isOver = false;
   /** Whether something came since the last ping. */
   #isAlive = true;
@@ -175,7 +176,7 @@ export class Link {
   }
 
   #schedule(): void {
-    if (this.#isFlushing) return;
+    if (this.#isFlushing || this.#isReceiving) return;
     this.#isFlushing = true;
     this.#platform.defer(this.#flush);
   }
@@ -183,6 +184,7 @@ export class Link {
   #receive(message: Uint8Array | string): void {
     this.#isAlive = true;
     if (this.#isOver || message === heartbeat.pong) return;
+    this.#isReceiving = true;
     try {
       if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
       const segments = new SegmentReader(message);
@@ -199,9 +201,12 @@ export class Link {
       const reason = `The router sent a malformed batch: ${error.message}`;
       this.#socket.close(closeCodes.malformed, error.message);
       this.#end({ closeCode: closeCodes.malformed, reason });
+    } finally {
+      this.#isReceiving = false;
     }
-    // What came may have made room for those who wait.
-    if (!this.#turns.isEmpty) this.#schedule();
+    // Behind the handlers of opens that came, so that what they answer leaves with all else. And what came may have made
+    // room for those who wait.
+    this.#schedule();
   }
 
   #receiveControl(frames: FrameReader<RouterFrame>): void {
