@@ -40,7 +40,7 @@ export function principalOf({ name, grant }: { readonly name: string; readonly g
   return grant?.host ?? name;
 }
 
-/** What routing counts of a link while it has memory: after a wake all of it begins anew. */
+/** What routing knows of a link while it has memory: after a wake all of it begins anew. */
 export class Tally {
   readonly meter = new Meter();
   readonly opens = new OpenRate();
