@@ -5,12 +5,16 @@ import { defineConfig } from "vitest/config";
 process.env["MP_ADMIN_TOKEN"] = "test-admin-token";
 process.env["MP_PEPPER"] = "test-pepper";
 
+/** What bounds a test that hangs. Far above what any takes on a slow machine: no test measures time by them. */
+const bounds = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 15_000 } } };
+
 export default defineConfig({
   test: {
     projects: [
       {
         // Pure logic: no sockets, no workerd.
         test: {
+          ...bounds,
           name: "unit",
           include: [
             "protocol/src/**/*.test.ts",
@@ -23,16 +27,11 @@ export default defineConfig({
       {
         // The Worker and its object inside workerd.
         plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
-        test: { name: "workerd", include: ["test/workerd/**/*.test.ts"] },
+        test: { ...bounds, name: "workerd", include: ["test/workerd/**/*.test.ts"] },
       },
       {
         // The packages as they are published, over real sockets: Node, the command, a browser.
-        test: {
-          name: "sockets",
-          include: ["test/sockets/**/*.test.ts", "test/attacks/**/*.test.ts"],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
-        },
+        test: { ...bounds, name: "sockets", include: ["test/sockets/**/*.test.ts", "test/attacks/**/*.test.ts"] },
       },
     ],
   },

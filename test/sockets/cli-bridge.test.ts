@@ -530,7 +530,7 @@ describe("a program that is not let in", () => {
     await using bridge = await listening("ws://127.0.0.1:2");
     const program = await Program.at(bridge.address.port, "json");
     program.socket.write("{");
-    await vi.waitUntil(() => vi.getTimerCount() > 0);
+    await vi.waitUntil(() => vi.getTimerCount() > 0, { timeout: 15_000 });
     await vi.advanceTimersByTimeAsync(9_000);
     expect(program.socket.closed).toBe(false);
     await vi.advanceTimersByTimeAsync(1_000);

@@ -246,7 +246,7 @@ describe("the prompt", () => {
     using prompt = new Prompt(input, output);
     /** Types once a question has been shown for the given time. */
     const type = async (question: string, time: number, keys: string): Promise<void> => {
-      await vi.waitUntil(() => shown.split(question).length > time, { interval: 1 });
+      await vi.waitUntil(() => shown.split(question).length > time, { interval: 1, timeout: 15_000 });
       input.write(keys);
     };
     const realm = prompt.ask("Realm", "default");
