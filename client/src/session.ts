@@ -1,5 +1,4 @@
 import {
-  anySession,
   errorCodes,
   type FrameReader,
   goneReasons,
@@ -12,23 +11,23 @@ import {
   type RouterFrameOf,
   type SegmentFormat,
 } from "@messagepasser/protocol";
-import { Budget, Kept, type KeptTotal } from "./connection/budget.ts";
+import { Budget } from "./connection/budget.ts";
 import { Channel } from "./connection/channel.ts";
-import type { ChannelStart, Commons, Way } from "./connection/channel-start.ts";
+import type { ChannelStart, Commons } from "./connection/channel-start.ts";
 import type { Message } from "./connection/message.ts";
 import { LinkError, linkErrorOf } from "./errors.ts";
 import { backoffMs } from "./link/backoff.ts";
 import { Link, type LinkEvents } from "./link/link.ts";
 import type { Credentials, Platform, SocketEnd } from "./link/platform.ts";
 import { Lists } from "./lists.ts";
+import { type Home, Openings } from "./openings.ts";
 import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
 import type { Status } from "./status.ts";
 import { notAllowed } from "./connection/words.ts";
 import { Upkeep } from "./upkeep.ts";
+import { Ways } from "./ways.ts";
 
-/** The longest pause before the router is dialled again. */
-const mostPauseMs = 30_000;
 /** A link that lasted so long was a good one: the next pause is short again. */
 const goodLinkMs = 1_000;
 
@@ -57,21 +56,6 @@ export interface SessionStart {
   readonly onStatus: (status: Status) => void;
 }
 
-/** Where a channel is kept, which an opener's isn't until the router has said who got the open. */
-interface Home {
-  peer: Peer | undefined;
-}
-
-/** An open that the router has not answered. */
-interface Opening {
-  readonly channel: Channel;
-  readonly home: Home;
-  /** How often it was sent. */
-  attempts: number;
-  /** Whether the router has refused it for now, and it will be sent again. */
-  isWaiting: boolean;
-}
-
 /**
  * One life of a client. Keeps a link to the router, dials again when it is lost, and takes up its channels with all peers
  * where they were. Takes the frames of the link apart and gives each to whom it belongs.
@@ -86,17 +70,13 @@ export class Session implements LinkEvents {
   readonly #peers: Peers;
   readonly #welcomed = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<LinkError | undefined>();
-  readonly #opening = new Map<number, Opening>();
+  readonly #openings: Openings;
   readonly lists = new Lists((request, cursor) => {
-    if (this.#state !== "online") return;
-    this.#link.frame(routerAddress, { kind: "list", request, cursor });
+    this.#online?.frame(routerAddress, { kind: "list", request, cursor });
     // The router takes one list a batch.
-    this.#link.flush();
+    this.#online?.flush();
   });
-  /** By the peer's name. */
-  readonly #ways = new Map<string, Way>();
-  readonly #kept: KeptTotal = { bytes: 0, maxBytes: limits.maxUnacknowledgedBytes };
-  readonly #uncounted: KeptTotal = { bytes: 0, maxBytes: limits.maxUncountedBytes };
+  readonly #ways = new Ways();
   readonly #stopListening: readonly ((() => void) | undefined)[];
   #state: "connecting" | "online" | "offline" | "leaving" | "over" = "connecting";
   #link: Link;
@@ -104,7 +84,6 @@ export class Session implements LinkEvents {
   #attempt = 0;
   #onlineSinceMs = 0;
   #lastError: LinkError | undefined;
-  #lastConnection = 0;
   #channelCount = 0;
   /** What came with opens that are neither accepted nor rejected. */
   #earlyBytes = 0;
@@ -124,10 +103,15 @@ export class Session implements LinkEvents {
         this.#giveUp(peer);
       },
     });
+    this.#openings = new Openings({
+      clock,
+      link: () => this.#online,
+      bind: (address, name, session) => this.#bind(address, name, session),
+    });
     this.#stopListening = [
       platform.onNetworkChange?.(() => {
         if (this.#state === "offline") this.#dialAgain();
-        else if (this.#state === "online") this.#link.probe(networkChangeAnswerMs);
+        else this.#online?.probe(networkChangeAnswerMs);
       }),
       platform.onLeave?.(() => {
         this.bye();
@@ -150,9 +134,14 @@ export class Session implements LinkEvents {
     return this.#state === "over";
   }
 
+  /** The link, while the router takes frames. */
+  get #online(): Link | undefined {
+    return this.#state === "online" ? this.#link : undefined;
+  }
+
   /** Every channel of which the other end may still want to hear. */
   *channels(): Iterable<Channel> {
-    for (const { channel, home } of this.#opening.values()) if (home.peer === undefined) yield channel;
+    yield* this.#openings.channels();
     for (const peer of this.#peers) yield* peer.channels.values();
   }
 
@@ -164,11 +153,9 @@ export class Session implements LinkEvents {
     first: Message | undefined,
   ): Channel {
     const home: Home = { peer: undefined };
-    const channel = this.#channel({ key: ++this.#lastConnection, peer, protocol, metadata }, home);
+    const channel = this.#channel({ key: this.#openings.nextId(), peer, protocol, metadata }, home);
     if (first !== undefined) channel.sendEarly(first);
-    const opening = { channel, home, attempts: 0, isWaiting: false };
-    this.#opening.set(channel.key, opening);
-    if (this.#state === "online") this.#sendOpen(opening);
+    this.#openings.add(channel, home);
     return channel;
   }
 
@@ -201,7 +188,7 @@ export class Session implements LinkEvents {
     const error = linkErrorOf(end, `${wasIn ? "Lost the link to" : "Cannot connect to"} ${who}`, wasIn);
     if (this.#state === "leaving") this.#end(undefined);
     else if (this.#state === "connecting" || !error.shouldRetry()) this.#end(error);
-    else this.#goOffline(error, end.delayMs ?? 0);
+    else this.#goOffline(error, end.delayMs);
   }
 
   onRouterFrame(frame: RouterFrame): void {
@@ -217,10 +204,10 @@ export class Session implements LinkEvents {
         this.#receiveOpen(frame);
         break;
       case "routed":
-        this.#route(frame);
+        this.#openings.route(frame);
         break;
       case "refused":
-        this.#refuse(frame);
+        this.#openings.refuse(frame);
         break;
       case "paired":
         this.#bind(frame.address, frame.peer, frame.session);
@@ -265,7 +252,7 @@ export class Session implements LinkEvents {
       let channel: Channel | undefined;
       for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
         if (channel?.key !== frame.connection)
-          channel = peer.channels.get(frame.connection) ?? this.#adopt(peer, frame.connection);
+          channel = peer.channels.get(frame.connection) ?? this.#openings.adopt(peer, frame.connection);
         if (channel !== undefined) channel.receive(frame);
         else if (frame.kind !== "over" && frame.connection !== unknown) {
           unknown = frame.connection;
@@ -305,22 +292,18 @@ export class Session implements LinkEvents {
     if (isFirst) return;
     this.#start.onStatus({ kind: "online" });
     for (const peer of this.#peers) if (peer.isSought) this.#ask(peer);
-    for (const opening of this.#opening.values()) this.#sendOpen(opening);
+    this.#openings.sendAgain();
     this.lists.askAgain();
   }
 
-  #goOffline(error: LinkError, delayMs: number): void {
+  #goOffline(error: LinkError, delayMs = 0): void {
     const { clock } = this.#platform;
     if (this.#state === "online" && clock.now() - this.#onlineSinceMs >= goodLinkMs) this.#attempt = 0;
     this.#state = "offline";
     this.#lastError = error;
     this.#peers.loseAll();
-    for (const [id, { channel, home }] of this.#opening) {
-      // With a known peer it is taken up from there; one that was given up is asked for by nobody.
-      if (home.peer !== undefined) this.#opening.delete(id);
-      else if (channel.isOver) channel.forget();
-    }
-    const retryInMs = backoffMs(this.#attempt++, clock.random(), mostPauseMs) + delayMs * clock.random();
+    this.#openings.lose();
+    const retryInMs = backoffMs(this.#attempt++, clock.random()) + delayMs * clock.random();
     this.#cancelDial = clock.after(retryInMs, () => {
       this.#dialAgain();
     });
@@ -344,22 +327,8 @@ export class Session implements LinkEvents {
     this.lists.fail(error ?? new LinkError("closed", "Cannot list peers: this client is closed"));
   }
 
-  #sendOpen(opening: Opening): void {
-    const { channel, home } = opening;
-    if (channel.isOver) {
-      channel.forget();
-      return;
-    }
-    opening.attempts++;
-    opening.isWaiting = false;
-    const { key: connection, peer, protocol, metadata, early } = channel;
-    const { limit } = channel.receiver.position();
-    const session = home.peer?.session ?? anySession;
-    this.#link.frame(routerAddress, { kind: "open", connection, session, peer, protocol, limit, metadata, early });
-  }
-
   #ask({ session, name: peer }: Peer): void {
-    if (this.#state === "online") this.#link.frame(routerAddress, { kind: "resume", session, peer });
+    this.#online?.frame(routerAddress, { kind: "resume", session, peer });
   }
 
   #bind(address: number, name: string, session: string): Peer {
@@ -426,82 +395,17 @@ export class Session implements LinkEvents {
   ): Channel {
     this.#channelCount++;
     const reopen = (channel: Channel): void => {
-      const opening = { channel, home, attempts: 0, isWaiting: false };
-      this.#opening.set(start.key, opening);
-      this.#sendOpen(opening);
+      this.#openings.add(channel, home);
     };
     const onForgotten = ({ key }: Channel): void => {
       this.#channelCount--;
       home.peer?.channels.delete(key);
-      if (opened === undefined) this.#opening.delete(key);
+      this.#openings.delete(key);
     };
     const { maxMessageBytes } = this.#start;
     const commons = this.#commons;
-    const way = this.#wayTo(start.peer);
+    const way = this.#ways.to(start.peer);
     return new Channel({ ...start, maxMessageBytes, commons, way, reopen, onForgotten }, opened);
-  }
-
-  #wayTo(peer: string): Way {
-    let way = this.#ways.get(peer);
-    if (way === undefined) {
-      // Measured anew for all: better than to keep what was true for peers of long ago.
-      if (this.#ways.size >= limits.maxRememberedSessions) this.#ways.clear();
-      way = { roundTrip: { ms: Infinity }, kept: new Kept(this.#kept), uncounted: new Kept(this.#uncounted) };
-      this.#ways.set(peer, way);
-    }
-    return way;
-  }
-
-  #route({ connection, address, session }: RouterFrameOf<"routed">): void {
-    const opening = this.#opening.get(connection);
-    if (opening === undefined) {
-      if (connection > this.#lastConnection)
-        throw new ProtocolError(`Connection ${connection} was routed, but not opened`, 0);
-      // It ended by what the peer said of the same open on its way before.
-      return;
-    }
-    const { channel, home } = opening;
-    this.#opening.delete(connection);
-    const peer = this.#bind(address, channel.peer, session);
-    if (home.peer !== undefined) return;
-    home.peer = peer;
-    peer.channels.set(connection, channel);
-    channel.routed(peer);
-  }
-
-  /** A peer answers an open of which the router's answer was lost with a link: so this session is who got it. */
-  #adopt(peer: Peer, connection: number): Channel | undefined {
-    const opening = this.#opening.get(connection);
-    if (opening === undefined || opening.home.peer !== undefined || opening.channel.peer !== peer.name)
-      return undefined;
-    const { channel, home, isWaiting } = opening;
-    home.peer = peer;
-    peer.channels.set(connection, channel);
-    channel.routed(peer);
-    // The peer waits for it as for a position. What is under way already does as well.
-    if (isWaiting) this.#sendOpen(opening);
-    return channel;
-  }
-
-  #refuse({ connection, code, reason }: RouterFrameOf<"refused">): void {
-    const opening = this.#opening.get(connection);
-    if (opening === undefined) return;
-    const { channel, home, attempts } = opening;
-    if (code !== errorCodes.peerAbsent || (attempts < 2 && home.peer === undefined)) {
-      channel.refuse(code, reason);
-      return;
-    }
-    // The peer may have got it, and is away: it is given the time that the open has.
-    if (home.peer !== undefined) {
-      this.#opening.delete(connection);
-      return;
-    }
-    opening.isWaiting = true;
-    const { clock } = this.#platform;
-    clock.after(backoffMs(attempts, clock.random(), mostPauseMs), () => {
-      const isDue = opening.isWaiting && this.#opening.get(connection) === opening;
-      if (isDue && this.#state === "online") this.#sendOpen(opening);
-    });
   }
 
   #lose(peer: Peer | undefined, reason: number): void {
@@ -518,12 +422,13 @@ export class Session implements LinkEvents {
 
   /** The rules have changed: what is open may no longer be. */
   #check(peer: Peer | undefined): void {
+    if (peer === undefined) return;
     const asked = new Set<string>();
-    for (const { key, protocol } of peer?.channels.values() ?? []) {
+    for (const { key, protocol } of peer.channels.values()) {
       const opener = openedHere(key);
       if (asked.has(opener + protocol)) continue;
       asked.add(opener + protocol);
-      this.#link.frame(routerAddress, { kind: "check", address: peer?.address ?? 0, opener, protocol });
+      this.#link.frame(routerAddress, { kind: "check", address: peer.address, opener, protocol });
     }
   }
 

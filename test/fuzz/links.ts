@@ -1,35 +1,10 @@
 import type { Format, WireMessage } from "@messagepasser/protocol/formats";
 import type { Surroundings } from "../../src/routing.ts";
 import { Rules } from "../../src/rules.ts";
-import { type Link, type Links, type Pairs, Tally } from "../../src/link.ts";
+import { type Link, type Links, Tally } from "../../src/link.ts";
+import { ListedPairs } from "../listed-pairs.ts";
 
 const noRules = Rules.parse("");
-
-class ListedPairs implements Pairs {
-  readonly #addresses = new Set<number>();
-  readonly overflowed = false;
-
-  [Symbol.iterator](): Iterator<number> {
-    return this.#addresses.values();
-  }
-
-  has(address: number): boolean {
-    return this.#addresses.has(address);
-  }
-
-  add(address: number): boolean {
-    this.#addresses.add(address);
-    return true;
-  }
-
-  remove(address: number): void {
-    this.#addresses.delete(address);
-  }
-
-  overflow(): void {
-    throw new Error("A list without bound has room for all");
-  }
-}
 
 /** A link that keeps what it is sent. */
 export class KeepingLink implements Link {

@@ -3,12 +3,13 @@ import type { Mutation } from "./mutate.ts";
 const channel = "client/src/connection/channel.ts";
 const sender = "client/src/connection/sender.ts";
 const session = "client/src/session.ts";
+const openings = "client/src/openings.ts";
 
 /** How Connections end. */
 export const ends: readonly Mutation[] = [
   {
     rule: "an answer to an open that is over is ignored",
-    changes: [[session, "if (connection > this.#lastConnection)", "if (connection > 0)"]],
+    changes: [[openings, "if (connection > this.#lastConnection)", "if (connection > 0)"]],
   },
   {
     rule: "a FIN is sent again as the rest is",

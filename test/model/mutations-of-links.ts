@@ -3,6 +3,7 @@ import type { Mutation } from "./mutate.ts";
 const channel = "client/src/connection/channel.ts";
 const sender = "client/src/connection/sender.ts";
 const session = "client/src/session.ts";
+const openings = "client/src/openings.ts";
 const peer = "client/src/peer.ts";
 const peers = "client/src/peers.ts";
 const link = "client/src/link/link.ts";
@@ -24,7 +25,7 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "an open without an answer is sent again on the next link",
-    changes: [[session, "    for (const opening of this.#opening.values()) this.#sendOpen(opening);\n", ""]],
+    changes: [[session, "    this.#openings.sendAgain();\n", ""]],
   },
   {
     rule: "an open of which the peer is known is sent again when the peer is there",
@@ -32,7 +33,7 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "an open that is sent again names the session that got it",
-    changes: [[session, "const session = home.peer?.session ?? anySession;", "const session = anySession;"]],
+    changes: [[openings, "const session = home.peer?.session ?? anySession;", "const session = anySession;"]],
   },
   {
     rule: "an open is handled once",
@@ -103,20 +104,20 @@ export const links: readonly Mutation[] = [
     changes: [
       [
         session,
-        "peer.channels.get(frame.connection) ?? this.#adopt(peer, frame.connection);",
+        "peer.channels.get(frame.connection) ?? this.#openings.adopt(peer, frame.connection);",
         "peer.channels.get(frame.connection);",
       ],
     ],
   },
   {
     rule: "who adopts an answer to an open that waits sends the open, as its position",
-    changes: [[session, "if (isWaiting) this.#sendOpen(opening);", ""]],
+    changes: [[openings, "if (opening.isWaiting) this.#send(opening);", ""]],
   },
   {
     rule: "an open that is refused since nobody is there, after it may have got through, waits",
     changes: [
       [
-        session,
+        openings,
         "if (code !== errorCodes.peerAbsent || (attempts < 2 && home.peer === undefined)) {",
         "if (code !== undefined) {",
       ],

@@ -1,38 +1,13 @@
 import { encodeBatch, goneReasons, ProtocolError, routerAddress } from "@messagepasser/protocol";
 import { native } from "@messagepasser/protocol/formats";
 import { closings, malformed } from "../../src/closings.ts";
-import { type Link, type Links, type Pairs, Tally } from "../../src/link.ts";
+import { type Link, type Links, Tally } from "../../src/link.ts";
 import { Routing } from "../../src/routing.ts";
 import { Rules } from "../../src/rules.ts";
+import { ListedPairs } from "../listed-pairs.ts";
 import type { Wire } from "./wire.ts";
 
 const open = Rules.parse("");
-
-class ListedPairs implements Pairs {
-  readonly overflowed = false;
-  readonly #addresses = new Set<number>();
-
-  [Symbol.iterator](): Iterator<number> {
-    return this.#addresses.values();
-  }
-
-  has(address: number): boolean {
-    return this.#addresses.has(address);
-  }
-
-  add(address: number): boolean {
-    this.#addresses.add(address);
-    return true;
-  }
-
-  remove(address: number): void {
-    this.#addresses.delete(address);
-  }
-
-  overflow(): void {
-    throw new Error("A list without bound is full");
-  }
-}
 
 /** The router's end of a wire. */
 export class SimulatedLink implements Link {

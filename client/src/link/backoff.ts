@@ -6,8 +6,9 @@ const firstMs = 500;
  *
  * @param attempt 0 for the first one after a loss.
  * @param random from 0 up to, but not including, 1.
+ * @param mostMs 30 s by default.
  * @returns milliseconds, evenly spread from 0 up to 500 × 2^attempt, and never beyond `mostMs`.
  */
-export function backoffMs(attempt: number, random: number, mostMs: number): number {
+export function backoffMs(attempt: number, random: number, mostMs = 30_000): number {
   return random * Math.min(mostMs, firstMs * 2 ** attempt);
 }

@@ -186,7 +186,7 @@ export class Link {
     if (this.#isOver || message === heartbeat.pong) return;
     this.#isReceiving = true;
     try {
-      if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
+      if (typeof message === "string") throw new ProtocolError("Text on a binary format", 0);
       const segments = new SegmentReader(message);
       while (!this.#isOver && segments.next()) {
         const { address, start, end } = segments;
