@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { goneReasons, heartbeat, type Invitation, ProtocolError } from "@messagepasser/protocol";
+import { Addresses } from "./addresses.ts";
 import { AuditLog } from "./audit-log.ts";
 import { closings, malformed } from "./closings.ts";
 import { CredentialStore } from "./credential-store.ts";
@@ -9,7 +10,8 @@ import type { Grant } from "./link.ts";
 import { type AdminMethod, RealmAdmin } from "./realm-admin.ts";
 import { Routing } from "./routing.ts";
 import { RuleStore } from "./rule-store.ts";
-import { Addresses, closeUnreadable, SocketLink, SocketLinks } from "./socket-link.ts";
+import { closeUnreadable, SocketLink } from "./socket-link.ts";
+import { SocketLinks } from "./socket-links.ts";
 import { belongsIntoStorage, Counters, keep, type KeptSums, merged, reportOf, sumsIn } from "./usage.ts";
 import { UsageStore } from "./usage-store.ts";
 

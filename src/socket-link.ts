@@ -1,7 +1,8 @@
 import { type Format, formatOf, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { closings } from "./closings.ts";
 import { closingMessages } from "./delivery.ts";
-import { type Grant, type Link, type Links, type Pairs, Tally } from "./link.ts";
+import { type Grant, type Link, type Pairs, Tally } from "./link.ts";
+import { subprotocolIn, tagsOf } from "./link-tags.ts";
 import type { Counters, KeptSums } from "./usage.ts";
 
 const version = 4;
@@ -101,12 +102,7 @@ export class SocketLink implements Link {
 
   /** Accepts the socket for hibernation and remembers the link in it. */
   accept(): void {
-    this.#context.acceptWebSocket(this.socket, [
-      nameTag(this.name),
-      addressTag(this.address),
-      formatTag(this.format.subprotocol),
-      ...(this.grant === undefined ? [] : [guestTag, hostTag(this.grant.host)]),
-    ]);
+    this.#context.acceptWebSocket(this.socket, tagsOf(this));
     this.#held = [];
     this.#save(this.pairs);
   }
@@ -209,8 +205,8 @@ function closeSocket(
 export function closeUnreadable(context: DurableObjectState, counters: Counters, socket: WebSocket): void {
   const { code, reason, delayMs } = closings.unreadable;
   // Tags are what is left to read of such a link.
-  const format = context.getTags(socket).find((tag) => tag.startsWith(formatTag("")));
-  closeSocket(counters, socket, formatOf(format?.slice(formatTag("").length) ?? "") ?? native, code, reason, delayMs);
+  const format = formatOf(subprotocolIn(context.getTags(socket))) ?? native;
+  closeSocket(counters, socket, format, code, reason, delayMs);
 }
 
 class AttachedPairs implements Pairs {
@@ -248,156 +244,5 @@ class AttachedPairs implements Pairs {
     if (this.overflowed) return;
     this.overflowed = true;
     this.#save(this);
-  }
-}
-
-/**
- * The links of an object, found by their sockets' tags and kept for as long as the object is in memory.
- * After a wake nothing is scanned: each link comes back when it is first asked for.
- */
-export class SocketLinks implements Links {
-  readonly #context: DurableObjectState;
-  readonly #counters: Counters;
-  /** Also those that were removed, until their sockets are gone. */
-  readonly #ofSocket = new WeakMap<WebSocket, SocketLink>();
-  readonly #byAddress = new Map<number, SocketLink>();
-  readonly #byName = new Map<string, SocketLink>();
-  /** Links whose upgrade isn't answered yet, as far as is known. */
-  #unanswered: SocketLink[] = [];
-
-  constructor(context: DurableObjectState, counters: Counters) {
-    this.#context = context;
-    this.#counters = counters;
-  }
-
-  add(link: SocketLink): void {
-    link.accept();
-    this.#ofSocket.set(link.socket, link);
-    this.#index(link);
-    this.#releaseSoon(link);
-  }
-
-  /**
-   * What is sent on a socket before the upgrade is answered costs workerd 13 KiB for as long as the socket lives, whatever
-   * it is; a turn later it costs next to nothing. One timer serves all, since each would cost 2 KiB.
-   */
-  #releaseSoon(link: SocketLink): void {
-    this.#unanswered.push(link);
-    if (this.#unanswered.length > 1) return;
-    setTimeout(() => {
-      const links = this.#unanswered;
-      this.#unanswered = [];
-      for (const each of links) each.release();
-    });
-  }
-
-  /** Forgets a link for good: its socket, which may go on for a while, has no say from now on, nor after a wake. */
-  remove(link: SocketLink): void {
-    if (this.#byName.get(link.name) === link) this.#byName.delete(link.name);
-    this.#byAddress.delete(link.address);
-    this.#counters.takeBack(link.usage);
-    link.socket.serializeAttachment(null);
-  }
-
-  /** The link of a socket, or `undefined` if it was removed before a wake or if code of another version made it. */
-  of(socket: WebSocket): SocketLink | undefined {
-    const known = this.#ofSocket.get(socket);
-    if (known !== undefined) return known;
-    const link = SocketLink.restore(this.#context, this.#counters, socket);
-    if (link === undefined) return undefined;
-    this.#ofSocket.set(socket, link);
-    if (link.isOpen) this.#index(link);
-    return link;
-  }
-
-  #index(link: SocketLink): void {
-    this.#byAddress.set(link.address, link);
-    this.#byName.set(link.name, link);
-  }
-
-  byAddress(address: number): SocketLink | undefined {
-    return this.#byAddress.get(address) ?? this.#find(addressTag(address));
-  }
-
-  byName(name: string): SocketLink | undefined {
-    return this.#byName.get(name) ?? this.#find(nameTag(name));
-  }
-
-  get knownCount(): number {
-    return this.#byAddress.size;
-  }
-
-  all(): Iterable<SocketLink> {
-    return this.#open(this.#context.getWebSockets());
-  }
-
-  /** Links of all guests. */
-  guests(): Iterable<SocketLink> {
-    return this.#open(this.#context.getWebSockets(guestTag));
-  }
-
-  /** Links of those whom a client has invited. */
-  guestsOf(host: string): Iterable<SocketLink> {
-    return this.#open(this.#context.getWebSockets(hostTag(host)));
-  }
-
-  *#open(sockets: readonly WebSocket[]): Iterable<SocketLink> {
-    for (const socket of sockets) {
-      const link = this.#openLinkOf(socket);
-      if (link !== undefined) yield link;
-    }
-  }
-
-  #find(tag: string): SocketLink | undefined {
-    for (const socket of this.#context.getWebSockets(tag)) {
-      const link = this.#openLinkOf(socket);
-      if (link !== undefined) return link;
-    }
-    return undefined;
-  }
-
-  /** A client whose link can't be read must come back, though it may only be waiting, and never send anything. */
-  #openLinkOf(socket: WebSocket): SocketLink | undefined {
-    const link = this.of(socket);
-    if (link === undefined) closeUnreadable(this.#context, this.#counters, socket);
-    return link?.isOpen === true && !link.tally.isOver ? link : undefined;
-  }
-}
-
-function nameTag(name: string): string {
-  return `name:${name}`;
-}
-
-const guestTag = "guest";
-
-function hostTag(host: string): string {
-  return `host:${host}`;
-}
-
-function addressTag(address: number): string {
-  return `address:${address}`;
-}
-
-function formatTag(subprotocol: string): string {
-  return `format:${subprotocol}`;
-}
-
-/** Hands out addresses in blocks, so that only one in 32 links costs a write; none is used twice in the life of the object. */
-export class Addresses {
-  readonly #storage: SyncKvStorage;
-  #next = 0;
-  #end = 0;
-
-  constructor(storage: SyncKvStorage) {
-    this.#storage = storage;
-  }
-
-  take(): number {
-    if (this.#next === this.#end) {
-      this.#next = this.#storage.get<number>("nextAddress") ?? 1;
-      this.#end = this.#next + 32;
-      this.#storage.put("nextAddress", this.#end);
-    }
-    return this.#next++;
   }
 }
