@@ -1,33 +1,21 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import type { Client, Connection } from "messagepasser";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Bridge } from "../../cli/src/bridge/bridge.ts";
-import { GobStream } from "../../cli/src/bridge/gob-stream.ts";
-import { JsonStream } from "../../cli/src/bridge/json-stream.ts";
-import { encodeGob, gobDefinition, GobReader } from "../../protocol/src/formats/gob.ts";
-import type { OriginalMessage } from "../../protocol/src/formats/original-message.ts";
+import { gobDefinition } from "../../protocol/src/formats/gob.ts";
+import { bytesOf, nextName, Program, type Writing, writings } from "./bridge-program.ts";
 import { directory, type Environment, mp, type Running, start } from "./cli-mp.ts";
 import { Inbox } from "./formats/talk.ts";
 import { NetworkPath } from "./proxy.ts";
 import { failureOf, type Realm, startRealm } from "./realm.ts";
+import { settled } from "./settled.ts";
 
 // `mp bridge` with programs as the original's were, on plain TCP.
 
-type Writing = "gob" | "json";
-
-/** As Go's encoding/json writes it. */
-interface GoMessage {
-  readonly Meta: number;
-  readonly OtherClient: string;
-  readonly ConnectionID: string;
-  readonly Data: string | null;
-}
-
 let realm: Realm;
-let lastName = 0;
 
 beforeAll(async () => {
   realm = await startRealm();
@@ -38,9 +26,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-const nextName = (): string => `program ${++lastName}`;
 const environment = (): Environment => ({ MP_URL: realm.router.url.href });
-const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
 
 async function startBridge(url = realm.router.url.href): Promise<Running & { port: number }> {
   const running = start(["bridge", "--listen", "127.0.0.1:0", "--json"], { MP_URL: url });
@@ -48,112 +34,13 @@ async function startBridge(url = realm.router.url.href): Promise<Running & { por
   return { ...running, port: (JSON.parse(line.toString()) as { port: number }).port };
 }
 
-/** A program of the original: says messages, and hears them in order. */
-class Program {
-  readonly name: string;
-  readonly socket: Socket;
-  readonly closed: Promise<unknown>;
-  readonly #writing: Writing;
-  readonly #heard = new Inbox<OriginalMessage>();
-  readonly #reader = new GobReader(new Uint8Array());
-  #rest = Buffer.alloc(0);
-
-  private constructor(socket: Socket, name: string, writing: Writing) {
-    this.socket = socket;
-    this.name = name;
-    this.#writing = writing;
-    this.closed = new Promise((resolve) => socket.once("close", resolve));
-    socket.on("data", (chunk: Buffer) => {
-      this.#rest = Buffer.concat([this.#rest, chunk]);
-      for (let part = this.#next(); part !== undefined; part = this.#next())
-        for (const message of part) this.#heard.put(message);
-    });
-  }
-
-  static async at(port: number, writing: Writing, name = nextName()): Promise<Program> {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    onTestFinished(() => void socket.destroy());
-    socket.on("error", () => undefined);
-    await once(socket, "connect");
-    const program = new Program(socket, name, writing);
-    if (writing === "gob") socket.write(gobDefinition);
-    return program;
-  }
-
-  /** One that the router lets in. */
-  static async in(port: number, writing: Writing, name = nextName()): Promise<Program> {
-    const program = await Program.at(port, writing, name);
-    program.say(8, name, "", await realm.secretOf(name));
-    expect(await program.hears()).toEqual({ meta: 9, otherClient: name, connectionId: "", data: new Uint8Array() });
-    return program;
-  }
-
-  say(meta: number, otherClient: string, connectionId = "", data: Uint8Array | string = ""): boolean {
-    return this.socket.write(this.bytes(meta, otherClient, connectionId, data));
-  }
-
-  bytes(meta: number, otherClient: string, connectionId = "", data: Uint8Array | string = ""): Uint8Array {
-    const bytes = typeof data === "string" ? bytesOf(data) : data;
-    if (this.#writing === "gob") return encodeGob({ meta, otherClient, connectionId, data: bytes });
-    const Data = bytes.length === 0 ? null : Buffer.from(bytes).toString("base64");
-    return bytesOf(`${JSON.stringify({ Meta: meta, OtherClient: otherClient, ConnectionID: connectionId, Data })}\n`);
-  }
-
-  hears(): Promise<OriginalMessage> {
-    return this.#heard.take();
-  }
-
-  /** The data of the next message, which has to be one of a Connection. */
-  async hearsData(connectionId: string): Promise<Uint8Array> {
-    const message = await this.hears();
-    expect(message).toMatchObject({ meta: 0, connectionId });
-    return message.data;
-  }
-
-  async hearsText(connectionId: string): Promise<string> {
-    return Buffer.from(await this.hearsData(connectionId)).toString();
-  }
-
-  /** Hears of an open, and takes it. Returns the Connection's id. */
-  async accepts(peer: string, protocol: string): Promise<string> {
-    const { connectionId, ...message } = await this.hears();
-    expect(message).toEqual({ meta: 5, otherClient: peer, data: bytesOf(protocol) });
-    expect(connectionId).toMatch(new RegExp(`^${peer}:[0-9a-f]+$`));
-    this.say(6, peer, connectionId);
-    return connectionId;
-  }
-
-  /** The messages that are whole. */
-  #next(): OriginalMessage[] | undefined {
-    const size = this.#writing === "json" ? this.#rest.indexOf("\n") + 1 : gobSize(this.#rest);
-    if (size === 0 || size > this.#rest.length) return undefined;
-    const part = this.#rest.subarray(0, size);
-    this.#rest = this.#rest.subarray(size);
-    if (this.#writing === "gob")
-      return Array.from(this.#reader.read(part), (message) => ({ ...message, data: new Uint8Array(message.data) }));
-    const { Meta, OtherClient, ConnectionID, Data } = JSON.parse(part.toString()) as GoMessage;
-    const data = new Uint8Array(Buffer.from(Data ?? "", "base64"));
-    return [{ meta: Meta, otherClient: OtherClient, connectionId: ConnectionID, data }];
-  }
-}
-
-/** With its length in front; 0 where that isn't all there. */
-function gobSize(bytes: Buffer): number {
-  const first = bytes[0] ?? 0;
-  if (first < 0x80) return bytes.length === 0 ? 0 : 1 + first;
-  const digits = 0x100 - first;
-  return bytes.length <= digits ? 0 : 1 + digits + bytes.readUIntBE(1, digits);
-}
-
-const writings = ["gob", "json"] as const;
-
 describe.each(writings.flatMap((one) => writings.map((other) => [one, other] as const)))(
   "two programs, in %s and in %s",
   (one, other) => {
     test.for([1, 2])("talk through %i bridge(s), and hear of each other's close", async (bridgeCount) => {
       const here = await startBridge();
       const there = bridgeCount === 2 ? await startBridge() : here;
-      const [alice, bob] = [await Program.in(here.port, one), await Program.in(there.port, other)];
+      const [alice, bob] = [await Program.in(realm, here.port, one), await Program.in(realm, there.port, other)];
       for (const closer of ["opener", "acceptor"] as const) {
         const id = `${alice.name}:${closer === "opener" ? "0" : "1f"}`;
         alice.say(5, bob.name, id, "chat");
@@ -201,7 +88,7 @@ async function programAndClient(
   taken: Inbox<Connection>;
 }> {
   const running = await startBridge(url);
-  const program = await Program.in(running.port, writing);
+  const program = await Program.in(realm, running.port, writing);
   const client = await realm.connect(nextName());
   onTestFinished(() => client.close({ deadlineMs: 0 }));
   const taken = new Inbox<Connection>();
@@ -311,61 +198,8 @@ describe.each(writings)("a program in %s and a client of now", (writing) => {
     expect(await connection.closed).toMatchObject({ code: "peer-gone" });
     await other.close();
   });
-});
 
-describe("a stream that TCP cuts anywhere", () => {
-  const messages = [8, 5, 0, 0, 7].map((meta, at): OriginalMessage => {
-    const data = [
-      bytesOf('secret"}{\\'),
-      bytesOf("chat"),
-      new Uint8Array(300).fill(at),
-      new Uint8Array(),
-      new Uint8Array(),
-    ];
-    return { meta, otherClient: 'a "quoted" {name}', connectionId: `bob:${at}`, data: data[at] ?? new Uint8Array() };
-  });
-  const plain = (message: OriginalMessage): OriginalMessage => ({ ...message, data: new Uint8Array(message.data) });
-  const streams = { gob: GobStream, json: JsonStream };
-
-  test.for(writings)("of %s gives the same messages wherever it is cut, in two or in single bytes", (writing) => {
-    const writer = new streams[writing](1_024);
-    const whole = Buffer.concat(messages.map((message) => Buffer.from(writer.write(message))));
-    const read = (chunks: readonly Uint8Array[]): OriginalMessage[] => {
-      const reader = new streams[writing](1_024);
-      return chunks.flatMap((chunk) => Array.from(reader.read(chunk), plain));
-    };
-    expect(read([whole])).toEqual(messages);
-    expect(read(Array.from(whole, (byte) => Uint8Array.of(byte)))).toEqual(messages);
-    for (let at = 1; at < whole.length; at++)
-      expect(read([whole.subarray(0, at), whole.subarray(at)])).toEqual(messages);
-  });
-
-  test("of JSON needs no line feeds, and takes other fields", () => {
-    const text = ' \r\n{"Meta":9,"More":"}"}{"Meta":8 , "Data" : null,"OtherClient":"a\\"b"}\t{}';
-    const read = Array.from(new JsonStream(100).read(bytesOf(text)), ({ meta, otherClient }) => [meta, otherClient]);
-    expect(read).toEqual([
-      [9, ""],
-      [8, 'a"b'],
-      [0, ""],
-    ]);
-  });
-
-  test.for([
-    ["json", "a list", '{"Data":[1]}', "flat"],
-    ["json", "many fields", `{${'"a":1,'.repeat(16)}"b":2}`, "16 fields"],
-    ["json", "something between", "{}x", "no JSON object"],
-    ["json", "no base64", '{"Data":"a"}', "base64"],
-    ["json", "a large number", '{"Meta":256}', "0 to 255"],
-    ["json", "a long text", `{"Data":"${"a".repeat(1_024)}`, "at most 1024"],
-    ["gob", "the length of a long message", Buffer.from([0xfe, 0x04, 0x01]), "at most 1024"],
-    ["gob", "a length past all", Buffer.from([0xf8, 1, 1, 1, 1, 1, 1, 1, 1]), "at most 1024"],
-    ["gob", "no length", Buffer.from([0x90]), "neither gob nor JSON"],
-  ] as const)("of %s is refused with %s", ([writing, , bytes, why]) => {
-    const reader = new streams[writing](1_024);
-    expect(() => Array.from(reader.read(Buffer.from(bytes)))).toThrow(why);
-  });
-
-  test.for(writings)("in single bytes works over TCP as well: %s", async (writing) => {
+  test("talk in single bytes", async () => {
     const { program, client, taken } = await programAndClient(writing);
     const id = `${program.name}:0`;
     const said = [program.bytes(5, client.name, id, "chat"), program.bytes(0, "nobody", id, "x")];
@@ -518,7 +352,7 @@ describe("a program that is not let in", () => {
       [(program) => program.socket.write(Uint8Array.of(0xfd, 0x50, 0, 0)), "at most 4198400"],
     ];
     for (const [say, why] of wrong) {
-      const program = await Program.in(running.port, "gob");
+      const program = await Program.in(realm, running.port, "gob");
       say(program);
       expect(await lastWords(program)).toEqual([1, expect.stringContaining(why)]);
     }
@@ -542,7 +376,7 @@ describe("a program that is not let in", () => {
     program.say(5, client.name, `${program.name}:0`, "chat");
     expect(await program.hears()).toMatchObject({ meta: 6 });
     await taken.take();
-    const second = await Program.in(running.port, "json", program.name);
+    const second = await Program.in(realm, running.port, "json", program.name);
     expect(await program.hears()).toMatchObject({ meta: 7, connectionId: `${program.name}:0` });
     await program.closed;
     await running.says("Another client connected with this name");
@@ -581,7 +415,7 @@ describe("mp bridge", () => {
   test("serves 50 programs at once, each with the next one", async () => {
     const { port } = await startBridge();
     const programs = await Promise.all(
-      Array.from({ length: 50 }, (_, at) => Program.in(port, writings[at % 2] ?? "gob")),
+      Array.from({ length: 50 }, (_, at) => Program.in(realm, port, writings[at % 2] ?? "gob")),
     );
     await Promise.all(
       programs.map(async (program, at) => {
@@ -641,9 +475,3 @@ describe("mp bridge", () => {
     expect([status, text]).toEqual([0, expect.stringMatching(/plain text[^]*Examples:\n {2}mp bridge --listen/)]);
   });
 });
-
-/** Resolves once a value has stopped changing. */
-async function settled(valueOf: () => number): Promise<void> {
-  let last: number | undefined;
-  await vi.waitUntil(() => last === (last = valueOf()), { interval: 300, timeout: 15_000 });
-}

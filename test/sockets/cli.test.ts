@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Router, startRouter } from "../../scripts/router.ts";
 import { directory, type Environment, mp, type Result, type Running, start } from "./cli-mp.ts";
 import { NetworkPath } from "./proxy.ts";
+import { settled } from "./settled.ts";
 
 let router: Router;
 let lastName = 0;
@@ -553,12 +554,6 @@ describe("mp login", () => {
     expect(await mp(["client", "list", "--profile", profile])).toMatchObject({ status: 0 });
   });
 });
-
-/** Resolves once a value has stopped changing. */
-async function settled(valueOf: () => number): Promise<void> {
-  let last: number | undefined;
-  await vi.waitUntil(() => last === (last = valueOf()), { interval: 300, timeout: 15_000 });
-}
 
 function raise(): never {
   throw new Error("Unreachable");
