@@ -26,7 +26,11 @@ answerCalls<Calls>({
     return null;
   },
   stopStreams: async () => ({ messages: sum(await Promise.all(senders.map((sender) => sender.stopStream()))) }),
-  timeRoundTrips: (round) => timeEach(round, (message) => firstSender().roundTrip(message)),
+  timeRoundTrips: (round) =>
+    timeEach(round, async (message) => {
+      await firstSender().roundTrip(message);
+      return undefined;
+    }),
   timeOpens: (round) => timeEach(round, (message) => firstSender().openToFirstByte(message)),
   finishStreams: async ({ streamsEach }) => ({
     messages: sum(await Promise.all(receivers.map(({ streams }) => streams.finish(streamsEach)))),
@@ -43,17 +47,16 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Times one call after the other, until the round is over. */
-async function timeEach(round: TimedRound, call: (message: Uint8Array) => Promise<void>): Promise<Latencies> {
+/** Times one call after the other, until the round is over; not what they return. */
+async function timeEach(round: TimedRound, call: SendingEnd["openToFirstByte"]): Promise<Latencies> {
   const message = new Uint8Array(randomBytes(round.messageBytes));
   const startMs = performance.now() + round.warmUpMs;
   const endMs = startMs + round.durationMs;
   const latenciesUs: number[] = [];
-  for (let beforeMs = performance.now(); beforeMs < endMs;) {
-    await call(message);
-    const afterMs = performance.now();
-    if (beforeMs >= startMs) latenciesUs.push((afterMs - beforeMs) * 1_000);
-    beforeMs = afterMs;
+  for (let beforeMs = performance.now(); beforeMs < endMs; beforeMs = performance.now()) {
+    const close = await call(message);
+    if (beforeMs >= startMs) latenciesUs.push((performance.now() - beforeMs) * 1_000);
+    if (close !== undefined) await close();
   }
   return { count: latenciesUs.length, p50Us: quantile(latenciesUs, 0.5), p99Us: quantile(latenciesUs, 0.99) };
 }

@@ -8,23 +8,25 @@ import { formatsPlan, fullPlan, quickPlan } from "./plan.ts";
 import { type Report, reportOf } from "./report.ts";
 import { measured, type Measured, type Plan, type Progress } from "./run.ts";
 import { Stage } from "./stage.ts";
+import { unmeasured } from "./tables.ts";
 import { terminalText } from "./terminal.ts";
 
 const help = `Usage: npm run bench -- [options]
 
-  --quick            what has a target, in under two minutes, instead of all
+  --quick            streams, round trips and opens that have a target, in under two minutes, instead of all
   --formats          one-way traffic between ends of each format, in about a minute
   --curve            how speed goes with the number of clients and of Connections, in about five minutes
   --only NAME        only the scenario of this name; may be said several times
   --page             measure nothing; make README.md and its charts anew from the results that are written
   --json             print the results as JSON, and nothing else
-  --assert           exit with status 1 if a target is missed
+  --assert           exit with status 1 if a target is missed or can't be measured
   --profile FOLDER   write CPU profiles of the processes with ends there
   --help             print this
 
 Examples:
   npm run bench -- --quick
   npm run bench -- --only one-way-64 --only round-trip
+  npm run -s bench -- --quick --json >results.json
 `;
 
 /** On a terminal one line that changes, elsewhere one line each; on stderr, since stdout is for results. */
@@ -67,7 +69,8 @@ async function run(plan: Plan): Promise<void> {
     if (plan.name === fullPlan.name) await writePage();
   }
   const results = report.scenarios.flatMap((scenario) => scenario.results);
-  if (options.assert && results.some(({ target }) => target?.isMet === false)) process.exitCode = 1;
+  const isMissed = results.some(({ target }) => target?.isMet === false) || unmeasured(report).length > 0;
+  if (options.assert && isMissed) process.exitCode = 1;
 }
 
 async function runCurves(): Promise<void> {

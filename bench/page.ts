@@ -3,7 +3,7 @@ import { format, resolveConfig } from "prettier";
 import type { CurveReport } from "./curve-report.ts";
 import type { Report, ScenarioReport } from "./report.ts";
 import { machineText, shown } from "./show.ts";
-import { costTable, metricTables, overviewTable, type Table, targetTable } from "./tables.ts";
+import { costTable, metricTables, overviewTable, type Table, targetTable, unmeasured } from "./tables.ts";
 
 /** What the page is made from; undefined where nothing was measured yet. */
 export interface Results {
@@ -52,15 +52,17 @@ function notMeasured(command: string): string {
 
 function resultsOf(report: Report): string {
   const targets = targetTable(report);
+  const missing = unmeasured(report);
   const isMet = report.scenarios.flatMap(({ results }) => results.flatMap(({ target }) => target?.isMet ?? []));
   return [
-    `${originOf(report)} Rounds of ${shown(report.plan.durationMs)} ms each, as many as each table says.`,
+    `${originOf(report)} Rounds of ${shown(report.plan.durationMs)} ms each, as many as each table says; a restart, idle memory and a wake take as long as they take.`,
     "Medians. Whoever takes part in one scenario only stands there, further below.",
     markdown(overviewTable(report)),
     "Versions:",
     versionsOf(report),
     "### Targets",
     `${isMet.filter(Boolean).length} of ${isMet.length} are met (✓).`,
+    ...(missing.length > 0 ? [`Not measured, for want of whom it is compared with: ${missing.join("; ")}.`] : []),
     ...(isMet.length > 0 ? [markdown(targets)] : []),
     ...report.scenarios.flatMap((scenario) => [
       `### ${scenario.title}`,

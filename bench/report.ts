@@ -17,6 +17,8 @@ export interface ScenarioReport {
   readonly name: string;
   readonly title: string;
   readonly results: readonly Result[];
+  /** Titles of those who have a target, but weren't there. */
+  readonly absent: readonly string[];
   /** Every figure of every round, by contender. */
   readonly rounds: Readonly<Record<string, readonly Figures[]>>;
 }
@@ -41,7 +43,8 @@ export function reportOf(plan: Plan, versions: Report["versions"], measured: rea
   };
 }
 
-function scenarioReportOf({ scenario: { name, title, metrics, targets }, rounds }: Measured): ScenarioReport {
+function scenarioReportOf({ scenario, rounds }: Measured): ScenarioReport {
+  const { name, title, metrics, targets } = scenario;
   const all = [...rounds];
   const [first] = all;
   const results = metrics.flatMap((metric) =>
@@ -54,7 +57,16 @@ function scenarioReportOf({ scenario: { name, title, metrics, targets }, rounds 
       return { ...result, ratio, ...(target && { target: { ...target, isMet: isMet(target, ratio.median) } }) };
     }),
   );
-  return { name, title, results, rounds: Object.fromEntries(all.map(([{ name: who }, figures]) => [who, figures])) };
+  const absent = scenario.contenders.filter(
+    (contender) => !rounds.has(contender) && targets.some(({ against }) => against === contender.name),
+  );
+  return {
+    name,
+    title,
+    results,
+    absent: absent.map((contender) => contender.title),
+    rounds: Object.fromEntries(all.map(([{ name: who }, figures]) => [who, figures])),
+  };
 }
 
 function valuesOf(figures: readonly Figures[], { figure }: Metric): number[] {

@@ -44,7 +44,9 @@ export class Stage implements AsyncDisposable {
       const running = await this.system(system);
       const start = async (role: Role, pairs: readonly (readonly [name: string, peer: string])[]): Promise<Peer> => {
         const dials = await Promise.all(pairs.map(([name, peer]) => running.dial(role, name, peer)));
-        return this.#stack.use(await startPeer(running, role, dials, this.#nodeOptions(system, role)));
+        return this.#stack.use(
+          await startPeer(running, role, dials, this.#nodeOptions(`${system.name}-${which}-${role}`)),
+        );
       };
       const sender = (at: number): string => `sender-${which}-${at}`;
       const receiver = (at: number): string => `receiver-${which}-${at % cast.receivers}`;
@@ -92,9 +94,9 @@ export class Stage implements AsyncDisposable {
     await this.#stack.disposeAsync();
   }
 
-  #nodeOptions({ name }: System, role: Role): string[] {
+  #nodeOptions(name: string): string[] {
     if (this.#profileFolder === undefined) return [];
-    return ["--cpu-prof", `--cpu-prof-dir=${this.#profileFolder}`, `--cpu-prof-name=${name}-${role}.cpuprofile`];
+    return ["--cpu-prof", `--cpu-prof-dir=${this.#profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`];
   }
 }
 

@@ -94,6 +94,11 @@ export function targetTable({ scenarios }: Report): Table {
   };
 }
 
+/** What is promised and couldn't be measured, as in "64 B one way to NATS". */
+export function unmeasured({ scenarios }: Report): string[] {
+  return scenarios.flatMap(({ title, absent }) => absent.map((who) => `${title} to ${who}`));
+}
+
 /** The scenarios in one look: medians, a column for each of those that take part in more than one. */
 export function overviewTable({ scenarios }: Report): Table {
   const mains = scenarios.map((scenario) => ({ title: scenario.title, results: byMetric(scenario)[0] ?? [] }));

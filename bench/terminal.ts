@@ -1,7 +1,7 @@
 // The report in a terminal, for people: to be taken in at a glance, in 110 columns.
 import type { Report } from "./report.ts";
 import { machineText } from "./show.ts";
-import { costTable, metricTables, type Table, targetTable } from "./tables.ts";
+import { costTable, metricTables, type Table, targetTable, unmeasured } from "./tables.ts";
 
 /** Gives text a colour or a weight, where there are any. */
 export type Paint = (style: "bold" | "dim" | "green" | "red", text: string) => string;
@@ -36,7 +36,8 @@ export function terminalText(report: Report, paint: Paint): string {
 /** How many promises hold, and each that doesn't. */
 function targetLines(report: Report, paint: Paint): string[] {
   const [, ...targets] = targetTable(report).rows;
-  if (targets.length === 0) return [];
+  const missing = unmeasured(report).map((what) => paint("red", `  not measured: ${what}`));
+  if (targets.length === 0) return missing;
   const missed = targets.filter((row) => row.some((cell) => isMissed(cell)));
   return [
     paint(
@@ -46,6 +47,7 @@ function targetLines(report: Report, paint: Paint): string[] {
     ...missed.map(([scenario, figure, against, verdict, ratio]) =>
       paint("red", `  ${verdict}: ${scenario}, ${figure}, to ${against} ${ratio}`),
     ),
+    ...missing,
     "",
   ];
 }

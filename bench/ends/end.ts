@@ -26,8 +26,12 @@ export interface SendingEnd {
   stopStream(): Promise<number>;
   /** Sends a message and waits for its echo. May run beside a stream. */
   roundTrip(message: Uint8Array): Promise<void>;
-  /** From nothing to the first byte of the other end's answer; where nothing has to be opened, a round trip. */
-  openToFirstByte(message: Uint8Array): Promise<void>;
+  /**
+   * From nothing to the first byte of the other end's answer; where nothing has to be opened, a round trip.
+   *
+   * @returns what closes it again, if there is something to close: that isn't timed.
+   */
+  openToFirstByte(message: Uint8Array): Promise<(() => Promise<void>) | undefined>;
 }
 
 /** The end that counts the streams that come, and echoes. */

@@ -92,8 +92,8 @@ class JsonSender implements SendingEnd {
     throw new TypeError("In JSON only streams are measured");
   }
 
-  openToFirstByte(): Promise<void> {
-    return this.roundTrip();
+  openToFirstByte(): Promise<undefined> {
+    throw new TypeError("In JSON only streams are measured");
   }
 
   async #send(stream: { readonly stop: boolean }, head: object, messageBytes: number): Promise<number> {

@@ -51,10 +51,10 @@ class RouterSender implements SendingEnd {
     await this.#echo.receive();
   }
 
-  async openToFirstByte(first: Uint8Array): Promise<void> {
+  async openToFirstByte(first: Uint8Array): Promise<() => Promise<void>> {
     const connection = await this.#client.open(this.#peer, "echo", { first });
     await connection.receive();
-    await connection.close();
+    return () => connection.close();
   }
 }
 

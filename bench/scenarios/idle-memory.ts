@@ -19,13 +19,13 @@ export const idleMemory: Scenario = {
   title: `memory of the server for each of ${allLinks.toLocaleString("en")} idle clients`,
   metrics: [{ figure: "kibibytesPerClient", title: "memory", unit: "KiB" }],
   contenders: [
-    // The simulator of KV shares the process, and keeps more of each client than the router does.
-    contender("router", "MessagePasser", async () => {
+    // The simulator of KV shares the process, and keeps more of each client than the router does: so nobody is looked up.
+    contender("router", "MessagePasser, without authentication", async () => {
       const options = { worker: await trustingWorker() };
       const accounts = Array.from({ length: allLinks }, (_, at) => ({ name: `client-${at}`, secret: "any" }));
       return (own) => emptyRouter(own, options, accounts);
     }),
-    contender("relay", "hibernatable WebSockets alone", () =>
+    contender("bare-sockets", "hibernatable WebSockets alone", () =>
       Promise.resolve(async (own) => {
         const [relay, processId] = await startedProcess("workerd", startRelay);
         own.defer(() => relay.dispose());
@@ -38,13 +38,13 @@ export const idleMemory: Scenario = {
         };
       }),
     ),
-    contender("with-kv", "MessagePasser with the simulator of KV", async (stage) => {
+    contender("with-kv", "MessagePasser, with the simulator of KV", async (stage) => {
       const population = await stage.population(allLinks);
       const options = { stateDirectory: await population.copy() };
       return (own) => emptyRouter(own, options, population.accounts);
     }),
   ],
-  targets: [{ figure: "kibibytesPerClient", against: "relay", atMost: 1.1 }],
+  targets: [{ figure: "kibibytesPerClient", against: "bare-sockets", atMost: 1.1 }],
   // Each begins with a new process, and fills it.
   rounds: 2,
 };

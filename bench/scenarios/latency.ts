@@ -1,5 +1,6 @@
 import type { Latencies, TimedRound } from "../calls.ts";
 import type { Ends } from "../stage.ts";
+import { stopStreams } from "./streams.ts";
 import type { System } from "../systems/system.ts";
 import type { Figures, Metric, Scenario, Target } from "./scenario.ts";
 
@@ -21,7 +22,7 @@ export function roundTripUnderLoad(systems: readonly System[]): Scenario {
   return latency("round-trip-under-load", "64 B round trip, beside a stream", systems, [], async (ends, round) => {
     await ends.sender.call("startStreams", { messageBytes: 65_536 });
     const latencies = await ends.sender.call("timeRoundTrips", round);
-    await Promise.all([ends.sender.call("stopStreams", null), ends.receiver.call("finishStreams", { streamsEach: 1 })]);
+    await stopStreams(ends, 1);
     return latencies;
   });
 }

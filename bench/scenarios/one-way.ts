@@ -3,6 +3,7 @@ import { type Cast, type Ends, onePair } from "../stage.ts";
 import { cpuMs } from "../systems/processes.ts";
 import type { System } from "../systems/system.ts";
 import type { Figures, RoundTimes, Scenario, Target } from "./scenario.ts";
+import { stopStreams } from "./streams.ts";
 
 export interface OneWay {
   readonly name: string;
@@ -52,11 +53,7 @@ async function streamed(
   const before = await costsOf(ends);
   await delay(durationMs);
   const after = await costsOf(ends);
-  const [sent, received] = await Promise.all([
-    ends.sender.call("stopStreams", null),
-    ends.receiver.call("finishStreams", { streamsEach }),
-  ]);
-  if (sent.messages !== received.messages) throw new Error(`${sent.messages} were sent, ${received.messages} arrived`);
+  await stopStreams(ends, streamsEach);
   const bytes = after.payloadBytes - before.payloadBytes;
   const elapsedMs = after.timeMs - before.timeMs;
   const [serverMs, clientsMs] = [after.serverCpuMs - before.serverCpuMs, after.clientsCpuMs - before.clientsCpuMs];

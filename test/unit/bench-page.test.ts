@@ -74,9 +74,23 @@ describe("the page", () => {
     expect(page).toContain("- opaque relay: a bare Durable Object");
   });
 
+  test("names the targets that couldn't be measured", async () => {
+    const scenarios = exampleReport.scenarios.map((scenario) => ({ ...scenario, absent: ["rare one"] }));
+    const page = await pageWith({ report: { ...exampleReport, scenarios }, curves: undefined }, template);
+    expect(page.replace(/\s+/g, " ")).toContain(
+      "Not measured, for want of whom it is compared with: 64 B one way to rare one; 64 B round trip, idle to rare one.",
+    );
+  });
+
   test("shows in one look those who take part in more than one scenario, and what they do", async () => {
     const [oneWay] = exampleReport.scenarios;
-    const alone = { name: "alone", title: "chatty alone", results: oneWay?.results.slice(2, 3) ?? [], rounds: {} };
+    const alone = {
+      name: "alone",
+      title: "chatty alone",
+      results: oneWay?.results.slice(2, 3) ?? [],
+      absent: [],
+      rounds: {},
+    };
     const rows = async (scenarios: Report["scenarios"]): Promise<string[]> =>
       cellsOf(await pageWith({ report: { ...exampleReport, scenarios }, curves: undefined }, template));
     expect((await rows(exampleReport.scenarios))[0]).toBe("|MessagePasser|opaque relay");

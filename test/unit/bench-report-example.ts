@@ -33,6 +33,7 @@ export const exampleReport: Report = {
         result(serverCost, relay, 1.5, 2.08),
         result(serverCost, chatty, 99.5, 0.0314),
       ],
+      absent: [],
       rounds: { router: [{ messagesPerSecond: 2 }, { messagesPerSecond: 3 }] },
     },
     {
@@ -44,6 +45,7 @@ export const exampleReport: Report = {
         result(p99, ours, 310),
         result(p99, relay, 240, 1.29),
       ],
+      absent: [],
       rounds: {},
     },
   ],

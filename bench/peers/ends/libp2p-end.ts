@@ -86,11 +86,11 @@ class Libp2pSender implements SendingEnd {
     await receiveBytes(this.#echo, message.length);
   }
 
-  async openToFirstByte(message: Uint8Array): Promise<void> {
+  async openToFirstByte(message: Uint8Array): Promise<() => Promise<void>> {
     const stream = await this.#connection.newStream(echoProtocol, openOptions);
     stream.send(message);
     await receiveBytes(stream, 1);
-    await stream.close();
+    return () => stream.close();
   }
 }
 

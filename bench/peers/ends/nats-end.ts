@@ -6,14 +6,14 @@ import { WindowedReceiver, WindowedSender } from "../../ends/windowed.ts";
 /** No message of a stream is empty. */
 const endOfStream = new Uint8Array();
 
-class NatsSender implements SendingEnd {
-  readonly #connection: NatsConnection;
-  readonly #peer: string;
+export class NatsSender implements SendingEnd {
+  protected readonly connection: NatsConnection;
+  protected readonly peer: string;
   readonly #sender: WindowedSender;
 
   constructor(connection: NatsConnection, { name, peer }: Dial) {
-    this.#connection = connection;
-    this.#peer = peer;
+    this.connection = connection;
+    this.peer = peer;
     const subject = `stream.${peer}.${name}`;
     this.#sender = new WindowedSender({
       send: (message) => {
@@ -40,18 +40,18 @@ class NatsSender implements SendingEnd {
   }
 
   async roundTrip(message: Uint8Array): Promise<void> {
-    await this.#connection.request(`echo.${this.#peer}`, message);
+    await this.connection.request(`echo.${this.peer}`, message);
   }
 
   /** Nothing is opened on NATS. Closest to it is a request that has a subscription of its own for its answers. */
-  async openToFirstByte(message: Uint8Array): Promise<void> {
-    await this.#connection.request(`echo.${this.#peer}`, message, { noMux: true, timeout: 5_000 });
+  async openToFirstByte(message: Uint8Array): Promise<undefined> {
+    await this.connection.request(`echo.${this.peer}`, message, { noMux: true, timeout: 5_000 });
   }
 }
 
-export async function connectSender(dial: Dial): Promise<SendingEnd> {
+export async function connectSender(dial: Dial, Sender = NatsSender): Promise<SendingEnd> {
   const connection = await wsconnect({ servers: dial.url });
-  const sender = new NatsSender(connection, dial);
+  const sender = new Sender(connection, dial);
   // The receiver subscribes to the stream of whoever asks it to.
   await connection.request(`hello.${dial.peer}`, dial.name);
   return sender;

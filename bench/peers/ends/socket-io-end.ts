@@ -52,8 +52,8 @@ class SocketIoSender implements SendingEnd {
   }
 
   /** Nothing has to be opened here. */
-  openToFirstByte(message: Uint8Array): Promise<void> {
-    return this.roundTrip(message);
+  async openToFirstByte(message: Uint8Array): Promise<undefined> {
+    await this.roundTrip(message);
   }
 }
 

@@ -24,8 +24,14 @@ type sender struct {
 	client  *mp.Client
 	peer    string
 	stopped *atomic.Bool
-	sent    chan int64
+	sent    chan sent
 	echo    mp.Connection
+}
+
+// sent is what became of a stream.
+type sent struct {
+	messages int64
+	err      error
 }
 
 type dial struct {
@@ -79,7 +85,7 @@ func (e *ends) startStreams(argument streams) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.stopped, s.sent = &atomic.Bool{}, make(chan int64, 1)
+		s.stopped, s.sent = &atomic.Bool{}, make(chan sent, 1)
 		go s.send(connection, message)
 	}
 	return nil, nil
@@ -87,12 +93,14 @@ func (e *ends) startStreams(argument streams) (any, error) {
 
 // The package holds a sender up by itself: a write waits while the other end doesn't read.
 func (s *sender) send(connection mp.Connection, message []byte) {
-	var messages int64
-	for !s.stopped.Load() && connection.WriteMessage(message) == nil {
-		messages++
+	var over sent
+	for !s.stopped.Load() && over.err == nil {
+		if over.err = connection.WriteMessage(message); over.err == nil {
+			over.messages++
+		}
 	}
 	_ = connection.Close()
-	s.sent <- messages
+	s.sent <- over
 }
 
 func (e *ends) stopStreams(struct{}) (messageCount, error) {
@@ -101,7 +109,11 @@ func (e *ends) stopStreams(struct{}) (messageCount, error) {
 	}
 	var messages int64
 	for _, s := range e.senders {
-		messages += <-s.sent
+		over := <-s.sent
+		if over.err != nil {
+			return messageCount{}, over.err
+		}
+		messages += over.messages
 	}
 	return messageCount{messages}, nil
 }
@@ -115,22 +127,19 @@ func (e *ends) timeRoundTrips(round timedRound) (latencies, error) {
 		}
 		s.echo = connection
 	}
-	return timeEach(round, func(message []byte) error {
-		return exchange(s.echo, message)
+	return timeEach(round, func(message []byte) (func() error, error) {
+		return func() error { return nil }, exchange(s.echo, message)
 	})
 }
 
 func (e *ends) timeOpens(round timedRound) (latencies, error) {
 	s := e.senders[0]
-	return timeEach(round, func(message []byte) error {
+	return timeEach(round, func(message []byte) (func() error, error) {
 		connection, err := s.client.MakeConnection(s.peer, "echo")
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := exchange(connection, message); err != nil {
-			return err
-		}
-		return connection.Close()
+		return connection.Close, exchange(connection, message)
 	})
 }
 

@@ -20,23 +20,26 @@ type latencies struct {
 	P99Us float64 `json:"p99Us"`
 }
 
-// timeEach times one exchange after the other, until the round is over.
-func timeEach(round timedRound, exchange func(message []byte) error) (latencies, error) {
+// timeEach times one exchange after the other, until the round is over; not what ends each.
+func timeEach(round timedRound, exchange func(message []byte) (end func() error, err error)) (latencies, error) {
 	message := make([]byte, round.MessageBytes)
 	_, _ = rand.Read(message)
 	before := time.Now()
 	start := before.Add(time.Duration(round.WarmUpMs * float64(time.Millisecond)))
-	end := start.Add(time.Duration(round.DurationMs * float64(time.Millisecond)))
+	over := start.Add(time.Duration(round.DurationMs * float64(time.Millisecond)))
 	var timesUs []float64
-	for before.Before(end) {
-		if err := exchange(message); err != nil {
+	for before.Before(over) {
+		end, err := exchange(message)
+		if err != nil {
 			return latencies{}, err
 		}
-		after := time.Now()
 		if !before.Before(start) {
-			timesUs = append(timesUs, after.Sub(before).Seconds()*1e6)
+			timesUs = append(timesUs, time.Since(before).Seconds()*1e6)
 		}
-		before = after
+		if err := end(); err != nil {
+			return latencies{}, err
+		}
+		before = time.Now()
 	}
 	if len(timesUs) == 0 {
 		return latencies{}, errors.New("no exchange was over in time")
