@@ -34,8 +34,8 @@ export interface BuiltIn extends Sender {
 
 /** The window of `$slow`. */
 const slowWindowBytes = 1_024;
-/** The most that `$source` sends. */
-const maxSourceBytes = 1_048_576;
+/** The most that `$source` sends. Each message takes the router some µs, whatever is in it, and all of them at once. */
+const [maxSourceMessages, maxSourceBytes] = [1_024, 1_048_576];
 const encoder = new TextEncoder();
 
 /** Sends back what comes. As its own position is its client's, it needs no memory even for a resume. */
@@ -65,7 +65,8 @@ const source = {
       return [rejected(connection, errorCodes.unknownProtocol, 'Ask for a count and a size, as in "100x64"')];
     const frameBytes = size + limits.frameCostBytes;
     const totalBytes = count * frameBytes;
-    if (size > limits.maxPayloadBytes || totalBytes > maxSourceBytes || totalBytes + limits.frameCostBytes > limit)
+    const isTooMuch = count > maxSourceMessages || size > limits.maxPayloadBytes || totalBytes > maxSourceBytes;
+    if (isTooMuch || totalBytes + limits.frameCostBytes > limit)
       return [rejected(connection, errorCodes.rejected, "More than it sends, or than the limit of the open allows")];
     const payload = Uint8Array.from({ length: size }, (_, at) => at % 251);
     return [

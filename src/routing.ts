@@ -271,6 +271,12 @@ export class Routing {
       },
     ]);
     const bytes = incoming.reduce((sum, message) => sum + byteLength(message), 0);
+    // Small frames may take several times as much in another format, and a client that is sent more than a batch closes.
+    if (bytes > limits.maxBatchBytes)
+      return refuse(
+        errorCodes.badOpen,
+        `The open takes ${bytes} bytes in the peer's format, at most ${limits.maxBatchBytes} allowed`,
+      );
     // Before the two are paired, so that nobody hears of the end of a link that it wasn't told of.
     if (!this.#delivery.admits(to, bytes)) return refuse(errorCodes.peerAbsent, absent);
     if (!this.#pair(from, to)) return refuse(errorCodes.busy, "Both clients have too many peers already");
@@ -292,13 +298,15 @@ export class Routing {
     if (!this.#access.isAnythingAllowed(from, to)) return answer(goneReasons.cut);
     // Its link is the one of before, but the pair was cut, and with it all that the client had.
     if (to.format.addressing === "name") return answer(goneReasons.over);
+    const wasPaired = arePaired(from, to);
     const paired = routerMessages(to, [pairedWith(from)]);
     if (!paired.every((message) => this.#delivery.admits(to, message.length)) || !this.#pair(from, to)) {
       return answer(goneReasons.lost);
     }
     for (const message of paired) this.#delivery.send(to, message);
     this.#delivery.say(from, pairedWith(to));
-    this.#access.resumed(from, to);
+    // Or one of the two could have the other ask for its protocols as often as it likes.
+    if (!wasPaired) this.#access.resumed(from, to);
   }
 
   #takeOpen(from: Link): boolean {

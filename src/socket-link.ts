@@ -27,7 +27,7 @@ interface Attachment {
   readonly usage?: KeptSums | undefined;
 }
 
-/** 4 bytes each in an attachment of at most 16,384 bytes, which also holds a name of up to 128 2,048 for a format and a guest's grant. */
+/** 4 bytes each in an attachment of at most 16,384, which also holds a name, what a format remembers and a guest's grant. */
 export const maxPairs = 3_200;
 
 /** Who a new link belongs to. */
@@ -163,6 +163,8 @@ export class SocketLink implements Link {
   }
 
   #save({ addresses, overflowed }: AttachedPairs): void {
+    // One that is removed has nothing attached any more, and what it still hears must not change that.
+    if (this.tally.isOver) return;
     const { address, name, session, resumes, format, formatMemory, revision, grant } = this;
     const attachment: Attachment = {
       version,

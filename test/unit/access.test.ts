@@ -174,6 +174,20 @@ describe("a resume", () => {
     expect([kindOf(guest, bob), kindOf(bob, guest)]).toEqual([isCut, isCut]);
     expect(kindOf(bob, alice)).toBe("paired");
   });
+
+  test("has the two ask for what goes on between them when it pairs them, and not again when they are", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    realm.surroundings.currentRules = Rules.parse("deny bob -> alice : x");
+    const resume = toRouter({ kind: "resume", session: bob.session, peer: "bob" });
+    realm.routing.receive(alice, resume);
+    expect([alice.take(), bob.take()]).toMatchObject([
+      [{ kind: "paired" }, changed(bob)],
+      [{ kind: "paired" }, changed(alice)],
+    ]);
+    for (let time = 0; time < 3; time++) realm.routing.receive(alice, resume);
+    expect(bob.take()).toMatchObject(Array.from({ length: 3 }, () => ({ kind: "paired" })));
+  });
 });
 
 describe("a change of rules", () => {

@@ -155,8 +155,9 @@ describe("$source", () => {
   );
 
   test.for([
-    // 16 bytes more than 1 MiB, of frames and in one of them.
-    ["65537x0", 2 ** 30],
+    ["1025x0", 2 ** 30],
+    // 16 bytes more than 1 MiB.
+    ["16x65521", 2 ** 30],
     ["1x65537", 2 ** 30],
     ["999999x9999999", limits.maxOffset],
     // The fin has to fit too.
@@ -167,7 +168,8 @@ describe("$source", () => {
   });
 
   test.for([
-    ["65536x0", 2 ** 30, 65_536],
+    ["1024x0", 2 ** 30, 1_024],
+    ["16x65520", 2 ** 30, 16],
     ["1x65536", 2 ** 30, 1],
     ["1x84", 116, 1],
     ["0x0", 16, 0],

@@ -1,5 +1,12 @@
 // What a client of one format says and one of another has to hear: nobody may suffer from what somebody else sends.
-import { type ControlFrame, type DataFrame, limits, openerBit, ProtocolError } from "@messagepasser/protocol";
+import {
+  type ControlFrame,
+  type DataFrame,
+  errorCodes,
+  limits,
+  openerBit,
+  ProtocolError,
+} from "@messagepasser/protocol";
 import {
   type Format,
   formats,
@@ -43,6 +50,19 @@ function data(fields: Partial<DataFrame> = {}): DataFrame {
   const payload = Uint8Array.of(0x61);
   return { kind: "data", connection: mine, last: true, text: true, offset: 0, payload, ...fields };
 }
+
+test("an open whose frames grow past a batch in the peer's format is refused, and the peer hears nothing", () => {
+  const realm = realmOf();
+  const [alice, bob] = [realm.join("alice", { format: msgpack }), realm.join("bob", { format: native })];
+  const position = msgpack.encode({ kind: "position", connection: 0, received: 0, limit: 0 });
+  const early = new Uint8Array(Math.floor(limits.maxEarlyBytes / position.length) * position.length);
+  for (let at = 0; at < early.length; at += position.length) early.set(position, at);
+  bob.messages.length = 0;
+  realm.routing.receive(alice, segmentOf(msgpack, 0, [openTo("bob", { early })]));
+  expect(alice.take()).toMatchObject([{ kind: "refused", code: errorCodes.badOpen }]);
+  expect(bob.messages).toEqual([]);
+  expect(bob.closed).toBeUndefined();
+});
 
 describe.for(byName.map((format) => [format.subprotocol, format] as const))("a client of %s", ([, format]) => {
   test("never hears of Connection 0, by whose name it could not even answer: who says that breaks a rule", () => {
