@@ -71,12 +71,16 @@ export class Peers {
 
   /** Peers without channels that could go on are only remembered so far. */
   #forgetOldest(): void {
-    if (this.#bySession.size <= limits.maxRememberedSessions) return;
+    if (this.#bySession.size > limits.maxRememberedSessions) this.forgetLost(1);
+  }
+
+  /** Forgets the oldest of those that can't be reached and aren't sought, and what they would hear if they came back. */
+  forgetLost(most = Infinity): void {
     for (const peer of this.#bySession.values()) {
       if (peer.address !== 0 || peer.isSought) continue;
       this.remove(peer);
       for (const channel of peer.channels.values()) channel.forget();
-      return;
+      if (--most === 0) return;
     }
   }
 }

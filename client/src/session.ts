@@ -271,6 +271,17 @@ export class Session implements LinkEvents {
     }
   }
 
+  /** What the program's own callback throws is the program's to see, and must not keep what else came from being heard. */
+  #tell(status: Status): void {
+    try {
+      this.#start.onStatus(status);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
   #dial(): Link {
     const { url, format, credentials } = this.#start;
     return new Link(this.#platform, url, format, credentials, this);
@@ -290,7 +301,7 @@ export class Session implements LinkEvents {
     this.#link.keepAlive();
     this.#welcomed.resolve(undefined);
     if (isFirst) return;
-    this.#start.onStatus({ kind: "online" });
+    this.#tell({ kind: "online" });
     for (const peer of this.#peers) if (peer.isSought) this.#ask(peer);
     this.#openings.sendAgain();
     this.lists.askAgain();
@@ -307,7 +318,7 @@ export class Session implements LinkEvents {
     this.#cancelDial = clock.after(retryInMs, () => {
       this.#dialAgain();
     });
-    this.#start.onStatus({ kind: "offline", error, retryInMs });
+    this.#tell({ kind: "offline", error, retryInMs });
   }
 
   #end(error: LinkError | undefined): void {
@@ -334,7 +345,7 @@ export class Session implements LinkEvents {
   #bind(address: number, name: string, session: string): Peer {
     const wasSought = this.#peers.of(name, session)?.isSought === true;
     const peer = this.#peers.bind(this.#link, address, name, session);
-    if (wasSought) this.#start.onStatus({ kind: "resumed", peer: name });
+    if (wasSought) this.#tell({ kind: "resumed", peer: name });
     return peer;
   }
 
@@ -376,6 +387,8 @@ export class Session implements LinkEvents {
 
   #refusalOf(peer: Peer, earlyBytes: number): { code: number; reason: string } | undefined {
     const { channels, pendingOpens } = peer;
+    // Last words that are kept for those who never came back are not worth a Connection.
+    if (this.#channelCount >= limits.maxConnections) this.#peers.forgetLost();
     const { tooManyConnections, busy } = errorCodes;
     if (channels.size >= limits.maxConnectionsPerPeer)
       return { code: tooManyConnections, reason: `There are ${channels.size} Connections between the two already` };
@@ -424,9 +437,9 @@ export class Session implements LinkEvents {
   #check(peer: Peer | undefined): void {
     if (peer === undefined) return;
     const asked = new Set<string>();
-    for (const { key, protocol } of peer.channels.values()) {
+    for (const { key, protocol, isOver } of peer.channels.values()) {
       const opener = openedHere(key);
-      if (asked.has(opener + protocol)) continue;
+      if (isOver || asked.has(opener + protocol)) continue;
       asked.add(opener + protocol);
       this.#link.frame(routerAddress, { kind: "check", address: peer.address, opener, protocol });
     }

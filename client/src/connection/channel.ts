@@ -331,6 +331,8 @@ export class Channel implements Turn, Tended {
         break;
       case "credit":
         this.sender.credit(frame.received, frame.limit);
+        // It may be more than is used.
+        this.#tendLater();
         break;
       case "fin":
         this.receiver.fin(frame.offset);

@@ -84,18 +84,14 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   begin(): void {
     this.#limit = this.#received;
     this.#grantedBytes = this.#budget.take(this.#received, this.#received);
-    this.#grant(limits.firstWindowBytes, limits.minWindowBytes);
+    // Nothing comes after a FIN, which may have come with the open.
+    if (!this.#hasFin) this.#grant(limits.firstWindowBytes, limits.minWindowBytes);
   }
 
   /** Where this half stands: what the other end must hear first between two addresses. */
   position(): { received: number; limit: number } {
     this.#told = this.#received;
     return { received: this.#received, limit: this.#limit };
-  }
-
-  /** The offset up to which all arrived. */
-  get received(): number {
-    return this.#received;
   }
 
   /** Nothing more will arrive. */
@@ -112,6 +108,8 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     // Who counts begins with an offset.
     if (this.#received === 0) this.#isCounted = frame.offset !== undefined;
     this.#advance(frame.offset, frame.payload.length + limits.frameCostBytes);
+    // It was too much, and all that came before is thrown away.
+    if (this.isDone) return;
     this.#isInMessage = !frame.last;
     this.#isText = frame.text;
     this.#frames.push(frame);
@@ -127,7 +125,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (this.#isCounted && offset !== limits.maxOffset) {
       this.#advance(offset, limits.frameCostBytes);
       // What waits to be taken still counts: or one FIN after the other would fill the memory.
-      this.#giveBack(this.#limit - this.#received + limits.frameCostBytes);
+      this.#giveBack(Math.min(this.#limit - this.#received + limits.frameCostBytes, this.#grantedBytes));
     } else this.#giveBack(this.#grantedBytes);
     this.#hasFin = true;
     this.#serve();

@@ -248,6 +248,7 @@ export class Sender {
         return;
       }
       this.#queue.remove(pending);
+      if (this.#isSettled) this.#onSettled?.resolve();
       this.#request();
     });
     const pending: Pending = { ...wait, bytes, isText, sentBytes: 0 };
@@ -294,7 +295,7 @@ export class Sender {
       this.#finish(pending);
       return left + limits.frameCostBytes;
     }
-    // For readers that see each frame as a message: see "By name" in PROTOCOL.md.
+    // For readers that see each frame as a message.
     if (this.#keepsWhole && bytes.length + limits.frameCostBytes <= limits.minWindowBytes / 2) return 0;
     const count = pending.isText ? wholeCharacters(bytes, start, room) : room;
     if (count <= 0) return 0;

@@ -1,5 +1,3 @@
-import { Queue } from "../queue.ts";
-
 /** Something that has data to send. */
 export interface Turn {
   /** Writes a frame or so. Returns whether there is more to write. */
@@ -8,22 +6,21 @@ export interface Turn {
 
 /** Lets those who have data to send write in turn, so that a large message doesn't hold up a small one. */
 export class Turns {
-  readonly #waiting = new Queue<Turn>();
+  /** In the order in which they came. */
+  readonly #waiting = new Set<Turn>();
 
-  get isEmpty(): boolean {
-    return this.#waiting.length === 0;
-  }
-
+  /** Does nothing where it waits already: a peer that comes and goes gives its Connections no more turns than others have. */
   add(turn: Turn): void {
-    this.#waiting.push(turn);
+    this.#waiting.add(turn);
   }
 
   /** One turn for each after the other, for as long as the link takes data. */
   serve(isFull: () => boolean): void {
-    while (!isFull()) {
-      const turn = this.#waiting.shift();
-      if (turn === undefined) return;
-      if (turn.takeTurn()) this.#waiting.push(turn);
+    // Who is put to the end again comes round again.
+    for (const turn of this.#waiting) {
+      if (isFull()) return;
+      this.#waiting.delete(turn);
+      if (turn.takeTurn()) this.#waiting.add(turn);
     }
   }
 }
