@@ -28,8 +28,8 @@ What a month costs on Cloudflare's Workers Paid plan, by line, beside a naive ro
 Examples:
   npm run cost -- --clients 2 --messages 1000000 --size 64
   npm run cost -- --clients 2 --messages 1000000 --size 64 --measure
-  npm run cost -- --clients 1000 --messages 0 --size 64
-  npm run cost -- --clients 50 --messages 43200 --size 200 --burst 1 --json
+  npm run cost -- --clients 1000 --messages 0 --size 64 --connects 1
+  npm run -s cost -- --clients 50 --messages 43200 --size 200 --burst 1 --json
 `;
 
 try {

@@ -60,8 +60,11 @@ const acknowledgeS = 1;
 /** Whether time in which the object only waits to leave memory is billed: Cloudflare says no, the model says yes. */
 export type IdleTime = "billed" | "free";
 
-/** Rows for a client that connects and goes: when its secret was last used, its addresses' block, what was counted. */
-const rowsPerConnect = 1 + 1 / 32 + 1;
+/**
+ * Rows for a client that connects and goes: when its secret was last used, what was counted, and a block of addresses,
+ * since each may find the object asleep.
+ */
+const rowsPerConnect = 3;
 
 /** Counted sums of so many messages are one row: see src/usage.ts, which also stores those that a client's link keeps for an hour. */
 const messagesPerRow = 1_024;
@@ -75,12 +78,14 @@ export function billOf(workload: Workload, measured: Measured, idleTime: IdleTim
   const spanS = hoursConnected * 3_600;
   const idleS = idleTime === "billed" ? idleBeforeSleepS : 0;
   const waitS = idleTime === "billed" ? acknowledgeS + idleBeforeSleepS : 0;
-  const messagesS = Math.min(spanS, bursts * (transferS(burst, workload, measured) + waitS));
+  const burstS = transferS(burst, workload, measured);
+  const messagesS = Math.min(spanS, bursts * (burstS + waitS));
   const connects = clients * workload.connects;
   // A client that comes and one that goes each wake the object.
   const connectsS = Math.min(spanS - messagesS, connects * 2 * idleS);
   // While the object is awake one link keeps all sums, otherwise one of each burst.
-  const hourlyRows = Math.min(bursts, clients * hoursConnected, messagesS < spanS ? Infinity : hoursConnected);
+  const isAlwaysAwake = bursts * (burstS + acknowledgeS + idleBeforeSleepS) >= spanS;
+  const hourlyRows = Math.min(bursts, clients * hoursConnected, isAlwaysAwake ? hoursConnected : Infinity);
   return summed([
     ...comings(workload),
     line("objectRequest", "messages in, 20 are one", messagesIn / messagesPerRequest, true),

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { invite } from "messagepasser/invite";
 import { note, print, printJson } from "../output.ts";
 import { type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
@@ -11,7 +11,6 @@ interface Flags extends ClientFlags {
 }
 
 const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-const defaultS = 86_400;
 
 const examples = `
 The invitation is a secret for somebody else, which can do no more than it says, and ends with yours. It is made here:
@@ -29,7 +28,11 @@ export function addInvite(program: Command): void {
     .argument("<guest>", 'what the guest is called: its whole name is yours, "/" and this')
     .argument("<peer>", "whom the guest may open something to")
     .argument("<protocol>", "what it may open")
-    .option("--for <time>", "how long it is good, as in 90s, 30m, 12h or 7d", secondsOf, defaultS)
+    .addOption(
+      new Option("--for <time>", "how long it is good, as in 90s, 30m, 12h or 7d")
+        .argParser(secondsOf)
+        .default(86_400, "24h"),
+    )
     .option("--uses <count>", "how many sessions may come in by it, 1 to 1000", usesOf, 1)
     .option("--json", "print JSON")
     .addHelpText("after", examples)

@@ -33,7 +33,7 @@ function textOf(usage: Usage): string {
     ["clients let in or refused", usage.upgrades],
     ["calls of the admin API", usage.adminCalls],
     ["alarms", usage.alarms],
-    [`requests, ${messagesPerRequest} messages in are one`, requests],
+    ["requests, heartbeats not counted", requests],
     ["wakes", usage.wakes],
     ["awake, s, at most", Math.round(usage.awakeMs / 1_000)],
     ["asleep, s, at least", Math.round(usage.asleepMs / 1_000)],
