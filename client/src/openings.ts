@@ -1,11 +1,4 @@
-import {
-  anySession,
-  errorCodes,
-  openerBit,
-  ProtocolError,
-  routerAddress,
-  type RouterFrameOf,
-} from "@messagepasser/protocol";
+import { anySession, errorCodes, ProtocolError, routerAddress, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Channel } from "./connection/channel.ts";
 import { backoffMs } from "./link/backoff.ts";
 import type { Link } from "./link/link.ts";
@@ -86,9 +79,7 @@ export class Openings {
     const opening = this.#openings.get(connection);
     if (opening === undefined) {
       if (connection > this.#lastConnection) throw new ProtocolError(`Connection ${connection} was never opened`, 0);
-      // It ended by what was said of the same open on its way before, to whoever got it then.
-      const ended = { kind: "over", connection: (connection | openerBit) >>> 0 } as const;
-      this.#start.link()?.frame(address, ended);
+      // It ended by what the peer said of the same open on its way before.
       return;
     }
     this.#openings.delete(connection);

@@ -1,15 +1,15 @@
 import {
   encodeBatch,
-  encodeData,
   encodeFrame,
   errorCodes,
   goneReasons,
   limits,
   openerBit,
-  type PeerFrame,
   routerAddress,
 } from "@messagepasser/protocol";
+import { native } from "@messagepasser/protocol/formats";
 import { beforeEach, describe, expect, test } from "vitest";
+import { batchOf as segmentOf } from "../../src/segments.ts";
 import { type Answer, PlayedRouter, sessionOf } from "../../test/unit/played-router.ts";
 import type { Channel } from "./connection/channel.ts";
 
@@ -38,10 +38,6 @@ async function openTo(peer: number, limit: number): Promise<Channel> {
 
 function limitsOf(answers: readonly Answer[]): number[] {
   return answers.flatMap(({ frame }) => (frame.kind === "position" ? [frame.limit] : []));
-}
-
-function ofKind<Kind extends PeerFrame["kind"]>(answers: readonly Answer[], kind: Kind): Answer[] {
-  return answers.filter(({ frame }) => frame.kind === kind);
 }
 
 describe("peers that went away and never came back", () => {
@@ -119,11 +115,9 @@ test("of a peer that sent too much without counting, nothing is received afterwa
   const [channel] = router.incoming;
   channel?.accept();
   const payload = new Uint8Array(65_000);
-  const data = encodeData({ kind: "data", connection: opened(1), last: true, text: false, offset: undefined, payload });
-  const segment = Buffer.alloc(8);
-  segment.writeUInt32BE(1, 0);
-  segment.writeUInt32BE(data.length, 4);
-  while (channel?.isOver === false) router.sends(segment, data);
+  const data = { kind: "data", connection: opened(1), last: true, text: false, offset: undefined, payload } as const;
+  for (let bytes = 0; bytes < limits.maxUncountedBytes; bytes += payload.length)
+    router.sends(segmentOf(native, 1, [data]));
   await expect(channel?.receiver.receive(undefined)).rejects.toMatchObject({ code: "overrun" });
 });
 
@@ -134,7 +128,7 @@ test("what was granted after the last message is given back when it isn't used",
   await sent;
   const end = 18_000 + limits.frameCostBytes;
   router.say(1, { kind: "credit", connection: channel.key, received: end, limit: end + 8_000_000 });
-  const yields = ofKind(await router.advance(30_000), "yield");
+  const yields = (await router.advance(30_000)).filter(({ frame }) => frame.kind === "yield");
   expect(yields).toMatchObject([{ frame: { from: end + 8_000_000 } }]);
 });
 
@@ -146,19 +140,6 @@ test("all is settled when the only message that waited is taken back", async () 
   abort.abort(new Error("not any more"));
   await expect(sending).rejects.toThrow("not any more");
   await settled;
-});
-
-test("a second session that got an open which the first one answered hears that it is over", async () => {
-  const channel = router.session.open("peer-5", "p", {}, undefined);
-  await router.turn();
-  await router.loseLink();
-  // The first one asks back and says where it stands; then it is superseded, and the open goes to the second one.
-  router.say(routerAddress, { kind: "paired", address: 5, session: sessionOf(5), peer: "peer-5" });
-  router.say(5, { kind: "position", connection: channel.key, received: 0, limit: 1_000 });
-  router.say(routerAddress, { kind: "gone", address: 5, reason: goneReasons.superseded });
-  router.say(routerAddress, { kind: "routed", connection: channel.key, address: 6, session: sessionOf(6) });
-  expect(await channel.closed).toMatchObject({ code: "peer-gone" });
-  expect(await router.turn()).toContainEqual({ address: 6, frame: { kind: "over", connection: opened(channel.key) } });
 });
 
 test("what a status callback throws keeps nothing else in the message from being heard", async () => {

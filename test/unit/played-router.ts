@@ -29,8 +29,6 @@ export class PlayedRouter {
   readonly said: RouterFrame[] = [];
   /** How many messages it sent. */
   batches = 0;
-  /** Bytes that its socket has not sent. */
-  bufferedBytes = 0;
   onStatus: (status: Status) => void = () => undefined;
   #socket: SocketEvents | undefined;
   #answers: Answer[] = [];
@@ -39,14 +37,11 @@ export class PlayedRouter {
   #nowMs = 0;
 
   private constructor() {
-    const router = this as PlayedRouter;
     const platform: Platform = {
       dial: (_, __, ___, events) => {
         this.#socket = events;
         return {
-          get bufferedBytes() {
-            return router.bufferedBytes;
-          },
+          bufferedBytes: 0,
           send: (message) => {
             this.#hear(message);
           },
@@ -84,14 +79,10 @@ export class PlayedRouter {
   /** One that has let the session in. */
   static async start(): Promise<PlayedRouter> {
     const router = new PlayedRouter();
-    router.welcome();
+    const budget = limits.maxBudgetBytes;
+    router.say(routerAddress, { kind: "welcome", session: sessionOf(0), name: "bob", realm: "default", budget });
     await router.turn();
     return router;
-  }
-
-  welcome(): void {
-    const budget = limits.maxBudgetBytes;
-    this.say(routerAddress, { kind: "welcome", session: sessionOf(0), name: "bob", realm: "default", budget });
   }
 
   /** Frames of the router, or of the peer at an address. */
@@ -105,25 +96,12 @@ export class PlayedRouter {
   }
 
   /** An open from a peer, whose ids go up. */
-  open(peer: number, connection: number, early?: Uint8Array, protocol?: string): void {
+  open(peer: number, connection: number, early?: Uint8Array<ArrayBuffer>, protocol?: string): void {
     this.sends(incomingBatch(peer, connection, early, protocol));
   }
 
   acceptAll(): void {
     for (const channel of this.incoming.splice(0)) channel.accept();
-  }
-
-  /** The link ends, and after a second there is another one. */
-  async loseLink(): Promise<void> {
-    this.#socket?.onClose({ closeCode: 1006, reason: "" });
-    await this.advance(1_000);
-    this.welcome();
-    await this.turn();
-  }
-
-  drain(): void {
-    this.bufferedBytes = 0;
-    this.#socket?.onDrain();
   }
 
   /** Lets the turn end, and takes what was said to peers. */
