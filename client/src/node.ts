@@ -1,4 +1,5 @@
 // The entry for Node. The browser's and workerd's is browser.ts; both export the same.
+import "./node-version.ts";
 import { Buffer } from "node:buffer";
 import { connect as connectTcp, isIP, type Socket, type TcpSocketConnectOpts } from "node:net";
 import { connect as connectTls } from "node:tls";
