@@ -17,8 +17,8 @@ export default defineConfig({
           ...bounds,
           name: "unit",
           include: [
-            "protocol/src/**/*.test.ts",
-            "client/src/**/*.test.ts",
+            "{protocol,client,cli}/src/**/*.test.ts",
+            "{src,scripts}/**/*.test.ts",
             "test/unit/**/*.test.ts",
             "test/model/**/*.test.ts",
           ],

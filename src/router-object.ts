@@ -1,19 +1,19 @@
 import { DurableObject } from "cloudflare:workers";
 import { goneReasons, heartbeat, type Invitation, ProtocolError } from "@messagepasser/protocol";
-import { Addresses } from "./addresses.ts";
-import { AuditLog } from "./audit-log.ts";
-import { closings, malformed } from "./closings.ts";
-import { CredentialStore } from "./credential-store.ts";
+import { Addresses } from "./realm/addresses.ts";
+import { AuditLog } from "./realm/audit-log.ts";
+import { closings, malformed } from "./routing/closings.ts";
+import { CredentialStore } from "./credentials/credential-store.ts";
 import type { Env } from "./env.ts";
-import { type Admission, admissionOf } from "./identity.ts";
-import type { Grant } from "./link.ts";
-import { type AdminMethod, RealmAdmin } from "./realm-admin.ts";
-import { Routing } from "./routing.ts";
-import { RuleStore } from "./rule-store.ts";
-import { closeUnreadable, SocketLink } from "./socket-link.ts";
-import { SocketLinks } from "./socket-links.ts";
-import { belongsIntoStorage, Counters, keep, type KeptSums, merged, reportOf, sumsIn } from "./usage.ts";
-import { UsageStore } from "./usage-store.ts";
+import { type Admission, admissionOf } from "./realm/admission.ts";
+import type { Grant } from "./routing/link.ts";
+import { type AdminMethod, RealmAdmin } from "./realm/realm-admin.ts";
+import { Routing } from "./routing/routing.ts";
+import { RuleStore } from "./realm/rule-store.ts";
+import { closeUnreadable, SocketLink } from "./realm/socket-link.ts";
+import { SocketLinks } from "./realm/socket-links.ts";
+import { belongsIntoStorage, Counters, keep, type KeptSums, merged, reportOf, sumsIn } from "./realm/usage.ts";
+import { UsageStore } from "./realm/usage-store.ts";
 
 /** How long to wait before KV is tried again: twice as long each time, since a used-up daily quota lasts for hours. */
 const kvRetryMs = { first: 2_000, most: 900_000 };

@@ -1,7 +1,7 @@
 import { formats } from "@messagepasser/protocol/formats";
 import { Hono } from "hono";
-import { admin } from "./admin.ts";
-import { connect } from "./connect.ts";
+import { admin } from "./admin/routes.ts";
+import { connect } from "./entrance/connect.ts";
 import type { Env } from "./env.ts";
 import { problemResponse } from "./problem.ts";
 import packageJson from "../package.json" with { type: "json" };

@@ -1,4 +1,4 @@
-import type { Authenticator } from "../../src/authenticator.ts";
+import type { Authenticator } from "../../src/entrance/authenticator.ts";
 
 /** Takes everybody at their word: what a router costs that asks nobody. */
 export function authenticatorOf(): Authenticator {

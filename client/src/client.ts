@@ -3,7 +3,7 @@ import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import { type Message, messageProblem } from "./connection/message.ts";
 import { ConnectionError, LinkError } from "./errors.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "./session/session.ts";
 import { after, within } from "./waiting.ts";
 
 /**

@@ -3,7 +3,7 @@ import { Client } from "./client.ts";
 import type { Connection } from "./connection/connection.ts";
 import type { Format } from "./format.ts";
 import type { Platform } from "./link/platform.ts";
-import { Session } from "./session.ts";
+import { Session } from "./session/session.ts";
 import type { Status } from "./status.ts";
 import { within } from "./waiting.ts";
 

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { dataFrame, type Frame, frameOf, peerKinds, plain, routerKinds } from "../../test/unit/frame-arbitraries.ts";
+import { dataFrame, type Frame, frameOf, peerKinds, plain, routerKinds } from "../../test/support/frame-arbitraries.ts";
 import { BatchWriter, routerAddress, SegmentReader } from "./batch.ts";
 import { encodeFrame, PeerFrameReader, RouterFrameReader } from "./codec.ts";
 import { type ControlFrame, dataFlags, type FrameShape, peerFrames, routerFrames } from "./frames.ts";

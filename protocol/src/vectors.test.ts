@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
-import { frameOf, fromHex } from "../../test/unit/frame-vectors.ts";
+import { frameOf, fromHex } from "../../test/support/frame-vectors.ts";
 import batchVectors from "../vectors/batches.json" with { type: "json" };
 import frameVectors from "../vectors/frames.json" with { type: "json" };
 import invalidVectors from "../vectors/invalid.json" with { type: "json" };

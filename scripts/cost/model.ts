@@ -54,7 +54,7 @@ export const hoursPerMonth = 720;
 /** A client sends a heartbeat so often where nothing else is heard: see client/src/link/link.ts. */
 const heartbeatS = 25;
 
-/** What was received is acknowledged so late at most: see client/src/upkeep.ts. */
+/** What was received is acknowledged so late at most: see client/src/connection/upkeep.ts. */
 const acknowledgeS = 1;
 
 /** Whether time in which the object only waits to leave memory is billed: Cloudflare says no, the model says yes. */
@@ -66,7 +66,7 @@ export type IdleTime = "billed" | "free";
  */
 const rowsPerConnect = 3;
 
-/** Counted sums of so many messages are one row: see src/usage.ts, which also stores those that a client's link keeps for an hour. */
+/** Counted sums of so many messages are one row: see src/realm/usage.ts, which also stores those that a client's link keeps for an hour. */
 const messagesPerRow = 1_024;
 
 /** What the router of this project costs. */

@@ -1,11 +1,11 @@
 // What is mutated: the vectors of each format, and a plain conversation with every peer that there is.
 import { anySession, type ControlFrame, type DataFrame, openerBit } from "@messagepasser/protocol";
 import type { Format, SegmentFormat } from "@messagepasser/protocol/formats";
-import { encodeGob, gobDefinition } from "../../protocol/src/formats/gob.ts";
-import type { OriginalMessage } from "../../protocol/src/formats/original-message.ts";
-import { fromHex, type HexBytes } from "../unit/frame-vectors.ts";
-import { messageOf } from "../unit/named-vectors.ts";
-import { namedVectorsIn, vectorsIn } from "../unit/vector-files.ts";
+import { encodeGob, gobDefinition } from "../../protocol/src/original/gob.ts";
+import type { OriginalMessage } from "../../protocol/src/original/message.ts";
+import { fromHex, type HexBytes } from "../support/frame-vectors.ts";
+import { messageOf } from "../support/named-vectors.ts";
+import { namedVectorsIn, vectorsIn } from "../support/vector-files.ts";
 import { builtInNames, peers, self } from "./names.ts";
 
 /** Something to begin with: a whole message, or the frames of a segment for the router or for a peer. */

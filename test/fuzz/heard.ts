@@ -1,6 +1,6 @@
 import { routerAddress, SegmentReader } from "@messagepasser/protocol";
 import type { Format, SegmentFormat, WireMessage } from "@messagepasser/protocol/formats";
-import { gobDefinition, GobReader } from "../../protocol/src/formats/gob.ts";
+import { gobDefinition, GobReader } from "../../protocol/src/original/gob.ts";
 
 /** What a client of a by-name format may have to answer. */
 export interface Heard {

@@ -1,6 +1,6 @@
 import { limits, segmentHeaderBytes } from "@messagepasser/protocol";
 import type { Format } from "@messagepasser/protocol/formats";
-import { gobDefinition } from "../../protocol/src/formats/gob.ts";
+import { gobDefinition } from "../../protocol/src/original/gob.ts";
 import { Random } from "../soak/random.ts";
 import { type Seed, seedsOf } from "./corpus.ts";
 import { joined, mutated } from "./mutate.ts";

@@ -1,8 +1,8 @@
 import type { Format, WireMessage } from "@messagepasser/protocol/formats";
-import type { Surroundings } from "../../src/routing.ts";
-import { Rules } from "../../src/rules.ts";
-import { type Link, type Links, Tally } from "../../src/link.ts";
-import { ListedPairs } from "../listed-pairs.ts";
+import type { Surroundings } from "../../src/routing/routing.ts";
+import { Rules } from "../../src/routing/rules.ts";
+import { type Link, type Links, Tally } from "../../src/routing/link.ts";
+import { ListedPairs } from "../support/listed-pairs.ts";
 
 const noRules = Rules.parse("");
 

@@ -1,5 +1,5 @@
 import { type Format, formats } from "@messagepasser/protocol/formats";
-import { builtInNamed } from "../../src/built-in.ts";
+import { builtInNamed } from "../../src/routing/built-in-peers.ts";
 
 /** Who sends the inputs: the client that the vectors of by-name formats are of. */
 export const self = "alice";

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { goneReasons, originalLimits, ProtocolError } from "@messagepasser/protocol";
 import { type Format, json, native, type WireMessage } from "@messagepasser/protocol/formats";
-import { closings, malformed } from "../../src/closings.ts";
-import { closingMessages } from "../../src/delivery.ts";
-import { Routing } from "../../src/routing.ts";
-import { batchOf } from "../../src/segments.ts";
+import { closings, malformed } from "../../src/routing/closings.ts";
+import { closingMessages } from "../../src/routing/delivery.ts";
+import { Routing } from "../../src/routing/routing.ts";
+import { batchOf } from "../../src/routing/encoding.ts";
 import { heardBy } from "./heard.ts";
 import { KeepingLink, KeepingLinks, StillSurroundings } from "./links.ts";
 import { peers, self, selfAddress } from "./names.ts";

@@ -1,8 +1,8 @@
 import { limits } from "@messagepasser/protocol";
 import { creditToken, type NamedFormat, type Said, type WireMessage } from "@messagepasser/protocol/formats";
 import { openerBit, type PeerFrame } from "@messagepasser/protocol";
-import { encodeGob, gobDefinition } from "../../protocol/src/formats/gob.ts";
-import type { OriginalMessage } from "../../protocol/src/formats/original-message.ts";
+import { encodeGob, gobDefinition } from "../../protocol/src/original/gob.ts";
+import type { OriginalMessage } from "../../protocol/src/original/message.ts";
 
 /** Writes what a client says in a by-name format, as another program of its author might. */
 export function writtenBy(format: NamedFormat, said: Said, self: string): WireMessage {

@@ -1,7 +1,7 @@
 import { Budget, Kept } from "../../client/src/connection/budget.ts";
 import type { LinkError } from "../../client/src/errors.ts";
 import type { Clock, Platform } from "../../client/src/link/platform.ts";
-import { Session } from "../../client/src/session.ts";
+import { Session } from "../../client/src/session/session.ts";
 import type { Router } from "./router.ts";
 import { Wire } from "./wire.ts";
 

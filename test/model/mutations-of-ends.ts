@@ -2,8 +2,8 @@ import type { Mutation } from "./mutate.ts";
 
 const channel = "client/src/connection/channel.ts";
 const sender = "client/src/connection/sender.ts";
-const session = "client/src/session.ts";
-const openings = "client/src/openings.ts";
+const session = "client/src/session/session.ts";
+const openings = "client/src/session/openings.ts";
 
 /** How Connections end. */
 export const ends: readonly Mutation[] = [

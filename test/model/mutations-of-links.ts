@@ -2,12 +2,12 @@ import type { Mutation } from "./mutate.ts";
 
 const channel = "client/src/connection/channel.ts";
 const sender = "client/src/connection/sender.ts";
-const session = "client/src/session.ts";
-const openings = "client/src/openings.ts";
-const peer = "client/src/peer.ts";
-const peers = "client/src/peers.ts";
+const session = "client/src/session/session.ts";
+const openings = "client/src/session/openings.ts";
+const peer = "client/src/session/peer.ts";
+const peers = "client/src/session/peers.ts";
 const link = "client/src/link/link.ts";
-const routing = "src/routing.ts";
+const routing = "src/routing/routing.ts";
 
 /** How Connections go on from link to link. */
 export const links: readonly Mutation[] = [

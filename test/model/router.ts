@@ -1,10 +1,10 @@
 import { encodeBatch, goneReasons, ProtocolError, routerAddress } from "@messagepasser/protocol";
 import { native } from "@messagepasser/protocol/formats";
-import { closings, malformed } from "../../src/closings.ts";
-import { type Link, type Links, Tally } from "../../src/link.ts";
-import { Routing } from "../../src/routing.ts";
-import { Rules } from "../../src/rules.ts";
-import { ListedPairs } from "../listed-pairs.ts";
+import { closings, malformed } from "../../src/routing/closings.ts";
+import { type Link, type Links, Tally } from "../../src/routing/link.ts";
+import { Routing } from "../../src/routing/routing.ts";
+import { Rules } from "../../src/routing/rules.ts";
+import { ListedPairs } from "../support/listed-pairs.ts";
 import type { Wire } from "./wire.ts";
 
 const open = Rules.parse("");

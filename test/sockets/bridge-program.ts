@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect, onTestFinished } from "vitest";
-import { encodeGob, gobDefinition, GobReader } from "../../protocol/src/formats/gob.ts";
-import type { OriginalMessage } from "../../protocol/src/formats/original-message.ts";
+import { encodeGob, gobDefinition, GobReader } from "../../protocol/src/original/gob.ts";
+import type { OriginalMessage } from "../../protocol/src/original/message.ts";
 import { Inbox } from "./formats/talk.ts";
 import type { Realm } from "./realm.ts";
 

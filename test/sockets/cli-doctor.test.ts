@@ -7,7 +7,7 @@ import type { Client } from "messagepasser";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Check, Examination } from "../../cli/src/doctor/examination.ts";
-import { checkPlayed, playedPeers } from "../../cli/src/doctor/played-peers.ts";
+import { checkPlayed, playedPeers } from "../../cli/src/doctor/built-in-peers.ts";
 import { startRouter } from "../../scripts/router.ts";
 import { directory, type Environment, mp, type Result } from "./cli-mp.ts";
 import { type Realm, startRealm } from "./realm.ts";

@@ -2,7 +2,7 @@ import { exports } from "cloudflare:workers";
 import { limits, nameProblem } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ClientInfo } from "../../src/credential-store.ts";
+import type { ClientInfo } from "../../src/credentials/credential-store.ts";
 import { basic, upgrade } from "./raw-link.ts";
 import { admin, adminHeaders, adminToken, expectProblem, Realm } from "./realm.ts";
 

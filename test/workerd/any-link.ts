@@ -1,9 +1,9 @@
 // A client's link in any format, without a client behind it.
 import { heartbeat, routerAddress, SegmentReader } from "@messagepasser/protocol";
 import { type Format, formatOf, type SegmentFormat, type WireMessage } from "@messagepasser/protocol/formats";
-import { encodeGob, gobDefinition, GobReader } from "../../protocol/src/formats/gob.ts";
+import { encodeGob, gobDefinition, GobReader } from "../../protocol/src/original/gob.ts";
 import { expect } from "vitest";
-import { batchOf } from "../../src/segments.ts";
+import { batchOf } from "../../src/routing/encoding.ts";
 import { basic, type Closing, newSession, upgrade } from "./raw-link.ts";
 import type { Realm } from "./realm.ts";
 

@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { errorCodes } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { type AuditEntry, AuditLog } from "../../src/audit-log.ts";
+import { type AuditEntry, AuditLog } from "../../src/realm/audit-log.ts";
 import type { Env } from "../../src/env.ts";
 import worker from "../../src/worker.ts";
 import { admin, adminToken, expectProblem, Realm } from "./realm.ts";

@@ -2,8 +2,8 @@ import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runI
 import { env } from "cloudflare:workers";
 import { closeCodes, goneReasons, subprotocols } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { CredentialStore, type ClientInfo, type NewSecret } from "../../src/credential-store.ts";
-import { mintSecret } from "../../src/secret.ts";
+import { CredentialStore, type ClientInfo, type NewSecret } from "../../src/credentials/credential-store.ts";
+import { mintSecret } from "../../src/credentials/secret.ts";
 import worker from "../../src/worker.ts";
 import { basic, pairUp } from "./raw-link.ts";
 import { admin, expectProblem, pepper, Realm } from "./realm.ts";

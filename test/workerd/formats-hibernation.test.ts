@@ -10,10 +10,10 @@ import {
 } from "@messagepasser/protocol";
 import { formats, msgpack, native } from "@messagepasser/protocol/formats";
 import { describe, expect, test } from "vitest";
-import { encodeGob, gobDefinition } from "../../protocol/src/formats/gob.ts";
-import { batchOf } from "../../src/segments.ts";
-import { maxPairs, SocketLink } from "../../src/socket-link.ts";
-import { Counters } from "../../src/usage.ts";
+import { encodeGob, gobDefinition } from "../../protocol/src/original/gob.ts";
+import { batchOf } from "../../src/routing/encoding.ts";
+import { maxPairs, SocketLink } from "../../src/realm/socket-link.ts";
+import { Counters } from "../../src/realm/usage.ts";
 import { AnyLink, type Item } from "./any-link.ts";
 import { Realm } from "./realm.ts";
 

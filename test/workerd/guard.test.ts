@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 import { closeCodes, invitationBytes, sealed, subprotocols } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import type { Env } from "../../src/env.ts";
-import { mintSecret } from "../../src/secret.ts";
+import { mintSecret } from "../../src/credentials/secret.ts";
 import worker from "../../src/worker.ts";
 import { authSubprotocol, basic, newSession, refusalOf } from "./raw-link.ts";
 import { admin, expectProblem, Realm } from "./realm.ts";

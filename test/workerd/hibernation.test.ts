@@ -1,8 +1,8 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { closeCodes, errorCodes, goneReasons, heartbeat, originalLimits } from "@messagepasser/protocol";
 import { describe, expect, test, vi } from "vitest";
-import { maxPairs, SocketLink } from "../../src/socket-link.ts";
-import { Counters } from "../../src/usage.ts";
+import { maxPairs, SocketLink } from "../../src/realm/socket-link.ts";
+import { Counters } from "../../src/realm/usage.ts";
 import { expectTalk, newSession, pairAgain, pairUp, type RawLink } from "./raw-link.ts";
 import { Realm } from "./realm.ts";
 

@@ -14,8 +14,8 @@ import {
   subprotocols,
 } from "@messagepasser/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { SocketLink } from "../../src/socket-link.ts";
-import { Counters } from "../../src/usage.ts";
+import { SocketLink } from "../../src/realm/socket-link.ts";
+import { Counters } from "../../src/realm/usage.ts";
 import worker from "../../src/worker.ts";
 import { basic, expectTalk, newSession, pairAgain, pairUp, type RawLink, upgrade } from "./raw-link.ts";
 import { admin, expectProblem, pepper, Realm } from "./realm.ts";

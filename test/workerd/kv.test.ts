@@ -2,10 +2,10 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { closeCodes, subprotocols } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { type CredentialRecord, credentialKey } from "../../src/credential-record.ts";
-import { CredentialStore } from "../../src/credential-store.ts";
+import { type CredentialRecord, credentialKey } from "../../src/credentials/kv-records.ts";
+import { CredentialStore } from "../../src/credentials/credential-store.ts";
 import type { Env } from "../../src/env.ts";
-import { mintSecret } from "../../src/secret.ts";
+import { mintSecret } from "../../src/credentials/secret.ts";
 import worker from "../../src/worker.ts";
 import { authSubprotocol, basic, refusalOf, upgrade } from "./raw-link.ts";
 import { adminToken, expectProblem, pepper, Realm } from "./realm.ts";

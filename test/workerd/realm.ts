@@ -1,6 +1,6 @@
 import { env, exports } from "cloudflare:workers";
 import { expect } from "vitest";
-import type { NewSecret } from "../../src/credential-store.ts";
+import type { NewSecret } from "../../src/credentials/credential-store.ts";
 import type { RouterObject } from "../../src/router-object.ts";
 import { type LinkOptions, RawLink } from "./raw-link.ts";
 

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { mintSecret, verifySecret } from "../../src/secret.ts";
+import { mintSecret, verifySecret } from "../../src/credentials/secret.ts";
 
 const pepper = "pepper of this test";
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { closeCodes, goneReasons, subprotocols } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { upgradeRequest } from "../../src/identity.ts";
+import { upgradeRequest } from "../../src/realm/admission.ts";
 import { closingOf, expectTalk, newSession, pairUp, segment } from "./raw-link.ts";
 import { Realm } from "./realm.ts";
 

@@ -2,7 +2,7 @@ import { env, exports } from "cloudflare:workers";
 import { listDurableObjectIds } from "cloudflare:test";
 import { closeCodes, defaultRealm, limits, subprotocols } from "@messagepasser/protocol";
 import { beforeAll, describe, expect, test } from "vitest";
-import { mintSecret } from "../../src/secret.ts";
+import { mintSecret } from "../../src/credentials/secret.ts";
 import { authSubprotocol, basic, type Closing, closingOf, newSession, upgrade } from "./raw-link.ts";
 import { admin, expectProblem, pepper, Realm } from "./realm.ts";
 

@@ -1,8 +1,8 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import { credentialKey } from "../../src/credential-record.ts";
-import type { UsageReport } from "../../src/usage.ts";
+import { credentialKey } from "../../src/credentials/kv-records.ts";
+import type { UsageReport } from "../../src/realm/usage.ts";
 import worker from "../../src/worker.ts";
 import { newSession, pairUp, type RawLink } from "./raw-link.ts";
 import { admin, expectProblem, Realm } from "./realm.ts";

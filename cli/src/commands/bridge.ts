@@ -1,7 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import { lookup } from "node:dns/promises";
 import { type Command, InvalidArgumentError } from "commander";
-import { Bridge, hostAndPort, type ListenAddress } from "../bridge/bridge.ts";
+import { Bridge, hostAndPort, type ListenAddress } from "../original/bridge.ts";
 import { note, print, printJson } from "../output.ts";
 import { routerSettings, type RouterFlags, withGraceFlag, withRouterFlags } from "../settings.ts";
 import { aborted, onStop } from "../signals.ts";

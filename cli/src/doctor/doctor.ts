@@ -12,7 +12,7 @@ import {
   type RouterVersion,
   routerVersion,
 } from "./network.ts";
-import { checkPlayed, playedPeers } from "./played-peers.ts";
+import { checkPlayed, playedPeers } from "./built-in-peers.ts";
 import { measureDown, measureRoundTrip, measureUp, throughputTimeoutMs } from "./speed.ts";
 
 /** What is left out where a check before it failed. */

@@ -5,7 +5,7 @@ import { protobuf } from "messagepasser/protobuf";
 import type { ClientSettings } from "../settings.ts";
 import { checkEcho } from "./exchange.ts";
 import { checkJson } from "./json-exchange.ts";
-import { checkOriginal } from "./original-exchange.ts";
+import { checkOriginal } from "../original/doctor-exchange.ts";
 
 /** Connects in a format and talks with `$echo`. A link with the same name must be over before, or it loses its place. */
 export type FormatCheck = (settings: ClientSettings, signal: AbortSignal) => Promise<string>;

@@ -1,7 +1,7 @@
 import type { ControlFrame, SegmentFormat } from "@messagepasser/protocol";
 import type { Clock } from "../link/platform.ts";
 import type { Turn } from "../link/turns.ts";
-import type { Upkeep } from "../upkeep.ts";
+import type { Upkeep } from "./upkeep.ts";
 import type { Budget, Kept } from "./budget.ts";
 import type { Channel } from "./channel.ts";
 import type { RoundTrip } from "./window.ts";

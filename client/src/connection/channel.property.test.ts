@@ -9,7 +9,7 @@ import {
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Clock } from "../link/platform.ts";
-import { Upkeep } from "../upkeep.ts";
+import { Upkeep } from "./upkeep.ts";
 import { Budget, Kept } from "./budget.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelStart, Route } from "./channel-start.ts";

@@ -10,13 +10,13 @@ import {
 } from "@messagepasser/protocol";
 import { connectionCode, ConnectionError } from "../errors.ts";
 import type { Turn } from "../link/turns.ts";
-import type { Tended } from "../upkeep.ts";
+import type { Tended } from "./upkeep.ts";
 import type { ChannelStart, Commons, Route } from "./channel-start.ts";
 import type { Message } from "./message.ts";
 import { Receiver, type Unfit } from "./receiver.ts";
 import { Sender } from "./sender.ts";
 import { Violation } from "./violation.ts";
-import { sentence, shortened } from "./words.ts";
+import { sentence, shortened } from "./error-text.ts";
 
 /**
  * One end of a Connection: its handshake, its two halves and its end. It outlives links: between two links it has no

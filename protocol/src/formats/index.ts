@@ -3,8 +3,8 @@ import { json } from "./json.ts";
 import { msgpack } from "./msgpack.ts";
 import type { NamedFormat } from "./named.ts";
 import { native } from "./native.ts";
-import { originalGob } from "./original-gob.ts";
-import { originalJson } from "./original-json.ts";
+import { originalGob } from "../original/gob-format.ts";
+import { originalJson } from "../original/json.ts";
 import { protobuf } from "./protobuf.ts";
 
 export type Format = SegmentFormat | NamedFormat;

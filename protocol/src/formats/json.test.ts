@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { checkBothWays, checkNamedHostile, checkNamedVectors } from "../../../test/unit/named-format-checks.ts";
-import { decodeAll } from "../../../test/unit/named-vectors.ts";
-import { namedVectorsIn } from "../../../test/unit/vector-files.ts";
+import { checkBothWays, checkNamedHostile, checkNamedVectors } from "../../../test/support/named-format-checks.ts";
+import { decodeAll } from "../../../test/support/named-vectors.ts";
+import { namedVectorsIn } from "../../../test/support/vector-files.ts";
 import { errorCodes } from "../codes.ts";
 import type { PeerFrame } from "../frames.ts";
 import { limits } from "../limits.ts";

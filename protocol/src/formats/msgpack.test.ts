@@ -7,7 +7,7 @@ import {
   checkVectors,
   expectLittleMemory,
   readAll,
-} from "../../../test/unit/segment-format-checks.ts";
+} from "../../../test/support/segment-format-checks.ts";
 import { limits } from "../limits.ts";
 import { msgpack } from "./msgpack.ts";
 

@@ -6,7 +6,7 @@ import {
   checkVectors,
   expectLittleMemory,
   readAll,
-} from "../../../test/unit/segment-format-checks.ts";
+} from "../../../test/support/segment-format-checks.ts";
 import { type FieldKind, type FrameShape, peerFrames, routerFrames } from "../frames.ts";
 import { limits } from "../limits.ts";
 import { FrameSchema, FramesSchema } from "./frames_pb.ts";

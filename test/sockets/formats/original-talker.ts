@@ -1,4 +1,4 @@
-import { encodeGob, gobDefinition, GobReader } from "../../../protocol/src/formats/gob.ts";
+import { encodeGob, gobDefinition, GobReader } from "../../../protocol/src/original/gob.ts";
 import type { Realm } from "../realm.ts";
 import { dial, Hand, Inbox, type Message, type Talker } from "./talk.ts";
 

@@ -1,0 +1,134 @@
+import { encodeBatch, errorCodes, limits, openerBit, routerAddress } from "@messagepasser/protocol";
+import { beforeEach, describe, expect, test } from "vitest";
+import { incomingBatch, PlayedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
+
+// A session whose router is played.
+
+let router: PlayedRouter;
+
+beforeEach(async () => {
+  router = await PlayedRouter.start();
+});
+
+describe("a client takes at most", () => {
+  test("so many opens of one peer that it has not decided on, and as many of another", async () => {
+    for (let connection = 1; connection <= limits.maxPendingOpens; connection++) router.open(1, connection);
+    expect(await router.turn()).toEqual([]);
+    router.open(1, limits.maxPendingOpens + 1);
+    expect(await router.turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.busy } }]);
+    router.open(2, 1);
+    expect(await router.turn()).toEqual([]);
+    router.acceptAll();
+    await router.turn();
+    router.open(1, limits.maxPendingOpens + 2);
+    expect(await router.turn()).toEqual([]);
+  });
+
+  test("so many bytes with opens that it has not decided on, and any number of opens without", async () => {
+    // What is in there doesn't count; a frame that the reader skips will do.
+    const early = (bytes: number): Uint8Array<ArrayBuffer> => {
+      const frame = new Uint8Array(bytes);
+      new DataView(frame.buffer).setUint32(0, (0xff << 24) | (bytes - 4));
+      return frame;
+    };
+    const full = 65_536;
+    let connection = 0;
+    for (let bytes = 0; bytes < limits.maxPendingEarlyBytes; bytes += full) router.open(1, ++connection, early(full));
+    expect(await router.turn()).toEqual([]);
+    router.open(1, ++connection, early(4));
+    expect(await router.turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.busy } }]);
+    router.open(1, ++connection);
+    expect(await router.turn()).toEqual([]);
+    router.acceptAll();
+    await router.turn();
+    router.open(1, ++connection, early(4));
+    expect(await router.turn()).toEqual([]);
+  });
+
+  test("so many Connections with all its peers together", async () => {
+    let count = 0;
+    const fill = async (upTo: number): Promise<void> => {
+      while (count < upTo) {
+        count++;
+        router.open(1 + Math.floor(count / limits.maxConnectionsPerPeer), count);
+        if (count % limits.maxPendingOpens !== 0 && count !== upTo) continue;
+        await router.turn();
+        router.acceptAll();
+        await Promise.resolve();
+      }
+    };
+    await fill(limits.maxConnections);
+    expect((await router.turn()).filter(({ frame }) => frame.kind === "reject")).toEqual([]);
+    router.open(99, 1);
+    expect(await router.turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.tooManyConnections } }]);
+  });
+
+  test("so many bytes of windows, but the smallest window for each Connection", async () => {
+    const count = 200;
+    for (let connection = 1; connection <= count; connection++) router.open(1, connection);
+    await router.turn();
+    router.acceptAll();
+    await Promise.resolve();
+    const granted = (await router.turn()).map(({ frame }) => (frame.kind === "position" ? frame.limit : Number.NaN));
+    expect(granted).toHaveLength(count);
+    expect(Math.max(...granted)).toBe(limits.firstWindowBytes);
+    expect(Math.min(...granted)).toBe(limits.minWindowBytes);
+    const beyondTheSmallest = granted.reduce((sum, limit) => sum + (limit > limits.minWindowBytes ? limit : 0), 0);
+    expect(beyondTheSmallest).toBeLessThanOrEqual(limits.maxBudgetBytes);
+  });
+});
+
+describe("what is said in answer to a message", () => {
+  test("leaves in one batch, with what handlers of opens in it answer at once", async () => {
+    router.open(1, 1);
+    await router.turn();
+    const ended = router.incoming.splice(0).map((channel) => channel.end(undefined));
+    await router.turn();
+    await Promise.all(ended);
+    // The end of the first Connection, and an open, as of a client that makes one call after the other.
+    const fin = encodeBatch(1, { kind: "fin", connection: (1 | openerBit) >>> 0, offset: 0 });
+    router.session.onIncoming = (channel) => {
+      channel.accept();
+    };
+    router.batches = 0;
+    router.sends(fin, incomingBatch(1, 2));
+    expect((await router.turn()).map(({ frame }) => frame)).toMatchObject([
+      { kind: "over", connection: 1 },
+      { kind: "position", connection: 2 },
+    ]);
+    expect(router.batches).toBe(1);
+  });
+});
+
+test("an open is handled when the program has heard what came before it, in the same message too", async () => {
+  const channel = router.session.open("peer-1", "p", {}, undefined);
+  let isHeard = false;
+  const program = (async () => {
+    await channel.accepted;
+    for (let hop = 0; hop < 10; hop++) await Promise.resolve();
+    isHeard = true;
+  })();
+  const heard: boolean[] = [];
+  router.session.onIncoming = () => void heard.push(isHeard);
+  const { key: connection } = channel;
+  const routed = { connection, address: 1, session: sessionOf(1) };
+  const position = { connection, received: 0, limit: 0 };
+  router.sends(
+    encodeBatch(routerAddress, { kind: "routed", ...routed }),
+    encodeBatch(1, { kind: "position", ...position }),
+    incomingBatch(1, 1),
+  );
+  await program;
+  await router.turn();
+  expect(heard).toEqual([true]);
+});
+
+test("the end of a Connection resolves when all is given to the socket", async () => {
+  router.open(1, 1);
+  await router.turn();
+  const [channel] = router.incoming;
+  router.batches = 0;
+  const sent = channel?.close(undefined).then(() => router.batches);
+  await router.turn();
+  expect(await sent).toBe(1);
+});

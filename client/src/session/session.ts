@@ -1,0 +1,471 @@
+import {
+  errorCodes,
+  type FrameReader,
+  goneReasons,
+  limits,
+  openerBit,
+  type PeerFrame,
+  ProtocolError,
+  routerAddress,
+  type RouterFrame,
+  type RouterFrameOf,
+  type SegmentFormat,
+} from "@messagepasser/protocol";
+import { Budget } from "../connection/budget.ts";
+import { Channel } from "../connection/channel.ts";
+import type { ChannelStart, Commons } from "../connection/channel-start.ts";
+import type { Message } from "../connection/message.ts";
+import { LinkError, linkErrorOf } from "../errors.ts";
+import { backoffMs } from "../link/backoff.ts";
+import { Link, type LinkEvents } from "../link/link.ts";
+import type { Credentials, Platform, SocketEnd } from "../link/platform.ts";
+import { Lists } from "./lists.ts";
+import { type Home, Openings } from "./openings.ts";
+import type { Peer } from "./peer.ts";
+import { Peers } from "./peers.ts";
+import type { Status } from "../status.ts";
+import { notAllowed } from "../connection/error-text.ts";
+import { Upkeep } from "../connection/upkeep.ts";
+import { Ways } from "./paths.ts";
+
+/** A link that lasted so long was a good one: the next pause is short again. */
+const goodLinkMs = 1_000;
+
+/** How long a router may take to answer after the network changed: a link is likelier dead then than slow. */
+const networkChangeAnswerMs = 3_000;
+
+/** What is said of a peer whose session is over, by the reason. */
+const endings: ReadonlyMap<number, string> = new Map([
+  [goneReasons.over, "ended its session"],
+  [goneReasons.superseded, "was replaced by another client of that name"],
+  [goneReasons.cut, "may not talk with this client any more"],
+]);
+
+/** Where a session connects to and as whom. */
+export interface SessionStart {
+  /** The router's address for the realm, with scheme ws or wss. */
+  readonly url: URL;
+  /** Absent for the native one. */
+  readonly format: SegmentFormat | undefined;
+  readonly credentials: Credentials;
+  /** The end of a sentence that begins with "Cannot connect to". */
+  readonly who: string;
+  readonly maxMessageBytes: number;
+  /** How long Connections wait for a link, here or at the peer, before they fail. */
+  readonly graceMs: number;
+  readonly onStatus: (status: Status) => void;
+}
+
+/**
+ * One life of a client. Keeps a link to the router, dials again when it is lost, and takes up its channels with all peers
+ * where they were. Takes the frames of the link apart and gives each to whom it belongs.
+ */
+export class Session implements LinkEvents {
+  /** Gets each channel that another client opened, to accept or to reject. Set before the session is welcome. */
+  onIncoming: (channel: Channel) => void = () => undefined;
+
+  readonly #platform: Platform;
+  readonly #start: SessionStart;
+  readonly #commons: Commons;
+  readonly #peers: Peers;
+  readonly #welcomed = Promise.withResolvers<undefined>();
+  readonly #closed = Promise.withResolvers<LinkError | undefined>();
+  readonly #openings: Openings;
+  readonly lists = new Lists((request, cursor) => {
+    this.#online?.frame(routerAddress, { kind: "list", request, cursor });
+    // The router takes one list a batch.
+    this.#online?.flush();
+  });
+  readonly #ways = new Ways();
+  readonly #stopListening: readonly ((() => void) | undefined)[];
+  #state: "connecting" | "online" | "offline" | "leaving" | "over" = "connecting";
+  #link: Link;
+  #cancelDial: () => void = () => undefined;
+  #attempt = 0;
+  #onlineSinceMs = 0;
+  #lastError: LinkError | undefined;
+  #channelCount = 0;
+  /** What came with opens that are neither accepted nor rejected. */
+  #earlyBytes = 0;
+
+  constructor(platform: Platform, start: SessionStart) {
+    const { clock } = platform;
+    this.#platform = platform;
+    this.#start = start;
+    this.#commons = { clock, format: start.format, budget: new Budget(), upkeep: new Upkeep(clock) };
+    this.#peers = new Peers({
+      clock,
+      graceMs: start.graceMs,
+      ask: (peer) => {
+        this.#ask(peer);
+      },
+      giveUp: (peer) => {
+        this.#giveUp(peer);
+      },
+    });
+    this.#openings = new Openings({
+      clock,
+      link: () => this.#online,
+      bind: (address, name, session) => this.#bind(address, name, session),
+    });
+    this.#stopListening = [
+      platform.onNetworkChange?.(() => {
+        if (this.#state === "offline") this.#dialAgain();
+        else this.#online?.probe(networkChangeAnswerMs);
+      }),
+      platform.onLeave?.(() => {
+        this.bye();
+      }),
+    ];
+    this.#link = this.#dial();
+  }
+
+  /** Resolves when the router has let the client in; rejects with why not. */
+  get welcomed(): Promise<undefined> {
+    return this.#welcomed.promise;
+  }
+
+  /** Resolves when the session is over: with `undefined` after `bye`, with the error otherwise. Never rejects. */
+  get closed(): Promise<LinkError | undefined> {
+    return this.#closed.promise;
+  }
+
+  get isOver(): boolean {
+    return this.#state === "over";
+  }
+
+  /** The link, while the router takes frames. */
+  get #online(): Link | undefined {
+    return this.#state === "online" ? this.#link : undefined;
+  }
+
+  /** Every channel of which the other end may still want to hear. */
+  *channels(): Iterable<Channel> {
+    yield* this.#openings.channels();
+    for (const peer of this.#peers) yield* peer.channels.values();
+  }
+
+  /** Opens a channel: at once, or as soon as there is a link. @param first a message that goes with the open. */
+  open(
+    peer: string,
+    protocol: string,
+    metadata: Readonly<Record<string, string>>,
+    first: Message | undefined,
+  ): Channel {
+    const home: Home = { peer: undefined };
+    const channel = this.#channel({ key: this.#openings.nextId(), peer, protocol, metadata }, home);
+    if (first !== undefined) channel.sendEarly(first);
+    this.#openings.add(channel, home);
+    return channel;
+  }
+
+  /** Tells the router that this session is over. */
+  bye(): void {
+    if (this.#state !== "online") {
+      this.drop("there is no link");
+      return;
+    }
+    this.#commons.upkeep.run();
+    this.#state = "leaving";
+    this.#link.frame(routerAddress, { kind: "bye" });
+    this.#link.close(1000, "Bye");
+  }
+
+  /** Gives up at once; nobody is told. */
+  drop(reason: string): void {
+    if (this.#state === "offline") {
+      this.#end(undefined);
+      return;
+    }
+    if (this.#state === "online") this.#state = "leaving";
+    this.#link.drop({ closeCode: 1006, reason });
+  }
+
+  onEnd(end: SocketEnd): void {
+    if (this.#state === "over") return;
+    const { who } = this.#start;
+    const wasIn = this.#state === "online" || this.#state === "leaving";
+    const error = linkErrorOf(end, `${wasIn ? "Lost the link to" : "Cannot connect to"} ${who}`, wasIn);
+    if (this.#state === "leaving") this.#end(undefined);
+    else if (this.#state === "connecting" || !error.shouldRetry()) this.#end(error);
+    else this.#goOffline(error, end.delayMs);
+  }
+
+  onRouterFrame(frame: RouterFrame): void {
+    const isIn = this.#state !== "connecting" && this.#state !== "offline";
+    if (isIn === (frame.kind === "welcome") && frame.kind !== "closing")
+      throw new ProtocolError(isIn ? "A second welcome" : `Frame "${frame.kind}" before the welcome`, 0);
+    switch (frame.kind) {
+      case "welcome":
+        this.#commons.budget.totalBytes = frame.budget;
+        this.#goOnline();
+        break;
+      case "incoming":
+        this.#receiveOpen(frame);
+        break;
+      case "routed":
+        this.#openings.route(frame);
+        break;
+      case "refused":
+        this.#openings.refuse(frame);
+        break;
+      case "paired":
+        this.#bind(frame.address, frame.peer, frame.session);
+        break;
+      case "gone":
+        this.#lose(this.#peers.at(frame.address), frame.reason);
+        break;
+      case "absent": {
+        const peer = this.#peers.of(frame.peer, frame.session);
+        // One that is bound has come back meanwhile.
+        if (peer?.address === 0 || frame.reason !== goneReasons.lost) this.#lose(peer, frame.reason);
+        break;
+      }
+      case "peers":
+        this.lists.answer(frame);
+        break;
+      case "mark":
+        this.#commons.budget.totalBytes = frame.budget;
+        this.#link.frame(routerAddress, { kind: "reached", token: frame.token });
+        break;
+      case "changed":
+        this.#check(this.#peers.at(frame.address));
+        break;
+      case "denied":
+        this.#deny(this.#peers.at(frame.address), frame);
+        break;
+      case "closing":
+        this.#link.drop({ closeCode: frame.code, reason: frame.reason, delayMs: frame.delayMs });
+        break;
+      default:
+        throw new ProtocolError(`Frame "${frame.kind}" out of place`, 0);
+    }
+  }
+
+  /** Frames from the client at an address. A peer that breaks the rules loses its channels here, and nobody else does. */
+  onSegment(address: number, frames: FrameReader<PeerFrame>): void {
+    const peer = this.#peers.at(address);
+    // Late frames of a peer that is gone.
+    if (peer === undefined) return;
+    let unknown: number | undefined;
+    try {
+      let channel: Channel | undefined;
+      for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
+        if (channel?.key !== frame.connection)
+          channel = peer.channels.get(frame.connection) ?? this.#openings.adopt(peer, frame.connection);
+        if (channel !== undefined) channel.receive(frame);
+        else if (frame.kind !== "over" && frame.connection !== unknown) {
+          unknown = frame.connection;
+          peer.frame({ kind: "over", connection: (unknown ^ openerBit) >>> 0 });
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      for (const channel of peer.channels.values()) {
+        channel.reset(
+          errorCodes.violation,
+          error.message,
+          channel.error("violation", `malformed frames came from "${peer.name}": ${error.message}`),
+        );
+      }
+    }
+  }
+
+  /** What the program's own callback throws is the program's to see, and must not keep what else came from being heard. */
+  #tell(status: Status): void {
+    try {
+      this.#start.onStatus(status);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  #dial(): Link {
+    const { url, format, credentials } = this.#start;
+    return new Link(this.#platform, url, format, credentials, this);
+  }
+
+  #dialAgain(): void {
+    // One that is still being dialled would be a second one.
+    this.#link.drop({ closeCode: 1006, reason: "dialled anew" });
+    this.#cancelDial();
+    this.#link = this.#dial();
+  }
+
+  #goOnline(): void {
+    const isFirst = this.#state === "connecting";
+    this.#state = "online";
+    this.#onlineSinceMs = this.#platform.clock.now();
+    this.#link.keepAlive();
+    this.#welcomed.resolve(undefined);
+    if (isFirst) return;
+    this.#tell({ kind: "online" });
+    for (const peer of this.#peers) if (peer.isSought) this.#ask(peer);
+    this.#openings.sendAgain();
+    this.lists.askAgain();
+  }
+
+  #goOffline(error: LinkError, delayMs = 0): void {
+    const { clock } = this.#platform;
+    if (this.#state === "online" && clock.now() - this.#onlineSinceMs >= goodLinkMs) this.#attempt = 0;
+    this.#state = "offline";
+    this.#lastError = error;
+    this.#peers.loseAll();
+    this.#openings.lose();
+    const retryInMs = backoffMs(this.#attempt++, clock.random()) + delayMs * clock.random();
+    this.#cancelDial = clock.after(retryInMs, () => {
+      this.#dialAgain();
+    });
+    this.#tell({ kind: "offline", error, retryInMs });
+  }
+
+  #end(error: LinkError | undefined): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    // One that is being dialled.
+    this.#link.drop({ closeCode: 1006, reason: "" });
+    this.#cancelDial();
+    for (const stop of this.#stopListening) stop?.();
+    this.#commons.upkeep.stop();
+    this.#closed.resolve(error);
+    const code = error === undefined ? "closed" : "link-lost";
+    const what = error === undefined ? "this client is closed" : `the link to the router is lost: ${error.code}`;
+    if (error !== undefined) this.#welcomed.reject(error);
+    for (const channel of this.channels()) channel.fail(channel.error(code, what));
+    for (const peer of this.#peers) peer.stopSearch();
+    this.lists.fail(error ?? new LinkError("closed", "Cannot list peers: this client is closed"));
+  }
+
+  #ask({ session, name: peer }: Peer): void {
+    this.#online?.frame(routerAddress, { kind: "resume", session, peer });
+  }
+
+  #bind(address: number, name: string, session: string): Peer {
+    const wasSought = this.#peers.of(name, session)?.isSought === true;
+    const peer = this.#peers.bind(this.#link, address, name, session);
+    if (wasSought) this.#tell({ kind: "resumed", peer: name });
+    return peer;
+  }
+
+  #receiveOpen(open: RouterFrameOf<"incoming">): void {
+    const { connection } = open;
+    const peer = this.#bind(open.address, open.peer, open.session);
+    const key = (connection | openerBit) >>> 0;
+    const known = peer.channels.get(key);
+    if (known !== undefined) {
+      known.openedAgain(open.limit);
+      return;
+    }
+    if (connection <= peer.forgottenOpen) {
+      peer.frame({ kind: "over", connection });
+      return;
+    }
+    peer.highestOpen = Math.max(peer.highestOpen, connection);
+    const refusal = this.#refusalOf(peer, open.early.length);
+    if (refusal !== undefined) {
+      peer.frame({ kind: "reject", connection, ...refusal });
+      return;
+    }
+    const { protocol, metadata, limit, early } = open;
+    const channel = this.#channel({ key, peer: peer.name, protocol, metadata }, { peer }, { route: peer, limit });
+    peer.channels.set(key, channel);
+    peer.pendingOpens++;
+    this.#earlyBytes += early.length;
+    const decided = (): void => {
+      peer.pendingOpens--;
+      this.#earlyBytes -= early.length;
+    };
+    channel.accepted.then(decided, decided);
+    this.onSegment(peer.address, this.#link.peerFrames(early, 0, early.length));
+    // A turn later, when the program has heard what came before: it may add the handler only then, as after `connect`.
+    this.#platform.defer(() => {
+      if (!channel.isOver) this.onIncoming(channel);
+    });
+  }
+
+  #refusalOf(peer: Peer, earlyBytes: number): { code: number; reason: string } | undefined {
+    const { channels, pendingOpens } = peer;
+    // Last words that are kept for those who never came back are not worth a Connection.
+    if (this.#channelCount >= limits.maxConnections) this.#peers.forgetLost();
+    const { tooManyConnections, busy } = errorCodes;
+    if (channels.size >= limits.maxConnectionsPerPeer)
+      return { code: tooManyConnections, reason: `There are ${channels.size} Connections between the two already` };
+    if (this.#channelCount >= limits.maxConnections)
+      return { code: tooManyConnections, reason: `There are ${this.#channelCount} Connections already` };
+    if (pendingOpens >= limits.maxPendingOpens)
+      return { code: busy, reason: `${pendingOpens} opens wait to be accepted already` };
+    if (earlyBytes > 0 && this.#earlyBytes + earlyBytes > limits.maxPendingEarlyBytes)
+      return { code: busy, reason: "No room for a first message: open without" };
+    return undefined;
+  }
+
+  #channel(
+    start: Pick<ChannelStart, "key" | "peer" | "protocol" | "metadata">,
+    home: Home,
+    opened?: ConstructorParameters<typeof Channel>[1],
+  ): Channel {
+    this.#channelCount++;
+    const reopen = (channel: Channel): void => {
+      this.#openings.add(channel, home);
+    };
+    const onForgotten = ({ key }: Channel): void => {
+      this.#channelCount--;
+      home.peer?.channels.delete(key);
+      this.#openings.delete(key);
+    };
+    const { maxMessageBytes } = this.#start;
+    const commons = this.#commons;
+    const way = this.#ways.to(start.peer);
+    return new Channel({ ...start, maxMessageBytes, commons, way, reopen, onForgotten }, opened);
+  }
+
+  #lose(peer: Peer | undefined, reason: number): void {
+    if (peer === undefined) return;
+    const what = endings.get(reason);
+    if (what === undefined) {
+      this.#peers.lose(peer);
+      return;
+    }
+    this.#peers.remove(peer);
+    const code = reason === goneReasons.cut ? "not-allowed" : "peer-gone";
+    for (const channel of peer.channels.values()) channel.fail(channel.error(code, `"${peer.name}" ${what}`));
+  }
+
+  /** The rules have changed: what is open may no longer be. */
+  #check(peer: Peer | undefined): void {
+    if (peer === undefined) return;
+    const asked = new Set<string>();
+    for (const { key, protocol, isOver } of peer.channels.values()) {
+      const opener = openedHere(key);
+      if (isOver || asked.has(opener + protocol)) continue;
+      asked.add(opener + protocol);
+      this.#link.frame(routerAddress, { kind: "check", address: peer.address, opener, protocol });
+    }
+  }
+
+  #deny(peer: Peer | undefined, { opener, protocol, reason }: RouterFrameOf<"denied">): void {
+    for (const channel of peer?.channels.values() ?? []) {
+      if (openedHere(channel.key) !== opener || channel.protocol !== protocol) continue;
+      channel.reset(errorCodes.notAllowed, reason, channel.error("not-allowed", notAllowed));
+    }
+  }
+
+  /** A peer was away for too long. Should it come back, it hears of the end. */
+  #giveUp(peer: Peer): void {
+    const seconds = this.#start.graceMs / 1_000;
+    for (const channel of peer.channels.values()) {
+      const error =
+        this.#state === "online"
+          ? channel.error("peer-gone", `"${peer.name}" lost its link and was not back within ${seconds} s`)
+          : channel.error("link-lost", `no link to the router for ${seconds} s: ${this.#lastError?.code ?? ""}`);
+      channel.reset(errorCodes.lapsed, "", error);
+    }
+  }
+}
+
+/** 1 for a channel that was opened from here, else 0. */
+function openedHere(key: number): number {
+  return (key & openerBit) === 0 ? 1 : 0;
+}

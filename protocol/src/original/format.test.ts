@@ -1,0 +1,81 @@
+import { describe, expect, test } from "vitest";
+import { checkBothWays, checkNamedHostile, checkNamedVectors } from "../../../test/support/named-format-checks.ts";
+import { decodeAll } from "../../../test/support/named-vectors.ts";
+import { namedVectorsIn } from "../../../test/support/vector-files.ts";
+import { errorCodes } from "../codes.ts";
+import type { PeerFrame } from "../frames.ts";
+import { limits } from "../limits.ts";
+import { encodeGob, gobDefinition } from "./gob.ts";
+import { uncountedOffset, type WireMessage } from "../formats/named.ts";
+import { originalGob } from "./gob-format.ts";
+import { originalJson } from "./json.ts";
+import type { OriginalMessage } from "./message.ts";
+
+const vectors = namedVectorsIn("original.json");
+
+describe("original.json", () => {
+  checkNamedVectors(originalJson, vectors);
+});
+
+/** What is left of a frame once it has gone over the original's wire, as its client would say it. */
+function said(frame: PeerFrame): PeerFrame[] {
+  const { connection } = frame;
+  const over = { kind: "over", connection } as const;
+  switch (frame.kind) {
+    case "data":
+      return [{ ...frame, last: true, text: false, offset: undefined }];
+    case "position":
+      return [{ ...frame, received: 0, limit: limits.firstWindowBytes }];
+    case "reject":
+      return frame.code === errorCodes.unknownProtocol ? [{ ...frame, reason: "" }] : [over];
+    case "reset":
+    case "over":
+      return [{ kind: "stop", connection }, { kind: "fin", connection, offset: uncountedOffset }, over];
+    default:
+      return [];
+  }
+}
+
+describe("messages in JSON", () => {
+  checkBothWays(originalJson, (message) => message, said);
+  checkNamedHostile(originalJson, vectors);
+});
+
+describe("messages in gob", () => {
+  const withDefinition = (message: WireMessage): Uint8Array =>
+    Uint8Array.from([...gobDefinition, ...(message as Uint8Array)]);
+  checkBothWays(originalGob, withDefinition, said);
+
+  const hello: OriginalMessage = { meta: 0, otherClient: "bob", connectionId: "alice:0", data: Uint8Array.of(1) };
+  const value = encodeGob(hello);
+
+  test("need their type once on a link, which is remembered from one message to the next", () => {
+    const first = decodeAll(originalGob, withDefinition(value), "alice");
+    expect(first.says).toHaveLength(1);
+    expect(first.formatMemory).toEqual(gobDefinition);
+    const second = decodeAll(originalGob, value, "alice", first.formatMemory);
+    expect(second.says).toEqual(first.says);
+    expect(decodeAll(originalGob, value, "alice").problem).toMatchObject({ name: "ProtocolError" });
+  });
+
+  test("before a fault count, and what they defined is remembered", () => {
+    const { says, problem, formatMemory } = decodeAll(originalGob, Uint8Array.of(...withDefinition(value), 5), "alice");
+    expect(says).toHaveLength(1);
+    expect(problem).toMatchObject({ name: "ProtocolError" });
+    expect(formatMemory).toEqual(gobDefinition);
+  });
+
+  test("are no text", () => {
+    const { problem } = decodeAll(originalGob, "\u0003", "alice");
+    expect(problem).toMatchObject({ name: "ProtocolError", message: "Text message on a binary format" });
+  });
+
+  test("are at most 1,024 in one", () => {
+    const many = (count: number): Uint8Array =>
+      Uint8Array.from([...gobDefinition, ...Array.from({ length: count }, () => [...value]).flat()]);
+    expect(decodeAll(originalGob, many(limits.maxSegments), "alice").problem).toBeUndefined();
+    const { says, problem } = decodeAll(originalGob, many(limits.maxSegments + 1), "alice");
+    expect(says).toHaveLength(limits.maxSegments);
+    expect(problem).toMatchObject({ message: "More than 1024 messages in one" });
+  });
+});

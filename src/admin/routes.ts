@@ -1,0 +1,114 @@
+import { realmProblem } from "@messagepasser/protocol";
+import { type Context, Hono } from "hono";
+import { createMiddleware } from "hono/factory";
+import { fieldsIn, isProblem, nameIn, textIn, timesIn } from "./body.ts";
+import { type AdminEnv, onlyWithToken } from "./token.ts";
+import { badRequest, type Problem, problemResponse } from "../problem.ts";
+import type { AdminMethod, RealmAdmin } from "../realm/realm-admin.ts";
+import type { RouterObject } from "../router-object.ts";
+import { maxRulesBytes } from "../routing/rules.ts";
+
+const defaultPageLength = 100;
+const maxPageLength = 1_000;
+
+const onlyGoodRealm = createMiddleware<AdminEnv>(async (context, next) => {
+  const rule = realmProblem(context.req.param("realm") ?? "");
+  if (rule !== undefined) return problemResponse(badRequest(`The realm's name ${rule}`));
+  await next();
+  return undefined;
+});
+
+/** `/admin/v1`: the clients and rules of a realm. ADMIN.md has the table. */
+export const admin = new Hono<AdminEnv>()
+  .use(onlyWithToken)
+  .use("/realms/:realm/*", onlyGoodRealm)
+  .post("/realms/:realm/clients", async (context) => {
+    const fields = await fieldsIn(context.req.raw, ["name", "expiresAt"]);
+    if (isProblem(fields)) return problemResponse(fields);
+    const name = nameIn(fields);
+    if (isProblem(name)) return problemResponse(name);
+    const times = timesIn(fields);
+    if (isProblem(times)) return problemResponse(times);
+    const client = await administer(context, "addClient", name, times);
+    if (client !== undefined) return context.json(client, 201);
+    return problemResponse({
+      status: 409,
+      code: "name-taken",
+      detail: `There is a client "${name}": rotate or revoke it`,
+    });
+  })
+  .get("/realms/:realm/clients", async (context) => {
+    const limit = limitOf(context);
+    if (typeof limit !== "number") return problemResponse(limit);
+    return context.json(await administer(context, "listClients", context.req.query("cursor") ?? "", limit));
+  })
+  .get("/realms/:realm/clients/:name", async (context) =>
+    answer(context, await administer(context, "client", context.req.param("name"))),
+  )
+  .post("/realms/:realm/clients/:name/rotate", async (context) => {
+    const fields = await fieldsIn(context.req.raw, ["expiresAt", "overlapS"]);
+    if (isProblem(fields)) return problemResponse(fields);
+    const times = timesIn(fields);
+    if (isProblem(times)) return problemResponse(times);
+    return answer(context, await administer(context, "rotateClient", context.req.param("name"), times));
+  })
+  .post("/realms/:realm/clients/:name/disable", async (context) => await disable(context, true))
+  .post("/realms/:realm/clients/:name/enable", async (context) => await disable(context, false))
+  .delete("/realms/:realm/clients/:name", async (context) => {
+    const name = context.req.param("name");
+    return (await administer(context, "revokeClient", name))
+      ? context.body(null, 204)
+      : problemResponse(noSuchClient(name));
+  })
+  .get("/realms/:realm/rules", async (context) => context.text(await administer(context, "rulesText")))
+  .put("/realms/:realm/rules", async (context) => {
+    const text = await textIn(context.req.raw, maxRulesBytes);
+    if (isProblem(text)) return problemResponse(text);
+    const { problem } = await administer(context, "replaceRules", text);
+    return problem === undefined ? context.body(null, 204) : problemResponse(badRequest(problem));
+  })
+  .get("/realms/:realm/rules/test", async (context) => {
+    const { opener, peer, protocol } = context.req.query();
+    if (opener === undefined || peer === undefined || protocol === undefined)
+      return problemResponse(badRequest("Ask with ?opener=, &peer= and &protocol="));
+    return context.json(await administer(context, "decide", opener, peer, protocol));
+  })
+  .get("/realms/:realm/audit", async (context) => {
+    const limit = limitOf(context);
+    if (typeof limit !== "number") return problemResponse(limit);
+    const before = Number(context.req.query("before") ?? Infinity);
+    if (Number.isNaN(before)) return problemResponse(badRequest('"before" must be the number of an entry'));
+    return context.json({ entries: await administer(context, "auditPage", before, limit) });
+  })
+  .get("/realms/:realm/usage", async (context) => context.json(await administer(context, "usage")));
+
+async function administer<Method extends AdminMethod>(
+  context: Context<AdminEnv>,
+  method: Method,
+  ...parameters: Parameters<RealmAdmin[Method]>
+): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
+  // RPC's own types lose which parameters and result belong to which method.
+  const realm = context.env.ROUTER.getByName(context.req.param("realm") ?? "") as unknown as RouterObject;
+  return await realm.administer(context.get("who"), method, ...parameters);
+}
+
+async function disable(context: Context<AdminEnv>, isDisabled: boolean): Promise<Response> {
+  const fields = await fieldsIn(context.req.raw, []);
+  if (isProblem(fields)) return problemResponse(fields);
+  return answer(context, await administer(context, "disableClient", context.req.param("name") ?? "", isDisabled));
+}
+
+function answer(context: Context<AdminEnv>, client: object | undefined): Response {
+  return client === undefined ? problemResponse(noSuchClient(context.req.param("name") ?? "")) : context.json(client);
+}
+
+function limitOf(context: Context<AdminEnv>): number | Problem {
+  const limit = Number(context.req.query("limit") ?? defaultPageLength);
+  return Number.isInteger(limit) && limit >= 1 && limit <= maxPageLength
+    ? limit
+    : badRequest(`"limit" must be a whole number from 1 to ${maxPageLength}`);
+}
+
+function noSuchClient(name: string): Problem {
+  return { status: 404, code: "no-such-client", detail: `There is no client ${JSON.stringify(name)} in this realm` };
+}

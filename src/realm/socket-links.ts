@@ -1,0 +1,117 @@
+import type { Links } from "../routing/link.ts";
+import { addressTag, guestTag, hostTag, nameTag } from "./link-tags.ts";
+import { closeUnreadable, SocketLink } from "./socket-link.ts";
+import type { Counters } from "./usage.ts";
+
+/**
+ * The links of an object, found by their sockets' tags and kept for as long as the object is in memory.
+ * After a wake nothing is scanned: each link comes back when it is first asked for.
+ */
+export class SocketLinks implements Links {
+  readonly #context: DurableObjectState;
+  readonly #counters: Counters;
+  /** Also those that were removed, until their sockets are gone. */
+  readonly #ofSocket = new WeakMap<WebSocket, SocketLink>();
+  readonly #byAddress = new Map<number, SocketLink>();
+  readonly #byName = new Map<string, SocketLink>();
+  /** Links whose upgrade isn't answered yet, as far as is known. */
+  #unanswered: SocketLink[] = [];
+
+  constructor(context: DurableObjectState, counters: Counters) {
+    this.#context = context;
+    this.#counters = counters;
+  }
+
+  add(link: SocketLink): void {
+    link.accept();
+    this.#ofSocket.set(link.socket, link);
+    this.#index(link);
+    this.#releaseSoon(link);
+  }
+
+  /**
+   * What is sent on a socket before the upgrade is answered costs workerd 13 KiB for as long as the socket lives, whatever
+   * it is; a turn later it costs next to nothing. One timer serves all, since each would cost 2 KiB.
+   */
+  #releaseSoon(link: SocketLink): void {
+    this.#unanswered.push(link);
+    if (this.#unanswered.length > 1) return;
+    setTimeout(() => {
+      const links = this.#unanswered;
+      this.#unanswered = [];
+      for (const each of links) each.release();
+    });
+  }
+
+  /** Forgets a link for good: its socket, which may go on for a while, has no say from now on, nor after a wake. */
+  remove(link: SocketLink): void {
+    if (this.#byName.get(link.name) === link) this.#byName.delete(link.name);
+    this.#byAddress.delete(link.address);
+    this.#counters.takeBack(link.usage);
+    link.socket.serializeAttachment(null);
+  }
+
+  /** The link of a socket, or `undefined` if it was removed before a wake or if code of another version made it. */
+  of(socket: WebSocket): SocketLink | undefined {
+    const known = this.#ofSocket.get(socket);
+    if (known !== undefined) return known;
+    const link = SocketLink.restore(this.#context, this.#counters, socket);
+    if (link === undefined) return undefined;
+    this.#ofSocket.set(socket, link);
+    if (link.isOpen) this.#index(link);
+    return link;
+  }
+
+  #index(link: SocketLink): void {
+    this.#byAddress.set(link.address, link);
+    this.#byName.set(link.name, link);
+  }
+
+  byAddress(address: number): SocketLink | undefined {
+    return this.#byAddress.get(address) ?? this.#find(addressTag(address));
+  }
+
+  byName(name: string): SocketLink | undefined {
+    return this.#byName.get(name) ?? this.#find(nameTag(name));
+  }
+
+  get knownCount(): number {
+    return this.#byAddress.size;
+  }
+
+  all(): Iterable<SocketLink> {
+    return this.#open(this.#context.getWebSockets());
+  }
+
+  /** Links of all guests. */
+  guests(): Iterable<SocketLink> {
+    return this.#open(this.#context.getWebSockets(guestTag));
+  }
+
+  /** Links of those whom a client has invited. */
+  guestsOf(host: string): Iterable<SocketLink> {
+    return this.#open(this.#context.getWebSockets(hostTag(host)));
+  }
+
+  *#open(sockets: readonly WebSocket[]): Iterable<SocketLink> {
+    for (const socket of sockets) {
+      const link = this.#openLinkOf(socket);
+      if (link !== undefined) yield link;
+    }
+  }
+
+  #find(tag: string): SocketLink | undefined {
+    for (const socket of this.#context.getWebSockets(tag)) {
+      const link = this.#openLinkOf(socket);
+      if (link !== undefined) return link;
+    }
+    return undefined;
+  }
+
+  /** A client whose link can't be read must come back, though it may only be waiting, and never send anything. */
+  #openLinkOf(socket: WebSocket): SocketLink | undefined {
+    const link = this.of(socket);
+    if (link === undefined) closeUnreadable(this.#context, this.#counters, socket);
+    return link?.isOpen === true && !link.tally.isOver ? link : undefined;
+  }
+}

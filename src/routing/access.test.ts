@@ -1,0 +1,332 @@
+import { anySession, closeCodes, errorCodes, goneReasons, limits } from "@messagepasser/protocol";
+import { json } from "@messagepasser/protocol/formats";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Access } from "./access.ts";
+import { Delivery } from "./delivery.ts";
+import type { Grant } from "./link.ts";
+import { Rules } from "./rules.ts";
+import {
+  batchOf,
+  type FakeLink,
+  FakeLinks,
+  type FakeRealm,
+  openTo,
+  realmOf,
+  toRouter,
+} from "../../test/support/routing-fakes.ts";
+
+function grantOf(host: string, peer = "*", protocol = "*"): Grant {
+  return { host, peer, protocol, expiresAtMs: Number.MAX_SAFE_INTEGER };
+}
+
+function changeRules({ surroundings, routing }: FakeRealm, text: string): void {
+  const before = surroundings.currentRules;
+  surroundings.currentRules = Rules.parse(text);
+  routing.changeRules(before);
+}
+
+/** Whether a client may open something, as the router answers it. */
+function outcomeOf({ routing }: FakeRealm, from: FakeLink, peer: string, protocol = "test"): string | number {
+  routing.receive(from, toRouter(openTo(peer, { protocol })));
+  const answer = from.take().find((heard) => "kind" in heard && (heard.kind === "routed" || heard.kind === "refused"));
+  if (answer === undefined || !("kind" in answer)) throw new Error("No answer");
+  return answer.kind === "refused" ? answer.code : answer.kind;
+}
+
+function changed(of: FakeLink): object {
+  return { kind: "changed", address: of.address };
+}
+
+function cut(of: FakeLink): object {
+  return { kind: "gone", address: of.address, reason: goneReasons.cut };
+}
+
+describe("an open", () => {
+  test.each<[grant: Grant | undefined, rules: string, peer: string, protocol: string, isAllowed: boolean]>([
+    [undefined, "", "bob", "test", true],
+    [undefined, "default closed", "bob", "test", false],
+    [undefined, "allow alice -> * : *\ndefault closed", "bob", "test", false],
+    [undefined, "allow eve -> b* : t*\ndefault closed", "bob", "test", true],
+    [grantOf("alice"), "", "bob", "test", true],
+    [grantOf("alice", "b*b", "t*"), "", "bob", "test", true],
+    [grantOf("alice", "bo", "test"), "", "bob", "test", false],
+    [grantOf("alice", "bob", "TEST"), "", "bob", "test", false],
+    [grantOf("alice"), "allow alice -> bob : test\ndefault closed", "bob", "test", true],
+    [grantOf("alice"), "allow eve -> bob : test\ndefault closed", "bob", "test", false],
+    [grantOf("alice"), "deny alice -> * : *", "bob", "test", false],
+    [grantOf("alice", "carol"), "allow alice -> bob : test", "bob", "test", false],
+  ])("by a grant %o, with rules %j, to %s of %s is allowed: %s", (grant, rules, peer, protocol, isAllowed) => {
+    const access = new Access(new FakeLinks(), new Delivery(Math.random, () => undefined), () => Rules.parse(rules));
+    const reason = access.denialOf({ name: "eve", grant }, { name: peer }, protocol);
+    expect(reason === undefined).toBe(isAllowed);
+    expect(new TextEncoder().encode(reason).length).toBeLessThanOrEqual(limits.maxReasonBytes);
+  });
+
+  test("that isn't allowed has a reason that fits its frame, however long the patterns are", () => {
+    const realm = realmOf();
+    const grant = grantOf("alice", "é".repeat(64), "\u4e00".repeat(42));
+    const guest = realm.join("alice/eve", { grant });
+    expect(outcomeOf(realm, guest, "bob")).toBe(errorCodes.notAllowed);
+  });
+
+  test("says nothing of who is there, nor of who has which session", () => {
+    const realm = realmOf();
+    realm.surroundings.currentRules = Rules.parse("deny alice -> * : test");
+    const [alice, bob, guest] = [
+      realm.join("alice"),
+      realm.join("bob"),
+      realm.join("bob/eve", { grant: grantOf("bob") }),
+    ];
+    for (const peer of ["bob", "carol", "bob/eve", "alice"]) {
+      for (const session of [anySession, bob.session, "f".repeat(32)]) {
+        realm.routing.receive(alice, toRouter(openTo(peer, { session })));
+        expect(alice.take()).toEqual([
+          { kind: "refused", connection: 1, code: errorCodes.notAllowed, reason: expect.stringContaining("Line 1") },
+        ]);
+      }
+    }
+    expect([...bob.take(), ...guest.take()]).toEqual([]);
+  });
+
+  test("reaches no guest, whoever it comes from", () => {
+    const realm = realmOf();
+    const guest = realm.join("alice/eve", { grant: grantOf("alice") });
+    const second = realm.join("alice/fay", { grant: grantOf("alice") });
+    for (const link of [realm.join("alice"), realm.join("bob"), second, guest])
+      expect(outcomeOf(realm, link, "alice/eve")).toBe(errorCodes.notAllowed);
+    expect(guest.take()).toEqual([]);
+  });
+});
+
+describe("a check", () => {
+  function answersTo(
+    { routing }: FakeRealm,
+    from: FakeLink,
+    address: number,
+    opener: number,
+    protocol = "test",
+  ): number {
+    routing.receive(from, toRouter({ kind: "check", address, opener, protocol }));
+    const answers = from.take();
+    for (const answer of answers) expect(answer).toMatchObject({ kind: "denied", address, opener, protocol });
+    return answers.length;
+  }
+
+  test("is answered for each side as an open of that side would be", () => {
+    const realm = realmOf();
+    const [alice, guest] = [realm.join("alice"), realm.join("bob/eve", { grant: grantOf("bob", "alice", "t*") })];
+    realm.pair(guest, alice);
+    expect(answersTo(realm, guest, alice.address, 1)).toBe(0);
+    expect(answersTo(realm, alice, guest.address, 0)).toBe(0);
+    expect(answersTo(realm, guest, alice.address, 1, "other")).toBe(1);
+    expect(answersTo(realm, alice, guest.address, 0, "other")).toBe(1);
+    realm.surroundings.currentRules = Rules.parse("deny bob -> alice : test");
+    expect(answersTo(realm, guest, alice.address, 1)).toBe(1);
+    expect(answersTo(realm, alice, guest.address, 0)).toBe(1);
+  });
+
+  test("tells nobody anything of those that it isn't paired with", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    realm.surroundings.currentRules = Rules.parse("default closed");
+    for (const address of [0, bob.address, alice.address, 999]) {
+      for (const opener of [0, 1, 255]) expect(answersTo(realm, alice, address, opener)).toBe(0);
+    }
+  });
+
+  test("counts as an open does: past the rate the answer is no, and others may go on asking", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    realm.pair(alice, bob);
+    for (let count = 1; count < limits.maxOpensAtOnce; count++) expect(answersTo(realm, alice, bob.address, 1)).toBe(0);
+    expect(answersTo(realm, alice, bob.address, 1)).toBe(1);
+    expect(answersTo(realm, bob, alice.address, 0)).toBe(0);
+    realm.surroundings.nowMs += 1_000;
+    expect(answersTo(realm, alice, bob.address, 1)).toBe(0);
+  });
+});
+
+test("a guest's list has those whom it may open to, and others' lists have it", () => {
+  const realm = realmOf();
+  const [alice, guest] = [realm.join("alice"), realm.join("alice/eve", { grant: grantOf("alice", "b*") })];
+  for (const name of ["bob", "bea", "carol"]) realm.join(name);
+  const namesFor = (link: FakeLink, cursor = ""): unknown => {
+    realm.routing.receive(link, toRouter({ kind: "list", request: 1, cursor }));
+    const [answer] = link.take();
+    return answer !== undefined && "kind" in answer && answer.kind === "peers" ? answer.names : answer;
+  };
+  expect(namesFor(guest)).toEqual(["bea", "bob"]);
+  expect(namesFor(guest, "bea")).toEqual(["bob"]);
+  expect(namesFor(alice)).toEqual(["alice", "alice/eve", "bea", "bob", "carol"]);
+});
+
+describe("a resume", () => {
+  test("of a guest is for those whom it may open to, and for nobody else's to it", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    const guest = realm.join("alice/eve", { grant: grantOf("alice", "bob") });
+    const second = realm.join("alice/fay", { grant: grantOf("alice") });
+    const kindOf = (from: FakeLink, to: FakeLink): string => {
+      realm.routing.receive(from, toRouter({ kind: "resume", session: to.session, peer: to.name }));
+      const [answer] = from.take();
+      to.take();
+      if (answer === undefined || !("kind" in answer)) throw new Error("No answer");
+      return answer.kind === "absent" ? `absent ${answer.reason}` : answer.kind;
+    };
+    const isCut = `absent ${goneReasons.cut}`;
+    expect([kindOf(guest, bob), kindOf(bob, guest)]).toEqual(["paired", "paired"]);
+    expect([kindOf(guest, alice), kindOf(alice, guest)]).toEqual([isCut, isCut]);
+    expect([kindOf(guest, second), kindOf(second, guest)]).toEqual([isCut, isCut]);
+    realm.surroundings.currentRules = Rules.parse("deny alice -> bob : *");
+    expect([kindOf(guest, bob), kindOf(bob, guest)]).toEqual([isCut, isCut]);
+    expect(kindOf(bob, alice)).toBe("paired");
+  });
+
+  test("has the two ask for what goes on between them when it pairs them, and not again when they are", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    realm.surroundings.currentRules = Rules.parse("deny bob -> alice : x");
+    const resume = toRouter({ kind: "resume", session: bob.session, peer: "bob" });
+    realm.routing.receive(alice, resume);
+    expect([alice.take(), bob.take()]).toMatchObject([
+      [{ kind: "paired" }, changed(bob)],
+      [{ kind: "paired" }, changed(alice)],
+    ]);
+    for (let time = 0; time < 3; time++) realm.routing.receive(alice, resume);
+    expect(bob.take()).toMatchObject(Array.from({ length: 3 }, () => ({ kind: "paired" })));
+  });
+});
+
+describe("a change of rules", () => {
+  test("is told to pairs that it touches, in whichever direction, once", () => {
+    const realm = realmOf();
+    const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
+    realm.pair(alice, bob);
+    realm.pair(bob, alice);
+    realm.pair(carol, alice);
+    changeRules(realm, "deny bob -> alice : x");
+    expect([alice.take(), bob.take(), carol.take()]).toEqual([[changed(bob)], [changed(alice)], []]);
+    changeRules(realm, "deny bob -> alice : x\ndeny alice -> carol : y");
+    expect([alice.take(), bob.take(), carol.take()]).toEqual([[changed(carol)], [], [changed(alice)]]);
+    changeRules(realm, "");
+    for (const link of [bob, carol]) expect(link.take()).toEqual([changed(alice)]);
+  });
+
+  test("is told to a client that is paired with itself once, and so is its end", () => {
+    const realm = realmOf();
+    const alice = realm.join("alice");
+    realm.pair(alice, alice);
+    changeRules(realm, "deny alice -> alice : x");
+    expect(alice.take()).toEqual([changed(alice)]);
+    changeRules(realm, "default closed");
+    expect(alice.take()).toEqual([cut(alice)]);
+    changeRules(realm, "");
+    expect(alice.take()).toEqual([]);
+  });
+
+  test.each([0, 1])("finds pairs that only one of two lists, cuts them, and forgets them (listed by: %i)", (lister) => {
+    const realm = realmOf();
+    const full = realm.join("full", { capacity: 1 });
+    const [other, bob] = [realm.join("other"), realm.join("bob")];
+    realm.pair(full, other);
+    if (lister === 0) realm.pair(full, bob);
+    else realm.pair(bob, full);
+    expect([full.pairs.has(bob.address), full.pairs.overflowed]).toEqual([false, true]);
+    changeRules(realm, "deny bob -> full : x");
+    expect([full.take(), bob.take(), other.take()]).toEqual([[changed(bob)], [changed(full)], []]);
+    changeRules(realm, "deny bob full -> full bob : *");
+    expect([full.take(), bob.take(), other.take()]).toEqual([[cut(bob)], [cut(full)], []]);
+    realm.routing.receive(bob, batchOf([full.address, Uint8Array.of(1)]));
+    expect(bob.take()).toEqual([{ kind: "gone", address: full.address, reason: goneReasons.lost }]);
+    realm.routing.leave(full, goneReasons.lost);
+    expect([other.take().length, bob.take()]).toEqual([1, []]);
+  });
+
+  test("cuts a guest from those whom its host may open nothing to any more, though they may to its host", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    const guest = realm.join("alice/eve", { grant: grantOf("alice", "bob") });
+    realm.pair(guest, bob);
+    realm.pair(alice, bob);
+    changeRules(realm, "deny alice -> bob : x");
+    expect([guest.take(), alice.take()]).toEqual([[changed(bob)], [changed(bob)]]);
+    expect(bob.take()).toHaveLength(2);
+    changeRules(realm, "deny alice -> bob : *");
+    expect([guest.take(), alice.take()]).toEqual([[cut(bob)], [changed(bob)]]);
+    expect(bob.take()).toEqual(expect.arrayContaining([cut(guest), changed(alice)]));
+  });
+
+  test("cuts two clients whose formats have names, and tells one of two that has addresses", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice", { format: json }), realm.join("bob", { format: json })];
+    const carol = realm.join("carol");
+    const open = { type: "open", peer: "bob", connection: "alice:1", protocol: "test" };
+    realm.routing.receive(alice, JSON.stringify([open, { ...open, peer: "carol", connection: "alice:2" }]));
+    expect(carol.take()).toMatchObject([{ kind: "incoming" }]);
+    for (const link of [alice, bob]) link.messages.length = 0;
+    changeRules(realm, "deny alice -> * : x");
+    expect(
+      [alice.messages, bob.messages].map((messages) => messages.map((text) => JSON.parse(String(text)) as unknown)),
+    ).toEqual([[{ type: "gone", peer: "bob", reason: "cut" }], [{ type: "gone", peer: "alice", reason: "cut" }]]);
+    expect(carol.take()).toEqual([changed(alice)]);
+  });
+
+  test("that a link is too slow to be told of ends it, and its peers hear of that once", () => {
+    const realm = realmOf();
+    const [slow, first, second] = [realm.join("slow"), realm.join("first"), realm.join("second")];
+    realm.pair(slow, first);
+    realm.pair(slow, second);
+    // Until a single byte more is too much.
+    for (let bytes = 65_536; bytes >= 1; bytes = Math.floor(bytes / 2)) {
+      while (realm.routing.outstanding.heldBytes + bytes + 8 <= limits.maxOutstandingBytes / 3)
+        realm.routing.receive(first, batchOf([slow.address, new Uint8Array(bytes)]));
+    }
+    first.take();
+    changeRules(realm, "deny slow -> * : x");
+    expect(slow.closed?.code).toBe(closeCodes.tooSlow);
+    const gone = { kind: "gone", address: slow.address, reason: goneReasons.lost };
+    for (const link of [first, second])
+      expect(link.take().filter((heard) => "kind" in heard && heard.kind === "gone")).toEqual([gone]);
+  });
+
+  test("leaves exactly those pairs between which something may be opened, over any rules", () => {
+    const names = ["a", "b", "c"];
+    const word = fc.constantFrom("a", "b", "c", "*");
+    const line = fc
+      .tuple(fc.constantFrom("allow", "deny"), word, word, fc.constantFrom("x", "y", "*"))
+      .map(([verb, opener, peer, protocol]) => `${verb} ${opener} -> ${peer} : ${protocol}`);
+    const rules = fc
+      .tuple(fc.array(line, { maxLength: 4 }), fc.constantFrom("default open", "default closed"))
+      .map(([lines, byDefault]) => [...lines, byDefault].join("\n"));
+    fc.assert(
+      fc.property(rules, rules, (first, then) => {
+        const realm = realmOf();
+        const links = names.map((name) => realm.join(name));
+        for (const from of links) for (const to of links) if (from.address < to.address) realm.pair(from, to);
+        for (const text of [first, then]) {
+          const pairsBefore = links.map((link) => [...link.pairs].length);
+          changeRules(realm, text);
+          const { currentRules } = realm.surroundings;
+          for (const [at, link] of links.entries()) {
+            for (const other of links) {
+              if (link === other) continue;
+              const mayOpen = (from: string, to: string): boolean =>
+                ["x", "y", "z"].some((protocol) => currentRules.decide(from, to, protocol).isAllowed);
+              const isLeft = mayOpen(link.name, other.name) || mayOpen(other.name, link.name);
+              // What was cut doesn't come back by itself; what may do something is never cut.
+              if (text === first) expect(link.pairs.has(other.address) || !isLeft).toBe(true);
+              if (isLeft) continue;
+              const shadowed =
+                currentRules.isAnythingAllowed(link.name, other.name) ||
+                currentRules.isAnythingAllowed(other.name, link.name);
+              // Only an allow that denials above it leave nothing of, protocol by protocol, goes unnoticed.
+              if (!shadowed) expect(link.pairs.has(other.address)).toBe(false);
+            }
+            expect([...link.pairs].length).toBeLessThanOrEqual(pairsBefore[at] ?? 0);
+          }
+        }
+      }),
+    );
+  });
+});

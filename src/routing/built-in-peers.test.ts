@@ -1,0 +1,238 @@
+import { errorCodes, limits, openerBit, type PeerFrame } from "@messagepasser/protocol";
+import { native, uncountedOffset } from "@messagepasser/protocol/formats";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type BuiltIn, builtInAt, builtInNamed } from "./built-in-peers.ts";
+import { framesAsBytes, framesIn } from "./encoding.ts";
+import { peerKinds } from "../../test/support/frame-arbitraries.ts";
+
+const names = ["$echo", "$sink", "$slow", "$source", "$reject", "$half-close", "$reset"];
+/** Connection 1, as its opener calls it, and as a built-in peer does. */
+const theirs = (1 | openerBit) >>> 0;
+const connection = 1;
+
+function named(name: string): BuiltIn {
+  const builtIn = builtInNamed(name);
+  if (builtIn === undefined) throw new Error(`No ${name}`);
+  return builtIn;
+}
+
+function opened(name: string, protocol = "p", limit: number = limits.firstWindowBytes): readonly object[] {
+  return named(name).open({ connection, protocol, limit });
+}
+
+function data(fields: Partial<Extract<PeerFrame, { kind: "data" }>> = {}): PeerFrame {
+  const payload = Uint8Array.of(1, 2, 3);
+  return { kind: "data", connection: theirs, last: true, text: false, offset: 0, payload, ...fields };
+}
+
+const fin = (offset: number): PeerFrame => ({ kind: "fin", connection: theirs, offset });
+const over = { kind: "over", connection } as const;
+const position = (limit: number): object => ({ kind: "position", connection, received: 0, limit });
+const credit = (received: number, limit: number): object => ({ kind: "credit", connection, received, limit });
+
+describe("peers that the router plays", () => {
+  test("are found by name and by address, and are nobody else", () => {
+    for (const name of names) {
+      const builtIn = named(name);
+      expect(builtIn.name).toBe(name);
+      expect(builtInAt(builtIn.address)).toBe(builtIn);
+      expect(builtIn.session).toMatch(/^[0-9a-f]{32}$/);
+      expect(builtIn.resumes).toBe(name === "$echo");
+    }
+    expect(new Set(names.map((name) => named(name).address)).size).toBe(names.length);
+    expect(new Set(names.map((name) => named(name).session)).size).toBe(names.length);
+    for (const name of ["$Echo", "echo", "$", "", "__proto__", "constructor"])
+      expect(builtInNamed(name)).toBeUndefined();
+    for (const address of [0, 1, 0xffff_feff, 0xffff_ff00 + names.length, 0xffff_ffff])
+      expect(builtInAt(address)).toBeUndefined();
+  });
+
+  test.for(names)("%s: whatever is said, all answers can be read, and are about its Connections", (name) => {
+    // Offsets that no half gets to are refused before.
+    const frame = fc
+      .oneof(...peerKinds)
+      .map((frame) => ("offset" in frame ? { ...frame, offset: Number(frame.offset) % 2 ** 50 } : frame) as PeerFrame);
+    fc.assert(
+      fc.property(fc.array(frame, { maxLength: 6 }), (frames) => {
+        const answers = named(name).answer(frames);
+        const bytes = framesAsBytes(native, answers);
+        expect(framesIn(native.peerFrames(bytes, 0, bytes.length)).map(({ kind }) => kind)).toEqual(
+          answers.map(({ kind }) => kind),
+        );
+        const ids = new Set(frames.map((frame) => (frame.connection ^ openerBit) >>> 0));
+        for (const answer of answers) expect(ids).toContain("connection" in answer ? answer.connection : undefined);
+        // It remembers nothing, so the same gets the same again.
+        expect(named(name).answer(frames)).toEqual(answers);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test.for(names.filter((name) => name !== "$echo"))(
+    "%s: over is never answered, so that no two go on for ever",
+    (name) => {
+      expect(named(name).answer([{ kind: "over", connection: theirs }])).toEqual([]);
+    },
+  );
+});
+
+describe("$echo", () => {
+  test("accepts with the limit of the open", () => {
+    expect(opened("$echo", "p", 5)).toEqual([position(5)]);
+  });
+
+  test("sends each frame back in its order, as the other end of the Connection", () => {
+    const frames: PeerFrame[] = [
+      data({ text: true, last: false, offset: 7 }),
+      data({ offset: undefined, connection: 9 }),
+      { kind: "credit", connection: theirs, received: 1, limit: 2 },
+      { kind: "position", connection: theirs, received: 1, limit: 2 },
+      { kind: "yield", connection: theirs, from: 9, limit: 5 },
+      fin(19),
+      { kind: "stop", connection: theirs },
+      { kind: "over", connection: theirs },
+    ];
+    const back = frames.map((frame) => ({ ...frame, connection: (frame.connection ^ openerBit) >>> 0 }));
+    expect(named("$echo").answer(frames)).toEqual(back);
+  });
+
+  test.for(["reset", "reject"] as const)("answers a %s with over, since nothing comes after it", (kind) => {
+    expect(named("$echo").answer([{ kind, connection: theirs, code: 1, reason: "" }])).toEqual([over]);
+  });
+});
+
+describe.for([
+  ["$sink", limits.firstWindowBytes],
+  ["$slow", 1_024],
+] as const)("%s", ([name, window]) => {
+  test("accepts with its window, and grants as much again for what has come", () => {
+    expect(opened(name)).toEqual([position(window)]);
+    expect(named(name).answer([data(), data({ offset: undefined })])).toEqual([credit(38, 38 + window)]);
+    expect(named(name).answer([data({ offset: 1_000 })])).toEqual([credit(1_019, 1_019 + window)]);
+  });
+
+  test("ends when its client does", () => {
+    const end = { kind: "fin", connection, offset: 0 };
+    expect(named(name).answer([data(), fin(19)])).toEqual([credit(35, 35 + window), end, over]);
+    // Who doesn't count is owed no credit.
+    expect(named(name).answer([data({ offset: undefined }), fin(uncountedOffset)])).toEqual([end, over]);
+  });
+
+  test("leaves a limit as it was that its client gives back", () => {
+    const [answer] = named(name).answer([{ kind: "yield", connection: theirs, from: 500, limit: 100 }]);
+    expect(answer).toEqual(credit(0, 501));
+  });
+
+  test.for(["reset", "reject", "position"] as const)("answers a %s with over", (kind) => {
+    const rest = kind === "position" ? { received: 0, limit: 1 } : { code: 1, reason: "" };
+    // One object for three kinds of frames, which have either of these fields.
+    expect(named(name).answer([{ kind, connection: theirs, ...rest } as PeerFrame])).toEqual([over]);
+  });
+});
+
+describe("$source", () => {
+  test("sends as many messages as it is asked for, and ends", () => {
+    const payload = Uint8Array.of(0, 1, 2);
+    const message = { kind: "data", connection, last: true, text: false, payload };
+    expect(opened("$source", "2x3")).toEqual([
+      position(limits.firstWindowBytes),
+      { ...message, offset: 0 },
+      { ...message, offset: 19 },
+      { kind: "fin", connection, offset: 38 },
+    ]);
+    expect(opened("$source", "0x0")).toEqual([
+      position(limits.firstWindowBytes),
+      { kind: "fin", connection, offset: 0 },
+    ]);
+  });
+
+  test.for(["", "x", "1", "1x", "x1", "-1x1", "1x-1", "1.5x1", "0x1x1", " 1x1", "1x1 ", "1X1", "1e3x1", "9999999x1"])(
+    'knows no protocol "%s"',
+    (protocol) => {
+      expect(opened("$source", protocol)).toMatchObject([{ kind: "reject", code: errorCodes.unknownProtocol }]);
+    },
+  );
+
+  test.for([
+    ["1025x0", 2 ** 30],
+    // 16 bytes more than 1 MiB.
+    ["16x65521", 2 ** 30],
+    ["1x65537", 2 ** 30],
+    ["999999x9999999", limits.maxOffset],
+    // The fin has to fit too.
+    ["1x84", 115],
+    ["0x0", 15],
+  ] as const)("rejects %s with a limit of %i", ([protocol, limit]) => {
+    expect(opened("$source", protocol, limit)).toMatchObject([{ kind: "reject", code: errorCodes.rejected }]);
+  });
+
+  test.for([
+    ["1024x0", 2 ** 30, 1_024],
+    ["16x65520", 2 ** 30, 16],
+    ["1x65536", 2 ** 30, 1],
+    ["1x84", 116, 1],
+    ["0x0", 16, 0],
+  ] as const)("takes %s with a limit of %i", ([protocol, limit, count]) => {
+    expect(opened("$source", protocol, limit)).toHaveLength(count + 2);
+  });
+
+  test("reads what comes, and answers a fin with over", () => {
+    const window = limits.firstWindowBytes;
+    expect(named("$source").answer([data(), fin(19)])).toEqual([credit(35, 35 + window), over]);
+  });
+});
+
+describe("$half-close", () => {
+  test("says one thing and ends its half", () => {
+    const payload = new TextEncoder().encode("no more from here");
+    expect(opened("$half-close", "p", 49)).toEqual([
+      position(limits.firstWindowBytes),
+      { kind: "data", connection, last: true, text: true, offset: 0, payload },
+      { kind: "fin", connection, offset: 33 },
+    ]);
+  });
+
+  test("rejects an open whose limit has no room for that", () => {
+    expect(opened("$half-close", "p", 48)).toMatchObject([{ kind: "reject", code: errorCodes.rejected }]);
+  });
+
+  test("reads on until its client ends", () => {
+    const window = limits.firstWindowBytes;
+    expect(named("$half-close").answer([data()])).toEqual([credit(19, 19 + window)]);
+    expect(named("$half-close").answer([fin(19)])).toEqual([credit(35, 35 + window), over]);
+  });
+});
+
+describe("$reject", () => {
+  test.for([
+    ["p", errorCodes.rejected],
+    ["0", errorCodes.rejected],
+    ["107", 107],
+    ["65535", 65_535],
+    ["65536", errorCodes.rejected],
+    ["0107", errorCodes.rejected],
+    ["107 ", errorCodes.rejected],
+  ] as const)('of the protocol "%s" has the code %i', ([protocol, code]) => {
+    expect(opened("$reject", protocol)).toEqual([{ kind: "reject", connection, code, reason: expect.any(String) }]);
+  });
+
+  test("knows of no Connection afterwards", () => {
+    expect(named("$reject").answer([data(), fin(19)])).toEqual([over, over]);
+  });
+});
+
+describe("$reset", () => {
+  test("accepts, and resets at the first data", () => {
+    expect(opened("$reset")).toEqual([position(limits.firstWindowBytes)]);
+    const reset = { kind: "reset", connection, code: errorCodes.aborted, reason: expect.any(String) };
+    expect(named("$reset").answer([data()])).toEqual([reset]);
+    expect(named("$reset").answer([data({ offset: undefined, last: false })])).toEqual([reset]);
+  });
+
+  test("answers what ends the Connection without data with over", () => {
+    expect(named("$reset").answer([fin(0)])).toEqual([over]);
+    expect(named("$reset").answer([{ kind: "reset", connection: theirs, code: 1, reason: "" }])).toEqual([over]);
+    expect(named("$reset").answer([{ kind: "credit", connection: theirs, received: 0, limit: 1 }])).toEqual([]);
+  });
+});

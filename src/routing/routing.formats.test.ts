@@ -1,0 +1,142 @@
+// What a client of one format says and one of another has to hear: nobody may suffer from what somebody else sends.
+import {
+  type ControlFrame,
+  type DataFrame,
+  errorCodes,
+  limits,
+  openerBit,
+  ProtocolError,
+  SegmentReader,
+} from "@messagepasser/protocol";
+import {
+  type Format,
+  formats,
+  json,
+  msgpack,
+  native,
+  originalJson,
+  type SegmentFormat,
+} from "@messagepasser/protocol/formats";
+import { describe, expect, test } from "vitest";
+import { batchOf as segmentOf } from "./encoding.ts";
+import { type FakeLink, type FakeRealm, openTo, realmOf } from "../../test/support/routing-fakes.ts";
+
+const mine = (1 | openerBit) >>> 0;
+const byName = formats.filter(({ addressing }) => addressing === "name");
+
+interface Scene extends FakeRealm {
+  readonly alice: FakeLink;
+  readonly bob: FakeLink;
+  /** Alice says this to Bob. */
+  say(...frames: (ControlFrame | DataFrame)[]): void;
+}
+
+/** Alice, of a format with segments, has opened to Bob. */
+function sceneOf(from: SegmentFormat, to: Format): Scene {
+  const realm = realmOf();
+  const [alice, bob] = [realm.join("alice", { format: from }), realm.join("bob", { format: to })];
+  realm.routing.receive(alice, segmentOf(from, 0, [openTo("bob")]));
+  alice.take();
+  bob.messages.length = 0;
+  alice.messages.length = 0;
+  return {
+    ...realm,
+    alice,
+    bob,
+    say: (...frames) => void realm.routing.receive(alice, segmentOf(from, bob.address, frames)),
+  };
+}
+
+function data(fields: Partial<DataFrame> = {}): DataFrame {
+  const payload = Uint8Array.of(0x61);
+  return { kind: "data", connection: mine, last: true, text: true, offset: 0, payload, ...fields };
+}
+
+test("an open whose frames grow past a batch in the peer's format is refused, and the peer hears nothing", () => {
+  const realm = realmOf();
+  const [alice, bob] = [realm.join("alice", { format: msgpack }), realm.join("bob", { format: native })];
+  const position = msgpack.encode({ kind: "position", connection: 0, received: 0, limit: 0 });
+  const early = new Uint8Array(Math.floor(limits.maxEarlyBytes / position.length) * position.length);
+  for (let at = 0; at < early.length; at += position.length) early.set(position, at);
+  bob.messages.length = 0;
+  realm.routing.receive(alice, segmentOf(msgpack, 0, [openTo("bob", { early })]));
+  const segments = new SegmentReader(new Uint8Array(Buffer.from(alice.messages.at(-1) ?? "")));
+  segments.next();
+  const answer = msgpack.routerFrames(segments.bytes, segments.start, segments.end).next();
+  expect(answer).toMatchObject({ kind: "refused", code: errorCodes.badOpen });
+  expect(bob.messages).toEqual([]);
+  expect(bob.closed).toBeUndefined();
+});
+
+describe.for(byName.map((format) => [format.subprotocol, format] as const))("a client of %s", ([, format]) => {
+  test("never hears of Connection 0, by whose name it could not even answer: who says that breaks a rule", () => {
+    for (const connection of [0, openerBit]) {
+      const { bob, say } = sceneOf(native, format);
+      expect(() => say(data({ connection }))).toThrow(ProtocolError);
+      expect(() => say({ kind: "over", connection })).toThrow(ProtocolError);
+      expect(bob.messages).toEqual([]);
+    }
+  });
+
+  test.for([limits.maxOffset, limits.maxOffset - 100, limits.maxOffset - limits.maxWindowBytes + 1])(
+    "hears nothing of an offset of %i, where no half can be: who says that breaks a rule",
+    (offset) => {
+      const { bob, say } = sceneOf(native, format);
+      expect(() => say(data({ offset }))).toThrow(ProtocolError);
+      if (offset !== limits.maxOffset)
+        expect(() => say({ kind: "fin", connection: mine, offset })).toThrow(ProtocolError);
+      expect(bob.messages).toEqual([]);
+    },
+  );
+
+  test("gets few messages for many frames, of which a segment has no more than a native one could", () => {
+    const over = { kind: "over", connection: mine } as const;
+    const most = limits.maxBatchBytes / 8;
+    const { bob, say } = sceneOf(msgpack, format);
+    say(...Array.from({ length: most }, () => over));
+    expect(bob.messages.length).toBeLessThan(most / 400);
+    for (const message of bob.messages) expect(message.length).toBeLessThanOrEqual(limits.maxBatchBytes);
+    expect(() => say(...Array.from({ length: most + 1 }, () => over))).toThrow(ProtocolError);
+    expect(bob.closed).toBeUndefined();
+  });
+});
+
+describe("a mark", () => {
+  const tokensIn = (link: FakeLink): string[] =>
+    link.messages.splice(0).flatMap((message) => /"token":"([^"]+)"/.exec(String(message))?.[1] ?? []);
+
+  test("that stands for the last credit there can be may be answered", () => {
+    const { bob, alice, routing, say } = sceneOf(native, json);
+    const offset = limits.maxOffset - limits.maxWindowBytes;
+    say(data({ offset, payload: new Uint8Array(limits.maxPayloadBytes) }));
+    const end = offset + limits.maxPayloadBytes + limits.frameCostBytes;
+    const token = tokensIn(bob).find((token) => token.includes("."));
+    expect(token).toBe(`${alice.address}.1.${end}`);
+    alice.take();
+    routing.receive(bob, JSON.stringify({ type: "reached", token }));
+    const credit = { kind: "credit", connection: 1, received: 0, limit: end + limits.firstWindowBytes } as const;
+    expect(alice.take()).toEqual([{ from: bob.address, bytes: native.encode(credit) }]);
+  });
+
+  test("that nobody got grants nothing to who is no peer, and does no harm", () => {
+    const { alice, routing, join, bob } = sceneOf(native, json);
+    const carol = join("carol");
+    for (const address of [carol.address, bob.address, 99, 0])
+      routing.receive(bob, JSON.stringify({ type: "reached", token: `${address}.1.5` }));
+    expect([...carol.take(), ...alice.take()]).toEqual([]);
+    expect(bob.messages).toEqual([]);
+  });
+});
+
+test("what stands before a bad line of the original's wire gets there", () => {
+  const { routing, join, bob } = sceneOf(native, originalJson);
+  const carol = join("carol");
+  const line = (Meta: number, ConnectionID: string): string =>
+    JSON.stringify({ Meta, OtherClient: "carol", ConnectionID, Data: "YQ==" });
+  const message = `${line(5, "bob:0")}\n${line(0, "bob:0")}\nno\n${line(0, "bob:0")}`;
+  expect(() => routing.receive(bob, message)).toThrow(ProtocolError);
+  expect(carol.take()).toMatchObject([
+    { kind: "incoming", connection: 1, peer: "bob", protocol: "a" },
+    { from: bob.address, bytes: native.encode(data({ text: false, offset: undefined })) },
+  ]);
+});

@@ -1,0 +1,340 @@
+import { closeCodes, errorCodes, goneReasons, limits, segmentHeaderBytes } from "@messagepasser/protocol";
+import { originalGob, originalJson } from "@messagepasser/protocol/formats";
+import { describe, expect, test } from "vitest";
+import { batchOf, type FakeLink, type FakeRealm, openTo, realmOf, toRouter } from "../../test/support/routing-fakes.ts";
+
+const chunk = new Uint8Array(65_536);
+const { firstMarkBytes, maxOutstandingBytes } = limits;
+
+function resume(peer: FakeLink): Uint8Array {
+  return toRouter({ kind: "resume", session: peer.session, peer: peer.name });
+}
+
+/** Sends chunks from one to the other until it is dropped, or so many times; returns how many were sent. */
+function flood({ routing }: FakeRealm, from: FakeLink, to: FakeLink, times = Infinity): number {
+  let count = 0;
+  while (count < times && to.closed === undefined) {
+    routing.receive(from, batchOf([to.address, chunk]));
+    count++;
+  }
+  return count;
+}
+
+describe("a link that doesn't read", () => {
+  test("gets no more than a third of the cap, is closed to come back, and its peers are told that it was lost", () => {
+    const realm = realmOf();
+    const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
+    realm.pair(alice, bob);
+    realm.pair(carol, bob);
+    flood(realm, alice, bob);
+    expect(bob.closed).toEqual({ code: closeCodes.tooSlow, reason: expect.any(String), delayMs: expect.any(Number) });
+    expect(bob.closed?.delayMs).toBeGreaterThan(0);
+    expect(bob.sentBytes).toBeLessThanOrEqual(maxOutstandingBytes / 3 + chunk.length / 2);
+    expect(bob.sentBytes).toBeGreaterThan(maxOutstandingBytes / 3 - 2 * chunk.length);
+    for (const peer of [alice, carol]) {
+      expect(peer.take()).toEqual([{ kind: "gone", address: bob.address, reason: goneReasons.lost }]);
+    }
+    expect(realm.surroundings.aborts).toEqual([]);
+  });
+
+  test("holds memory until its socket is gone, and then no more", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    realm.pair(alice, bob);
+    flood(realm, alice, bob);
+    expect(realm.routing.outstanding.closingBytes).toBeGreaterThan(maxOutstandingBytes / 4);
+    realm.routing.leave(bob, goneReasons.lost);
+    expect(realm.routing.outstanding).toMatchObject({ heldBytes: 0, closingBytes: 0 });
+    expect(alice.take()).toHaveLength(1);
+  });
+
+  test("gives back what it held when it goes by itself", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    realm.pair(alice, bob);
+    flood(realm, alice, bob, 100);
+    expect(realm.routing.outstanding).toMatchObject({ heldBytes: expect.any(Number), closingBytes: 0 });
+    expect(realm.routing.outstanding.heldBytes).toBeGreaterThan(100 * chunk.length);
+    realm.routing.leave(bob, goneReasons.lost);
+    expect(realm.routing.outstanding.heldBytes).toBe(0);
+  });
+
+  test("costs the rest of the batch in which it is dropped nothing", () => {
+    const realm = realmOf();
+    const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
+    realm.pair(alice, bob);
+    realm.pair(alice, carol);
+    const piece = Uint8Array.of(1);
+    while (bob.closed === undefined) {
+      realm.routing.receive(alice, batchOf([bob.address, chunk], [bob.address, piece], [carol.address, piece]));
+      expect(carol.take()).toEqual([{ from: alice.address, bytes: piece }]);
+      realm.reach(carol);
+    }
+    // What was addressed to it in the same batch, after its end, may be answered too.
+    expect(alice.takeMessages()[0]).toEqual([{ kind: "gone", address: bob.address, reason: goneReasons.lost }]);
+  });
+
+  test("leaves a link that answers its marks alone, whatever goes through it", () => {
+    const realm = realmOf();
+    const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
+    realm.pair(alice, bob);
+    realm.pair(alice, carol);
+    flood(realm, alice, bob);
+    for (let count = 0; count < 2_000; count++) {
+      flood(realm, alice, carol, 1);
+      realm.reach(carol);
+      carol.take();
+    }
+    expect(carol.closed).toBeUndefined();
+  });
+
+  test("may be the sender itself: what follows in its batch is dropped, and a fault in it is none", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    realm.pair(alice, alice);
+    realm.pair(alice, bob);
+    const behind = batchOf([bob.address, Uint8Array.of(1)]);
+    while (alice.closed === undefined) {
+      bob.take();
+      const batch = Uint8Array.of(...batchOf([alice.address, chunk]), ...behind, 0xff);
+      try {
+        expect(realm.routing.receive(alice, batch)).toBe(true);
+      } catch (error) {
+        expect(error).toMatchObject({ name: "ProtocolError" });
+        expect(alice.closed).toBeUndefined();
+      }
+    }
+    expect(bob.take()).toEqual([{ kind: "gone", address: alice.address, reason: goneReasons.lost }]);
+  });
+
+  test("is dropped by the router's own answers as well", () => {
+    const realm = realmOf();
+    const names = Array.from({ length: limits.maxPageLength }, (_, at) => `${at}`.padStart(limits.maxNameBytes, "n"));
+    for (const name of names) realm.join(name);
+    const alice = realm.join("alice");
+    let asked = 0;
+    for (; alice.closed === undefined; asked++) {
+      expect(realm.routing.receive(alice, toRouter({ kind: "list", request: asked, cursor: "" }))).toBe(true);
+    }
+    expect(alice.closed).toMatchObject({ code: closeCodes.tooSlow });
+    expect(asked).toBeGreaterThan(200);
+  });
+
+  test("may take others with it that are as full, one after the other, though they are all told of each other", () => {
+    const realm = realmOf();
+    const { routing, links, surroundings } = realm;
+    const sender = realm.join("sender");
+    const slow = Array.from({ length: 300 }, (_, at) => realm.join(`slow ${at}`));
+    for (const link of slow) realm.pair(sender, link);
+    for (const one of slow.slice(0, 60)) for (const other of slow.slice(0, 60)) realm.pair(one, other);
+    for (let round = 0; round < 10_000 && slow.some(({ closed }) => closed === undefined); round++) {
+      for (const link of slow) if (link.closed === undefined) flood(realm, sender, link, 1);
+    }
+    expect(slow.every(({ closed }) => closed !== undefined)).toBe(true);
+    expect(links.current()).toEqual([sender]);
+    expect(routing.outstanding.heldBytes).toBeLessThanOrEqual(maxOutstandingBytes);
+    expect(surroundings.aborts.length).toBeGreaterThan(0);
+  });
+});
+
+describe("memory that only links hold that are closing", () => {
+  test("ends the object when it is most of the cap", () => {
+    const realm = realmOf();
+    const alice = realm.join("alice");
+    for (let at = 0; realm.surroundings.aborts.length === 0; at++) {
+      const { closingBytes } = realm.routing.outstanding;
+      expect(closingBytes).toBeLessThanOrEqual((maxOutstandingBytes * 3) / 4);
+      const bob = realm.join(`bob ${at}`);
+      realm.pair(alice, bob);
+      flood(realm, alice, bob);
+    }
+    expect(realm.routing.outstanding.closingBytes).toBeGreaterThan((maxOutstandingBytes * 3) / 4);
+    expect(realm.routing.outstanding.heldBytes).toBeLessThanOrEqual(maxOutstandingBytes);
+    expect(realm.surroundings.aborts).toHaveLength(1);
+  });
+});
+
+describe("marks", () => {
+  test("come right after the segment that brings them, with a budget that falls by what others don't read", () => {
+    const realm = realmOf();
+    const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
+    realm.pair(alice, bob);
+    realm.pair(alice, carol);
+    flood(realm, alice, bob, 1);
+    expect(bob.marks).toEqual([{ kind: "mark", token: expect.any(Number), budget: limits.maxBudgetBytes }]);
+    flood(realm, alice, bob, 200);
+    flood(realm, alice, carol, 1);
+    expect(carol.marks[0]?.budget).toBeLessThan(limits.maxBudgetBytes);
+    const late = realm.links.make("dave");
+    realm.routing.join(late);
+    const [welcome] = late.take();
+    expect(welcome).toMatchObject({ kind: "welcome", budget: expect.any(Number) });
+    // Carol's chunk counts as well.
+    if (welcome !== undefined && "budget" in welcome) expect(welcome.budget).toBeLessThan(carol.marks[0]?.budget ?? 0);
+    realm.reach(bob);
+    flood(realm, alice, carol, 8);
+    expect(carol.marks.at(-1)?.budget).toBe(limits.maxBudgetBytes);
+  });
+
+  test("that nobody sent are ignored, in any number", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    realm.pair(alice, bob);
+    flood(realm, alice, bob, 10);
+    const { heldBytes } = realm.routing.outstanding;
+    const guesses = Array.from({ length: 5_000 }, (_, at) => ({ kind: "reached", token: 0xffff_0000 + at }) as const);
+    for (let round = 0; round < 3; round++) expect(realm.routing.receive(bob, toRouter(...guesses))).toBe(true);
+    expect(bob.closed).toBeUndefined();
+    expect(realm.routing.outstanding.heldBytes).toBe(heldBytes);
+  });
+});
+
+describe("an open with early data", () => {
+  test("is refused as busy where the peer has more than half of what it may have unread, and goes through without", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    realm.pair(alice, bob);
+    flood(realm, alice, bob, Math.ceil(maxOutstandingBytes / 5 / chunk.length));
+    bob.take();
+    realm.routing.receive(alice, toRouter(openTo("bob", { connection: 2, early: Uint8Array.of(1) })));
+    expect(alice.take()).toMatchObject([{ kind: "refused", connection: 2, code: errorCodes.busy }]);
+    expect(bob.take()).toEqual([]);
+    realm.routing.receive(alice, toRouter(openTo("bob", { connection: 3 })));
+    expect(bob.take()).toMatchObject([{ kind: "incoming", connection: 3 }]);
+    realm.reach(bob);
+    realm.routing.receive(alice, toRouter(openTo("bob", { connection: 4, early: Uint8Array.of(1) })));
+    expect(bob.take()).toMatchObject([{ kind: "incoming", connection: 4 }]);
+  });
+});
+
+describe("an open or a resume that is too much for the peer's link", () => {
+  test.for(["open", "resume"] as const)("finds nobody: the link is dropped, and no pair is told of: %s", (kind) => {
+    const realm = realmOf();
+    const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
+    realm.pair(alice, bob);
+    while (bob.closed === undefined) {
+      carol.take();
+      // In small steps, so that the next thing that is too much is not a segment.
+      flood(realm, alice, bob, maxOutstandingBytes / 3 - bob.sentBytes > 3 * chunk.length ? 1 : 0);
+      realm.routing.receive(carol, kind === "open" ? toRouter(openTo("bob")) : resume(bob));
+    }
+    expect(carol.take().at(-1)).toMatchObject(
+      kind === "open"
+        ? { kind: "refused", code: errorCodes.peerAbsent }
+        : { kind: "absent", session: bob.session, reason: goneReasons.lost },
+    );
+    expect(bob.closed).toMatchObject({ code: closeCodes.tooSlow });
+  });
+});
+
+describe("opens and resumes", () => {
+  test.for(["open", "resume"] as const)(
+    "of one link are answered up to the limit, and one past it is refused, for others not, until time has passed: %s",
+    (kind) => {
+      const realm = realmOf();
+      const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
+      const ask = (from: FakeLink): unknown => {
+        realm.routing.receive(from, kind === "open" ? toRouter(openTo("bob")) : resume(bob));
+        realm.reach(bob);
+        bob.take();
+        const heard = from.take();
+        realm.reach(from);
+        expect(heard).toHaveLength(1);
+        return heard[0];
+      };
+      const taken = { kind: kind === "open" ? "routed" : "paired" };
+      const refused =
+        kind === "open"
+          ? { kind: "refused", connection: 1, code: errorCodes.busy, reason: expect.stringMatching(/a second/) }
+          : { kind: "absent", session: bob.session, reason: goneReasons.lost };
+      for (let count = 0; count < limits.maxOpensAtOnce; count++) expect(ask(alice)).toMatchObject(taken);
+      expect(ask(alice)).toMatchObject(refused);
+      expect(ask(carol)).toMatchObject(taken);
+      realm.surroundings.nowMs += 1_000 / limits.maxOpensPerSecond;
+      expect(ask(alice)).toMatchObject(taken);
+      expect(ask(alice)).toMatchObject(refused);
+    },
+  );
+
+  test("count though they are refused for something else", () => {
+    const realm = realmOf();
+    const alice = realm.join("alice");
+    for (let count = 0; count < limits.maxOpensAtOnce; count++) {
+      realm.routing.receive(alice, toRouter(openTo("", { connection: 0 })));
+      expect(alice.take()).toMatchObject([{ code: errorCodes.badOpen }]);
+      realm.reach(alice);
+    }
+    realm.routing.receive(alice, toRouter(openTo("", { connection: 0 })));
+    expect(alice.take()).toMatchObject([{ code: errorCodes.busy }]);
+  });
+});
+
+describe("a link of which nothing was heard for long", () => {
+  const asks: [string, (bob: FakeLink) => Uint8Array, (bob: FakeLink) => object][] = [
+    ["an open", () => toRouter(openTo("bob")), () => ({ kind: "refused", code: errorCodes.peerAbsent })],
+    ["a resume", resume, ({ session }) => ({ kind: "absent", session, reason: goneReasons.lost })],
+  ];
+
+  test.for(asks)("is there up to the limit; past it it is dropped by %s, which finds nobody", ([, ask, absent]) => {
+    const { routing, surroundings, join, pair } = realmOf();
+    const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
+    pair(carol, bob);
+    surroundings.nowMs += limits.ghostAfterMs;
+    routing.receive(alice, ask(bob));
+    expect(bob.take()).toHaveLength(1);
+    expect(alice.take()).toHaveLength(1);
+    surroundings.nowMs++;
+    routing.receive(alice, ask(bob));
+    expect(alice.take()).toMatchObject([{ kind: "gone", address: bob.address, reason: goneReasons.lost }, absent(bob)]);
+    expect(carol.take()).toEqual([{ kind: "gone", address: bob.address, reason: goneReasons.lost }]);
+    expect(bob.take()).toEqual([]);
+    expect(bob.closed).toMatchObject({ code: closeCodes.restarting, delayMs: 0 });
+  });
+
+  test.for<[string, (realm: FakeRealm, bob: FakeLink) => void]>([
+    ["a heartbeat came", ({ surroundings }, bob) => void (bob.lastHeardMs = surroundings.nowMs)],
+    ["it sent something", ({ routing }, bob) => void routing.receive(bob, new Uint8Array())],
+  ])("is there where %s since", ([, act]) => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    realm.surroundings.nowMs += limits.ghostAfterMs;
+    act(realm, bob);
+    realm.surroundings.nowMs += limits.ghostAfterMs;
+    realm.routing.receive(alice, toRouter(openTo("bob")));
+    expect(bob.take()).toMatchObject([{ kind: "incoming" }]);
+  });
+
+  test.for([originalGob, originalJson])(
+    "is there where $subprotocol, which has no heartbeat, says nothing of it",
+    (format) => {
+      const { routing, surroundings, join } = realmOf();
+      const [alice, bob] = [join("alice"), join("bob", { format })];
+      surroundings.nowMs += 100 * limits.ghostAfterMs;
+      routing.receive(alice, toRouter(openTo("bob")));
+      expect(alice.take()).toMatchObject([{ kind: "routed" }]);
+      expect(bob.messages).toHaveLength(1);
+    },
+  );
+
+  test("still gets what is sent to it: only who asks for its name finds out", () => {
+    const { routing, surroundings, join, pair } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    pair(alice, bob);
+    surroundings.nowMs += 10 * limits.ghostAfterMs;
+    routing.receive(alice, batchOf([bob.address, Uint8Array.of(1)]));
+    expect(bob.take()).toHaveLength(1);
+  });
+});
+
+test("a link's first bytes below the first mark are neither marked nor counted", () => {
+  const realm = realmOf();
+  const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+  realm.pair(alice, bob);
+  const leftBytes = firstMarkBytes - 1 - bob.sentBytes - segmentHeaderBytes;
+  realm.routing.receive(alice, batchOf([bob.address, chunk.subarray(0, leftBytes)]));
+  expect(bob.marks).toEqual([]);
+  expect(realm.routing.outstanding.heldBytes).toBe(0);
+  realm.routing.receive(alice, batchOf([bob.address, Uint8Array.of(1)]));
+  expect(bob.marks).toHaveLength(1);
+  expect(realm.routing.outstanding.heldBytes).toBe(bob.sentBytes);
+});

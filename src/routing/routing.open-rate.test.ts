@@ -1,0 +1,48 @@
+import { limits } from "@messagepasser/protocol";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { OpenRate } from "./open-rate.ts";
+
+const { maxOpensAtOnce, maxOpensPerSecond } = limits;
+const startMs = 1_700_000_000_000;
+
+/** How many more are allowed at a time. */
+function takeAll(rate: OpenRate, nowMs: number): number {
+  let count = 0;
+  while (rate.take(nowMs)) count++;
+  return count;
+}
+
+test("allows as many at once as the limit says, and not one more", () => {
+  expect(takeAll(new OpenRate(), startMs)).toBe(maxOpensAtOnce);
+});
+
+test("gives back so many a second, and not more than there were at first", () => {
+  const rate = new OpenRate();
+  takeAll(rate, startMs);
+  expect(takeAll(rate, startMs + 1_000)).toBe(maxOpensPerSecond);
+  expect(takeAll(rate, startMs + 1_001)).toBe(maxOpensPerSecond / 1_000);
+  expect(takeAll(rate, startMs + 3_600_000)).toBe(maxOpensAtOnce);
+});
+
+test("takes and gives nothing when the clock is set back", () => {
+  const rate = new OpenRate();
+  takeAll(rate, startMs);
+  expect(takeAll(rate, startMs - 3_600_000)).toBe(0);
+  expect(takeAll(rate, startMs - 3_600_000 + 1_000)).toBe(maxOpensPerSecond);
+});
+
+test("never allows more in any time than what was there and what came", () => {
+  const steps = fc.array(fc.record({ waitMs: fc.nat(5_000), tries: fc.nat(20_000) }), { maxLength: 20 });
+  const property = fc.property(steps, (all) => {
+    const rate = new OpenRate();
+    let nowMs = startMs;
+    let taken = 0;
+    for (const { waitMs, tries } of all) {
+      nowMs += waitMs;
+      for (let at = 0; at < tries; at++) if (rate.take(nowMs)) taken++;
+      expect(taken).toBeLessThanOrEqual(maxOpensAtOnce + ((nowMs - startMs) * maxOpensPerSecond) / 1_000 + 1e-6);
+    }
+  });
+  fc.assert(property, { numRuns: 100 });
+});

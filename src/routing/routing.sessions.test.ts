@@ -1,0 +1,195 @@
+import { anySession, closeCodes, errorCodes, goneReasons, limits, type RouterFrame } from "@messagepasser/protocol";
+import { describe, expect, test } from "vitest";
+import { batchOf, type FakeLink, openTo, realmOf, toRouter } from "../../test/support/routing-fakes.ts";
+
+const bytes = Uint8Array.of(0x42, 0, 0, 1, 2, 3);
+const session = "a".repeat(32);
+const otherSession = "b".repeat(32);
+
+function resume(peer: string, session: string): Uint8Array {
+  return toRouter({ kind: "resume", session, peer });
+}
+
+function paired(link: FakeLink): RouterFrame {
+  return { kind: "paired", address: link.address, session: link.session, peer: link.name };
+}
+
+describe("a link that joins", () => {
+  test("is told its name, session, realm and budget, and nobody else anything", () => {
+    const { links, routing, join } = realmOf();
+    const alice = join("alice");
+    const bob = links.make("bob", { session });
+    routing.join(bob);
+    expect(bob.take()).toEqual([
+      { kind: "welcome", session, name: "bob", realm: "home", budget: limits.maxBudgetBytes / 2 },
+    ]);
+    expect(alice.take()).toEqual([]);
+    expect(links.byName("bob")).toBe(bob);
+  });
+
+  test("replaces one of the same session, whose peers are told that it was lost", () => {
+    const { links, routing, join, pair } = realmOf();
+    const [alice, old, stranger] = [join("alice"), join("bob", { session }), join("stranger")];
+    pair(alice, old);
+    const next = links.make("bob", { session });
+    routing.join(next);
+    expect(old.closed).toEqual({ code: closeCodes.replaced, reason: expect.any(String), delayMs: 0 });
+    expect(old.take()).toEqual([]);
+    expect(alice.take()).toEqual([{ kind: "gone", address: old.address, reason: goneReasons.lost }]);
+    expect(stranger.take()).toEqual([]);
+    expect(links.byName("bob")).toBe(next);
+    expect(links.byAddress(old.address)).toBeUndefined();
+  });
+
+  test("supersedes one of another session, whose peers are told so", () => {
+    const { links, routing, join, pair } = realmOf();
+    const [alice, old] = [join("alice"), join("bob", { session })];
+    pair(old, alice);
+    routing.join(links.make("bob", { session: otherSession }));
+    expect(old.closed).toMatchObject({ code: closeCodes.superseded });
+    expect(alice.take()).toEqual([{ kind: "gone", address: old.address, reason: goneReasons.superseded }]);
+  });
+
+  test("makes what the one before it still sends worth nothing, and its end no news", () => {
+    const { links, routing, join, pair } = realmOf();
+    const [alice, old] = [join("alice"), join("bob", { session })];
+    pair(alice, old);
+    const next = links.make("bob", { session });
+    routing.join(next);
+    alice.take();
+    next.take();
+    expect(routing.receive(old, batchOf([alice.address, bytes]))).toBe(true);
+    expect(routing.receive(old, toRouter({ kind: "bye" }))).toBe(true);
+    expect(routing.receive(old, Uint8Array.of(1))).toBe(true);
+    routing.leave(old, goneReasons.lost);
+    expect(alice.take()).toEqual([]);
+    expect(next.closed).toBeUndefined();
+    expect(links.byName("bob")).toBe(next);
+  });
+});
+
+describe("a link that can't come back", () => {
+  const endings: [string, (realm: ReturnType<typeof realmOf>, bob: FakeLink) => void, number][] = [
+    ["is lost", ({ routing }, bob) => routing.leave(bob, goneReasons.lost), goneReasons.over],
+    [
+      "is dropped",
+      ({ routing }, bob) => routing.drop(bob, goneReasons.lost, { code: closeCodes.malformed, reason: "", delayMs: 0 }),
+      goneReasons.over,
+    ],
+    ["is over", ({ routing }, bob) => routing.leave(bob, goneReasons.over), goneReasons.over],
+    [
+      "is superseded",
+      ({ routing, links }) => routing.join(links.make("bob", { session: otherSession })),
+      goneReasons.superseded,
+    ],
+  ];
+
+  test.for(endings)("and %s is gone for good", ([, end, reason]) => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob", { session, resumes: false })];
+    realm.pair(alice, bob);
+    end(realm, bob);
+    expect(alice.take()).toEqual([{ kind: "gone", address: bob.address, reason }]);
+  });
+});
+
+describe("an open that went to a session before", () => {
+  test("goes to that session again, whatever its link", () => {
+    const { routing, join } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob", { session })];
+    for (const wanted of [session, anySession]) {
+      routing.receive(alice, toRouter(openTo("bob", { session: wanted })));
+      expect(bob.take()).toMatchObject([{ kind: "incoming" }]);
+      expect(alice.take()).toMatchObject([{ kind: "routed", session }]);
+    }
+  });
+
+  test("is refused when another session has the name, and pairs nobody", () => {
+    const { routing, join } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob", { session })];
+    routing.receive(alice, toRouter(openTo("bob", { session: otherSession, connection: 3 })));
+    expect(alice.take()).toMatchObject([{ kind: "refused", connection: 3, code: errorCodes.peerReplaced }]);
+    expect(bob.take()).toEqual([]);
+    routing.receive(alice, batchOf([bob.address, bytes]));
+    expect(alice.take()).toMatchObject([{ kind: "gone" }]);
+  });
+
+  test("is refused as any other when nobody has the name", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    routing.receive(alice, toRouter(openTo("bob", { session })));
+    expect(alice.take()).toMatchObject([{ kind: "refused", code: errorCodes.peerAbsent }]);
+  });
+});
+
+describe("resume", () => {
+  test("pairs both, tells each about the other, and nobody else anything", () => {
+    const { routing, join } = realmOf();
+    const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
+    routing.receive(alice, resume("bob", bob.session));
+    expect(alice.take()).toEqual([paired(bob)]);
+    expect(bob.take()).toEqual([paired(alice)]);
+    expect(carol.take()).toEqual([]);
+    routing.receive(alice, batchOf([bob.address, bytes]));
+    routing.receive(bob, batchOf([alice.address, bytes]));
+    expect(bob.take()).toEqual([{ from: alice.address, bytes }]);
+    expect(alice.take()).toEqual([{ from: bob.address, bytes }]);
+    routing.leave(bob, goneReasons.lost);
+    expect(alice.take()).toEqual([{ kind: "gone", address: bob.address, reason: goneReasons.lost }]);
+  });
+
+  test("may come from both, and again, and beside opens: the pair is one", () => {
+    const { routing, join, pair } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    pair(alice, bob);
+    routing.receive(alice, resume("bob", bob.session));
+    routing.receive(bob, resume("alice", alice.session));
+    expect(alice.take()).toEqual([paired(bob), paired(bob)]);
+    expect(bob.take()).toEqual([paired(alice), paired(alice)]);
+    routing.leave(alice, goneReasons.lost);
+    expect(bob.take()).toHaveLength(1);
+  });
+
+  test("with oneself is told twice and harms nothing", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    routing.receive(alice, resume("alice", alice.session));
+    expect(alice.take()).toEqual([paired(alice), paired(alice)]);
+    routing.receive(alice, batchOf([alice.address, bytes]));
+    expect(alice.take()).toEqual([{ from: alice.address, bytes }]);
+  });
+
+  const absences: [string, string, string, number][] = [
+    ["nobody has the name", "nobody", session, goneReasons.lost],
+    ["the name is none", "$list", session, goneReasons.lost],
+    ["the name is empty", "", session, goneReasons.lost],
+    ["another session has the name", "bob", otherSession, goneReasons.superseded],
+    ["it names no session", "bob", anySession, goneReasons.superseded],
+  ];
+  test.for(absences)("is answered with absent, and pairs nobody, when %s", ([, peer, wanted, reason]) => {
+    const { routing, join } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob", { session })];
+    routing.receive(alice, resume(peer, wanted));
+    expect(alice.take()).toEqual([{ kind: "absent", session: wanted, reason, peer }]);
+    expect(bob.take()).toEqual([]);
+    routing.receive(alice, batchOf([bob.address, bytes]));
+    expect(alice.take()).toMatchObject([{ kind: "gone" }]);
+  });
+
+  test("is answered with absent while both have all the pairs they may have, and goes through when one has room", () => {
+    const { routing, join, pair } = realmOf(1);
+    const [alice, bob, carol, dave] = [join("alice"), join("bob"), join("carol"), join("dave")];
+    pair(alice, carol);
+    pair(bob, dave);
+    routing.receive(alice, resume("bob", bob.session));
+    expect(alice.take()).toEqual([{ kind: "absent", session: bob.session, reason: goneReasons.lost, peer: "bob" }]);
+    expect(bob.take()).toEqual([]);
+    routing.leave(dave, goneReasons.lost);
+    bob.take();
+    routing.receive(alice, resume("bob", bob.session));
+    expect(alice.take()).toEqual([paired(bob)]);
+    expect(bob.take()).toEqual([paired(alice)]);
+    routing.receive(alice, batchOf([bob.address, bytes]));
+    expect(bob.take()).toEqual([{ from: alice.address, bytes }]);
+  });
+});

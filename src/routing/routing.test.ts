@@ -1,0 +1,286 @@
+import { errorCodes, goneReasons, limits, type RouterFrame } from "@messagepasser/protocol";
+import { describe, expect, test } from "vitest";
+import { batchOf, type FakeLink, openTo, realmOf, toRouter } from "../../test/support/routing-fakes.ts";
+
+const bytes = Uint8Array.of(0x42, 0, 0, 1, 2, 3);
+
+describe("open", () => {
+  test("arrives stamped with the opener's name, session and address; the opener hears whom it reached", () => {
+    const { routing, join } = realmOf();
+    const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
+    const fields = { connection: 7, protocol: "chat", limit: 2 ** 40, metadata: { topic: "näh" }, early: bytes };
+    routing.receive(alice, toRouter(openTo("bob", fields)));
+    expect(bob.take()).toEqual([
+      { kind: "incoming", address: alice.address, session: alice.session, peer: "alice", ...fields },
+    ]);
+    expect(alice.take()).toEqual([{ kind: "routed", connection: 7, address: bob.address, session: bob.session }]);
+    expect(carol.take()).toEqual([]);
+  });
+
+  test("may go to oneself", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    routing.receive(alice, toRouter(openTo("alice")));
+    expect(alice.take().map((heard) => "kind" in heard && heard.kind)).toEqual(["incoming", "routed"]);
+    routing.receive(alice, batchOf([alice.address, bytes]));
+    expect(alice.take()).toEqual([{ from: alice.address, bytes }]);
+    routing.leave(alice, goneReasons.over);
+    expect(alice.take()).toEqual([]);
+  });
+
+  test("goes through for the smallest and the largest id and for as much early data as is allowed", () => {
+    const { routing, join } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    const early = new Uint8Array(limits.maxEarlyBytes);
+    for (const connection of [1, limits.maxConnectionId]) {
+      routing.receive(alice, toRouter(openTo("bob", { connection, early })));
+      expect(bob.take()).toMatchObject([{ kind: "incoming", connection, early }]);
+    }
+  });
+
+  // A byte more per character than UTF-16 units, so that a limit in characters would show.
+  const longText = "é".repeat(limits.maxNameBytes / 2);
+  const refusals: [string, Partial<Extract<RouterFrame, { kind: "open" }>>, number, RegExp][] = [
+    ["id 0", { connection: 0 }, errorCodes.badOpen, /id 0 /],
+    ["an id with the bit that says who opened", { connection: 2 ** 31 }, errorCodes.badOpen, /id 2147483648 /],
+    ["no peer", { peer: "" }, errorCodes.badOpen, /peer's name must not be empty/],
+    ["a peer with a colon", { peer: "a:b" }, errorCodes.badOpen, /peer's name must not contain ":"/],
+    ["a peer that the router doesn't play", { peer: "$list" }, errorCodes.peerAbsent, /Nobody of that name/],
+    ["a peer with a line feed", { peer: "a\nb" }, errorCodes.badOpen, /peer's name .*control characters/],
+    ["a peer with a line separator", { peer: "a\u2028b" }, errorCodes.badOpen, /peer's name .*control characters/],
+    ["no protocol", { protocol: "" }, errorCodes.badOpen, /protocol's name must not be empty/],
+    ["a protocol with a NUL", { protocol: "a\0" }, errorCodes.badOpen, /protocol's name .*control characters/],
+    [
+      "a byte too much of early data",
+      { early: new Uint8Array(limits.maxEarlyBytes + 1) },
+      errorCodes.badOpen,
+      new RegExp(`carries ${limits.maxEarlyBytes + 1} bytes`),
+    ],
+    ["an absent peer", { peer: longText }, errorCodes.peerAbsent, /Nobody of that name .*"home"/],
+  ];
+
+  test.for(refusals)("with %s is refused with a reason, and pairs nobody", ([, fields, code, reason]) => {
+    const { routing, join } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    routing.receive(alice, toRouter(openTo("bob", fields)));
+    const refused = {
+      kind: "refused",
+      connection: fields.connection ?? 1,
+      code,
+      reason: expect.stringMatching(reason),
+    };
+    expect(alice.take()).toEqual([refused]);
+    routing.receive(alice, batchOf([bob.address, bytes]));
+    expect(alice.take()).toMatchObject([{ kind: "gone" }]);
+    expect(bob.take()).toEqual([]);
+  });
+
+  test("to a name whose link has left is refused as to any absent one", () => {
+    const { links, routing, join } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    links.remove(bob);
+    routing.receive(alice, toRouter(openTo("bob")));
+    expect(alice.take()).toMatchObject([{ kind: "refused", code: errorCodes.peerAbsent }]);
+    expect(bob.take()).toEqual([]);
+  });
+});
+
+describe("a pair", () => {
+  test("that finds no room at one link is proven by the other's entry, in both directions", () => {
+    const { links, routing, join, pair } = realmOf(1);
+    const [busy, first, second] = [join("busy"), join("first"), join("second")];
+    pair(busy, first);
+    pair(busy, second);
+    routing.receive(busy, batchOf([second.address, bytes]));
+    expect(second.take()).toEqual([{ from: busy.address, bytes }]);
+    routing.receive(second, batchOf([busy.address, bytes]));
+    expect(busy.take()).toEqual([{ from: second.address, bytes }]);
+    // A full link may also be opened to.
+    const third = join("third");
+    pair(third, busy);
+    routing.receive(busy, batchOf([third.address, bytes]));
+    expect(third.take()).toEqual([{ from: busy.address, bytes }]);
+    expect(links.scans).toBe(0);
+  });
+
+  test("that finds room at neither is refused as busy, also to oneself, and lets nothing through", () => {
+    const { routing, join, pair } = realmOf(1);
+    const [alice, bob] = [join("alice"), join("bob")];
+    pair(alice, join("carol"));
+    pair(bob, join("dave"));
+    for (const name of ["bob", "alice"]) {
+      routing.receive(alice, toRouter(openTo(name)));
+      expect(alice.take()).toMatchObject([{ kind: "refused", code: errorCodes.busy }]);
+    }
+    routing.receive(alice, batchOf([bob.address, bytes]));
+    expect(alice.take()).toMatchObject([{ kind: "gone" }]);
+    expect(bob.take()).toEqual([]);
+  });
+
+  test("that is there goes on being open to further opens, though both are full", () => {
+    const { routing, join, pair } = realmOf(1);
+    const [alice, bob] = [join("alice"), join("bob")];
+    pair(alice, bob);
+    pair(bob, join("carol"));
+    pair(alice, bob);
+    pair(bob, alice);
+    routing.receive(alice, batchOf([bob.address, bytes]));
+    expect(bob.take()).toEqual([{ from: alice.address, bytes }]);
+  });
+
+  test("gives its room back when the other link leaves", () => {
+    const { routing, join, pair } = realmOf(1);
+    const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
+    pair(alice, bob);
+    routing.leave(bob, goneReasons.lost);
+    pair(carol, join("dave"));
+    alice.take();
+    pair(alice, carol);
+  });
+});
+
+describe("gone", () => {
+  test.for(Object.entries(goneReasons))("goes to those who were paired and to no one else: %s", ([, reason]) => {
+    const { links, routing, join, pair } = realmOf();
+    const [alice, opened, opener, stranger] = [join("alice"), join("opened"), join("opener"), join("stranger")];
+    pair(alice, opened);
+    pair(opener, alice);
+    pair(opened, stranger);
+    routing.leave(alice, reason);
+    const gone = { kind: "gone", address: alice.address, reason };
+    expect(opened.take()).toEqual([gone]);
+    expect(opener.take()).toEqual([gone]);
+    expect(stranger.take()).toEqual([]);
+    expect(alice.take()).toEqual([]);
+    expect(links.scans).toBe(0);
+  });
+
+  test("comes once for many opens between the same two", () => {
+    const { routing, join, pair } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    for (let count = 0; count < 3; count++) pair(alice, bob);
+    pair(bob, alice);
+    routing.leave(alice, goneReasons.lost);
+    expect(bob.take()).toHaveLength(1);
+  });
+
+  test("also reaches those whom a full link has no entry of, and no one else", () => {
+    const { routing, join, pair } = realmOf(1);
+    const [busy, listed, unlisted, stranger] = [join("busy"), join("listed"), join("unlisted"), join("stranger")];
+    pair(busy, listed);
+    pair(unlisted, busy);
+    routing.leave(busy, goneReasons.lost);
+    for (const link of [listed, unlisted]) expect(link.take()).toMatchObject([{ kind: "gone", address: busy.address }]);
+    expect(stranger.take()).toEqual([]);
+  });
+
+  test("reaches a full link that has no entry of the one who left", () => {
+    const { routing, join, pair } = realmOf(1);
+    const [busy, listed, unlisted] = [join("busy"), join("listed"), join("unlisted")];
+    pair(busy, listed);
+    pair(unlisted, busy);
+    routing.leave(unlisted, goneReasons.over);
+    expect(busy.take()).toEqual([{ kind: "gone", address: unlisted.address, reason: goneReasons.over }]);
+    expect(listed.take()).toEqual([]);
+  });
+
+  test("doesn't come again to who left in the meantime", () => {
+    const { routing, join, pair } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    pair(alice, bob);
+    for (const link of [bob, alice]) {
+      routing.leave(link, goneReasons.lost);
+    }
+    expect(bob.take()).toEqual([]);
+  });
+});
+
+describe("list", () => {
+  const namesOf = (link: FakeLink): readonly string[] =>
+    link.take().flatMap((heard) => ("kind" in heard && heard.kind === "peers" ? heard.names : []));
+
+  test("names everybody, the asker too, in order, and says that it is the last page", () => {
+    const { routing, join } = realmOf();
+    const [zoe] = [join("zoe"), join("Bob"), join("ålice"), join("alice")];
+    routing.receive(zoe, toRouter({ kind: "list", request: 5, cursor: "" }));
+    expect(zoe.take()).toEqual([{ kind: "peers", request: 5, cursor: "", names: ["Bob", "alice", "zoe", "ålice"] }]);
+  });
+
+  test("comes in pages, none larger than allowed, and every name once", () => {
+    const { links, routing, join } = realmOf();
+    const count = 2 * limits.maxPageLength;
+    for (let number = 0; number < count; number++) join(`client ${number}`);
+    const asker = links.current()[0] ?? join("asker");
+    const seen: string[] = [];
+    let cursor = "";
+    let pages = 0;
+    do {
+      routing.receive(asker, toRouter({ kind: "list", request: pages, cursor }));
+      const [page] = asker.take();
+      if (page === undefined || !("kind" in page) || page.kind !== "peers") throw new Error("No page came");
+      expect(page.names.length).toBeLessThanOrEqual(limits.maxPageLength);
+      seen.push(...page.names);
+      cursor = page.cursor;
+      pages++;
+    } while (cursor !== "");
+    expect(pages).toBe(2);
+    expect(seen).toEqual([...new Set(links.current().map(({ name }) => name))].sort());
+  });
+
+  test("is answered once a batch: a second one throws where it ends, after the first was answered", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    const [first, second] = [1, 2].map((request) => ({ kind: "list", request, cursor: "" }) as const);
+    if (first === undefined || second === undefined) throw new Error("There are two");
+    // 8 of a segment's header, 4 of a frame's, 4 of a request, 2 of a text's length.
+    const inOneSegment = { batch: toRouter(first, second), offset: 8 + 10 + 10 };
+    const inTwo = { batch: Uint8Array.of(...toRouter(first), ...toRouter(second)), offset: 8 + 10 + 8 + 10 };
+    for (const { batch, offset } of [inOneSegment, inTwo]) {
+      const error = { name: "ProtocolError", message: `A second list in one batch: it ends at byte ${offset}`, offset };
+      expect(() => routing.receive(alice, batch)).toThrow(expect.objectContaining(error));
+      expect(alice.take()).toMatchObject([{ kind: "peers", request: 1 }]);
+    }
+  });
+
+  test("may come in each of two batches, and beside other frames", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    for (const request of [1, 2]) {
+      expect(routing.receive(alice, toRouter({ kind: "list", request, cursor: "" }, openTo("nobody")))).toBe(true);
+      expect(alice.take()).toMatchObject([{ kind: "peers", request }, { kind: "refused" }]);
+    }
+  });
+
+  test("after a cursor that is nobody's name goes on behind it", () => {
+    const { routing, join } = realmOf();
+    const [alice] = [join("alice"), join("carol")];
+    routing.receive(alice, toRouter({ kind: "list", request: 1, cursor: "bob" }));
+    expect(namesOf(alice)).toEqual(["carol"]);
+    routing.receive(alice, toRouter({ kind: "list", request: 1, cursor: "zoe" }));
+    expect(namesOf(alice)).toEqual([]);
+  });
+});
+
+describe("bye", () => {
+  test("ends the link, and what stands behind it in the batch is dropped", () => {
+    const { routing, join, pair } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    pair(alice, bob);
+    const bye = toRouter({ kind: "bye" }, openTo("bob"));
+    const behind = batchOf([bob.address, bytes]);
+    expect(routing.receive(alice, Uint8Array.of(...bye, ...behind))).toBe(false);
+    expect(bob.take()).toEqual([]);
+    expect(alice.take()).toEqual([]);
+  });
+
+  test("lets pass what stands before it in the batch; without one the link goes on", () => {
+    const { routing, join, pair } = realmOf();
+    const [alice, bob] = [join("alice"), join("bob")];
+    pair(alice, bob);
+    expect(routing.receive(alice, Uint8Array.of(...batchOf([bob.address, bytes]), ...toRouter({ kind: "bye" })))).toBe(
+      false,
+    );
+    expect(bob.take()).toEqual([{ from: alice.address, bytes }]);
+    expect(routing.receive(bob, new Uint8Array())).toBe(true);
+  });
+});

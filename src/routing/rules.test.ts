@@ -1,0 +1,116 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { patternOf } from "./pattern.ts";
+import { Rules, RulesError } from "./rules.ts";
+
+const document = `# people
+role staff = alice, bob
+role all = @staff guest-*
+
+allow @staff -> files-* : ssh, sftp   # and nobody else
+deny  *      -> vault : *
+allow "a b"  -> "odd:name, #1" : "a protocol"
+allow @all   -> * : $ping
+default closed`;
+
+describe("rules", () => {
+  const rules = Rules.parse(document);
+
+  test.each<readonly [opener: string, peer: string, protocol: string, isAllowed: boolean, line: number]>([
+    ["alice", "files-1", "ssh", true, 5],
+    ["bob", "files-", "sftp", true, 5],
+    ["bob", "files-1", "telnet", false, 9],
+    ["carol", "files-1", "ssh", false, 9],
+    ["alice", "vault", "$ping", false, 6],
+    ["a b", "odd:name, #1", "a protocol", true, 7],
+    ["guest-7", "bob", "$ping", true, 8],
+    ["guest", "bob", "$ping", false, 9],
+  ])("say of %s to %s about %s: %s, by line %i", (opener, peer, protocol, isAllowed, line) => {
+    expect(rules.decide(opener, peer, protocol)).toEqual({ isAllowed, line });
+  });
+
+  test("that aren't there let everybody", () => {
+    expect(Rules.parse("").decide("a", "b", "c")).toEqual({ isAllowed: true, line: 0 });
+    expect(Rules.parse("deny a -> b : c").decide("a", "b", "d")).toEqual({ isAllowed: true, line: 0 });
+  });
+
+  test.each([
+    ["permit a -> b : c", /Line 1: "permit" is none of/],
+    ["\nallow a -> b", /Line 2: a rule is written/],
+    ["allow -> b : c", /Line 1: a rule is written/],
+    ["allow a : b -> c", /Line 1: a rule is written/],
+    ["allow a -> b : c : d", /Line 1: a rule is written/],
+    ["allow a = b -> c : d", /Line 1: a rule is written/],
+    ['allow "a -> b : c', /Line 1: a quote without an end/],
+    ['allow "\\x" -> b : c', /Line 1: a text in quotes/],
+    ["allow @none -> b : c", /Line 1: there is no role "none" above/],
+    ["role a", /Line 1: a role is written/],
+    ["role a = b\nrole a = c", /Line 2: there is a role "a" already/],
+    ["default", /Line 1: it must be/],
+    ["default maybe", /Line 1: it must be/],
+    ["default open\nallow a -> b : c", /Line 2: nothing can follow "default"/],
+  ])("that can't be read say which line, and why: %s", (text, message) => {
+    expect(() => Rules.parse(text)).toThrow(message);
+    expect(() => Rules.parse(text)).toThrow(RulesError);
+  });
+
+  test("of any text are rules or an error that names a line", () => {
+    const word = fc.constantFrom(
+      "role",
+      "allow",
+      "deny",
+      "default",
+      "open",
+      "closed",
+      "@a",
+      "a",
+      "*",
+      "->",
+      ":",
+      "=",
+      '"',
+      "#",
+      ",",
+      " ",
+      "\n",
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: "binary" }),
+          fc.array(word).map((words) => words.join(" ")),
+        ),
+        (text) => {
+          try {
+            Rules.parse(text).decide("a", "b", "c");
+          } catch (error) {
+            if (!(error instanceof RulesError) || !/^Line \d+: /.test(error.message)) throw error;
+          }
+        },
+      ),
+    );
+  });
+
+  test("tell between which two something has changed, and whether anything is left", () => {
+    const [before, after] = [Rules.parse("deny a -> c : x"), Rules.parse("deny a -> b : y\ndefault open")];
+    expect(before.digest("a", "b")).not.toBe(after.digest("a", "b"));
+    expect(before.digest("b", "a")).toBe(after.digest("b", "a"));
+    expect(before.digest("a", "c")).not.toBe(after.digest("a", "c"));
+    expect([before.areAllOpen("a", "b"), before.areAllOpen("a", "c")]).toEqual([true, false]);
+    const closed = Rules.parse("allow a -> b : x\ndeny c -> d : *\nallow c -> d : x\ndefault closed");
+    expect(closed.isAnythingAllowed("a", "b")).toBe(true);
+    expect(closed.isAnythingAllowed("b", "a")).toBe(false);
+    expect(closed.isAnythingAllowed("c", "d")).toBe(false);
+    expect(closed.areAllOpen("a", "b")).toBe(false);
+  });
+});
+
+test("a pattern fits what a regular expression of it does", () => {
+  const text = fc.string({ unit: fc.constantFrom("a", "b", "*"), maxLength: 12 });
+  fc.assert(
+    fc.property(text, fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 12 }), (source, subject) => {
+      const expression = new RegExp(`^${source.replaceAll("*", ".*")}$`, "s");
+      expect(patternOf(source).fits(subject)).toBe(expression.test(subject));
+    }),
+  );
+});
