@@ -93,9 +93,9 @@ export class RouterObject extends DurableObject<Env> {
   /** The last word on who comes in: KV may lag. */
   #lets({ identity, session }: Admission): boolean {
     const { name, credential, invitation } = identity;
-    if (credential !== undefined) return this.#credentials.accepts(name, credential);
+    if (credential !== undefined) return this.#credentials.admit(name, credential);
     if (invitation === undefined) return true;
-    const isLet = this.#credentials.acceptsGuest(name, session, invitation);
+    const isLet = this.#credentials.admitGuest(name, session, invitation);
     // It ends with its time, whatever it does then.
     if (isLet) void this.#wakeBy(invitation.expiresAtMs);
     return isLet;
@@ -173,7 +173,7 @@ export class RouterObject extends DurableObject<Env> {
     const nowMs = Date.now();
     const sums = this.#counters.drain(nowMs);
     // The attachment of a link that is over says so, and nothing else.
-    if (link === undefined || link.tally.isOver) {
+    if (link === undefined || link.memory.isOver) {
       this.#usage.add(sums, nowMs);
       return;
     }
@@ -181,7 +181,7 @@ export class RouterObject extends DurableObject<Env> {
     // Handed on, so that one link keeps all since the wake: there would be a row an hour for each, otherwise.
     const before = this.#usageKeeper;
     this.#usageKeeper = link;
-    if (before?.usage !== undefined && before !== link && !before.tally.isOver) {
+    if (before?.usage !== undefined && before !== link && !before.memory.isOver) {
       kept = merged(kept, before.usage);
       before.usage = undefined;
     }

@@ -48,7 +48,7 @@ export async function stalled(): Promise<string[]> {
     disorder += received.disorder;
   }
   return [
-    `router's memory: ${beforeMiB.toFixed(0)} MiB with ${sleepers} busy receivers, at most ${mostMiB.toFixed(0)} MiB while they were stopped for ${stallMs / 1_000} s (cap for what is held: ${limits.maxOutstandingBytes / mebi} MiB)`,
+    `router's memory: ${beforeMiB.toFixed(0)} MiB with ${sleepers} busy receivers, at most ${mostMiB.toFixed(0)} MiB while they were stopped for ${stallMs / 1_000} s (cap for what is held: ${limits.maxUnreadBytes / mebi} MiB)`,
     `a pair of bystanders: ${aloneRate.toFixed(0)} messages/s alone, ${busyRate.toFixed(0)} beside the busy ones, ${Math.min(...stalledRates).toFixed(0)} to ${Math.max(...stalledRates).toFixed(0)} while those were stopped`,
     `after they woke: ${sent} messages sent and confirmed, ${got} received, ${disorder} out of order, ${sent - got} lost`,
   ];

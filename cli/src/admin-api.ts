@@ -88,7 +88,7 @@ export class AdminApi {
   }
 
   /** Keeps a client out, or lets it in again. */
-  async disable(name: string, isDisabled: boolean): Promise<ClientInfo> {
+  async setDisabled(name: string, isDisabled: boolean): Promise<ClientInfo> {
     return clientOf(await this.#request("POST", `${pathOf(name)}/${isDisabled ? "disable" : "enable"}`));
   }
 

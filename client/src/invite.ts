@@ -5,8 +5,8 @@ import {
   invitationBytes,
   invitationMacBytes,
   invitationProblem,
-  sealed,
-  unsealed,
+  invitationText,
+  readInvitationText,
 } from "@messagepasser/protocol";
 
 /** Whom a client invites, and for what. */
@@ -67,12 +67,12 @@ export async function invite(options: InviteOptions): Promise<Invited> {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
   const key = await crypto.subtle.importKey("raw", bytes.slice(inviteKeyAt, macAt), algorithm, false, ["sign"]);
   const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, signedBytes)).subarray(0, invitationMacBytes);
-  return { invitation: sealed(signedBytes, mac), name: guestName(invitation) };
+  return { invitation: invitationText(signedBytes, mac), name: guestName(invitation) };
 }
 
 /** What an invitation says, for who holds it; `undefined` for what is none. Only the router knows whether it is good. */
 export function readInvitation(text: string): (Omit<InviteOptions, "secret"> & { readonly host: string }) | undefined {
-  const invitation = unsealed(text)?.invitation;
+  const invitation = readInvitationText(text)?.invitation;
   if (invitation === undefined) return undefined;
   const { host, guest, peer, protocol, uses, expiresAtMs } = invitation;
   return { host, name: guestName(invitation), guest, peer, protocol, uses, expiresAt: new Date(expiresAtMs) };

@@ -24,9 +24,9 @@ export {
   invitationMacBytes,
   invitationProblem,
   isInvitation,
-  sealed,
-  type SealedInvitation,
-  unsealed,
+  invitationText,
+  type SignedInvitation,
+  readInvitationText,
 } from "./invitation.ts";
 export { limits, originalLimits } from "./limits.ts";
 export { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "./names.ts";

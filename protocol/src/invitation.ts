@@ -23,7 +23,7 @@ export interface Invitation {
 }
 
 /** An invitation's text, taken apart. */
-export interface SealedInvitation {
+export interface SignedInvitation {
   readonly invitation: Invitation;
   /** What was signed, and the signature. */
   readonly signedBytes: Uint8Array;
@@ -55,7 +55,7 @@ export function invitationBytes(invitation: Invitation): Uint8Array {
 }
 
 /** The text of an invitation. */
-export function sealed(signedBytes: Uint8Array, mac: Uint8Array): string {
+export function invitationText(signedBytes: Uint8Array, mac: Uint8Array): string {
   const bytes = new Uint8Array(mac.length + signedBytes.length);
   bytes.set(mac);
   bytes.set(signedBytes, mac.length);
@@ -63,7 +63,7 @@ export function sealed(signedBytes: Uint8Array, mac: Uint8Array): string {
 }
 
 /** Takes an invitation's text apart, or `undefined` for what is none. Says nothing of whether the signature is good. */
-export function unsealed(text: string): SealedInvitation | undefined {
+export function readInvitationText(text: string): SignedInvitation | undefined {
   if (!isInvitation(text) || text.length > maxTextLength) return undefined;
   const digits = text.slice(prefix.length);
   const base64 = digits.replaceAll("-", "+").replaceAll("_", "/");

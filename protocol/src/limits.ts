@@ -60,10 +60,10 @@ export const limits = {
   /** A mark after so many bytes where it is the first of its link, which brings a budget, or where many links are busy. */
   firstMarkBytes: 16_384,
   /** Bytes that the router may hold for all clients of a realm that don't read. An object has 128 MiB in all. */
-  maxOutstandingBytes: 50_331_648,
+  maxUnreadBytes: 50_331_648,
   /**
    * The most that a client may grant to all its peers together: its budget in a router without load. Two thirds of what
-   * one link may have unread (a third of `maxOutstandingBytes`), since frames have headers too.
+   * one link may have unread (a third of `maxUnreadBytes`), since frames have headers too.
    */
   maxBudgetBytes: 10_485_760,
   /** A link of which nothing was heard for so long isn't there for opens and resumes. Pings come every 25 s, from hidden pages every minute. */

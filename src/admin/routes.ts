@@ -52,8 +52,8 @@ export const admin = new Hono<AdminEnv>()
     if (isProblem(times)) return problemResponse(times);
     return answer(context, await administer(context, "rotateClient", context.req.param("name"), times));
   })
-  .post("/realms/:realm/clients/:name/disable", async (context) => await disable(context, true))
-  .post("/realms/:realm/clients/:name/enable", async (context) => await disable(context, false))
+  .post("/realms/:realm/clients/:name/disable", async (context) => await setDisabled(context, true))
+  .post("/realms/:realm/clients/:name/enable", async (context) => await setDisabled(context, false))
   .delete("/realms/:realm/clients/:name", async (context) => {
     const name = context.req.param("name");
     return (await administer(context, "revokeClient", name))
@@ -92,10 +92,10 @@ async function administer<Method extends AdminMethod>(
   return await realm.administer(context.get("who"), method, ...parameters);
 }
 
-async function disable(context: Context<AdminEnv>, isDisabled: boolean): Promise<Response> {
+async function setDisabled(context: Context<AdminEnv>, isDisabled: boolean): Promise<Response> {
   const fields = await fieldsIn(context.req.raw, []);
   if (isProblem(fields)) return problemResponse(fields);
-  return answer(context, await administer(context, "disableClient", context.req.param("name") ?? "", isDisabled));
+  return answer(context, await administer(context, "setDisabled", context.req.param("name") ?? "", isDisabled));
 }
 
 function answer(context: Context<AdminEnv>, client: object | undefined): Response {

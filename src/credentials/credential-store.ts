@@ -122,7 +122,7 @@ export class CredentialStore {
   }
 
   /** Keeps a client out, or lets it in again with the secret that it has; `undefined` if there is no such client. */
-  disable(name: string, isDisabled: boolean): ClientInfo | undefined {
+  setDisabled(name: string, isDisabled: boolean): ClientInfo | undefined {
     const row = this.#row(name);
     if (row === undefined || row.secrets === "[]") return undefined;
     // KV isn't told: what it once knew would keep a client out for a minute after it was let in again.
@@ -152,7 +152,7 @@ export class CredentialStore {
   }
 
   /** Whether the secret behind a new link stands, now. */
-  accepts(name: string, credential: { readonly revision: number; readonly hash: string }): boolean {
+  admit(name: string, credential: { readonly revision: number; readonly hash: string }): boolean {
     const row = this.#row(name);
     if (row === undefined || row.is_disabled === 1) return false;
     const isGood = standing(row).some(
@@ -166,7 +166,7 @@ export class CredentialStore {
   }
 
   /** Whether a guest may come in: its host's secret stands, its name is nobody else's, and it is one of so many sessions. */
-  acceptsGuest(name: string, session: string, invitation: Invitation): boolean {
+  admitGuest(name: string, session: string, invitation: Invitation): boolean {
     const { host, secretId, revision, nonce, uses, expiresAtMs } = invitation;
     const row = this.#row(host);
     if (row === undefined || !this.stands(host, revision) || this.#exists(name)) return false;

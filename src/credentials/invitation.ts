@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { guestName, type Invitation, invitationMacBytes, unsealed } from "@messagepasser/protocol";
+import { guestName, type Invitation, invitationMacBytes, readInvitationText } from "@messagepasser/protocol";
 import { inviteKeyOf } from "./secret.ts";
 
 /**
@@ -14,9 +14,9 @@ export function verifyInvitation(
   text: string,
   nowMs: number,
 ): Invitation | undefined {
-  const sealed = unsealed(text);
-  if (sealed === undefined) return undefined;
-  const { invitation, signedBytes, mac } = sealed;
+  const signed = readInvitationText(text);
+  if (signed === undefined) return undefined;
+  const { invitation, signedBytes, mac } = signed;
   const idAndRevision = Buffer.alloc(12);
   idAndRevision.write(invitation.secretId, "hex");
   idAndRevision.writeUInt32BE(invitation.revision, 8);

@@ -13,7 +13,8 @@ import { authenticatorOf } from "./authenticator.ts";
 import { fromAuthorization, fromSubprotocol, offeredSubprotocols } from "./claim.ts";
 import { type Env, isUnset } from "../env.ts";
 import { closingMessages } from "../routing/delivery.ts";
-import { problemOfFailure, problemOfOrigin } from "./failure-limit.ts";
+import { problemOfFailure } from "./failure-limit.ts";
+import { problemOfOrigin } from "./origins.ts";
 import { upgradeRequest } from "../realm/admission.ts";
 import { badRequest, notConfiguredRetryS, type Problem, problemResponse } from "../problem.ts";
 

@@ -1,5 +1,5 @@
 import type { Env } from "../env.ts";
-import { badRequest, type Problem } from "../problem.ts";
+import type { Problem } from "../problem.ts";
 
 /** The time over which failures are counted: wrangler.toml says how many there may be. */
 const failuresPeriodS = 60;
@@ -32,16 +32,4 @@ export async function problemOfFailure(env: Env, request: Request, name?: string
 /** Where a request comes from, as Cloudflare says; elsewhere nobody does. */
 export function addressOf(request: Request): string | undefined {
   return request.headers.get("cf-connecting-ip") ?? undefined;
-}
-
-/** Why a page may not connect, if it may not. Programs name no origin, and pages can't leave theirs out. */
-export function problemOfOrigin(env: Env, request: Request): Problem | undefined {
-  const origin = request.headers.get("origin");
-  const allowed = (env.MP_ORIGINS ?? "").split(/\s+/).filter((text) => text !== "");
-  if (origin === null || allowed.length === 0 || allowed.includes(origin)) return undefined;
-  return {
-    ...badRequest("Pages of this origin may not connect: MP_ORIGINS lists those that may"),
-    status: 403,
-    code: "origin-not-allowed",
-  };
 }

@@ -46,9 +46,9 @@ export class RealmAdmin {
   }
 
   /** Keeps a client out, or lets it in again; `undefined` if there is no such client. */
-  async disableClient(name: string, isDisabled: boolean): Promise<ClientInfo | undefined> {
+  async setDisabled(name: string, isDisabled: boolean): Promise<ClientInfo | undefined> {
     const what = isDisabled ? "disable" : "enable";
-    return await this.#change(what, name, () => this.#realm.credentials.disable(name, isDisabled));
+    return await this.#change(what, name, () => this.#realm.credentials.setDisabled(name, isDisabled));
   }
 
   /** A client, if there is one. */

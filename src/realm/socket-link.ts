@@ -1,7 +1,7 @@
 import { type Format, formatOf, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { closings } from "../routing/closings.ts";
 import { closingMessages } from "../routing/delivery.ts";
-import { type Grant, type Link, type Pairs, Tally } from "../routing/link.ts";
+import { type Grant, type Link, type Pairs, LinkMemory } from "../routing/link.ts";
 import { subprotocolIn, tagsOf } from "./link-tags.ts";
 import type { Counters, KeptSums } from "./usage.ts";
 
@@ -45,7 +45,7 @@ export class SocketLink implements Link {
   readonly revision: number;
   readonly grant: Grant | undefined;
   readonly pairs: AttachedPairs;
-  readonly tally = new Tally();
+  readonly memory = new LinkMemory();
   readonly #context: DurableObjectState;
   readonly #counters: Counters;
   readonly #connectedAtMs: number;
@@ -164,7 +164,7 @@ export class SocketLink implements Link {
 
   #save({ addresses, overflowed }: AttachedPairs): void {
     // One that is removed has nothing attached any more, and what it still hears must not change that.
-    if (this.tally.isOver) return;
+    if (this.memory.isOver) return;
     const { address, name, session, resumes, format, formatMemory, revision, grant } = this;
     const attachment: Attachment = {
       version,

@@ -112,6 +112,6 @@ export class SocketLinks implements Links {
   #openLinkOf(socket: WebSocket): SocketLink | undefined {
     const link = this.of(socket);
     if (link === undefined) closeUnreadable(this.#context, this.#counters, socket);
-    return link?.isOpen === true && !link.tally.isOver ? link : undefined;
+    return link?.isOpen === true && !link.memory.isOver ? link : undefined;
   }
 }

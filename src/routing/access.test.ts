@@ -20,9 +20,9 @@ function grantOf(host: string, peer = "*", protocol = "*"): Grant {
   return { host, peer, protocol, expiresAtMs: Number.MAX_SAFE_INTEGER };
 }
 
-function changeRules({ surroundings, routing }: FakeRealm, text: string): void {
-  const before = surroundings.currentRules;
-  surroundings.currentRules = Rules.parse(text);
+function changeRules({ runtime, routing }: FakeRealm, text: string): void {
+  const before = runtime.currentRules;
+  runtime.currentRules = Rules.parse(text);
   routing.changeRules(before);
 }
 
@@ -72,7 +72,7 @@ describe("an open", () => {
 
   test("says nothing of who is there, nor of who has which session", () => {
     const realm = realmOf();
-    realm.surroundings.currentRules = Rules.parse("deny alice -> * : test");
+    realm.runtime.currentRules = Rules.parse("deny alice -> * : test");
     const [alice, bob, guest] = [
       realm.join("alice"),
       realm.join("bob"),
@@ -121,7 +121,7 @@ describe("a check", () => {
     expect(answersTo(realm, alice, guest.address, 0)).toBe(0);
     expect(answersTo(realm, guest, alice.address, 1, "other")).toBe(1);
     expect(answersTo(realm, alice, guest.address, 0, "other")).toBe(1);
-    realm.surroundings.currentRules = Rules.parse("deny bob -> alice : test");
+    realm.runtime.currentRules = Rules.parse("deny bob -> alice : test");
     expect(answersTo(realm, guest, alice.address, 1)).toBe(1);
     expect(answersTo(realm, alice, guest.address, 0)).toBe(1);
   });
@@ -129,7 +129,7 @@ describe("a check", () => {
   test("tells nobody anything of those that it isn't paired with", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
-    realm.surroundings.currentRules = Rules.parse("default closed");
+    realm.runtime.currentRules = Rules.parse("default closed");
     for (const address of [0, bob.address, alice.address, 999]) {
       for (const opener of [0, 1, 255]) expect(answersTo(realm, alice, address, opener)).toBe(0);
     }
@@ -142,7 +142,7 @@ describe("a check", () => {
     for (let count = 1; count < limits.maxOpensAtOnce; count++) expect(answersTo(realm, alice, bob.address, 1)).toBe(0);
     expect(answersTo(realm, alice, bob.address, 1)).toBe(1);
     expect(answersTo(realm, bob, alice.address, 0)).toBe(0);
-    realm.surroundings.nowMs += 1_000;
+    realm.runtime.nowMs += 1_000;
     expect(answersTo(realm, alice, bob.address, 1)).toBe(0);
   });
 });
@@ -178,7 +178,7 @@ describe("a resume", () => {
     expect([kindOf(guest, bob), kindOf(bob, guest)]).toEqual(["paired", "paired"]);
     expect([kindOf(guest, alice), kindOf(alice, guest)]).toEqual([isCut, isCut]);
     expect([kindOf(guest, second), kindOf(second, guest)]).toEqual([isCut, isCut]);
-    realm.surroundings.currentRules = Rules.parse("deny alice -> bob : *");
+    realm.runtime.currentRules = Rules.parse("deny alice -> bob : *");
     expect([kindOf(guest, bob), kindOf(bob, guest)]).toEqual([isCut, isCut]);
     expect(kindOf(bob, alice)).toBe("paired");
   });
@@ -186,7 +186,7 @@ describe("a resume", () => {
   test("has the two ask for what goes on between them when it pairs them, and not again when they are", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
-    realm.surroundings.currentRules = Rules.parse("deny bob -> alice : x");
+    realm.runtime.currentRules = Rules.parse("deny bob -> alice : x");
     const resume = toRouter({ kind: "resume", session: bob.session, peer: "bob" });
     realm.routing.receive(alice, resume);
     expect([alice.take(), bob.take()]).toMatchObject([
@@ -279,7 +279,7 @@ describe("a change of rules", () => {
     realm.pair(slow, second);
     // Until a single byte more is too much.
     for (let bytes = 65_536; bytes >= 1; bytes = Math.floor(bytes / 2)) {
-      while (realm.routing.outstanding.heldBytes + bytes + 8 <= limits.maxOutstandingBytes / 3)
+      while (realm.routing.unread.heldBytes + bytes + 8 <= limits.maxUnreadBytes / 3)
         realm.routing.receive(first, batchOf([slow.address, new Uint8Array(bytes)]));
     }
     first.take();
@@ -307,7 +307,7 @@ describe("a change of rules", () => {
         for (const text of [first, then]) {
           const pairsBefore = links.map((link) => [...link.pairs].length);
           changeRules(realm, text);
-          const { currentRules } = realm.surroundings;
+          const { currentRules } = realm.runtime;
           for (const [at, link] of links.entries()) {
             for (const other of links) {
               if (link === other) continue;

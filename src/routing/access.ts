@@ -57,7 +57,7 @@ export class Access {
     };
     for (const [one, other] of pairsOf(this.#links)) {
       // One may have been too slow for what it was told of another pair.
-      if (!arePaired(one, other) || one.tally.isOver || other.tally.isOver) continue;
+      if (!arePaired(one, other) || one.memory.isOver || other.memory.isOver) continue;
       if (isSame(one, other) && isSame(other, one)) continue;
       const canCheck = one.format.addressing === "address" || other.format.addressing === "address";
       if (canCheck && this.isAnythingAllowed(one, other)) {

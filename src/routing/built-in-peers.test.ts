@@ -2,7 +2,7 @@ import { errorCodes, limits, openerBit, type PeerFrame } from "@messagepasser/pr
 import { native, uncountedOffset } from "@messagepasser/protocol/formats";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type BuiltIn, builtInAt, builtInNamed } from "./built-in-peers.ts";
+import { type BuiltInPeer, builtInPeerAt, builtInPeerNamed } from "./built-in-peers.ts";
 import { framesAsBytes, framesIn } from "./encoding.ts";
 import { peerKinds } from "../../test/support/frame-arbitraries.ts";
 
@@ -11,10 +11,10 @@ const names = ["$echo", "$sink", "$slow", "$source", "$reject", "$half-close", "
 const theirs = (1 | openerBit) >>> 0;
 const connection = 1;
 
-function named(name: string): BuiltIn {
-  const builtIn = builtInNamed(name);
-  if (builtIn === undefined) throw new Error(`No ${name}`);
-  return builtIn;
+function named(name: string): BuiltInPeer {
+  const builtInPeer = builtInPeerNamed(name);
+  if (builtInPeer === undefined) throw new Error(`No ${name}`);
+  return builtInPeer;
 }
 
 function opened(name: string, protocol = "p", limit: number = limits.firstWindowBytes): readonly object[] {
@@ -34,18 +34,18 @@ const credit = (received: number, limit: number): object => ({ kind: "credit", c
 describe("peers that the router plays", () => {
   test("are found by name and by address, and are nobody else", () => {
     for (const name of names) {
-      const builtIn = named(name);
-      expect(builtIn.name).toBe(name);
-      expect(builtInAt(builtIn.address)).toBe(builtIn);
-      expect(builtIn.session).toMatch(/^[0-9a-f]{32}$/);
-      expect(builtIn.resumes).toBe(name === "$echo");
+      const builtInPeer = named(name);
+      expect(builtInPeer.name).toBe(name);
+      expect(builtInPeerAt(builtInPeer.address)).toBe(builtInPeer);
+      expect(builtInPeer.session).toMatch(/^[0-9a-f]{32}$/);
+      expect(builtInPeer.resumes).toBe(name === "$echo");
     }
     expect(new Set(names.map((name) => named(name).address)).size).toBe(names.length);
     expect(new Set(names.map((name) => named(name).session)).size).toBe(names.length);
     for (const name of ["$Echo", "echo", "$", "", "__proto__", "constructor"])
-      expect(builtInNamed(name)).toBeUndefined();
+      expect(builtInPeerNamed(name)).toBeUndefined();
     for (const address of [0, 1, 0xffff_feff, 0xffff_ff00 + names.length, 0xffff_ffff])
-      expect(builtInAt(address)).toBeUndefined();
+      expect(builtInPeerAt(address)).toBeUndefined();
   });
 
   test.for(names)("%s: whatever is said, all answers can be read, and are about its Connections", (name) => {

@@ -22,7 +22,7 @@ export interface Opened {
  * A peer that the router plays itself, so that whoever writes a client can test it against what the router really does.
  * It remembers nothing: each answer follows from the frames that it answers.
  */
-export interface BuiltIn extends Sender {
+export interface BuiltInPeer extends Sender {
   readonly session: string;
   /** Whether a Connection with it can be taken up on another link. */
   readonly resumes: boolean;
@@ -47,7 +47,7 @@ const echo = {
 };
 
 /** Takes what comes, and ends when its client does. */
-function sink(windowBytes: number): Pick<BuiltIn, "resumes" | "open" | "answer"> {
+function sink(windowBytes: number): Pick<BuiltInPeer, "resumes" | "open" | "answer"> {
   return {
     resumes: false,
     open: ({ connection }) => [{ kind: "position", connection, received: 0, limit: windowBytes }],
@@ -119,7 +119,7 @@ const reset = {
 };
 
 /** By name. Their addresses are the last ones, which no link gets to. */
-const builtIns: ReadonlyMap<string, BuiltIn> = new Map(
+const builtInPeers: ReadonlyMap<string, BuiltInPeer> = new Map(
   Object.entries({
     $echo: echo,
     $sink: sink(limits.firstWindowBytes),
@@ -133,15 +133,15 @@ const builtIns: ReadonlyMap<string, BuiltIn> = new Map(
     return [name, { ...peer, name, address, session: address.toString(16).padStart(32, "0") }];
   }),
 );
-const byAddress = new Map(Array.from(builtIns.values(), (peer) => [peer.address, peer]));
+const byAddress = new Map(Array.from(builtInPeers.values(), (peer) => [peer.address, peer]));
 
 /** The built-in peer of a name, if there is one. */
-export function builtInNamed(name: string): BuiltIn | undefined {
-  return builtIns.get(name);
+export function builtInPeerNamed(name: string): BuiltInPeer | undefined {
+  return builtInPeers.get(name);
 }
 
 /** The built-in peer at an address, if there is one. */
-export function builtInAt(address: number): BuiltIn | undefined {
+export function builtInPeerAt(address: number): BuiltInPeer | undefined {
   return byAddress.get(address);
 }
 

@@ -2,7 +2,7 @@ import { limits, openerBit, type PeerFrame } from "@messagepasser/protocol";
 import { uncountedOffset } from "@messagepasser/protocol/formats";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { onBehalf } from "./by-name-answers.ts";
+import { byNameAnswers } from "./by-name-answers.ts";
 
 /** Connection 1, as its sender calls it, and as the one who hears of it does. */
 const mine = (1 | openerBit) >>> 0;
@@ -26,34 +26,34 @@ describe("what the router says for a client that says nothing of it", () => {
       { kind: "credit", connection: mine, received: 5, limit: 5 },
       { kind: "stop", connection: mine },
     ];
-    expect(onBehalf(frames)).toEqual({ answers: [], credits: new Map() });
-    expect(onBehalf([])).toEqual({ answers: [], credits: new Map() });
+    expect(byNameAnswers(frames)).toEqual({ answers: [], credits: new Map() });
+    expect(byNameAnswers([])).toEqual({ answers: [], credits: new Map() });
   });
 
   test("acknowledges data, once for each Connection, up to the end of the last", () => {
     const frames = [data(0, 10), data(undefined, 5), data(100, 0, other), data(undefined, 1)];
-    expect(onBehalf(frames).answers).toEqual([received(10 + 5 + 1 + 3 * 16), received(116, othersOther)]);
+    expect(byNameAnswers(frames).answers).toEqual([received(10 + 5 + 1 + 3 * 16), received(116, othersOther)]);
   });
 
   test("acknowledges a fin, by itself and after data", () => {
-    expect(onBehalf([{ kind: "fin", connection: mine, offset: 26 }]).answers).toEqual([received(42)]);
-    expect(onBehalf([data(0, 10), { kind: "fin", connection: mine, offset: 26 }]).answers).toEqual([received(42)]);
+    expect(byNameAnswers([{ kind: "fin", connection: mine, offset: 26 }]).answers).toEqual([received(42)]);
+    expect(byNameAnswers([data(0, 10), { kind: "fin", connection: mine, offset: 26 }]).answers).toEqual([received(42)]);
   });
 
   test("is nothing to data whose offset nobody knows, and to a fin that isn't counted", () => {
-    expect(onBehalf([data(undefined, 100_000), data(undefined, 5)])).toEqual({ answers: [], credits: new Map() });
-    expect(onBehalf([{ kind: "fin", connection: mine, offset: uncountedOffset }]).answers).toEqual([]);
+    expect(byNameAnswers([data(undefined, 100_000), data(undefined, 5)])).toEqual({ answers: [], credits: new Map() });
+    expect(byNameAnswers([{ kind: "fin", connection: mine, offset: uncountedOffset }]).answers).toEqual([]);
   });
 
   test.for(["reject", "reset", "over"] as const)("answers a %s with over", (kind) => {
     const frame: PeerFrame =
       kind === "over" ? { kind, connection: mine } : { kind, connection: mine, code: 103, reason: "" };
-    expect(onBehalf([frame]).answers).toEqual([{ kind: "over", connection: theirs }]);
+    expect(byNameAnswers([frame]).answers).toEqual([{ kind: "over", connection: theirs }]);
   });
 
   test("acknowledges before it answers with what ends the Connection", () => {
     const frames: PeerFrame[] = [{ kind: "over", connection: other }, data(0, 4), { kind: "over", connection: mine }];
-    expect(onBehalf(frames).answers).toEqual([
+    expect(byNameAnswers(frames).answers).toEqual([
       received(20),
       { kind: "over", connection: othersOther },
       { kind: "over", connection: theirs },
@@ -62,10 +62,10 @@ describe("what the router says for a client that says nothing of it", () => {
 
   test("leaves a limit as it was that its sender gives back: no answer may be at or below it", () => {
     const yields = (from: number): PeerFrame => ({ kind: "yield", connection: mine, from, limit: 0 });
-    expect(onBehalf([yields(1_000)]).answers).toEqual([
+    expect(byNameAnswers([yields(1_000)]).answers).toEqual([
       { kind: "credit", connection: theirs, received: 0, limit: 1_001 },
     ]);
-    expect(onBehalf([yields(limits.maxOffset)]).answers).toMatchObject([{ limit: limits.maxOffset }]);
+    expect(byNameAnswers([yields(limits.maxOffset)]).answers).toMatchObject([{ limit: limits.maxOffset }]);
   });
 });
 
@@ -79,12 +79,12 @@ describe("credit for a client that says nothing of it", () => {
     { start: 5 * quarter - 100, bytes: 84, isGranted: true },
   ])("is asked for where a quarter of a window ends: $bytes bytes from $start on", ({ start, bytes, isGranted }) => {
     const end = start + bytes + limits.frameCostBytes;
-    expect(onBehalf([data(start, bytes)]).credits).toEqual(new Map(isGranted ? [[theirs, end]] : []));
+    expect(byNameAnswers([data(start, bytes)]).credits).toEqual(new Map(isGranted ? [[theirs, end]] : []));
   });
 
   test("is asked for once for all the frames of one Connection, up to the last that ended a quarter", () => {
     const frames = [data(0, 65_536), data(undefined, 65_536), data(undefined, 1), data(quarter - 1, 0, other)];
-    expect(onBehalf(frames).credits).toEqual(
+    expect(byNameAnswers(frames).credits).toEqual(
       new Map([
         [theirs, 2 * (65_536 + 16)],
         [othersOther, quarter + 15],
@@ -104,7 +104,7 @@ describe("credit for a client that says nothing of it", () => {
             at += bytes + limits.frameCostBytes;
             return frame;
           });
-          granted.push(...onBehalf(frames).credits.values());
+          granted.push(...byNameAnswers(frames).credits.values());
         }
         // What is not granted at the end is less than a quarter, so nobody is left to wait.
         expect(at - (granted.at(-1) ?? 0)).toBeLessThan(quarter);

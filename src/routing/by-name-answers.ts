@@ -5,7 +5,7 @@ import { uncountedOffset } from "@messagepasser/protocol/formats";
 const creditEveryBytes = limits.firstWindowBytes / 4;
 
 /** What the router owes the sender of frames that went to a client of a by-name format, which says none of it itself. */
-export interface OnBehalf {
+export interface ByNameAnswers {
   /** What the sender hears at once. */
   readonly answers: readonly PeerFrame[];
   /** By Connection, as the client calls it: the offset up to which the sender may hear that it was read, once it was. */
@@ -16,7 +16,7 @@ export interface OnBehalf {
  * Works out what to answer from nothing but the frames themselves, so that nothing has to be remembered of a Connection:
  * they carry their offsets, unless their sender doesn't count.
  */
-export function onBehalf(frames: readonly PeerFrame[]): OnBehalf {
+export function byNameAnswers(frames: readonly PeerFrame[]): ByNameAnswers {
   const answers: PeerFrame[] = [];
   const credits = new Map<number, number>();
   /** By Connection: up to where its data is known to go. */

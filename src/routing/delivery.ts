@@ -7,8 +7,8 @@ import {
 } from "@messagepasser/protocol";
 import { byteLength, creditToken, type Format, pieces, type WireMessage } from "@messagepasser/protocol/formats";
 import type { Link } from "./link.ts";
-import { onBehalf } from "./by-name-answers.ts";
-import { Outstanding } from "./unread.ts";
+import { byNameAnswers } from "./by-name-answers.ts";
+import { UnreadLimiter } from "./unread.ts";
 import { batchesOf, batchOf, framesAsBytes, framesIn } from "./encoding.ts";
 
 /** Who stands behind frames: a link, or a peer that the router itself plays. */
@@ -22,7 +22,7 @@ export interface Sender {
  * in memory, and one that reads too slowly is given up.
  */
 export class Delivery {
-  readonly outstanding: Outstanding;
+  readonly unread: UnreadLimiter;
   readonly #giveUp: (link: Link, bytes: number) => void;
   #isGathering = false;
   /** Links whose batches wait for `handOver`. */
@@ -30,7 +30,7 @@ export class Delivery {
 
   /** @param giveUp ends a link that may not be sent so many bytes. */
   constructor(randomU32: () => number, giveUp: (link: Link, bytes: number) => void) {
-    this.outstanding = new Outstanding(randomU32);
+    this.unread = new UnreadLimiter(randomU32);
     this.#giveUp = giveUp;
   }
 
@@ -50,7 +50,7 @@ export class Delivery {
 
   /** Sends what waits for one link. */
   empty(link: Link): void {
-    const { outbox } = link.tally;
+    const { outbox } = link.memory;
     if (!outbox.isEmpty) link.send(outbox.take());
   }
 
@@ -74,7 +74,7 @@ export class Delivery {
       return;
     }
     for (const message of format.encodePeer(frames, from.name, to.name)) this.send(to, message);
-    const { answers, credits } = onBehalf(frames);
+    const { answers, credits } = byNameAnswers(frames);
     for (const [connection, offset] of credits)
       this.send(to, format.encodeMark(creditToken(from.address, connection, offset)));
     if (answers.length > 0) answer(answers);
@@ -82,12 +82,12 @@ export class Delivery {
 
   /** The client has read up to a mark. */
   reached(link: Link, token: number): void {
-    this.#mark(link, this.outstanding.reached(link.tally.meter, token));
+    this.#mark(link, this.unread.reached(link.memory.meter, token));
   }
 
-  /** What a client is told that it may grant to all its peers together. @param mayBeBusy as of `Outstanding.budgetOf` */
+  /** What a client is told that it may grant to all its peers together. @param mayBeBusy as of `UnreadLimiter.budgetOf` */
   tellBudget(link: Link, mayBeBusy?: number): number {
-    return this.outstanding.tellBudget(link.tally.meter, mayBeBusy);
+    return this.unread.tellBudget(link.memory.meter, mayBeBusy);
   }
 
   /** Sends a message in the link's format, unless the link has ended or ends by it. */
@@ -95,19 +95,19 @@ export class Delivery {
     const bytes = byteLength(message);
     if (!this.admits(to, bytes)) return;
     this.#pass(to, message);
-    this.#mark(to, this.outstanding.count(to.tally.meter, bytes));
+    this.#mark(to, this.unread.count(to.memory.meter, bytes));
   }
 
   /** Whether a link may be sent so many bytes. One that reads too slowly ends: what it was sent would fill the memory. */
   admits(to: Link, bytes: number): boolean {
-    if (to.tally.isOver) return false;
-    if (this.outstanding.admits(to.tally.meter, bytes)) return true;
+    if (to.memory.isOver) return false;
+    if (this.unread.admits(to.memory.meter, bytes)) return true;
     this.#giveUp(to, bytes);
     return false;
   }
 
   #pass(to: Link, message: WireMessage): void {
-    const { outbox } = to.tally;
+    const { outbox } = to.memory;
     const isFirst = outbox.isEmpty;
     // Messages that name their peers are one frame each.
     const mayWait = this.#isGathering && to.format.addressing === "address" && typeof message !== "string";

@@ -1,6 +1,6 @@
 import { limits, type PeerFrame, peerProblem, ProtocolError, type SegmentReader } from "@messagepasser/protocol";
 import { type SegmentFormat, uncountedOffset } from "@messagepasser/protocol/formats";
-import { type BuiltIn, builtInAt, builtInNamed } from "./built-in-peers.ts";
+import { type BuiltInPeer, builtInPeerAt, builtInPeerNamed } from "./built-in-peers.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Link, Links } from "./link.ts";
 import { framesIn } from "./encoding.ts";
@@ -20,9 +20,9 @@ export class Forwarding {
     const { address, bytes, start, end } = segments;
     const to = this.#links.byAddress(address);
     if (to === undefined || !arePaired(from, to)) {
-      const builtIn = builtInAt(address);
-      if (builtIn !== undefined) this.#ask(builtIn, from, framesIn(format.peerFrames(bytes, start, end)));
-      return builtIn !== undefined;
+      const builtInPeer = builtInPeerAt(address);
+      if (builtInPeer !== undefined) this.#ask(builtInPeer, from, framesIn(format.peerFrames(bytes, start, end)));
+      return builtInPeer !== undefined;
     }
     if (start === end) return true;
     // Where it can't be delivered, the sender has been told: the two were paired.
@@ -34,9 +34,9 @@ export class Forwarding {
   /** The same for frames that name whom they are for. */
   frames(from: Link, peer: string, frames: readonly PeerFrame[]): boolean {
     if (peerProblem(peer) !== undefined) return false;
-    const builtIn = builtInNamed(peer);
-    if (builtIn !== undefined) {
-      this.#ask(builtIn, from, frames);
+    const builtInPeer = builtInPeerNamed(peer);
+    if (builtInPeer !== undefined) {
+      this.#ask(builtInPeer, from, frames);
       return true;
     }
     const to = this.#links.byName(peer);
@@ -48,19 +48,19 @@ export class Forwarding {
   /** A mark came back: who sent what stood before it may send more, if it is still there. */
   credit(from: Link, address: number, frame: PeerFrame): void {
     const to = this.#links.byAddress(address);
-    const builtIn = builtInAt(address);
+    const builtInPeer = builtInPeerAt(address);
     if (to !== undefined && arePaired(from, to)) this.#carry(to, from, [frame]);
-    else if (builtIn !== undefined) this.#ask(builtIn, from, [frame]);
+    else if (builtInPeer !== undefined) this.#ask(builtInPeer, from, [frame]);
   }
 
   /** What a peer that the router plays itself has to say. */
-  answers(to: Link, builtIn: BuiltIn, frames: readonly PeerFrame[]): void {
-    this.#delivery.carry(to, builtIn, frames, () => undefined);
+  answers(to: Link, builtInPeer: BuiltInPeer, frames: readonly PeerFrame[]): void {
+    this.#delivery.carry(to, builtInPeer, frames, () => undefined);
   }
 
-  #ask(builtIn: BuiltIn, from: Link, frames: readonly PeerFrame[]): void {
+  #ask(builtInPeer: BuiltInPeer, from: Link, frames: readonly PeerFrame[]): void {
     checkOffsets(frames);
-    this.answers(from, builtIn, builtIn.answer(frames));
+    this.answers(from, builtInPeer, builtInPeer.answer(frames));
   }
 
   #carry(to: Link, from: Link, frames: readonly PeerFrame[]): void {

@@ -18,7 +18,7 @@ export interface Link extends Speaker {
   readonly pairs: Pairs;
   /** When something was last heard of the client, as far as is known without memory. */
   readonly lastHeardMs: number;
-  readonly tally: Tally;
+  readonly memory: LinkMemory;
   send(message: WireMessage): void;
   /** Tells the client why its link ends, and ends it. Does nothing to one that is closing already. */
   close(code: number, reason: string, delayMs: number): void;
@@ -41,7 +41,7 @@ export function principalOf({ name, grant }: { readonly name: string; readonly g
 }
 
 /** What routing knows of a link while it has memory: after a wake all of it begins anew. */
-export class Tally {
+export class LinkMemory {
   readonly meter = new Meter();
   readonly opens = new OpenRate();
   readonly outbox = new Outbox();

@@ -93,8 +93,8 @@ describe("what one message brings for a link", () => {
     const realm = realmOf();
     const [alice, bob] = threeOf(realm);
     const chunk = new Uint8Array(10_000);
-    const heldBytes = (): number => realm.routing.outstanding.heldBytes;
-    while (heldBytes() < limits.maxOutstandingBytes / 3 - 2 * chunk.length)
+    const heldBytes = (): number => realm.routing.unread.heldBytes;
+    while (heldBytes() < limits.maxUnreadBytes / 3 - 2 * chunk.length)
       realm.routing.receive(alice, batchOf([bob.address, chunk]));
     bob.take();
     realm.routing.receive(alice, batchOf([bob.address, pieces[0]], [bob.address, new Uint8Array(3 * chunk.length)]));

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { batchOf, type FakeLink, type FakeRealm, openTo, realmOf, toRouter } from "../../test/support/routing-fakes.ts";
 
 const chunk = new Uint8Array(65_536);
-const { firstMarkBytes, maxOutstandingBytes } = limits;
+const { firstMarkBytes, maxUnreadBytes } = limits;
 
 function resume(peer: FakeLink): Uint8Array {
   return toRouter({ kind: "resume", session: peer.session, peer: peer.name });
@@ -29,12 +29,12 @@ describe("a link that doesn't read", () => {
     flood(realm, alice, bob);
     expect(bob.closed).toEqual({ code: closeCodes.tooSlow, reason: expect.any(String), delayMs: expect.any(Number) });
     expect(bob.closed?.delayMs).toBeGreaterThan(0);
-    expect(bob.sentBytes).toBeLessThanOrEqual(maxOutstandingBytes / 3 + chunk.length / 2);
-    expect(bob.sentBytes).toBeGreaterThan(maxOutstandingBytes / 3 - 2 * chunk.length);
+    expect(bob.sentBytes).toBeLessThanOrEqual(maxUnreadBytes / 3 + chunk.length / 2);
+    expect(bob.sentBytes).toBeGreaterThan(maxUnreadBytes / 3 - 2 * chunk.length);
     for (const peer of [alice, carol]) {
       expect(peer.take()).toEqual([{ kind: "gone", address: bob.address, reason: goneReasons.lost }]);
     }
-    expect(realm.surroundings.aborts).toEqual([]);
+    expect(realm.runtime.aborts).toEqual([]);
   });
 
   test("holds memory until its socket is gone, and then no more", () => {
@@ -42,9 +42,9 @@ describe("a link that doesn't read", () => {
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, bob);
     flood(realm, alice, bob);
-    expect(realm.routing.outstanding.closingBytes).toBeGreaterThan(maxOutstandingBytes / 4);
+    expect(realm.routing.unread.closingBytes).toBeGreaterThan(maxUnreadBytes / 4);
     realm.routing.leave(bob, goneReasons.lost);
-    expect(realm.routing.outstanding).toMatchObject({ heldBytes: 0, closingBytes: 0 });
+    expect(realm.routing.unread).toMatchObject({ heldBytes: 0, closingBytes: 0 });
     expect(alice.take()).toHaveLength(1);
   });
 
@@ -53,10 +53,10 @@ describe("a link that doesn't read", () => {
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, bob);
     flood(realm, alice, bob, 100);
-    expect(realm.routing.outstanding).toMatchObject({ heldBytes: expect.any(Number), closingBytes: 0 });
-    expect(realm.routing.outstanding.heldBytes).toBeGreaterThan(100 * chunk.length);
+    expect(realm.routing.unread).toMatchObject({ heldBytes: expect.any(Number), closingBytes: 0 });
+    expect(realm.routing.unread.heldBytes).toBeGreaterThan(100 * chunk.length);
     realm.routing.leave(bob, goneReasons.lost);
-    expect(realm.routing.outstanding.heldBytes).toBe(0);
+    expect(realm.routing.unread.heldBytes).toBe(0);
   });
 
   test("costs the rest of the batch in which it is dropped nothing", () => {
@@ -122,7 +122,7 @@ describe("a link that doesn't read", () => {
 
   test("may take others with it that are as full, one after the other, though they are all told of each other", () => {
     const realm = realmOf();
-    const { routing, links, surroundings } = realm;
+    const { routing, links, runtime } = realm;
     const sender = realm.join("sender");
     const slow = Array.from({ length: 300 }, (_, at) => realm.join(`slow ${at}`));
     for (const link of slow) realm.pair(sender, link);
@@ -132,8 +132,8 @@ describe("a link that doesn't read", () => {
     }
     expect(slow.every(({ closed }) => closed !== undefined)).toBe(true);
     expect(links.current()).toEqual([sender]);
-    expect(routing.outstanding.heldBytes).toBeLessThanOrEqual(maxOutstandingBytes);
-    expect(surroundings.aborts.length).toBeGreaterThan(0);
+    expect(routing.unread.heldBytes).toBeLessThanOrEqual(maxUnreadBytes);
+    expect(runtime.aborts.length).toBeGreaterThan(0);
   });
 });
 
@@ -141,16 +141,16 @@ describe("memory that only links hold that are closing", () => {
   test("ends the object when it is most of the cap", () => {
     const realm = realmOf();
     const alice = realm.join("alice");
-    for (let at = 0; realm.surroundings.aborts.length === 0; at++) {
-      const { closingBytes } = realm.routing.outstanding;
-      expect(closingBytes).toBeLessThanOrEqual((maxOutstandingBytes * 3) / 4);
+    for (let at = 0; realm.runtime.aborts.length === 0; at++) {
+      const { closingBytes } = realm.routing.unread;
+      expect(closingBytes).toBeLessThanOrEqual((maxUnreadBytes * 3) / 4);
       const bob = realm.join(`bob ${at}`);
       realm.pair(alice, bob);
       flood(realm, alice, bob);
     }
-    expect(realm.routing.outstanding.closingBytes).toBeGreaterThan((maxOutstandingBytes * 3) / 4);
-    expect(realm.routing.outstanding.heldBytes).toBeLessThanOrEqual(maxOutstandingBytes);
-    expect(realm.surroundings.aborts).toHaveLength(1);
+    expect(realm.routing.unread.closingBytes).toBeGreaterThan((maxUnreadBytes * 3) / 4);
+    expect(realm.routing.unread.heldBytes).toBeLessThanOrEqual(maxUnreadBytes);
+    expect(realm.runtime.aborts).toHaveLength(1);
   });
 });
 
@@ -181,11 +181,11 @@ describe("marks", () => {
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, bob);
     flood(realm, alice, bob, 10);
-    const { heldBytes } = realm.routing.outstanding;
+    const { heldBytes } = realm.routing.unread;
     const guesses = Array.from({ length: 5_000 }, (_, at) => ({ kind: "reached", token: 0xffff_0000 + at }) as const);
     for (let round = 0; round < 3; round++) expect(realm.routing.receive(bob, toRouter(...guesses))).toBe(true);
     expect(bob.closed).toBeUndefined();
-    expect(realm.routing.outstanding.heldBytes).toBe(heldBytes);
+    expect(realm.routing.unread.heldBytes).toBe(heldBytes);
   });
 });
 
@@ -194,7 +194,7 @@ describe("an open with early data", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, bob);
-    flood(realm, alice, bob, Math.ceil(maxOutstandingBytes / 5 / chunk.length));
+    flood(realm, alice, bob, Math.ceil(maxUnreadBytes / 5 / chunk.length));
     bob.take();
     realm.routing.receive(alice, toRouter(openTo("bob", { connection: 2, early: Uint8Array.of(1) })));
     expect(alice.take()).toMatchObject([{ kind: "refused", connection: 2, code: errorCodes.busy }]);
@@ -215,7 +215,7 @@ describe("an open or a resume that is too much for the peer's link", () => {
     while (bob.closed === undefined) {
       carol.take();
       // In small steps, so that the next thing that is too much is not a segment.
-      flood(realm, alice, bob, maxOutstandingBytes / 3 - bob.sentBytes > 3 * chunk.length ? 1 : 0);
+      flood(realm, alice, bob, maxUnreadBytes / 3 - bob.sentBytes > 3 * chunk.length ? 1 : 0);
       realm.routing.receive(carol, kind === "open" ? toRouter(openTo("bob")) : resume(bob));
     }
     expect(carol.take().at(-1)).toMatchObject(
@@ -250,7 +250,7 @@ describe("opens and resumes", () => {
       for (let count = 0; count < limits.maxOpensAtOnce; count++) expect(ask(alice)).toMatchObject(taken);
       expect(ask(alice)).toMatchObject(refused);
       expect(ask(carol)).toMatchObject(taken);
-      realm.surroundings.nowMs += 1_000 / limits.maxOpensPerSecond;
+      realm.runtime.nowMs += 1_000 / limits.maxOpensPerSecond;
       expect(ask(alice)).toMatchObject(taken);
       expect(ask(alice)).toMatchObject(refused);
     },
@@ -276,14 +276,14 @@ describe("a link of which nothing was heard for long", () => {
   ];
 
   test.for(asks)("is there up to the limit; past it it is dropped by %s, which finds nobody", ([, ask, absent]) => {
-    const { routing, surroundings, join, pair } = realmOf();
+    const { routing, runtime, join, pair } = realmOf();
     const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
     pair(carol, bob);
-    surroundings.nowMs += limits.ghostAfterMs;
+    runtime.nowMs += limits.ghostAfterMs;
     routing.receive(alice, ask(bob));
     expect(bob.take()).toHaveLength(1);
     expect(alice.take()).toHaveLength(1);
-    surroundings.nowMs++;
+    runtime.nowMs++;
     routing.receive(alice, ask(bob));
     expect(alice.take()).toMatchObject([{ kind: "gone", address: bob.address, reason: goneReasons.lost }, absent(bob)]);
     expect(carol.take()).toEqual([{ kind: "gone", address: bob.address, reason: goneReasons.lost }]);
@@ -292,14 +292,14 @@ describe("a link of which nothing was heard for long", () => {
   });
 
   test.for<[string, (realm: FakeRealm, bob: FakeLink) => void]>([
-    ["a heartbeat came", ({ surroundings }, bob) => void (bob.lastHeardMs = surroundings.nowMs)],
+    ["a heartbeat came", ({ runtime }, bob) => void (bob.lastHeardMs = runtime.nowMs)],
     ["it sent something", ({ routing }, bob) => void routing.receive(bob, new Uint8Array())],
   ])("is there where %s since", ([, act]) => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
-    realm.surroundings.nowMs += limits.ghostAfterMs;
+    realm.runtime.nowMs += limits.ghostAfterMs;
     act(realm, bob);
-    realm.surroundings.nowMs += limits.ghostAfterMs;
+    realm.runtime.nowMs += limits.ghostAfterMs;
     realm.routing.receive(alice, toRouter(openTo("bob")));
     expect(bob.take()).toMatchObject([{ kind: "incoming" }]);
   });
@@ -307,9 +307,9 @@ describe("a link of which nothing was heard for long", () => {
   test.for([originalGob, originalJson])(
     "is there where $subprotocol, which has no heartbeat, says nothing of it",
     (format) => {
-      const { routing, surroundings, join } = realmOf();
+      const { routing, runtime, join } = realmOf();
       const [alice, bob] = [join("alice"), join("bob", { format })];
-      surroundings.nowMs += 100 * limits.ghostAfterMs;
+      runtime.nowMs += 100 * limits.ghostAfterMs;
       routing.receive(alice, toRouter(openTo("bob")));
       expect(alice.take()).toMatchObject([{ kind: "routed" }]);
       expect(bob.messages).toHaveLength(1);
@@ -317,10 +317,10 @@ describe("a link of which nothing was heard for long", () => {
   );
 
   test("still gets what is sent to it: only who asks for its name finds out", () => {
-    const { routing, surroundings, join, pair } = realmOf();
+    const { routing, runtime, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
-    surroundings.nowMs += 10 * limits.ghostAfterMs;
+    runtime.nowMs += 10 * limits.ghostAfterMs;
     routing.receive(alice, batchOf([bob.address, Uint8Array.of(1)]));
     expect(bob.take()).toHaveLength(1);
   });
@@ -333,8 +333,8 @@ test("a link's first bytes below the first mark are neither marked nor counted",
   const leftBytes = firstMarkBytes - 1 - bob.sentBytes - segmentHeaderBytes;
   realm.routing.receive(alice, batchOf([bob.address, chunk.subarray(0, leftBytes)]));
   expect(bob.marks).toEqual([]);
-  expect(realm.routing.outstanding.heldBytes).toBe(0);
+  expect(realm.routing.unread.heldBytes).toBe(0);
   realm.routing.receive(alice, batchOf([bob.address, Uint8Array.of(1)]));
   expect(bob.marks).toHaveLength(1);
-  expect(realm.routing.outstanding.heldBytes).toBe(bob.sentBytes);
+  expect(realm.routing.unread.heldBytes).toBe(bob.sentBytes);
 });

@@ -56,7 +56,7 @@ function keyOf(one: number, other: number): string {
 
 /** Runs steps against the router and the model; after each, every link heard what the model says and nothing else. */
 function run(steps: readonly Step[], pairCapacity: number): void {
-  const { links, routing, surroundings, join } = realmOf(pairCapacity);
+  const { links, routing, runtime, join } = realmOf(pairCapacity);
   const model = new Model();
   for (const [at, name] of names.slice(0, 3).entries()) join(name, { session: sessionOf(at, 0) });
 
@@ -74,7 +74,7 @@ function run(steps: readonly Step[], pairCapacity: number): void {
     };
 
     if (now.do === "join") {
-      const next = links.make(name, { session: sessionOf(now.who, now.session), lastHeardMs: surroundings.nowMs });
+      const next = links.make(name, { session: sessionOf(now.who, now.session), lastHeardMs: runtime.nowMs });
       const isSame = link?.session === next.session;
       if (link !== undefined) expectGone(link, isSame ? goneReasons.lost : goneReasons.superseded);
       routing.join(next);

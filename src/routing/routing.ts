@@ -13,7 +13,7 @@ import {
   SegmentReader,
 } from "@messagepasser/protocol";
 import { byteLength, type NamedFormat, type SegmentFormat, type WireMessage } from "@messagepasser/protocol/formats";
-import { builtInNamed } from "./built-in-peers.ts";
+import { builtInPeerNamed } from "./built-in-peers.ts";
 import { Access } from "./access.ts";
 import { type Closing, closings } from "./closings.ts";
 import { Delivery, earlyFor, routerMessages, type Sender } from "./delivery.ts";
@@ -23,7 +23,7 @@ import { patternOf } from "./pattern.ts";
 import type { Rules } from "./rules.ts";
 
 /** What routing needs of the world around it. */
-export interface Surroundings {
+export interface Runtime {
   /** Milliseconds since 1970. */
   now(): number;
   /** A random number that nobody can guess. */
@@ -42,7 +42,7 @@ export interface Surroundings {
 export class Routing {
   readonly #links: Links;
   readonly #realm: string;
-  readonly #surroundings: Surroundings;
+  readonly #runtime: Runtime;
   readonly #delivery: Delivery;
   readonly #forwarding: Forwarding;
   readonly #access: Access;
@@ -50,23 +50,23 @@ export class Routing {
   readonly #leaving: { readonly link: Link; readonly reason: number }[] = [];
   #isTelling = false;
 
-  constructor(links: Links, realm: string, surroundings: Surroundings) {
+  constructor(links: Links, realm: string, runtime: Runtime) {
     this.#links = links;
     this.#realm = realm;
-    this.#surroundings = surroundings;
+    this.#runtime = runtime;
     this.#delivery = new Delivery(
-      () => surroundings.randomU32(),
+      () => runtime.randomU32(),
       (link, bytes) => {
         this.#giveUp(link, bytes);
       },
     );
     this.#forwarding = new Forwarding(links, this.#delivery);
-    this.#access = new Access(links, this.#delivery, () => surroundings.rules());
+    this.#access = new Access(links, this.#delivery, () => runtime.rules());
   }
 
   /** Bytes that may be unread, of links and of those among them that are closing. */
-  get outstanding(): { readonly heldBytes: number; readonly closingBytes: number } {
-    return this.#delivery.outstanding;
+  get unread(): { readonly heldBytes: number; readonly closingBytes: number } {
+    return this.#delivery.unread;
   }
 
   /** Takes a new link in, which gets the name from whoever had it, and tells its client who it is here. */
@@ -96,10 +96,10 @@ export class Routing {
    * @throws ProtocolError for a message that breaks a rule; what stood before the fault has been routed.
    */
   receive(from: Link, message: WireMessage): boolean {
-    const { tally, format } = from;
+    const { memory, format } = from;
     // What was on the way when the link was closed still comes.
-    if (tally.isOver) return true;
-    tally.heardAtMs = this.#surroundings.now();
+    if (memory.isOver) return true;
+    memory.heardAtMs = this.#runtime.now();
     this.#delivery.gather();
     try {
       if (format.addressing === "name") return this.#receiveNamed(from, format, message);
@@ -111,7 +111,7 @@ export class Routing {
   }
 
   #receiveBatch(from: Link, format: SegmentFormat, batch: Uint8Array): boolean {
-    const { tally } = from;
+    const { memory } = from;
     const segments = new SegmentReader(batch);
     /** Addresses in this batch that lead nowhere. */
     let gone: Set<number> | undefined;
@@ -123,7 +123,7 @@ export class Routing {
       if (segments.address !== routerAddress) {
         if (!this.#forwarding.segment(from, format, segments)) (gone ??= new Set()).add(segments.address);
         // It may be too slow for what it sends to itself, or for what it is answered.
-        if (tally.isOver) return true;
+        if (memory.isOver) return true;
         continue;
       }
       const frames = format.routerFrames(batch, segments.start, segments.end);
@@ -135,7 +135,7 @@ export class Routing {
         }
         hasListed ||= frame.kind === "list";
         this.#control(from, frame, frames.position);
-        if (tally.isOver) return true;
+        if (memory.isOver) return true;
       }
     }
     // Unpaired, gone and never issued get one answer, so that nobody can probe for addresses.
@@ -156,7 +156,7 @@ export class Routing {
     /** Frames in a row for one peer, which get there as one message. */
     let run: { readonly peer: string; readonly frames: PeerFrame[] } | undefined;
     const forwardRun = (): void => {
-      if (run !== undefined && !from.tally.isOver && !this.#forwarding.frames(from, run.peer, run.frames))
+      if (run !== undefined && !from.memory.isOver && !this.#forwarding.frames(from, run.peer, run.frames))
         gone.add(run.peer);
       run = undefined;
     };
@@ -169,7 +169,7 @@ export class Routing {
           continue;
         }
         forwardRun();
-        if (from.tally.isOver) return true;
+        if (from.memory.isOver) return true;
         if (said.to === "itself") this.#delivery.send(from, said.answer);
         else if (said.to === "address") this.#forwarding.credit(from, said.address, said.frame);
         else if (said.frame.kind === "bye") return false;
@@ -232,11 +232,11 @@ export class Routing {
       );
     }
 
-    const builtIn = builtInNamed(peer);
-    if (builtIn !== undefined) {
-      const { address, session } = builtIn;
+    const builtInPeer = builtInPeerNamed(peer);
+    if (builtInPeer !== undefined) {
+      const { address, session } = builtInPeer;
       this.#delivery.say(from, { kind: "routed", connection, address, session });
-      this.#forwarding.answers(from, builtIn, builtIn.open({ connection, protocol, limit }));
+      this.#forwarding.answers(from, builtInPeer, builtInPeer.open({ connection, protocol, limit }));
       return;
     }
     // Before anything is said of who is there.
@@ -253,7 +253,7 @@ export class Routing {
     if (to === from && from.format.addressing === "name") {
       return refuse(errorCodes.badOpen, "In a format that names its peers no client can open to itself");
     }
-    if (early.length > 0 && !this.#delivery.outstanding.admitsEarly(to.tally.meter, early.length)) {
+    if (early.length > 0 && !this.#delivery.unread.admitsEarly(to.memory.meter, early.length)) {
       return refuse(errorCodes.busy, "The peer reads too slowly to get data with an open: wait, or open without");
     }
     const { address, name, session } = from;
@@ -287,10 +287,10 @@ export class Routing {
   #resume(from: Link, { session, peer }: RouterFrameOf<"resume">): void {
     const answer = (reason: number): void => this.#delivery.say(from, { kind: "absent", session, reason, peer });
     if (!this.#takeOpen(from) || peerProblem(peer) !== undefined) return answer(goneReasons.lost);
-    const builtIn = builtInNamed(peer);
-    if (builtIn !== undefined) {
-      if (builtIn.session !== session || !builtIn.resumes) return answer(goneReasons.over);
-      return this.#delivery.say(from, pairedWith(builtIn));
+    const builtInPeer = builtInPeerNamed(peer);
+    if (builtInPeer !== undefined) {
+      if (builtInPeer.session !== session || !builtInPeer.resumes) return answer(goneReasons.over);
+      return this.#delivery.say(from, pairedWith(builtInPeer));
     }
     const to = this.#holderOf(peer);
     if (to === undefined) return answer(goneReasons.lost);
@@ -310,15 +310,15 @@ export class Routing {
   }
 
   #takeOpen(from: Link): boolean {
-    return from.tally.opens.take(this.#surroundings.now());
+    return from.memory.opens.take(this.#runtime.now());
   }
 
   /** Who has a name. A link that was silent for too long is most likely one whose end nobody has noticed: it goes. */
   #holderOf(name: string): Link | undefined {
     const link = this.#links.byName(name);
     if (link === undefined || (link.format.addressing === "name" && !link.format.hasHeartbeat)) return link;
-    const lastHeardMs = Math.max(link.lastHeardMs, link.tally.heardAtMs);
-    if (this.#surroundings.now() - lastHeardMs <= limits.ghostAfterMs) return link;
+    const lastHeardMs = Math.max(link.lastHeardMs, link.memory.heardAtMs);
+    if (this.#runtime.now() - lastHeardMs <= limits.ghostAfterMs) return link;
     this.drop(link, goneReasons.lost, closings.silent);
     return undefined;
   }
@@ -345,9 +345,9 @@ export class Routing {
 
   /** Ends a link: its client is told why, and its peers that it is gone. Does nothing to one that has ended. */
   drop(link: Link, reason: number, { code, reason: text, delayMs }: Closing): void {
-    if (link.tally.isOver) return;
-    link.tally.isOver = true;
-    this.#delivery.outstanding.close(link.tally.meter);
+    if (link.memory.isOver) return;
+    link.memory.isOver = true;
+    this.#delivery.unread.close(link.memory.meter);
     this.#delivery.empty(link);
     // First, since a socket without a link that is open is taken for one of another version.
     link.close(code, text, delayMs);
@@ -357,9 +357,9 @@ export class Routing {
 
   /** A link's socket is gone, whoever ended it: what was held for it is free, and its peers are told unless they were. */
   leave(link: Link, reason: number): void {
-    this.#delivery.outstanding.end(link.tally.meter);
-    if (link.tally.isOver) return;
-    link.tally.isOver = true;
+    this.#delivery.unread.end(link.memory.meter);
+    if (link.memory.isOver) return;
+    link.memory.isOver = true;
     this.#links.remove(link);
     this.#tellPeers(link, reason);
   }
@@ -392,8 +392,8 @@ export class Routing {
   /** A link reads too slowly, and can't be sent what it should be. */
   #giveUp(link: Link, bytes: number): void {
     this.drop(link, goneReasons.lost, closings.tooSlow);
-    if (this.#delivery.outstanding.isExhausted(link.tally.meter, bytes)) {
-      this.#surroundings.abort("Clients that don't read hold all the memory there is for them");
+    if (this.#delivery.unread.isExhausted(link.memory.meter, bytes)) {
+      this.#runtime.abort("Clients that don't read hold all the memory there is for them");
     }
   }
 }

@@ -43,7 +43,7 @@ interface Mark {
  * No link may hold more than half of what is left of the cap. Alone, one may have a third of the cap (q = (cap - q) / 2);
  * of many that don't read each has less, and together they never have all.
  */
-export class Outstanding {
+export class UnreadLimiter {
   readonly #randomU32: () => number;
   /** Of all links. */
   #heldBytes = 0;
@@ -69,18 +69,18 @@ export class Outstanding {
   /** Whether a link may be sent so many bytes more. One of which all is read, or nearly, may while there is room at all. */
   admits(meter: Meter, bytes: number): boolean {
     if (meter.heldBytes === 0) return this.#hasRoom(meter, bytes);
-    return meter.heldBytes + bytes <= (limits.maxOutstandingBytes - this.#heldBytes) / 2;
+    return meter.heldBytes + bytes <= (limits.maxUnreadBytes - this.#heldBytes) / 2;
   }
 
   /** Whether all is within the cap after so many bytes more, with the tail and the mark that come to be counted then. */
   #hasRoom(meter: Meter, bytes: number): boolean {
     const tailBytes = meter.heldBytes === 0 ? meter.unmarkedBytes : 0;
-    return this.#heldBytes + tailBytes + bytes + markBytes <= limits.maxOutstandingBytes;
+    return this.#heldBytes + tailBytes + bytes + markBytes <= limits.maxUnreadBytes;
   }
 
   /** Whether a link takes what it doesn't have to take yet: it has less than half of what it may have. */
   admitsEarly(meter: Meter, bytes: number): boolean {
-    return meter.heldBytes + bytes <= (limits.maxOutstandingBytes - this.#heldBytes) / 4;
+    return meter.heldBytes + bytes <= (limits.maxUnreadBytes - this.#heldBytes) / 4;
   }
 
   /**
@@ -148,7 +148,7 @@ export class Outstanding {
   budgetOf(meter: Meter, mayBeBusy = 1): number {
     const share = limits.maxBudgetBytes / Math.max(mayBeBusy, this.#busyLinks);
     const ofOthers = this.#heldBytes - meter.heldBytes;
-    const mostBytes = (limits.maxOutstandingBytes - ofOthers) / 3;
+    const mostBytes = (limits.maxUnreadBytes - ofOthers) / 3;
     return Math.max(0, Math.floor(Math.min(share, (mostBytes * 2) / 3)));
   }
 
@@ -180,7 +180,7 @@ export class Outstanding {
 
   /** Whether nothing helps but to end the object: links that are closing hold most of the cap, or no link has room for these bytes. */
   isExhausted(meter: Meter, bytes: number): boolean {
-    return this.#closingBytes > (limits.maxOutstandingBytes * 3) / 4 || !this.#hasRoom(meter, bytes);
+    return this.#closingBytes > (limits.maxUnreadBytes * 3) / 4 || !this.#hasRoom(meter, bytes);
   }
 
   #hold(meter: Meter, bytes: number): void {

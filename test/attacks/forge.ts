@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { type Invitation, invitationBytes, invitationMacBytes, sealed } from "@messagepasser/protocol";
+import { type Invitation, invitationBytes, invitationMacBytes, invitationText } from "@messagepasser/protocol";
 
 /** The parts of a secret, as ADMIN.md has them. */
 export interface SecretParts {
@@ -65,7 +65,7 @@ export function invitationOf(host: string, secret: string, fields: Partial<Invit
 
 /** Signs an invitation with a key, its own host's or another. Bytes to sign may differ from what the fields say. */
 export function signed(invitation: Invitation, key: Uint8Array, bytes = invitationBytes(invitation)): string {
-  return sealed(bytes, createHmac("sha256", key).update(bytes).digest().subarray(0, invitationMacBytes));
+  return invitationText(bytes, createHmac("sha256", key).update(bytes).digest().subarray(0, invitationMacBytes));
 }
 
 /** An invitation's text, as its host makes it. */

@@ -6,7 +6,7 @@ import type { OriginalMessage } from "../../protocol/src/original/message.ts";
 import { fromHex, type HexBytes } from "../support/frame-vectors.ts";
 import { messageOf } from "../support/named-vectors.ts";
 import { namedVectorsIn, vectorsIn } from "../support/vector-files.ts";
-import { builtInNames, peers, self } from "./names.ts";
+import { builtInPeerNames, peers, self } from "./names.ts";
 
 /** Something to begin with: a whole message, or the frames of a segment for the router or for a peer. */
 export interface Seed {
@@ -72,7 +72,7 @@ function talk(connection: number): readonly (ControlFrame | DataFrame)[] {
 }
 
 function talkInSegments(format: SegmentFormat): Seed[] {
-  const opens = [...peers.map(({ name }) => name), ...builtInNames, self].flatMap((peer) =>
+  const opens = [...peers.map(({ name }) => name), ...builtInPeerNames, self].flatMap((peer) =>
     ["3x5", "101"].map((protocol): ControlFrame => {
       const [first] = talk((1 | openerBit) >>> 0).slice(1);
       const early = protocol === "101" && first !== undefined ? format.encode(first) : new Uint8Array();
@@ -102,7 +102,7 @@ function namedSeeds(file: string): Seed[] {
 }
 
 function talkInJson(): Seed[] {
-  return [...peers.map(({ name }) => name), ...builtInNames, self].map((peer) => {
+  return [...peers.map(({ name }) => name), ...builtInPeerNames, self].map((peer) => {
     const of = { peer, connection: `${self}:1` };
     const frames = [
       { type: "open", ...of, protocol: "3x5" },
@@ -119,7 +119,7 @@ function talkInJson(): Seed[] {
 }
 
 function originalTalk(): OriginalMessage[] {
-  return [...peers.map(({ name }) => name), ...builtInNames, self].flatMap((otherClient) =>
+  return [...peers.map(({ name }) => name), ...builtInPeerNames, self].flatMap((otherClient) =>
     [5, 6, 0, 3, 7, 2, 8].map((meta) => {
       const connectionId = meta === 3 || meta === 6 ? `${otherClient}:0` : `${self}:0`;
       return { meta, otherClient, connectionId, data: encoder.encode(meta === 5 ? "3x5" : "") };

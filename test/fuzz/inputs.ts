@@ -5,7 +5,7 @@ import { Random } from "../soak/random.ts";
 import { type Seed, seedsOf } from "./corpus.ts";
 import { joined, mutated } from "./mutate.ts";
 import { mutatedJson } from "./mutate-json.ts";
-import { builtInAddresses, peers, selfAddress } from "./names.ts";
+import { builtInPeerAddresses, peers, selfAddress } from "./names.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -76,7 +76,7 @@ export class Inputs {
 
 function addressOf(random: Random): number {
   if (random.chance(0.7)) return random.pick(peers).address;
-  return random.chance(0.7) ? random.pick(builtInAddresses) : random.pick([selfAddress, 99, 0xffff_ffff]);
+  return random.chance(0.7) ? random.pick(builtInPeerAddresses) : random.pick([selfAddress, 99, 0xffff_ffff]);
 }
 
 function segment(address: number, frames: Uint8Array): Uint8Array {

@@ -1,7 +1,7 @@
 import type { Format, WireMessage } from "@messagepasser/protocol/formats";
-import type { Surroundings } from "../../src/routing/routing.ts";
+import type { Runtime } from "../../src/routing/routing.ts";
 import { Rules } from "../../src/routing/rules.ts";
-import { type Link, type Links, Tally } from "../../src/routing/link.ts";
+import { type Link, type Links, LinkMemory } from "../../src/routing/link.ts";
 import { ListedPairs } from "../support/listed-pairs.ts";
 
 const noRules = Rules.parse("");
@@ -14,7 +14,7 @@ export class KeepingLink implements Link {
   readonly resumes: boolean;
   readonly format: Format;
   readonly pairs = new ListedPairs();
-  readonly tally = new Tally();
+  readonly memory = new LinkMemory();
   readonly lastHeardMs = 0;
   formatMemory = new Uint8Array();
   closed: { readonly code: number; readonly reason: string } | undefined;
@@ -77,7 +77,7 @@ export class KeepingLinks implements Links {
 }
 
 /** The same numbers in every realm, so that an input alone decides what happens. */
-export class StillSurroundings implements Surroundings {
+export class StillSurroundings implements Runtime {
   #token = 0;
 
   now(): number {

@@ -1,5 +1,5 @@
 import { type Format, formats } from "@messagepasser/protocol/formats";
-import { builtInNamed } from "../../src/routing/built-in-peers.ts";
+import { builtInPeerNamed } from "../../src/routing/built-in-peers.ts";
 
 /** Who sends the inputs: the client that the vectors of by-name formats are of. */
 export const self = "alice";
@@ -20,5 +20,5 @@ export const peers: readonly { readonly name: string; readonly address: number; 
 if (peers.length !== formats.length) throw new Error("A format without a peer: name one more");
 
 export const selfAddress = 1;
-export const builtInNames = ["$echo", "$sink", "$source", "$slow", "$reject", "$half-close", "$reset"];
-export const builtInAddresses = builtInNames.map((name) => builtInNamed(name)?.address ?? 0);
+export const builtInPeerNames = ["$echo", "$sink", "$source", "$slow", "$reject", "$half-close", "$reset"];
+export const builtInPeerAddresses = builtInPeerNames.map((name) => builtInPeerNamed(name)?.address ?? 0);

@@ -1,4 +1,5 @@
-import { Budget, Kept } from "../../client/src/connection/budget.ts";
+import { Budget } from "../../client/src/connection/budget.ts";
+import { Quota } from "../../client/src/connection/quota.ts";
 import type { LinkError } from "../../client/src/errors.ts";
 import type { Clock, Platform } from "../../client/src/link/platform.ts";
 import { Session } from "../../client/src/session/session.ts";
@@ -6,7 +7,7 @@ import type { Router } from "./router.ts";
 import { Wire } from "./wire.ts";
 
 /** What a life runs in. */
-export interface Surroundings {
+export interface Runtime {
   readonly router: Router;
   readonly clockOf: (owner: object) => Clock;
   readonly graceMs: number;
@@ -16,7 +17,7 @@ export interface Surroundings {
 }
 
 /** What sessions made of these, to look at when all is over. A session shows nobody what it keeps and grants. */
-const made = { budgets: new Set<Budget>(), kept: new Map<Kept, number>() };
+const made = { budgets: new Set<Budget>(), kept: new Map<Quota, number>() };
 watch();
 
 /** One life of a client: a real session on a simulated platform. */
@@ -33,8 +34,8 @@ export class Life {
   /** Why it is over, if not by its own bye. */
   error: LinkError | undefined;
 
-  constructor(name: string, id: string, surroundings: Surroundings) {
-    const { router, clockOf, graceMs, defer, onSend, note } = surroundings;
+  constructor(name: string, id: string, runtime: Runtime) {
+    const { router, clockOf, graceMs, defer, onSend, note } = runtime;
     this.name = name;
     this.id = id;
     const platform: Platform = {
@@ -89,7 +90,7 @@ export function areCommonsSeen(): boolean {
   return made.budgets.size > 0 && made.kept.size > 0;
 }
 
-export function forgetCommons(): void {
+export function forgetShared(): void {
   made.budgets.clear();
   made.kept.clear();
 }
@@ -101,8 +102,8 @@ function watch(): void {
     made.budgets.add(this);
     return take.apply(this, parameters);
   };
-  const { add } = Kept.prototype;
-  Kept.prototype.add = function (this: Kept, bytes) {
+  const { add } = Quota.prototype;
+  Quota.prototype.add = function (this: Quota, bytes) {
     made.kept.set(this, (made.kept.get(this) ?? 0) + bytes);
     add.call(this, bytes);
   };

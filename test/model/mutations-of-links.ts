@@ -158,7 +158,7 @@ export const links: readonly Mutation[] = [
     changes: [
       [
         routing,
-        "    // What was on the way when the link was closed still comes.\n    if (tally.isOver) return true;\n",
+        "    // What was on the way when the link was closed still comes.\n    if (memory.isOver) return true;\n",
         "",
       ],
     ],

@@ -1,7 +1,7 @@
 import { encodeBatch, goneReasons, ProtocolError, routerAddress } from "@messagepasser/protocol";
 import { native } from "@messagepasser/protocol/formats";
 import { closings, malformed } from "../../src/routing/closings.ts";
-import { type Link, type Links, Tally } from "../../src/routing/link.ts";
+import { type Link, type Links, LinkMemory } from "../../src/routing/link.ts";
 import { Routing } from "../../src/routing/routing.ts";
 import { Rules } from "../../src/routing/rules.ts";
 import { ListedPairs } from "../support/listed-pairs.ts";
@@ -19,7 +19,7 @@ export class SimulatedLink implements Link {
   formatMemory = new Uint8Array();
   readonly pairs = new ListedPairs();
   lastHeardMs: number;
-  tally = new Tally();
+  memory = new LinkMemory();
   readonly #wire: Wire;
 
   constructor(address: number, wire: Wire, nowMs: number) {
@@ -87,7 +87,7 @@ export class Router {
 
   /** Whether the wire has a link that the router has not closed. */
   isOpen(wire: Wire): boolean {
-    return this.#ends.get(wire)?.tally.isOver === false;
+    return this.#ends.get(wire)?.memory.isOver === false;
   }
 
   upgrade(wire: Wire): void {
@@ -141,8 +141,8 @@ export class Router {
   /** The object has slept: only what stands in the links is left. */
   sleep(): void {
     for (const [wire, link] of this.#ends) {
-      if (link.tally.isOver) this.#ends.delete(wire);
-      else link.tally = new Tally();
+      if (link.memory.isOver) this.#ends.delete(wire);
+      else link.memory = new LinkMemory();
     }
     this.#routing = this.#start();
   }

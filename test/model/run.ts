@@ -1,5 +1,5 @@
 import { finish } from "./check.ts";
-import { forgetCommons } from "./life.ts";
+import { forgetShared } from "./life.ts";
 import type { Schedule } from "./steps.ts";
 import { take, World } from "./world.ts";
 
@@ -8,7 +8,7 @@ export const longGraceMs = 3_600_000;
 
 /** Runs a schedule to its end. @throws Error for what mustn't happen, with the notes of all that did if it is traced. */
 export async function run(schedule: Schedule, isTraced = false): Promise<void> {
-  forgetCommons();
+  forgetShared();
   const { stackTraceLimit } = Error;
   // Errors are made by the million here, and hardly any is looked at.
   if (!isTraced) Error.stackTraceLimit = 0;

@@ -1,7 +1,7 @@
 import { errorCodes } from "@messagepasser/protocol";
 import type { Channel } from "../../client/src/connection/channel.ts";
 import { FrameInspector } from "./frames.ts";
-import { Life, type Surroundings } from "./life.ts";
+import { Life, type Runtime } from "./life.ts";
 import { makeMessage } from "./messages.ts";
 import { Router } from "./router.ts";
 import type { Schedule, Step } from "./steps.ts";
@@ -22,7 +22,7 @@ export class World implements Watch {
   readonly names: readonly string[];
   readonly notes: string[] | undefined;
   readonly #router: Router;
-  readonly #surroundings: Surroundings;
+  readonly #runtime: Runtime;
   readonly #inspector: FrameInspector;
   readonly #problems: string[] = [];
   #deferred: (() => void)[] = [];
@@ -35,7 +35,7 @@ export class World implements Watch {
     const random = randomOf(seed);
     this.#router = new Router(() => this.time.nowMs, random);
     this.#inspector = new FrameInspector(this);
-    this.#surroundings = {
+    this.#runtime = {
       router: this.#router,
       clockOf: (owner) => this.time.clockOf(owner, random),
       graceMs,
@@ -79,7 +79,7 @@ export class World implements Watch {
   begin(name: string): Life {
     const id = (this.lives.length + 0xa1).toString(16).repeat(16);
     this.note(`${name}/${id.slice(0, 2)} begins`);
-    const life = new Life(name, id, this.#surroundings);
+    const life = new Life(name, id, this.#runtime);
     life.session.onIncoming = (channel) => {
       this.#handle(life, channel);
     };

@@ -7,7 +7,7 @@ import type { Client } from "messagepasser";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Check, Examination } from "../../cli/src/doctor/examination.ts";
-import { checkPlayed, playedPeers } from "../../cli/src/doctor/built-in-peers.ts";
+import { checkPlayed, builtInPeers } from "../../cli/src/doctor/built-in-peers.ts";
 import { startRouter } from "../../scripts/router.ts";
 import { directory, type Environment, mp, type Result } from "./cli-mp.ts";
 import { type Realm, startRealm } from "./realm.ts";
@@ -76,7 +76,7 @@ describe("with a router", () => {
     const report = reportIn(result);
     expect(result).toMatchObject({ status: 0, stderr: "" });
     expect(report).toMatchObject({ url: realm.router.url.href, realm: "default", name: "bob", isOk: true, status: 0 });
-    const talk = [...playedPeers, "round trip", "up", "down", ...formats];
+    const talk = [...builtInPeers, "round trip", "up", "down", ...formats];
     expect(outcomes(report)).toEqual(["TCP", "health", "version", "sign-in", ...talk].map((name) => [name, "ok"]));
     for (const [name, unit] of [
       ["round trip", "ms"],

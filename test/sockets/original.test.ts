@@ -234,7 +234,7 @@ describe.skipIf(typeof built === "string").each(formats)("old %s", (format) => {
     const deaf = await startOld({ name: `deaf ${count}`, format });
     const [here, there] = await Promise.all([opener.open(`deaf ${count}`, "talk"), deaf.accept()]);
     const ending = here.receive(1);
-    // More than the router holds for one link: a third of maxOutstandingBytes; and than networks hold on the way.
+    // More than the router holds for one link: a third of maxUnreadBytes; and than networks hold on the way.
     for (let bytes = 0; bytes < 40_000_000; bytes += 100_000) await here.send(new Uint8Array(100_000));
     expect(await ending).toEqual({ messages: [], over: "EOF" });
     // Only once it reads what is left does it see why. That read never ends, as the original is.

@@ -10,9 +10,9 @@ import {
 } from "@messagepasser/protocol";
 import { type Format, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
-import { type Grant, type Link, type Links, type Pairs, Tally } from "../../src/routing/link.ts";
+import { type Grant, type Link, type Links, type Pairs, LinkMemory } from "../../src/routing/link.ts";
 import { Rules } from "../../src/routing/rules.ts";
-import { Routing, type Surroundings } from "../../src/routing/routing.ts";
+import { Routing, type Runtime } from "../../src/routing/routing.ts";
 
 /** What a link got, segment by segment: the router's frames decoded, another client's bytes as they came. */
 export type Heard = RouterFrame | { readonly from: number; readonly bytes: Uint8Array };
@@ -71,7 +71,7 @@ export class FakeLink implements Link {
   readonly grant: Grant | undefined;
   formatMemory = new Uint8Array();
   readonly pairs: FakePairs;
-  readonly tally = new Tally();
+  readonly memory = new LinkMemory();
   lastHeardMs: number;
   /** How the router ended it. */
   closed: { readonly code: number; readonly reason: string; readonly delayMs: number } | undefined;
@@ -189,7 +189,7 @@ export class FakeLinks implements Links {
 }
 
 /** A clock that stands still, tokens that never repeat soon, and aborts that are only noted. */
-export class FakeSurroundings implements Surroundings {
+export class FakeSurroundings implements Runtime {
   nowMs = 1_000_000;
   readonly aborts: string[] = [];
   #token = 0;
@@ -217,7 +217,7 @@ export class FakeSurroundings implements Surroundings {
 export interface FakeRealm {
   readonly links: FakeLinks;
   readonly routing: Routing;
-  readonly surroundings: FakeSurroundings;
+  readonly runtime: FakeSurroundings;
   /** Joins without a welcome. */
   join(name: string, options?: FakeLinkOptions): FakeLink;
   /** Opens and forgets what both heard of it. */
@@ -228,13 +228,13 @@ export interface FakeRealm {
 
 export function realmOf(pairCapacity?: number): FakeRealm {
   const links = new FakeLinks(pairCapacity);
-  const surroundings = new FakeSurroundings();
-  const routing = new Routing(links, "home", surroundings);
+  const runtime = new FakeSurroundings();
+  const routing = new Routing(links, "home", runtime);
   return {
     links,
     routing,
-    surroundings,
-    join: (name, options) => links.join(name, { lastHeardMs: surroundings.nowMs, ...options }),
+    runtime,
+    join: (name, options) => links.join(name, { lastHeardMs: runtime.nowMs, ...options }),
     pair(from, to) {
       routing.receive(from, toRouter(openTo(to.name)));
       expect(from.take().at(-1)).toMatchObject({ kind: "routed", address: to.address });

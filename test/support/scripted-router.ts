@@ -21,7 +21,7 @@ export interface Answer {
 }
 
 /** A session whose router, socket, clock and event loop are this: opens come in, and what it says is read from its socket. */
-export class PlayedRouter {
+export class ScriptedRouter {
   readonly session: Session;
   /** Opens that the program has yet to decide on. */
   readonly incoming: Channel[] = [];
@@ -77,8 +77,8 @@ export class PlayedRouter {
   }
 
   /** One that has let the session in. */
-  static async start(): Promise<PlayedRouter> {
-    const router = new PlayedRouter();
+  static async start(): Promise<ScriptedRouter> {
+    const router = new ScriptedRouter();
     const budget = limits.maxBudgetBytes;
     router.say(routerAddress, { kind: "welcome", session: sessionOf(0), name: "bob", realm: "default", budget });
     await router.turn();

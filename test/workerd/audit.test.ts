@@ -215,7 +215,7 @@ test("a change whose entry can't be written hasn't happened", async () => {
     const changes = [
       () => object.administer("test", "addClient", "bob"),
       () => object.administer("test", "rotateClient", "alice"),
-      () => object.administer("test", "disableClient", "alice", true),
+      () => object.administer("test", "setDisabled", "alice", true),
       () => object.administer("test", "revokeClient", "alice"),
       () => object.administer("test", "replaceRules", "default closed"),
     ];

@@ -1,7 +1,7 @@
 import { env, exports } from "cloudflare:workers";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
-import { closeCodes, invitationBytes, sealed, subprotocols } from "@messagepasser/protocol";
+import { closeCodes, invitationBytes, invitationText, subprotocols } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/credentials/secret.ts";
@@ -170,7 +170,7 @@ describe("failures to authenticate", () => {
       nonce: newSession().slice(0, 16),
     });
     const invited = (key: Uint8Array): string =>
-      sealed(bytes, createHmac("sha256", key).update(bytes).digest().subarray(0, 16));
+      invitationText(bytes, createHmac("sha256", key).update(bytes).digest().subarray(0, 16));
     const router = bindings({ FAILURES: new FewFailures(1) });
     const guest = { realm, name: "alice/eve" };
     const [bad, good] = [invited(new Uint8Array(16)), invited(own.subarray(45, 61))];

@@ -10,7 +10,7 @@ import {
   type Invitation,
   invitationBytes,
   invitationMacBytes,
-  sealed,
+  invitationText,
   subprotocols,
 } from "@messagepasser/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -48,7 +48,7 @@ function inviteKey(secret: string): Uint8Array {
 function signed(invitation: Invitation, key: Uint8Array): { bytes: Uint8Array; mac: Uint8Array; text: string } {
   const bytes = invitationBytes(invitation);
   const mac = createHmac("sha256", key).update(bytes).digest().subarray(0, invitationMacBytes);
-  return { bytes, mac, text: sealed(bytes, mac) };
+  return { bytes, mac, text: invitationText(bytes, mac) };
 }
 
 function invite(host: string, secret: string, terms: Terms = {}): string {
@@ -207,7 +207,7 @@ describe("an invitation that isn't good gets the same answer as a wrong secret",
     const invitation = invitationOf("alice", secret, { peer: "bob", protocol: "test" });
     const { mac } = signed(invitation, inviteKey(secret));
     const changed = { ...invitation, ...change };
-    await expectRefused(realm, `${changed.host}/${changed.guest}`, sealed(invitationBytes(changed), mac));
+    await expectRefused(realm, `${changed.host}/${changed.guest}`, invitationText(invitationBytes(changed), mac));
     using guest = await realm.link("alice/eve", signed(invitation, inviteKey(secret)).text);
     expect(await guest.outcome()).toBe("open");
   });

@@ -5,7 +5,7 @@ import { expectTalk, framesOf, newSession, pairAgain, pairUp, type RawLink, segm
 import { Realm } from "./realm.ts";
 
 const chunk = new Uint8Array(65_536);
-const { markEveryBytes, maxBudgetBytes, maxOutstandingBytes, maxOpensAtOnce, maxOpensPerSecond } = limits;
+const { markEveryBytes, maxBudgetBytes, maxUnreadBytes, maxOpensAtOnce, maxOpensPerSecond } = limits;
 
 /** Sends chunks to a link, a few at a time, until it or the sender's is closed. */
 async function flood(from: RawLink, { to, link }: { to: number; link: RawLink }): Promise<void> {
@@ -15,7 +15,7 @@ async function flood(from: RawLink, { to, link }: { to: number; link: RawLink })
     sentBytes += 8 * chunk.length;
     // Its answer comes when the router is through with all of that.
     await from.outcome();
-    if (sentBytes > maxOutstandingBytes) throw new Error("Nothing stopped the flood");
+    if (sentBytes > maxUnreadBytes) throw new Error("Nothing stopped the flood");
   }
 }
 
@@ -43,8 +43,8 @@ describe("a client that answers no mark", () => {
     await flood(alice, { to: toStalled.to, link: stalled });
     expect(await stalled.closedByRouter()).toMatchObject({ code: closeCodes.tooSlow });
     expect(stalled.announcedDelayMs).toBeGreaterThan(0);
-    expect(got.bytes).toBeGreaterThan(maxOutstandingBytes / 3 - 2 * chunk.length);
-    expect(got.bytes).toBeLessThan(maxOutstandingBytes / 3 + chunk.length);
+    expect(got.bytes).toBeGreaterThan(maxUnreadBytes / 3 - 2 * chunk.length);
+    expect(got.bytes).toBeLessThan(maxUnreadBytes / 3 + chunk.length);
     expect(await carol.next()).toMatchObject({ kind: "gone", reason: goneReasons.lost });
     await expectTalk(alice, carol, toCarol);
     using again = await realm.link("stalled", secret, session);
@@ -83,7 +83,7 @@ describe("a client that answers its marks", () => {
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");
     const { from, to } = await pairUp(alice, bob);
-    const count = Math.ceil((1.2 * maxOutstandingBytes) / chunk.length);
+    const count = Math.ceil((1.2 * maxUnreadBytes) / chunk.length);
     for (let number = 0; number < count; number++) {
       const numbered = chunk.slice();
       numbered[0] = number;

@@ -55,7 +55,7 @@ export function addClient(program: Command): void {
     command(`${verb} <name>`, description)
       .addHelpText("after", `\nExamples:\n  mp client ${verb} alice`)
       .action(async (name: string, flags: Flags) => {
-        const info = await (await apiOf(flags)).disable(checkedPeer(name, "client"), isDisabled);
+        const info = await (await apiOf(flags)).setDisabled(checkedPeer(name, "client"), isDisabled);
         if (flags.json) await printJson(info);
         else note(`${isDisabled ? "Disabled" : "Enabled"} client "${name}"`);
       });

@@ -17,7 +17,7 @@ const checks: ReadonlyMap<string, PeerCheck> = new Map<string, PeerCheck>([
 ]);
 
 /** The peers that the router plays. */
-export const playedPeers: readonly string[] = Array.from(checks.keys());
+export const builtInPeers: readonly string[] = Array.from(checks.keys());
 
 /** Sees to it that a peer does what PROTOCOL.md says. Returns what it did. @throws whatever it did otherwise */
 export async function checkPlayed(name: string, client: Client, signal: AbortSignal): Promise<string> {

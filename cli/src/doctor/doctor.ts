@@ -12,11 +12,11 @@ import {
   type RouterVersion,
   routerVersion,
 } from "./network.ts";
-import { checkPlayed, playedPeers } from "./built-in-peers.ts";
+import { checkPlayed, builtInPeers } from "./built-in-peers.ts";
 import { measureDown, measureRoundTrip, measureUp, throughputTimeoutMs } from "./speed.ts";
 
 /** What is left out where a check before it failed. */
-const afterNetwork = ["sign-in", ...playedPeers, "round trip", "up", "down", "formats"];
+const afterNetwork = ["sign-in", ...builtInPeers, "round trip", "up", "down", "formats"];
 
 /** Examines everything between here and the router, one thing after the other. */
 export async function examine(settings: ClientSettings, onlooker: Onlooker): Promise<Examination> {
@@ -90,7 +90,7 @@ function notLetIn(cause: LinkError, { name }: ClientSettings): Failure {
 }
 
 async function examineTalk(examination: Examination, client: Client): Promise<void> {
-  for (const name of playedPeers)
+  for (const name of builtInPeers)
     await examination.run(name, async (signal) => ({ detail: await checkPlayed(name, client, signal) }));
   await examination.run("round trip", (signal) => measureRoundTrip(client, signal));
   await examination.run("up", (signal) => measureUp(client, signal), throughputTimeoutMs);

@@ -1,7 +1,8 @@
 import { limits } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Budget, Kept } from "./budget.ts";
+import { Budget } from "./budget.ts";
+import { Quota } from "./quota.ts";
 
 const bytes = fc.oneof(fc.nat(100), fc.nat(300_000), fc.nat(limits.maxWindowBytes));
 
@@ -65,7 +66,7 @@ describe("what is kept", () => {
   const frameBytes = limits.maxPayloadBytes + limits.frameCostBytes;
 
   /** Keeps frames for a peer until it may not. */
-  function fill(kept: Kept): number {
+  function fill(kept: Quota): number {
     let bytes = 0;
     for (; !kept.isFull; bytes += frameBytes) kept.add(frameBytes);
     return bytes;
@@ -74,7 +75,7 @@ describe("what is kept", () => {
   test("for peers that acknowledge nothing is half of what is left for each, and something for all", () => {
     const total = { bytes: 0, maxBytes: limits.maxUnacknowledgedBytes };
     for (let peer = 0, leftBytes = limits.maxUnacknowledgedBytes; peer < 100; peer++) {
-      const bytes = fill(new Kept(total));
+      const bytes = fill(new Quota(total));
       // To the frame that goes past it.
       expect(bytes).toBeGreaterThanOrEqual(Math.max(leftBytes / 2, frameBytes));
       expect(bytes).toBeLessThan(Math.max(leftBytes / 2, 0) + 2 * frameBytes);
@@ -88,7 +89,7 @@ describe("what is kept", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
         const total = { bytes: 0, maxBytes: limits.maxUnacknowledgedBytes };
-        const peers = Array.from({ length: 5 }, () => ({ kept: new Kept(total), bytes: 0 }));
+        const peers = Array.from({ length: 5 }, () => ({ kept: new Quota(total), bytes: 0 }));
         for (const { peer: at, bytes, isSent } of steps) {
           const peer = peers[at];
           if (peer === undefined || (isSent && peer.kept.isFull)) continue;

@@ -24,32 +24,3 @@ export class Budget {
     return this.totalBytes - this.#grantedBytes >= bytes;
   }
 }
-
-/** What a client keeps for all its peers together: of what it has sent, or of what came from those that don't count. */
-export interface KeptTotal {
-  bytes: number;
-  readonly maxBytes: number;
-}
-
-/**
- * What is kept for one peer. It may be as much as is free after it: so one that acknowledges nothing gets half of all, the
- * next such one half of what is left, and there is always something for others.
- */
-export class Kept {
-  readonly #total: KeptTotal;
-  #bytes = 0;
-
-  constructor(total: KeptTotal) {
-    this.#total = total;
-  }
-
-  get isFull(): boolean {
-    return this.#bytes > 0 && this.#bytes >= this.#total.maxBytes - this.#total.bytes;
-  }
-
-  /** @param bytes negative for what is no longer kept. */
-  add(bytes: number): void {
-    this.#bytes += bytes;
-    this.#total.bytes += bytes;
-  }
-}

@@ -2,7 +2,8 @@ import type { ControlFrame, SegmentFormat } from "@messagepasser/protocol";
 import type { Clock } from "../link/platform.ts";
 import type { Turn } from "../link/turns.ts";
 import type { Upkeep } from "./upkeep.ts";
-import type { Budget, Kept } from "./budget.ts";
+import type { Budget } from "./budget.ts";
+import type { Quota } from "./quota.ts";
 import type { Channel } from "./channel.ts";
 import type { RoundTrip } from "./window.ts";
 
@@ -18,7 +19,7 @@ export interface Route {
 }
 
 /** What all channels of a client share. */
-export interface Commons {
+export interface Shared {
   readonly clock: Clock;
   /** Of the frames that go with an open; absent for the native one. */
   readonly format: SegmentFormat | undefined;
@@ -27,11 +28,11 @@ export interface Commons {
 }
 
 /** What all channels with one peer share. */
-export interface Way {
+export interface Path {
   readonly roundTrip: RoundTrip;
-  readonly kept: Kept;
+  readonly kept: Quota;
   /** What came of halves that don't count, and was not taken. */
-  readonly uncounted: Kept;
+  readonly uncounted: Quota;
 }
 
 /** What a channel is made with. */
@@ -43,8 +44,8 @@ export interface ChannelStart {
   readonly protocol: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly maxMessageBytes: number;
-  readonly commons: Commons;
-  readonly way: Way;
+  readonly shared: Shared;
+  readonly path: Path;
   /** Sends the open again: the other end may not have got it. */
   readonly reopen: (channel: Channel) => void;
   /** Both ends know that the Connection is over: no frame for it makes a difference any more. Comes exactly once. */

@@ -10,7 +10,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Clock } from "../link/platform.ts";
 import { Upkeep } from "./upkeep.ts";
-import { Budget, Kept } from "./budget.ts";
+import { Budget } from "./budget.ts";
+import { Quota } from "./quota.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelStart, Route } from "./channel-start.ts";
 import type { Message } from "./message.ts";
@@ -60,11 +61,11 @@ function startOf(key: number, budgetBytes: number): ChannelStart {
     protocol: "p",
     metadata: {},
     maxMessageBytes: 1_000_000,
-    commons: { format: undefined, clock, budget, upkeep: new Upkeep(clock) },
-    way: {
+    shared: { format: undefined, clock, budget, upkeep: new Upkeep(clock) },
+    path: {
       roundTrip: { ms: Infinity },
-      kept: new Kept({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
-      uncounted: new Kept({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
+      kept: new Quota({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
+      uncounted: new Quota({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
     },
     reopen: () => undefined,
     onForgotten: () => undefined,

@@ -2,7 +2,8 @@ import { type ControlFrame, dataFlags, limits, openerBit, type PeerFrame } from 
 import { describe, expect, test } from "vitest";
 import type { Clock } from "../link/platform.ts";
 import { Upkeep } from "./upkeep.ts";
-import { Budget, Kept } from "./budget.ts";
+import { Budget } from "./budget.ts";
+import { Quota } from "./quota.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelStart, Route } from "./channel-start.ts";
 
@@ -15,11 +16,11 @@ function startOf(key: number): ChannelStart {
     protocol: "p",
     metadata: {},
     maxMessageBytes: 100,
-    commons: { format: undefined, clock, budget: new Budget(), upkeep: new Upkeep(clock) },
-    way: {
+    shared: { format: undefined, clock, budget: new Budget(), upkeep: new Upkeep(clock) },
+    path: {
       roundTrip: { ms: Infinity },
-      kept: new Kept({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
-      uncounted: new Kept({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
+      kept: new Quota({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
+      uncounted: new Quota({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
     },
     reopen: () => undefined,
     onForgotten: () => undefined,

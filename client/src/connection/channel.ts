@@ -11,7 +11,7 @@ import {
 import { connectionCode, ConnectionError } from "../errors.ts";
 import type { Turn } from "../link/turns.ts";
 import type { Tended } from "./upkeep.ts";
-import type { ChannelStart, Commons, Route } from "./channel-start.ts";
+import type { ChannelStart, Shared, Route } from "./channel-start.ts";
 import type { Message } from "./message.ts";
 import { Receiver, type Unfit } from "./receiver.ts";
 import { Sender } from "./sender.ts";
@@ -36,7 +36,7 @@ export class Channel implements Turn, Tended {
   /** The frames that go with an open; the same ones each time that it is sent. */
   early: Uint8Array = new Uint8Array();
   readonly #connection: number;
-  readonly #commons: Commons;
+  readonly #shared: Shared;
   readonly #reopen: (channel: Channel) => void;
   readonly #onForgotten: (channel: Channel) => void;
   readonly #accepted = Promise.withResolvers<undefined>();
@@ -65,7 +65,7 @@ export class Channel implements Turn, Tended {
     this.metadata = start.metadata;
     this.maxMessageBytes = start.maxMessageBytes;
     this.#connection = (start.key ^ openerBit) >>> 0;
-    this.#commons = start.commons;
+    this.#shared = start.shared;
     this.#reopen = start.reopen;
     this.#onForgotten = start.onForgotten;
     this.#state = opened === undefined ? "opening" : "pending";
@@ -74,7 +74,7 @@ export class Channel implements Turn, Tended {
     // Who doesn't wait for the answer still learns of the failure from the calls that follow.
     this.#accepted.promise.catch(() => undefined);
 
-    const { clock, budget } = this.#commons;
+    const { clock, budget } = this.#shared;
     const connection = this.#connection;
     this.sender = new Sender(
       {
@@ -99,7 +99,7 @@ export class Channel implements Turn, Tended {
           this.#route?.requestTurn(this);
         },
       },
-      start.way.kept,
+      start.path.kept,
       opened?.limit ?? 0,
     );
     this.receiver = new Receiver(
@@ -115,7 +115,7 @@ export class Channel implements Turn, Tended {
       budget,
       start.maxMessageBytes,
       clock.now,
-      start.way,
+      start.path,
     );
     if (opened === undefined) this.receiver.begin();
   }
@@ -148,7 +148,7 @@ export class Channel implements Turn, Tended {
     const overheadBytes = 96;
     const writer = new BatchWriter(
       (batch) => (this.early = batch.subarray(segmentHeaderBytes)),
-      this.#commons.format,
+      this.#shared.format,
       count + overheadBytes,
     );
     this.#route = {
@@ -395,7 +395,7 @@ export class Channel implements Turn, Tended {
   #tendLater(): void {
     if (this.#isTended) return;
     this.#isTended = true;
-    this.#commons.upkeep.add(this);
+    this.#shared.upkeep.add(this);
   }
 
   #fault(fault: Violation | Unfit): void {

@@ -1,6 +1,7 @@
 import { limits } from "@messagepasser/protocol";
 import { expect, test } from "vitest";
-import { Budget, Kept } from "./budget.ts";
+import { Budget } from "./budget.ts";
+import { Quota } from "./quota.ts";
 import { Receiver } from "./receiver.ts";
 
 // A receiver at the end of a long path. What it grants, and when, decides how much of the path a sender can use.
@@ -25,7 +26,7 @@ function sharesOf({ roundTripMs, bytesPerMs, payloadBytes }: Path, seconds: numb
   };
   const receiver = new Receiver(sink, new Budget(), limits.maxPayloadBytes, () => nowMs, {
     roundTrip: { ms: Infinity },
-    uncounted: new Kept({ bytes: 0, maxBytes: limits.maxUncountedBytes }),
+    uncounted: new Quota({ bytes: 0, maxBytes: limits.maxUncountedBytes }),
   });
   receiver.begin();
   let allowed = receiver.position().limit;

@@ -1,6 +1,7 @@
 import { type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { Budget, Kept } from "./budget.ts";
+import { Budget } from "./budget.ts";
+import { Quota } from "./quota.ts";
 import type { Message } from "./message.ts";
 import { Receiver, Unfit } from "./receiver.ts";
 import { Violation } from "./violation.ts";
@@ -12,7 +13,7 @@ const [ample, scarce] = [limits.maxBudgetBytes, 0];
 class Harness {
   readonly credits: { received: number; limit: number }[] = [];
   readonly budget = new Budget();
-  readonly uncounted = new Kept({ bytes: 0, maxBytes: limits.maxUncountedBytes });
+  readonly uncounted = new Quota({ bytes: 0, maxBytes: limits.maxUncountedBytes });
   readonly faults: Error[] = [];
   readonly receiver: Receiver;
   #offset = 0;

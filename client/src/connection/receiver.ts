@@ -2,12 +2,13 @@ import { type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
 import { Assembly } from "./assembly.ts";
-import type { Budget, Kept } from "./budget.ts";
+import type { Budget } from "./budget.ts";
+import type { Quota } from "./quota.ts";
 import type { Failure } from "./failure.ts";
 import { HeldFrames } from "./held-frames.ts";
 import type { Message } from "./message.ts";
 import { Violation } from "./violation.ts";
-import type { Way } from "./channel-start.ts";
+import type { Path } from "./channel-start.ts";
 import { WindowTuner } from "./window.ts";
 
 /** What a receiver asks of its Connection. */
@@ -29,7 +30,7 @@ export class Unfit extends Error {
 }
 
 /** What it shares with others of the same peer. */
-type ReceiverWay = Pick<Way, "roundTrip" | "uncounted">;
+type ReceiverPath = Pick<Path, "roundTrip" | "uncounted">;
 
 interface Waiter extends Waiting<Message | undefined> {
   /** Whether it takes pieces as they come, as byte streams do. */
@@ -49,7 +50,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   readonly #budget: Budget;
   readonly #tuner: WindowTuner;
   readonly #maxMessageBytes: number;
-  readonly #uncounted: Kept;
+  readonly #uncounted: Quota;
   readonly #frames = new HeldFrames();
   readonly #waiters = new Queue<Waiter>();
   /** A message of which a waiting `receive` took the first pieces, but not the last. */
@@ -61,7 +62,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   /** What the other end was last told of `#received`. */
   #told = 0;
   #limit = earlyLimit;
-  /** Whether the other end heeds the limit. One that doesn't is told of none, and is bounded by `Way.uncounted`. */
+  /** Whether the other end heeds the limit. One that doesn't is told of none, and is bounded by `Path.uncounted`. */
   #isCounted = true;
   #uncountedBytes = 0;
   /** Whether the last frame left its message unfinished, and whether that is text. Two fields: see `data`. */
@@ -72,12 +73,12 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   /** What of the client's budget is granted here. */
   #grantedBytes = 0;
 
-  constructor(sink: ReceiverSink, budget: Budget, maxMessageBytes: number, now: () => number, way: ReceiverWay) {
+  constructor(sink: ReceiverSink, budget: Budget, maxMessageBytes: number, now: () => number, path: ReceiverPath) {
     this.#sink = sink;
     this.#budget = budget;
     this.#maxMessageBytes = maxMessageBytes;
-    this.#uncounted = way.uncounted;
-    this.#tuner = new WindowTuner(now, way.roundTrip);
+    this.#uncounted = path.uncounted;
+    this.#tuner = new WindowTuner(now, path.roundTrip);
   }
 
   /** Grants the first window, beyond what came early. */

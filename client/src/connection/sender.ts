@@ -1,7 +1,7 @@
 import { dataFlags, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
-import type { Kept } from "./budget.ts";
+import type { Quota } from "./quota.ts";
 import type { Failure } from "./failure.ts";
 import { SentLog } from "./sent-log.ts";
 import { Violation } from "./violation.ts";
@@ -40,7 +40,7 @@ const done = Promise.resolve();
  */
 export class Sender {
   readonly #sink: FrameSink;
-  readonly #kept: Kept;
+  readonly #kept: Quota;
   readonly #queue = new Queue<Pending>();
   readonly #log = new SentLog();
   #limit: number;
@@ -60,7 +60,7 @@ export class Sender {
   #endAtLastTend = 0;
 
   /** @param limit the absolute offset that may be reached, but not passed. */
-  constructor(sink: FrameSink, kept: Kept, limit: number) {
+  constructor(sink: FrameSink, kept: Quota, limit: number) {
     this.#sink = sink;
     this.#kept = kept;
     this.#limit = limit;

@@ -1,21 +1,21 @@
 import { limits } from "@messagepasser/protocol";
-import { Kept, type KeptTotal } from "../connection/budget.ts";
-import type { Way } from "../connection/channel-start.ts";
+import { Quota, type QuotaTotal } from "../connection/quota.ts";
+import type { Path } from "../connection/channel-start.ts";
 
 /** What the channels of a client with each of its peers share, by the peer's name: it outlives the peer's sessions. */
-export class Ways {
-  readonly #ways = new Map<string, Way>();
-  readonly #kept: KeptTotal = { bytes: 0, maxBytes: limits.maxUnacknowledgedBytes };
-  readonly #uncounted: KeptTotal = { bytes: 0, maxBytes: limits.maxUncountedBytes };
+export class Paths {
+  readonly #paths = new Map<string, Path>();
+  readonly #kept: QuotaTotal = { bytes: 0, maxBytes: limits.maxUnacknowledgedBytes };
+  readonly #uncounted: QuotaTotal = { bytes: 0, maxBytes: limits.maxUncountedBytes };
 
-  to(peer: string): Way {
-    let way = this.#ways.get(peer);
-    if (way === undefined) {
+  to(peer: string): Path {
+    let path = this.#paths.get(peer);
+    if (path === undefined) {
       // Measured anew for all: better than to keep what was true for peers of long ago.
-      if (this.#ways.size >= limits.maxRememberedSessions) this.#ways.clear();
-      way = { roundTrip: { ms: Infinity }, kept: new Kept(this.#kept), uncounted: new Kept(this.#uncounted) };
-      this.#ways.set(peer, way);
+      if (this.#paths.size >= limits.maxRememberedSessions) this.#paths.clear();
+      path = { roundTrip: { ms: Infinity }, kept: new Quota(this.#kept), uncounted: new Quota(this.#uncounted) };
+      this.#paths.set(peer, path);
     }
-    return way;
+    return path;
   }
 }

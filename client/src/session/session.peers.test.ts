@@ -10,15 +10,15 @@ import {
 import { native } from "@messagepasser/protocol/formats";
 import { beforeEach, describe, expect, test } from "vitest";
 import { batchOf as segmentOf } from "../../../src/routing/encoding.ts";
-import { type Answer, PlayedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
+import { type Answer, ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
 import type { Channel } from "../connection/channel.ts";
 
 // What peers do to a session: on purpose, or since their links are bad.
 
-let router: PlayedRouter;
+let router: ScriptedRouter;
 
 beforeEach(async () => {
-  router = await PlayedRouter.start();
+  router = await ScriptedRouter.start();
 });
 
 /** As a peer calls a Connection that it opened. */

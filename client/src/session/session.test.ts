@@ -1,13 +1,13 @@
 import { encodeBatch, errorCodes, limits, openerBit, routerAddress } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, test } from "vitest";
-import { incomingBatch, PlayedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
+import { incomingBatch, ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
 
 // A session whose router is played.
 
-let router: PlayedRouter;
+let router: ScriptedRouter;
 
 beforeEach(async () => {
-  router = await PlayedRouter.start();
+  router = await ScriptedRouter.start();
 });
 
 describe("a client takes at most", () => {

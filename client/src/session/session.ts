@@ -13,7 +13,7 @@ import {
 } from "@messagepasser/protocol";
 import { Budget } from "../connection/budget.ts";
 import { Channel } from "../connection/channel.ts";
-import type { ChannelStart, Commons } from "../connection/channel-start.ts";
+import type { ChannelStart, Shared } from "../connection/channel-start.ts";
 import type { Message } from "../connection/message.ts";
 import { LinkError, linkErrorOf } from "../errors.ts";
 import { backoffMs } from "../link/backoff.ts";
@@ -26,7 +26,7 @@ import { Peers } from "./peers.ts";
 import type { Status } from "../status.ts";
 import { notAllowed } from "../connection/error-text.ts";
 import { Upkeep } from "../connection/upkeep.ts";
-import { Ways } from "./paths.ts";
+import { Paths } from "./paths.ts";
 
 /** A link that lasted so long was a good one: the next pause is short again. */
 const goodLinkMs = 1_000;
@@ -66,7 +66,7 @@ export class Session implements LinkEvents {
 
   readonly #platform: Platform;
   readonly #start: SessionStart;
-  readonly #commons: Commons;
+  readonly #shared: Shared;
   readonly #peers: Peers;
   readonly #welcomed = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<LinkError | undefined>();
@@ -76,7 +76,7 @@ export class Session implements LinkEvents {
     // The router takes one list a batch.
     this.#online?.flush();
   });
-  readonly #ways = new Ways();
+  readonly #paths = new Paths();
   readonly #stopListening: readonly ((() => void) | undefined)[];
   #state: "connecting" | "online" | "offline" | "leaving" | "over" = "connecting";
   #link: Link;
@@ -92,7 +92,7 @@ export class Session implements LinkEvents {
     const { clock } = platform;
     this.#platform = platform;
     this.#start = start;
-    this.#commons = { clock, format: start.format, budget: new Budget(), upkeep: new Upkeep(clock) };
+    this.#shared = { clock, format: start.format, budget: new Budget(), upkeep: new Upkeep(clock) };
     this.#peers = new Peers({
       clock,
       graceMs: start.graceMs,
@@ -165,7 +165,7 @@ export class Session implements LinkEvents {
       this.drop("there is no link");
       return;
     }
-    this.#commons.upkeep.run();
+    this.#shared.upkeep.run();
     this.#state = "leaving";
     this.#link.frame(routerAddress, { kind: "bye" });
     this.#link.close(1000, "Bye");
@@ -197,7 +197,7 @@ export class Session implements LinkEvents {
       throw new ProtocolError(isIn ? "A second welcome" : `Frame "${frame.kind}" before the welcome`, 0);
     switch (frame.kind) {
       case "welcome":
-        this.#commons.budget.totalBytes = frame.budget;
+        this.#shared.budget.totalBytes = frame.budget;
         this.#goOnline();
         break;
       case "incoming":
@@ -225,7 +225,7 @@ export class Session implements LinkEvents {
         this.lists.answer(frame);
         break;
       case "mark":
-        this.#commons.budget.totalBytes = frame.budget;
+        this.#shared.budget.totalBytes = frame.budget;
         this.#link.frame(routerAddress, { kind: "reached", token: frame.token });
         break;
       case "changed":
@@ -328,7 +328,7 @@ export class Session implements LinkEvents {
     this.#link.drop({ closeCode: 1006, reason: "" });
     this.#cancelDial();
     for (const stop of this.#stopListening) stop?.();
-    this.#commons.upkeep.stop();
+    this.#shared.upkeep.stop();
     this.#closed.resolve(error);
     const code = error === undefined ? "closed" : "link-lost";
     const what = error === undefined ? "this client is closed" : `the link to the router is lost: ${error.code}`;
@@ -416,9 +416,9 @@ export class Session implements LinkEvents {
       this.#openings.delete(key);
     };
     const { maxMessageBytes } = this.#start;
-    const commons = this.#commons;
-    const way = this.#ways.to(start.peer);
-    return new Channel({ ...start, maxMessageBytes, commons, way, reopen, onForgotten }, opened);
+    const shared = this.#shared;
+    const path = this.#paths.to(start.peer);
+    return new Channel({ ...start, maxMessageBytes, shared, path, reopen, onForgotten }, opened);
   }
 
   #lose(peer: Peer | undefined, reason: number): void {

@@ -1,0 +1,28 @@
+/** What a client keeps for all its peers together: of what it has sent, or of what came from senders that don't count. */
+export interface QuotaTotal {
+  bytes: number;
+  readonly maxBytes: number;
+}
+
+/**
+ * What is kept for one peer: at most as much as stays free beside it. So a peer that acknowledges nothing gets half of
+ * the total, the next such peer half of the rest, and some is always left for others.
+ */
+export class Quota {
+  readonly #total: QuotaTotal;
+  #bytes = 0;
+
+  constructor(total: QuotaTotal) {
+    this.#total = total;
+  }
+
+  get isFull(): boolean {
+    return this.#bytes > 0 && this.#bytes >= this.#total.maxBytes - this.#total.bytes;
+  }
+
+  /** @param bytes negative for what is no longer kept. */
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    this.#total.bytes += bytes;
+  }
+}
