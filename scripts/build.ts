@@ -1,9 +1,9 @@
 // Builds what the published packages consist of: client/dist and cli/dist. Takes a fraction of a second, so every npm
 // script does it first. `--types` adds the declarations, which packing and type checks need.
-import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { build, type BuildOptions } from "esbuild";
+import { runSync } from "./run.mjs";
 
 const root = join(import.meta.dirname, "..");
 const withTypes = process.argv.includes("--types");
@@ -46,6 +46,7 @@ if (withTypes) {
       "--outDir",
       "client/dist",
     ];
-    execFileSync("tsc", ["-p", project, ...options, "--rootDir", "client/src"], { cwd: root, stdio: "inherit" });
+    const { status } = runSync("tsc", ["-p", project, ...options, "--rootDir", "client/src"], { cwd: root });
+    if (status !== 0) process.exit(1);
   }
 }

@@ -1,10 +1,10 @@
 // Packs what would be published and uses it as a stranger would: it must resolve and compile for Node, browsers and workerd.
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { runSync } from "./run.mjs";
 
 /** What the client may cost a page, minified and compressed. */
 const maxBrowserBytes = 17.5 * 1024;
@@ -13,11 +13,7 @@ const root = join(import.meta.dirname, "..");
 const directory = mkdtempSync(join(tmpdir(), "messagepasser-packages-"));
 
 function run(command: string, ...parameters: string[]): string {
-  const { status, stdout } = spawnSync(command, parameters, {
-    cwd: directory,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const { status, stdout } = runSync(command, parameters, { cwd: directory, stdio: ["ignore", "pipe", "inherit"] });
   if (status !== 0) throw new Error(`${command} ${parameters[0] ?? ""} failed:\n${stdout}`);
   return stdout;
 }
@@ -56,13 +52,7 @@ try {
   }
 
   writeFileSync(join(directory, "package.json"), '{ "type": "module" }');
-  const program = `import { connect, Connection, MessagePasserError, type Message } from "messagepasser";
-const client = await connect("wss://example.com", { name: "a", secret: "s" });
-const connection: Connection = await client.open("b", "p", { first: "x", metadata: { k: "v" } });
-const message: Message | undefined = await connection.receive();
-export { message, MessagePasserError };
-`;
-  writeFileSync(join(directory, "program.ts"), program);
+  copyFileSync(join(root, "test", "types", "public-api.ts"), join(directory, "program.ts"));
   const strict = ["--noEmit", "--strict", "--skipLibCheck", "false", "--target", "es2024", "program.ts", "--types", ""];
   const libraries = ["--lib", "es2024,esnext.disposable,dom,dom.iterable"];
   run("tsc", "--ignoreConfig", ...strict, ...libraries, "--module", "nodenext");

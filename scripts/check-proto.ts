@@ -1,9 +1,9 @@
 // The code that protoc-gen-es makes of the protobuf format's schema: fails if the file in the repository is another,
 // or with `--write` puts it there. Needs no network.
-import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runSync } from "./run.mjs";
 
 const root = join(import.meta.dirname, "..");
 const formats = join(root, "protocol", "src", "formats");
@@ -11,7 +11,7 @@ const committed = join(formats, "frames_pb.ts");
 const directory = mkdtempSync(join(tmpdir(), "messagepasser-proto-"));
 
 function run(command: string, ...parameters: string[]): void {
-  const { status } = spawnSync(command, parameters, { stdio: "inherit" });
+  const { status } = runSync(command, parameters);
   if (status !== 0) throw new Error(`${command} failed`);
 }
 

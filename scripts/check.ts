@@ -1,7 +1,7 @@
 // `npm run check`: all that can be said about the code without running it. The first failure ends it.
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { runSync } from "./run.mjs";
 
 /** What the benchmark's peers import is only there once `npm run bench:peers` has installed it. */
 const hasPeers = existsSync(join(import.meta.dirname, "../bench/peers/node_modules"));
@@ -23,6 +23,7 @@ const projects = [
 ];
 const steps: readonly (readonly [what: string, ...command: string[]])[] = [
   ["Declarations of the client", "node", "scripts/build.ts", "--types"],
+  ["Public API of the client", "node", "scripts/check-api.ts"],
   ["Format", "prettier", "--check", "--log-level", "warn", "."],
   ["Lint", "oxlint", ...(hasPeers ? [] : ["--ignore-pattern=bench/peers/{ends,servers}"])],
   ["Code of the Protobuf schema", "node", "scripts/check-proto.ts"],
@@ -33,7 +34,7 @@ const steps: readonly (readonly [what: string, ...command: string[]])[] = [
 
 for (const [what, command = "", ...parameters] of steps) {
   console.log(`▸ ${what}`);
-  const { status } = spawnSync(command, parameters, { cwd: join(import.meta.dirname, ".."), stdio: "inherit" });
+  const { status } = runSync(command, parameters, { cwd: join(import.meta.dirname, "..") });
   if (status !== 0) {
     console.error(`${what}: failed (see above)`);
     process.exit(1);

@@ -26,7 +26,7 @@ export interface CloseOptions {
   readonly deadlineMs?: number;
 }
 
-/** What `connect` makes a client with. */
+/** @internal What `connect` makes a client with. */
 export interface ClientStart {
   readonly name: string;
   readonly realm: string;

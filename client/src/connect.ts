@@ -38,7 +38,7 @@ const defaultTimeoutMs = 10_000;
 const defaultMaxMessageBytes = 16_777_216;
 const defaultGraceMs = 120_000;
 
-/** `connect` for a platform; see node.ts and browser.ts. */
+/** @internal `connect` for a platform; see node.ts and browser.ts. */
 export async function connectOn(platform: Platform, url: string | URL, options: ConnectOptions): Promise<Client> {
   const { name, secret, realm = defaultRealm, signal, timeoutMs = defaultTimeoutMs } = options;
   signal?.throwIfAborted();

@@ -64,14 +64,14 @@ const retryableConnectionCodes = new Set([
   "too-many-connections",
 ]);
 
-/** The stable code for a number that came over the wire in a reject, reset or refused frame. */
+/** @internal The stable code for a number that came over the wire in a reject, reset or refused frame. */
 export function connectionCode(code: number): string {
   // Two ways for a peer's session to be of no use any more, which make no difference to programs.
   if (code === errorCodes.peerReplaced || code === errorCodes.lapsed) return "peer-gone";
   return kebab(nameOfCode(errorCodes, code) ?? `code-${code}`);
 }
 
-/** What the end of a socket means. @param doing the beginning of the sentence. @param wasIn whether the client was let in before. */
+/** @internal What the end of a socket means. @param doing the beginning of the sentence. @param wasIn whether the client was let in before. */
 export function linkErrorOf(end: SocketEnd, doing: string, wasIn: boolean): LinkError {
   const named = nameOfCode(closeCodes, end.closeCode) ?? nameOfStatus(end.httpStatus);
   const code = kebab(named ?? (wasIn ? "linkLost" : "unreachable"));

@@ -3,7 +3,7 @@ import process from "node:process";
 
 const [neededMajor, neededMinor] = [22, 12];
 
-/** Why this version of Node can't run the client; `undefined` if it can. */
+/** @internal Why this version of Node can't run the client; `undefined` if it can. */
 export function nodeProblem(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) return undefined;
