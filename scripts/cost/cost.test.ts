@@ -145,7 +145,7 @@ describe("docs/cost.md", () => {
       expect(row).toContain(` ${included.toLocaleString("en-US")} |`);
       expect(row).toMatch(/https:\/\/developers\.cloudflare\.com\/\S+\/platform\/pricing\//);
     }
-    expect(doc).toContain(`The plan itself is ${planUsd} USD a month`);
-    expect(doc).toMatch(/as the pages said on \d{4}-\d\d-\d\d/);
+    expect(doc).toContain(`The plan itself costs ${planUsd} USD a month`);
+    expect(doc).toMatch(/as Cloudflare.s pages had them on \d{4}-\d\d-\d\d/);
   });
 });
