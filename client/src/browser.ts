@@ -1,4 +1,4 @@
-// The entry for browsers and workerd: no dependencies. Node's is node.ts; both export the same.
+// The entry for browsers and workerd: no dependencies. node.ts is the one for Node; both export the same names.
 import { subprotocols } from "@messagepasser/protocol";
 import type { Client } from "./client.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
@@ -24,17 +24,17 @@ const drainCheckMs = 4;
 
 const platform: Platform = {
   dial(url, subprotocol, { name, secret }, { onMessage, onDrain, onClose }) {
-    // A page can set no header, and what stands in a URL ends up in logs: the credentials go as a subprotocol.
+    // A page can't set headers, and URLs end up in logs: the credentials travel as a subprotocol.
     const socket = new WebSocket(url, [subprotocol, subprotocols.credentialsPrefix + base64url(`${name}:${secret}`)]);
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer | string>) => {
       onMessage(typeof data === "string" ? data : new Uint8Array(data));
     });
-    // A close follows every error; the error event itself says nothing.
+    // A close event follows every error; the error event itself carries no information.
     socket.addEventListener("close", ({ code, reason }) => {
       onClose({ closeCode: code, reason });
     });
-    // Browsers don't tell when they have sent something.
+    // Browsers have no event for a buffer that drains.
     const watch = (): void =>
       void setTimeout(() => {
         if (socket.bufferedAmount > 0 && socket.readyState === WebSocket.OPEN) watch();
@@ -44,7 +44,7 @@ const platform: Platform = {
       get bufferedBytes() {
         return socket.bufferedAmount;
       },
-      // Not all of these take a copy of what they are given: workerd doesn't. So nothing is said to be taken.
+      // workerd doesn't copy the bytes that it is given, so `onTaken` is never called.
       send: (message) => {
         const wasEmpty = socket.bufferedAmount === 0;
         socket.send(message);
@@ -65,7 +65,7 @@ const platform: Platform = {
       for (const stop of stops) stop();
     };
   },
-  // A page that goes into the browser's cache may come back.
+  // A page that is kept in the browser's back/forward cache may return.
   onLeave: (callback) =>
     listen("pagehide", (event) => {
       if (!(event as PageTransitionEvent).persisted) callback();
@@ -73,7 +73,7 @@ const platform: Platform = {
   clock: systemClock,
 };
 
-/** Does nothing in workerd, which has no such events. */
+/** Does nothing in workerd, which lacks these events. */
 function listen(type: string, callback: (event: Event) => void): () => void {
   globalThis.addEventListener?.(type, callback);
   return () => {
@@ -81,7 +81,7 @@ function listen(type: string, callback: (event: Event) => void): () => void {
   };
 }
 
-/** A message to oneself comes after microtasks and, unlike a timer, at once in a hidden page too. */
+/** A message port runs callbacks after microtasks and, unlike timers, isn't slowed down in a hidden page. */
 function makeDefer(): (callback: () => void) => void {
   const callbacks: (() => void)[] = [];
   const { port1, port2 } = new MessageChannel();

@@ -1,4 +1,4 @@
-/** First in, first out, with `shift` in constant time: an array's own `shift` moves all that is left. */
+/** A FIFO queue whose `shift` takes constant time; an array's own `shift` moves every remaining element. */
 export class Queue<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -20,7 +20,7 @@ export class Queue<T> {
     if (this.#head === this.#items.length) return undefined;
     this.#items[this.#head++] = undefined;
     if (this.#head === this.#items.length) {
-      // What comes and goes alone needs no new memory.
+      // A queue that only ever holds one item reuses its array.
       if (this.#head === 1) this.#items.pop();
       else this.#items = [];
       this.#head = 0;
@@ -31,7 +31,7 @@ export class Queue<T> {
     return item;
   }
 
-  /** Takes out an item that needs no longer wait; false if it isn't there. */
+  /** Removes an item. Returns false if the queue doesn't hold it. */
   remove(item: T): boolean {
     const at = this.#items.indexOf(item, this.#head);
     if (at === -1) return false;

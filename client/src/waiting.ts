@@ -1,4 +1,4 @@
-/** A promise that somebody waits for, with its ends. */
+/** The functions that settle a promise. */
 export interface Waiting<T> {
   readonly resolve: (value: T) => void;
   readonly reject: (error: Error) => void;
@@ -7,8 +7,8 @@ export interface Waiting<T> {
 /**
  * A promise that an AbortSignal can end.
  *
- * @param signal must not have fired yet: that is for the caller to look at, before it begins anything.
- * @param onAbort is called before the promise rejects with the signal's reason, unless it was settled earlier.
+ * @param signal must not have fired yet: the caller checks that before it starts anything.
+ * @param onAbort called before the promise rejects with the signal's reason, unless it was settled before.
  */
 export function waiting<T>(
   signal: AbortSignal | undefined,
@@ -30,10 +30,10 @@ export function waiting<T>(
   return { promise, resolve: settle(resolve), reject: settle(reject) };
 }
 
-/** How long timers can run; what is longer, they take for 1 ms. */
+/** The longest delay that timers support; they treat a longer one as 1 ms. */
 const longestTimerMs = 2_147_483_647;
 
-/** Runs a callback after a delay, or never if that is Infinity; the returned function calls it off. */
+/** Runs a callback after a delay, or never if the delay is Infinity. Returns a function that cancels it. */
 export function after(delayMs: number, callback: () => void): () => void {
   if (delayMs > longestTimerMs) return () => undefined;
   const timer = setTimeout(callback, delayMs);
@@ -43,10 +43,10 @@ export function after(delayMs: number, callback: () => void): () => void {
 }
 
 /**
- * Waits for a promise, but no longer than a time and a signal allow.
+ * Waits for a promise until a timeout or a signal ends the wait.
  *
- * @param giveUp is called when either is over, with what to say; it must make the promise reject.
- * @throws the signal's reason, if that was it; otherwise what the promise rejects with.
+ * @param giveUp called when the timeout has passed or the signal has fired; it must make the promise reject.
+ * @throws the signal's reason if the signal fired; otherwise the promise's own rejection.
  */
 export async function within(
   promise: Promise<unknown>,

@@ -1,13 +1,13 @@
 const firstMs = 500;
 
 /**
- * How long to wait before another attempt: exponential backoff with full jitter, so that those who lost a router together
- * don't come back together.
+ * How long to wait before the next attempt to connect: exponential backoff with full jitter, so that clients which lost
+ * the router together don't return together.
  *
- * @param attempt 0 for the first one after a loss.
- * @param random from 0 up to, but not including, 1.
- * @param mostMs 30 s by default.
- * @returns milliseconds, evenly spread from 0 up to 500 × 2^attempt, and never beyond `mostMs`.
+ * @param attempt 0 for the first attempt after a loss.
+ * @param random a random number in [0, 1).
+ * @param mostMs the upper bound. Default: 30,000.
+ * @returns milliseconds, uniform between 0 and the smaller of 500 × 2^attempt and `mostMs`.
  */
 export function backoffMs(attempt: number, random: number, mostMs = 30_000): number {
   return random * Math.min(mostMs, firstMs * 2 ** attempt);

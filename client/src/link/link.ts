@@ -18,25 +18,25 @@ import {
 import { type Turn, Turns } from "./turns.ts";
 import type { Credentials, Platform, Socket, SocketEnd } from "./platform.ts";
 
-/** How often a link shows that it is alive. Proxies close what is silent for a minute. */
+/** How often a link sends a ping. Proxies close connections that are silent for a minute. */
 const pingEveryMs = 25_000;
-/** How long the answer may take, and the router's to the upgrade. */
+/** How long the answer to a ping, or to the upgrade, may take. */
 const answerWithinMs = 10_000;
-/** Past so much in the socket's own buffer it gets no more data: what is urgent would have to wait behind it. */
+/** With more than this in the socket's own buffer, a link accepts no data: urgent frames would wait behind it. */
 const maxBufferedBytes = 262_144;
 
 export interface LinkEvents {
   onRouterFrame(frame: RouterFrame): void;
-  /** One segment of frames from the client at this address. */
+  /** A segment of frames from the client at this address. */
   onSegment(address: number, frames: FrameReader<PeerFrame>): void;
-  /** The link is over; comes exactly once. */
+  /** The link has ended. Called exactly once. */
   onEnd(end: SocketEnd): void;
 }
 
 /**
- * One WebSocket to the router: gathers frames into batches on the way out, takes batches apart on the way in.
- * What is written in one turn of the event loop leaves as one batch at its end, or earlier when the batch is full:
- * nothing waits for a timer, and a loop of `await send()` still batches, since it runs in microtasks.
+ * One WebSocket to the router. Gathers outgoing frames into batches and takes incoming batches apart.
+ * Everything written in one turn of the event loop leaves as one batch at the end of the turn, or earlier when the batch
+ * is full. No timer is involved, and a loop of `await send()` batches too, since it runs in microtasks.
  */
 export class Link {
   readonly #platform: Platform;
@@ -56,11 +56,11 @@ export class Link {
   #isFlushing = false;
   #isReceiving = false;
   #isOver = false;
-  /** Whether something came since the last ping. */
+  /** Whether anything arrived since the last ping. */
   #isAlive = true;
   #cancelTimer: () => void = () => undefined;
 
-  /** @param format the native one where it is `undefined`. */
+  /** @param format `undefined` for the native format. */
   constructor(
     platform: Platform,
     url: URL,
@@ -97,18 +97,18 @@ export class Link {
     });
   }
 
-  /** Whether data has to wait, for a turn. */
+  /** Whether data has to wait for its turn. */
   get isFull(): boolean {
     return this.#isSocketFull;
   }
 
-  /** Has `takeTurn` called once the link takes data, in turn with others, until it returns false. */
+  /** Calls `takeTurn` whenever the link accepts data, in turn with others, until it returns false. */
   requestTurn(turn: Turn): void {
     this.#turns.add(turn);
     this.#schedule();
   }
 
-  /** Writes any frame but data: goes before all that waits for its turn. */
+  /** Writes a frame other than `data`, ahead of everything that waits for its turn. */
   frame(address: number, frame: ControlFrame): void {
     this.#batch.frame(address, frame);
     this.#schedule();
@@ -128,7 +128,7 @@ export class Link {
     return segment;
   }
 
-  /** The router has answered. From now on notices within 35 s when it is there no longer, though no socket has said so. */
+  /** Starts the heartbeat, once the router has answered: a dead link is noticed within 35 s. */
   keepAlive(): void {
     this.#cancelTimer();
     this.#cancelTimer = this.#platform.clock.after(pingEveryMs - answerWithinMs, () => {
@@ -136,13 +136,13 @@ export class Link {
     });
   }
 
-  /** Finds out whether the router is still there. @param withinMs how long the answer may take, 10 s by default. */
+  /** Sends a ping, and ends the link if nothing arrives in time. @param withinMs how long to wait. Default: 10,000. */
   probe(withinMs = answerWithinMs): void {
     this.#cancelTimer();
     this.#isAlive = false;
     this.#socket.send(heartbeat.ping);
     this.#cancelTimer = this.#platform.clock.after(withinMs, () => {
-      // After a turn that took long, timers come before what has arrived meanwhile.
+      // After a long turn, timers run before sockets are read: look again afterwards.
       this.#platform.defer(() => {
         if (this.#isOver) return;
         if (this.#isAlive) this.keepAlive();
@@ -151,24 +151,24 @@ export class Link {
     });
   }
 
-  /** Reads frames between ends in the link's format. */
+  /** Reads peer frames in the link's format. */
   peerFrames(bytes: Uint8Array, start: number, end: number): FrameReader<PeerFrame> {
     return this.#format?.peerFrames(bytes, start, end) ?? new PeerFrameReader(bytes, start, end);
   }
 
-  /** Sends what is written as a batch of its own, without waiting for the end of the turn. */
+  /** Sends what was written so far as a batch, without waiting for the end of the turn. */
   flush(): void {
     this.#batch.flush();
   }
 
-  /** Sends what is written, then closes the socket. */
+  /** Sends what was written, then closes the socket. */
   close(code: number, reason: string): void {
     if (this.#isOver) return;
     this.#batch.flush();
     this.#socket.close(code, reason);
   }
 
-  /** Ends the link at once: nothing more is sent or heard. */
+  /** Ends the link at once: nothing more is sent or received. */
   drop(end: SocketEnd): void {
     if (this.#isOver) return;
     this.#socket.drop();
@@ -204,8 +204,8 @@ export class Link {
     } finally {
       this.#isReceiving = false;
     }
-    // Behind the handlers of opens that came, so that what they answer leaves with all else. And what came may have made
-    // room for those who wait.
+    // After the handlers of opens in this batch, so that their answers leave together. Credit in it may also have made
+    // room for waiting senders.
     this.#schedule();
   }
 

@@ -1,34 +1,34 @@
 import { after } from "../waiting.ts";
 
-/** What the client needs of the place where it runs: see node.ts and browser.ts. */
+/** What the client needs from its runtime; node.ts and browser.ts implement it. */
 export interface Platform {
   /**
-   * Starts to open a WebSocket. It never throws: all that goes wrong comes as `onClose`, exactly once.
+   * Starts opening a WebSocket. Never throws: every failure arrives as `onClose`, exactly once.
    *
-   * @param url where, with scheme ws or wss.
-   * @param subprotocol the format to speak.
+   * @param url the router's URL, with scheme ws or wss.
+   * @param subprotocol the subprotocol of the wire format.
    */
   dial(url: URL, subprotocol: string, credentials: Credentials, events: SocketEvents): Socket;
   /** Runs a callback once the current turn of the event loop is over: after microtasks, before any timer. */
   defer(callback: () => void): void;
-  /** Calls back whenever the machine has lost its network or is on one again, where the platform knows. */
+  /** Calls back when the machine goes offline or online, on platforms that can tell. Returns a function that stops it. */
   onNetworkChange?(callback: () => void): () => void;
-  /** Calls back when the program is about to vanish, where the platform knows: a page that is left. */
+  /** Calls back when the program is about to end, on platforms that can tell: a page that is left. */
   onLeave?(callback: () => void): () => void;
   readonly clock: Clock;
 }
 
-/** Time and chance, so that tests can have their own. */
+/** Time and randomness, which tests replace. */
 export interface Clock {
-  /** Milliseconds from any start; never goes back. */
+  /** Milliseconds since an arbitrary start. Monotonic. */
   now(this: void): number;
-  /** Runs a callback after a delay, or never if that is Infinity; the returned function calls it off. */
+  /** Runs a callback after a delay, or never if the delay is Infinity. Returns a function that cancels it. */
   after(this: void, delayMs: number, callback: () => void): () => void;
-  /** From 0 up to, but not including, 1. */
+  /** A random number in [0, 1). */
   random(this: void): number;
 }
 
-/** The machine's own. */
+/** The clock of the machine. */
 export const systemClock: Clock = { now: () => performance.now(), after, random: Math.random };
 
 export interface Credentials {
@@ -36,33 +36,33 @@ export interface Credentials {
   readonly secret: string;
 }
 
-/** A WebSocket, as narrow as the client needs it. */
+/** The part of a WebSocket that the client needs. */
 export interface Socket {
-  /** Bytes given to `send` that the system has not taken yet. */
+  /** Bytes given to `send` that the system hasn't accepted yet. */
   readonly bufferedBytes: number;
-  /** The bytes are the socket's until it calls `onTaken`; for good where the platform can't tell. */
+  /** Hands the bytes over to the socket until it calls `onTaken`; for good if the platform can't tell. */
   send(message: Uint8Array<ArrayBuffer> | string, onTaken?: () => void): void;
-  /** Sends what was given to `send`, then closes. */
+  /** Sends everything given to `send`, then closes. */
   close(code: number, reason: string): void;
-  /** Lets go of the socket at once; what is unsent may be lost. */
+  /** Ends the socket at once; unsent bytes may be lost. */
   drop(): void;
 }
 
 export interface SocketEvents {
   onMessage(message: Uint8Array | string): void;
-  /** `bufferedBytes` has fallen: comes some time after a `send` that found some, until there are none. */
+  /** `bufferedBytes` has fallen. Called some time after a `send` that had to buffer, until the buffer is empty. */
   onDrain(): void;
   onClose(end: SocketEnd): void;
 }
 
 /** How a socket ended, or why it never opened. */
 export interface SocketEnd {
-  /** A WebSocket close code; 1006 where there was no closing handshake. */
+  /** A WebSocket close code; 1006 if there was no closing handshake. */
   readonly closeCode: number;
-  /** The reason that came with the code, or what the platform knows. */
+  /** The reason that came with the code, or the platform's own. */
   readonly reason: string;
-  /** The HTTP status where the upgrade was refused and the platform shows it. */
+  /** The HTTP status, if the upgrade was refused and the platform shows it. */
   readonly httpStatus?: number;
-  /** What the router asked for: not to come back all at once, but spread over so long. */
+  /** The time over which the router asked clients to spread their reconnects. Default: 0. */
   readonly delayMs?: number;
 }

@@ -1,22 +1,22 @@
-/** Something that has data to send. */
+/** A Connection that has data to send. */
 export interface Turn {
-  /** Writes a frame or so. Returns whether there is more to write. */
+  /** Writes about one frame. Returns whether there is more to write. */
   takeTurn(): boolean;
 }
 
-/** Lets those who have data to send write in turn, so that a large message doesn't hold up a small one. */
+/** Lets Connections with data write in turn, so that a large message doesn't delay a small one. */
 export class Turns {
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly #waiting = new Set<Turn>();
 
-  /** Does nothing where it waits already: a peer that comes and goes gives its Connections no more turns than others have. */
+  /** Does nothing if it waits already, so that a peer that reconnects often gets no extra turns. */
   add(turn: Turn): void {
     this.#waiting.add(turn);
   }
 
-  /** One turn for each after the other, for as long as the link takes data. */
+  /** Gives turns, one after the other, until the link is full. */
   serve(isFull: () => boolean): void {
-    // Who is put to the end again comes round again.
+    // The iteration also visits those that are put back at the end.
     for (const turn of this.#waiting) {
       if (isFull()) return;
       this.#waiting.delete(turn);
