@@ -1,6 +1,6 @@
 // Builds what the published packages consist of: client/dist and cli/dist. Takes a fraction of a second, so every npm
-// script does it first. `--types` adds the declarations, which packing and type checks need.
-import { rmSync } from "node:fs";
+// script does it first. `--types` adds the declarations and the licence, which packing and type checks need.
+import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build, type BuildOptions } from "esbuild";
 import { runSync } from "./run.mjs";
@@ -49,4 +49,5 @@ if (withTypes) {
     const { status } = runSync("tsc", ["-p", project, ...options, "--rootDir", "client/src"], { cwd: root });
     if (status !== 0) process.exit(1);
   }
+  for (const folder of ["client", "cli"]) copyFileSync(join(root, "LICENSE"), join(root, folder, "LICENSE"));
 }

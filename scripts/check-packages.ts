@@ -23,6 +23,9 @@ function pack(workspace: string): string {
   // npm's own JSON; a change of its shape fails right here.
   const [packed] = JSON.parse(output) as { filename: string; files: { path: string }[] }[];
   if (packed === undefined) throw new Error(`npm packed nothing for ${workspace}`);
+  for (const needed of ["LICENSE", "README.md", "CHANGELOG.md"]) {
+    if (!packed.files.some(({ path }) => path === needed)) throw new Error(`${packed.filename} lacks ${needed}`);
+  }
   console.log(`${packed.filename}: ${packed.files.length} files`);
   return join(directory, packed.filename);
 }
@@ -35,7 +38,11 @@ function unpack(tarball: string, name: string): void {
 
 try {
   const [client, cli] = [pack("client"), pack("cli")];
-  for (const tarball of [client, cli]) run("publint", "run", tarball, "--strict");
+  for (const tarball of [client, cli]) {
+    run("publint", "run", tarball, "--strict");
+    // "--force" lets the version be one that is on npm already, as it is from one release to the next.
+    run("npm", "publish", tarball, "--dry-run", "--force", "--loglevel=silent");
+  }
   run("attw", client, "--profile", "esm-only");
 
   unpack(client, "messagepasser");

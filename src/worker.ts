@@ -4,7 +4,7 @@ import { admin } from "./admin/routes.ts";
 import { connect } from "./entrance/connect.ts";
 import type { Env } from "./env.ts";
 import { problemResponse } from "./problem.ts";
-import packageJson from "../package.json" with { type: "json" };
+import packageJson from "./package.json" with { type: "json" };
 
 export { RouterObject } from "./router-object.ts";
 
