@@ -1,8 +1,9 @@
+import { type ProblemCode, problemStatuses } from "@messagepasser/protocol";
+
 /** An error answer over HTTP, as RFC 9457 has it. */
 export interface Problem {
-  readonly status: number;
-  /** What kind of problem, for programs: stable, in kebab-case. */
-  readonly code: string;
+  /** What kind of problem, for programs; the HTTP status follows from it. */
+  readonly code: ProblemCode;
   /** What happened and what to do, for people. */
   readonly detail: string;
   /** When to try again, where that may help. */
@@ -14,7 +15,8 @@ export const notConfiguredRetryS = 60;
 
 /** The answer that carries a problem. */
 export function problemResponse(problem: Problem, headers: Record<string, string> = {}): Response {
-  const { status, code, detail, retryAfterS } = problem;
+  const { code, detail, retryAfterS } = problem;
+  const status = problemStatuses[code];
   return Response.json(
     { type: "about:blank", status, code, detail },
     {
@@ -31,5 +33,5 @@ export function problemResponse(problem: Problem, headers: Record<string, string
 
 /** What a request gets that breaks a rule; `detail` names the rule. */
 export function badRequest(detail: string): Problem {
-  return { status: 400, code: "bad-request", detail };
+  return { code: "bad-request", detail };
 }

@@ -20,12 +20,10 @@ const app = new Hono<{ Bindings: Env }>()
   .get("/connect", connect)
   .get("/connect/:realm", connect)
   .route("/admin/v1", admin)
-  .notFound((context) =>
-    problemResponse({ status: 404, code: "not-found", detail: `Nothing is at ${context.req.path}` }),
-  )
+  .notFound((context) => problemResponse({ code: "not-found", detail: `Nothing is at ${context.req.path}` }))
   .onError((error) => {
     console.error("Cannot answer a request", error);
-    return problemResponse({ status: 500, code: "internal", detail: "The router failed: try again" });
+    return problemResponse({ code: "internal", detail: "The router failed: try again" });
   });
 
 export default app;

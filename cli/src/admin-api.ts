@@ -1,5 +1,5 @@
 import type { AdminSettings } from "./settings.ts";
-import { Failure, statusByCode, statuses } from "./status.ts";
+import { Failure, statuses, statusOfCode } from "./status.ts";
 
 /** A client as the router lists it. */
 export interface ClientInfo {
@@ -150,7 +150,7 @@ export class AdminApi {
     const fields = fieldsOf(parsed(text));
     const code = fields.get("code");
     const detail = fields.get("detail");
-    const known = typeof code === "string" ? statusByCode[code] : undefined;
+    const known = typeof code === "string" ? statusOfCode(code) : undefined;
     const sentence = typeof detail === "string" ? detail : `${this.#origin} answered with HTTP status ${status}`;
     throw new Failure(known ?? (status >= 500 ? statuses.unreachable : statuses.usage), sentence);
   }

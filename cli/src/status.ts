@@ -1,5 +1,6 @@
 import { constants } from "node:os";
-import { MessagePasserError } from "messagepasser";
+import type { ProblemCode } from "@messagepasser/protocol";
+import { type ConnectionErrorCode, type LinkErrorCode, MessagePasserError } from "messagepasser";
 
 /** Exit statuses. Scripts depend on them: a number never changes its meaning. */
 export const statuses = {
@@ -25,8 +26,11 @@ export const statusMeanings: Readonly<Record<Status, string>> = {
   6: "the router can't be reached, or no answer came in time",
 };
 
-/** By the code of a MessagePasserError, or of a problem that the admin API answered with. */
-export const statusByCode: Readonly<Record<string, Status>> = {
+/** A code of an error that the client throws, or of a problem that the admin API answers with. */
+type Code = LinkErrorCode | ConnectionErrorCode | ProblemCode;
+
+/** The exit status for each code. Codes of the other end's own are not here. */
+const statusByCode: Readonly<Record<Exclude<Code, `code-${number}`>, Status>> = {
   // The link to the router.
   unauthorized: statuses.notLetIn,
   revoked: statuses.notLetIn,
@@ -59,13 +63,21 @@ export const statusByCode: Readonly<Record<string, Status>> = {
   // The admin API.
   "not-found": statuses.usage,
   "too-large": statuses.usage,
+  "upgrade-required": statuses.usage,
   "no-such-client": statuses.failed,
   "name-taken": statuses.failed,
   "read-only": statuses.notLetIn,
+  "origin-not-allowed": statuses.notLetIn,
   "too-many-failures": statuses.unreachable,
   "not-configured": statuses.failed,
   internal: statuses.unreachable,
 };
+
+/** The exit status for a code, or `undefined` for one that this version doesn't know. */
+export function statusOfCode(code: string): Status | undefined {
+  // The keys of the table are of this type.
+  return Object.hasOwn(statusByCode, code) ? statusByCode[code as keyof typeof statusByCode] : undefined;
+}
 
 /** The command can't do what it was asked to. The message is one sentence for people. */
 export class Failure extends Error {
@@ -93,6 +105,6 @@ export class Interrupted extends Error {
 /** The exit status for whatever was thrown. */
 export function statusOf(error: unknown): number {
   if (error instanceof Failure || error instanceof Interrupted) return error.status;
-  if (error instanceof MessagePasserError) return statusByCode[error.code] ?? statuses.failed;
+  if (error instanceof MessagePasserError) return statusOfCode(error.code) ?? statuses.failed;
   return statuses.failed;
 }

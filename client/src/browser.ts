@@ -10,8 +10,8 @@ export * from "./index.ts";
  * Connects to a router and resolves once it has let the client in.
  *
  * @param url the router's, as in "wss://router.example.com".
- * @throws LinkError with the code `unauthorized`, `unreachable`, `bad-request` or `overloaded`; TypeError for a bad name
- *   or URL; or the signal's reason.
+ * @throws LinkError with a {@link LinkErrorCode}, such as `unauthorized` or `unreachable`; TypeError for a bad name or
+ *   URL; or the signal's reason.
  * @example
  * const client = await connect("wss://router.example.com", { name: "alice", secret });
  * client.handle("greeting", async (connection) => connection.send("hello"));

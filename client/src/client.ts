@@ -2,7 +2,7 @@ import { errorCodes, limits, peerProblem, protocolProblem } from "@messagepasser
 import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import { type Message, messageProblem } from "./connection/message.ts";
-import { ConnectionError, LinkError } from "./errors.ts";
+import { ConnectionError, type ConnectionErrorCode, LinkError } from "./errors.ts";
 import type { Session } from "./session/session.ts";
 import { after, within } from "./waiting.ts";
 
@@ -97,13 +97,13 @@ export class Client implements AsyncDisposable {
   /**
    * Opens a Connection to another client of the realm.
    *
-   * @throws ConnectionError with the code `peer-absent`, `unknown-protocol`, `rejected`, `handler-failed`,
-   *   `open-timed-out`, `not-allowed`, `busy`, `bad-open`, `peer-gone`, `link-lost` or `closed`; or the signal's reason.
+   * @throws ConnectionError with a {@link ConnectionErrorCode}, such as `peer-absent` or `rejected`; or the signal's
+   *   reason.
    */
   async open(peer: string, protocol: string, options: OpenOptions = {}): Promise<Connection> {
     const { metadata = {}, first, signal, timeoutMs = defaultOpenTimeoutMs } = options;
     signal?.throwIfAborted();
-    const fail = (code: string, what: string): ConnectionError =>
+    const fail = (code: ConnectionErrorCode, what: string): ConnectionError =>
       new ConnectionError(code, `Cannot open "${protocol}" to "${peer}": ${what}`, { peer, protocol });
     if (this.#closing !== undefined) throw fail("closed", "this client is closed");
     if (this.#session.isOver) throw fail("link-lost", (await this.closed)?.message ?? "this client is closed");

@@ -1,16 +1,62 @@
-import { closeCodes, errorCodes, isRetryable, nameOfCode } from "@messagepasser/protocol";
+import { closeCodes, errorCodes, isRetryable, type Kebab, kebab, nameOfCode } from "@messagepasser/protocol";
 import type { SocketEnd } from "./link/platform.ts";
+
+// The two tables have every code that the protocol's tables have, or the compiler complains. They are written out, since
+// the types of the published package can't refer to the protocol's package. README.md has the same tables for people.
+
+/** For each code of a LinkError: whether connecting again may succeed with nothing changed. */
+export const linkRetries = {
+  restarting: true,
+  overloaded: true,
+  replaced: true,
+  "unreadable-state": true,
+  "too-slow": true,
+  unauthorized: false,
+  malformed: false,
+  superseded: false,
+  revoked: false,
+  "bad-request": false,
+  // The client's own.
+  unreachable: true,
+  "link-lost": true,
+  closed: false,
+} satisfies Record<Kebab<keyof typeof closeCodes> | "unreachable" | "link-lost" | "closed", boolean>;
+
+/** For each code of a ConnectionError: whether opening another Connection may succeed with nothing changed. */
+export const connectionRetries = {
+  "peer-absent": true,
+  "not-allowed": false,
+  busy: true,
+  "bad-open": false,
+  "unknown-protocol": false,
+  rejected: false,
+  "handler-failed": false,
+  aborted: false,
+  "open-timed-out": true,
+  "message-too-large": false,
+  violation: false,
+  "too-many-connections": true,
+  overrun: false,
+  // The client's own.
+  "peer-gone": true,
+  "link-lost": true,
+  closed: false,
+} satisfies Record<Kebab<Exclude<keyof typeof errorCodes, GoneName>> | "peer-gone" | "link-lost" | "closed", boolean>;
+
+/** Two ways for a peer's session to be of no use any more, between which programs have nothing to choose: "peer-gone". */
+type GoneName = "peerReplaced" | "lapsed";
+
+/** Why a client couldn't reach the router, was not let in, or lost its link. */
+export type LinkErrorCode = keyof typeof linkRetries;
+
+/** Why a Connection could not be opened, or ended early. `code-200` and above are codes of the other end's own. */
+export type ConnectionErrorCode = keyof typeof connectionRetries | `code-${number}`;
 
 /** Anything that goes wrong here. `code` is stable and meant for programs; the message is for people. */
 export abstract class MessagePasserError extends Error {
   abstract override readonly name: string;
   /** In kebab-case; the README has a table. */
-  readonly code: string;
-
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
+  abstract readonly code: LinkErrorCode | ConnectionErrorCode;
 
   /** Whether the same call may succeed later with nothing changed. */
   abstract shouldRetry(): boolean;
@@ -19,10 +65,13 @@ export abstract class MessagePasserError extends Error {
 /** The client can't reach the router, is not let in, or lost its link. */
 export class LinkError extends MessagePasserError {
   override readonly name = "LinkError";
+  override readonly code: LinkErrorCode;
   readonly #mayRetry: boolean;
 
-  constructor(code: string, message: string, mayRetry = false) {
-    super(code, message);
+  /** @param mayRetry what the code says by default. */
+  constructor(code: LinkErrorCode, message: string, mayRetry: boolean = linkRetries[code]) {
+    super(message);
+    this.code = code;
     this.#mayRetry = mayRetry;
   }
 
@@ -34,59 +83,56 @@ export class LinkError extends MessagePasserError {
 /** A Connection could not be opened, or ended before both sides had closed it. */
 export class ConnectionError extends MessagePasserError {
   override readonly name = "ConnectionError";
+  override readonly code: ConnectionErrorCode;
   /** The name of the client at the other end. */
   readonly peer: string;
   /** The Connection's protocol. */
   readonly protocol: string;
 
   constructor(
-    code: string,
+    code: ConnectionErrorCode,
     message: string,
     where: { readonly peer: string; readonly protocol: string },
     options?: ErrorOptions,
   ) {
-    super(code, message, options);
+    super(message, options);
+    this.code = code;
     this.peer = where.peer;
     this.protocol = where.protocol;
   }
 
   override shouldRetry(): boolean {
-    return retryableConnectionCodes.has(this.code);
+    const retries: Partial<Record<ConnectionErrorCode, boolean>> = connectionRetries;
+    return retries[this.code] ?? false;
   }
 }
 
-const retryableConnectionCodes = new Set([
-  "peer-absent",
-  "busy",
-  "open-timed-out",
-  "peer-gone",
-  "link-lost",
-  "too-many-connections",
-]);
-
 /** @internal The stable code for a number that came over the wire in a reject, reset or refused frame. */
-export function connectionCode(code: number): string {
-  // Two ways for a peer's session to be of no use any more, which make no difference to programs.
-  if (code === errorCodes.peerReplaced || code === errorCodes.lapsed) return "peer-gone";
-  return kebab(nameOfCode(errorCodes, code) ?? `code-${code}`);
+export function connectionCode(code: number): ConnectionErrorCode {
+  const name = nameOfCode(errorCodes, code);
+  if (name === undefined) return `code-${code}`;
+  return name === "peerReplaced" || name === "lapsed" ? "peer-gone" : kebab(name);
 }
 
-/** @internal What the end of a socket means. @param doing the beginning of the sentence. @param wasIn whether the client was let in before. */
+/**
+ * What the end of a socket means.
+ *
+ * @internal
+ * @param doing the beginning of the sentence.
+ * @param wasIn whether the client was let in before.
+ */
 export function linkErrorOf(end: SocketEnd, doing: string, wasIn: boolean): LinkError {
-  const named = nameOfCode(closeCodes, end.closeCode) ?? nameOfStatus(end.httpStatus);
-  const code = kebab(named ?? (wasIn ? "linkLost" : "unreachable"));
-  const isTerminal =
-    end.httpStatus === undefined ? !isRetryable(end.closeCode) : end.httpStatus < 500 && end.httpStatus !== 429;
-  const reason = end.reason === "" ? `the socket closed with code ${end.closeCode}` : end.reason;
-  return new LinkError(code, `${doing}: ${reason}`, !isTerminal);
+  const { closeCode, httpStatus } = end;
+  const name = nameOfCode(closeCodes, closeCode) ?? nameOfStatus(httpStatus);
+  const reason = end.reason === "" ? `the socket closed with code ${closeCode}` : end.reason;
+  const message = `${doing}: ${reason}`;
+  if (name !== undefined) return new LinkError(kebab(name), message);
+  const mayRetry = httpStatus === undefined ? isRetryable(closeCode) : httpStatus >= 500;
+  return new LinkError(wasIn ? "link-lost" : "unreachable", message, mayRetry);
 }
 
 function nameOfStatus(status = 0): keyof typeof closeCodes | undefined {
   if (status === 401) return "unauthorized";
   if (status === 429 || status === 503) return "overloaded";
   return status >= 400 && status < 500 ? "badRequest" : undefined;
-}
-
-function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -6,4 +6,10 @@ export type { Format } from "./format.ts";
 export type { Status } from "./status.ts";
 export { Connection, type WaitOptions } from "./connection/connection.ts";
 export type { Message } from "./connection/message.ts";
-export { ConnectionError, LinkError, MessagePasserError } from "./errors.ts";
+export {
+  ConnectionError,
+  type ConnectionErrorCode,
+  LinkError,
+  type LinkErrorCode,
+  MessagePasserError,
+} from "./errors.ts";

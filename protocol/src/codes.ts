@@ -56,14 +56,42 @@ export const goneReasons = {
   cut: 4,
 } as const;
 
-/** The name of a code in one of the tables above, or `undefined` for one that this version doesn't know. */
-export function nameOfCode(table: Readonly<Record<string, number>>, code: number): string | undefined {
-  return Object.keys(table).find((name) => table[name] === code);
+/** What the router answers a refused HTTP request with: the `code` of a problem (RFC 9457), and its HTTP status. */
+export const problemStatuses = {
+  "bad-request": 400,
+  unauthorized: 401,
+  "origin-not-allowed": 403,
+  "read-only": 403,
+  "no-such-client": 404,
+  "not-found": 404,
+  "name-taken": 409,
+  "too-large": 413,
+  "upgrade-required": 426,
+  "too-many-failures": 429,
+  internal: 500,
+  "not-configured": 503,
+  restarting: 503,
+} as const;
+
+export type ProblemCode = keyof typeof problemStatuses;
+
+/** A name of a table above in kebab-case: `unknown-protocol` for `unknownProtocol`. */
+export type Kebab<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `-${Lowercase<First>}`}${Kebab<Rest>}`
+  : Name;
+
+/** The name of a code in one of the tables above, or `undefined` for a code that this version doesn't know. */
+export function nameOfCode<Name extends string>(table: Readonly<Record<Name, number>>, code: number): Name | undefined {
+  // The keys of a table are its names.
+  return (Object.keys(table) as Name[]).find((name) => table[name] === code);
 }
 
-/** An error code by its name in kebab case, as `unknown-protocol`. */
-export function errorCodeNamed(kebab: string): number | undefined {
-  const name = kebab.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  const isKebab = !/[A-Z]/.test(kebab) && Object.hasOwn(errorCodes, name);
-  return isKebab ? errorCodes[name as keyof typeof errorCodes] : undefined;
+/** A name of a table above in kebab-case, as programs see it. */
+export function kebab<Name extends string>(name: Name): Kebab<Name> {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) as Kebab<Name>;
+}
+
+/** The error code with this name in kebab-case, or `undefined` if there is none. */
+export function errorCodeNamed(text: string): number | undefined {
+  return Object.entries(errorCodes).find(([name]) => kebab(name) === text)?.[1];
 }

@@ -1,6 +1,16 @@
 // The whole protocol package. Private to this repository: the client re-exports what its users need.
 export { BatchWriter, encodeBatch, giveBack, routerAddress, segmentHeaderBytes, SegmentReader } from "./batch.ts";
-export { closeCodes, errorCodes, goneReasons, isRetryable, nameOfCode } from "./codes.ts";
+export {
+  closeCodes,
+  errorCodes,
+  goneReasons,
+  isRetryable,
+  type Kebab,
+  kebab,
+  nameOfCode,
+  type ProblemCode,
+  problemStatuses,
+} from "./codes.ts";
 export { dataHeaderBytes, encodeFrame, frameHeaderBytes, PeerFrameReader, RouterFrameReader } from "./codec.ts";
 export {
   anySession,

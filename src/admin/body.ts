@@ -31,7 +31,7 @@ export async function fieldsIn(request: Request, names: readonly string[]): Prom
 export async function textIn(request: Request, maxBytes: number): Promise<string | Problem> {
   const bytes = await limitedBytes(request, maxBytes);
   if (bytes === undefined) {
-    return { status: 413, code: "too-large", detail: `The body must have at most ${maxBytes} bytes` };
+    return { code: "too-large", detail: `The body must have at most ${maxBytes} bytes` };
   }
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -61,7 +61,7 @@ export function timesIn(fields: ReadonlyMap<string, unknown>): SecretTimes | Pro
 
 /** Whether something is a problem rather than what was asked for. */
 export function isProblem(value: object | string): value is Problem {
-  return typeof value === "object" && "status" in value && "detail" in value;
+  return typeof value === "object" && "code" in value && "detail" in value;
 }
 
 async function limitedBytes(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {

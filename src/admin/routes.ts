@@ -32,7 +32,6 @@ export const admin = new Hono<AdminEnv>()
     const client = await administer(context, "addClient", name, times);
     if (client !== undefined) return context.json(client, 201);
     return problemResponse({
-      status: 409,
       code: "name-taken",
       detail: `There is a client "${name}": rotate or revoke it`,
     });
@@ -110,5 +109,5 @@ function limitOf(context: Context<AdminEnv>): number | Problem {
 }
 
 function noSuchClient(name: string): Problem {
-  return { status: 404, code: "no-such-client", detail: `There is no client ${JSON.stringify(name)} in this realm` };
+  return { code: "no-such-client", detail: `There is no client ${JSON.stringify(name)} in this realm` };
 }

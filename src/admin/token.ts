@@ -19,7 +19,7 @@ export const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) =>
   const { MP_ADMIN_TOKEN, MP_ADMIN_READ_TOKEN, MP_PEPPER } = context.env;
   if (isUnset(MP_ADMIN_TOKEN) || isUnset(MP_PEPPER)) {
     const detail = 'The admin API is off: set MP_ADMIN_TOKEN and MP_PEPPER with "wrangler secret put"';
-    return problemResponse({ status: 503, code: "not-configured", detail, retryAfterS: notConfiguredRetryS });
+    return problemResponse({ code: "not-configured", detail, retryAfterS: notConfiguredRetryS });
   }
   const given = /^Bearer +(\S+)$/i.exec(context.req.header("authorization") ?? "")?.[1] ?? "";
   // Both are compared whatever the first says, so that the time tells nothing.
@@ -28,12 +28,12 @@ export const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) =>
   if (!mayWrite && !mayRead) {
     const failure = await problemOfFailure(context.env, context.req.raw);
     if (failure !== undefined) return problemResponse(failure);
-    const problem = { status: 401, code: "unauthorized", detail: "Send an admin token as a Bearer token" };
-    return problemResponse(problem, { "www-authenticate": "Bearer" });
+    const detail = "Send an admin token as a Bearer token";
+    return problemResponse({ code: "unauthorized", detail }, { "www-authenticate": "Bearer" });
   }
   if (!mayWrite && context.req.method !== "GET") {
     const detail = "This token only reads: changes need the one in MP_ADMIN_TOKEN";
-    return problemResponse({ status: 403, code: "read-only", detail });
+    return problemResponse({ code: "read-only", detail });
   }
   context.set("who", `${mayWrite ? "admin" : "reader"} at ${addressOf(context.req.raw) ?? "an unknown address"}`);
   await next();

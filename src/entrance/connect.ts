@@ -4,6 +4,8 @@ import {
   defaultRealm,
   isInvitation,
   nameProblem,
+  type ProblemCode,
+  problemStatuses,
   realmProblem,
   subprotocols,
 } from "@messagepasser/protocol";
@@ -25,7 +27,7 @@ export async function connect(context: Context<{ Bindings: Env }>): Promise<Resp
   const request = context.req.raw;
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     const detail = "This address takes WebSocket upgrades only: connect to it with a MessagePasser client";
-    return problemResponse({ status: 426, code: "upgrade-required", detail }, { upgrade: "websocket" });
+    return problemResponse({ code: "upgrade-required", detail }, { upgrade: "websocket" });
   }
   const offered = offeredSubprotocols(request);
   const problem = await admit(context, offered);
@@ -85,7 +87,6 @@ async function fetchObject(env: Env, realm: string, request: Request): Promise<R
 }
 
 const unauthorized: Problem = {
-  status: 401,
   code: "unauthorized",
   detail: "Name or secret is wrong for this realm, or the secret was rotated or revoked",
 };
@@ -102,14 +103,12 @@ function looksMade(secret: string): boolean {
 }
 
 const notConfigured: Problem = {
-  status: 503,
   code: "not-configured",
   detail: 'The router has no pepper: set it with "wrangler secret put MP_PEPPER"',
   retryAfterS: notConfiguredRetryS,
 };
 
 const restarting: Problem = {
-  status: 503,
   code: "restarting",
   detail: "The router is restarting or has too much to do: connect again in a few seconds",
   retryAfterS: 5,
@@ -123,11 +122,11 @@ function refuse(problem: Problem, offered: readonly string[]): Response {
   const isPage = offered.some((token) => token.startsWith(subprotocols.credentialsPrefix));
   if (!isPage) {
     const challenge = { "www-authenticate": 'Basic realm="MessagePasser", charset="UTF-8"' };
-    return problemResponse(problem, problem.status === 401 ? challenge : {});
+    return problemResponse(problem, problem.code === "unauthorized" ? challenge : {});
   }
   const { 0: page, 1: socket } = new WebSocketPair();
   socket.accept();
-  const code = closeCodeOf(problem.status);
+  const code = closeCodeOf(problem.code);
   const format = chosenFormat(offered);
   if (format !== undefined) {
     const delayMs = 1_000 * (problem.retryAfterS ?? 0);
@@ -142,7 +141,8 @@ function refuse(problem: Problem, offered: readonly string[]): Response {
   });
 }
 
-function closeCodeOf(status: number): number {
-  if (status === 401) return closeCodes.unauthorized;
+function closeCodeOf(problem: ProblemCode): number {
+  if (problem === "unauthorized") return closeCodes.unauthorized;
+  const status = problemStatuses[problem];
   return status >= 500 || status === 429 ? closeCodes.overloaded : closeCodes.badRequest;
 }

@@ -6,7 +6,6 @@ const failuresPeriodS = 60;
 
 /** Who tries secrets is answered so after some failures, whatever it tries next. */
 const tooManyFailures: Problem = {
-  status: 429,
   code: "too-many-failures",
   detail: "Too many wrong secrets for this name, or from this address: try again in a minute",
   retryAfterS: failuresPeriodS,

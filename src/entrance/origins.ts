@@ -1,5 +1,5 @@
 import type { Env } from "../env.ts";
-import { badRequest, type Problem } from "../problem.ts";
+import type { Problem } from "../problem.ts";
 
 /** Why a page may not connect, if it may not. Programs name no origin, and pages can't leave theirs out. */
 export function problemOfOrigin(env: Env, request: Request): Problem | undefined {
@@ -7,8 +7,7 @@ export function problemOfOrigin(env: Env, request: Request): Problem | undefined
   const allowed = (env.MP_ORIGINS ?? "").split(/\s+/).filter((text) => text !== "");
   if (origin === null || allowed.length === 0 || allowed.includes(origin)) return undefined;
   return {
-    ...badRequest("Pages of this origin may not connect: MP_ORIGINS lists those that may"),
-    status: 403,
     code: "origin-not-allowed",
+    detail: "Pages of this origin may not connect: MP_ORIGINS lists those that may",
   };
 }

@@ -9,7 +9,7 @@ import packageJson from "../../cli/package.json" with { type: "json" };
 import { printable } from "../../cli/src/output.ts";
 import { defaultProfilePath } from "../../cli/src/profile.ts";
 import { Prompt } from "../../cli/src/prompt.ts";
-import { statusByCode, statusMeanings } from "../../cli/src/status.ts";
+import { statusMeanings, statusOfCode } from "../../cli/src/status.ts";
 import { directory, mp } from "./cli-mp.ts";
 
 // What `mp` does without a router.
@@ -297,6 +297,6 @@ describe("what is written for people", () => {
     // Two codes of the wire are "peer-gone" to programs.
     const { peerReplaced: _, lapsed: __, ...told } = errorCodes;
     const codes = [...Object.keys(closeCodes), ...Object.keys(told)].map(kebab);
-    expect(codes.filter((code) => statusByCode[code] === undefined)).toEqual([]);
+    expect(codes.filter((code) => statusOfCode(code) === undefined)).toEqual([]);
   });
 });

@@ -6,10 +6,12 @@ import {
   connect,
   type Connection,
   ConnectionError,
+  type ConnectionErrorCode,
   type ConnectOptions,
   type Format,
   type Handler,
   LinkError,
+  type LinkErrorCode,
   type Message,
   MessagePasserError,
   type OpenOptions,
@@ -35,6 +37,9 @@ export const same: {
   readable: Same<Connection["readable"], ReadableStream<Uint8Array>>;
   writable: Same<Connection["writable"], WritableStream<Message>>;
   metadata: Same<Connection["metadata"], Readonly<Record<string, string>>>;
+  linkCode: Same<LinkError["code"], LinkErrorCode>;
+  connectionCode: Same<ConnectionError["code"], ConnectionErrorCode>;
+  anyCode: Same<MessagePasserError["code"], LinkErrorCode | ConnectionErrorCode>;
   statusKinds: Same<Status["kind"], "offline" | "online" | "resumed">;
   invited: Same<ReturnType<typeof invite>, Promise<Invited>>;
 } = {
@@ -49,6 +54,9 @@ export const same: {
   readable: true,
   writable: true,
   metadata: true,
+  linkCode: true,
+  connectionCode: true,
+  anyCode: true,
   statusKinds: true,
   invited: true,
 };
@@ -81,6 +89,12 @@ export function errors(error: unknown): string {
   return "";
 }
 
+/** The codes of an error are a closed set, but for those of the other end's own. */
+export function advice(code: ConnectionErrorCode): string {
+  if (code === "code-200") return "one of the other end's own";
+  return code === "peer-absent" ? "wait" : "give up";
+}
+
 /** A status is told apart by its kind. */
 export function statusText(status: Status): string {
   switch (status.kind) {
@@ -105,6 +119,8 @@ export async function refused(client: Client, connection: Connection, options: I
   await client.open("bob", "echo", { metadata: { count: 1 } });
   // @ts-expect-error A message that may be undefined.
   await connection.send(await connection.receive());
+  // @ts-expect-error A code that no error has.
+  advice("peer-abssent");
   // @ts-expect-error A name that others know.
   client.name = "carol";
   // @ts-expect-error A handler of all protocols that doesn't say whether it takes the Connection.

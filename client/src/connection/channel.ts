@@ -8,7 +8,7 @@ import {
   routerAddress,
   segmentHeaderBytes,
 } from "@messagepasser/protocol";
-import { connectionCode, ConnectionError } from "../errors.ts";
+import { connectionCode, ConnectionError, type ConnectionErrorCode } from "../errors.ts";
 import type { Turn } from "../link/turns.ts";
 import type { Tended } from "./upkeep.ts";
 import type { ChannelStart, Shared, Route } from "./channel-start.ts";
@@ -305,7 +305,7 @@ export class Channel implements Turn, Tended {
   }
 
   /** An error that names the peer and the protocol. */
-  error(code: string, what: string, options?: ErrorOptions): ConnectionError {
+  error(code: ConnectionErrorCode, what: string, options?: ErrorOptions): ConnectionError {
     const doing =
       this.#state === "opening"
         ? `Cannot open "${this.protocol}" to "${this.peer}"`

@@ -1,4 +1,4 @@
-import { errorCodes, limits } from "@messagepasser/protocol";
+import { errorCodes, limits, nameOfCode } from "@messagepasser/protocol";
 
 /** Said where the realm's rules have changed under a Connection. */
 export const notAllowed = "the router's owner no longer allows it";
@@ -6,30 +6,37 @@ export const notAllowed = "the router's owner no longer allows it";
 /** What a code from the other end means, for people. Its reason is quoted, since it is somebody else's text. */
 export function sentence(peer: string, code: number, reason: string): string {
   const quoted = reason === "" ? "" : `: ${JSON.stringify(reason)}`;
-  switch (code) {
-    case errorCodes.unknownProtocol:
+  const name = nameOfCode(errorCodes, code);
+  switch (name) {
+    case "unknownProtocol":
       return `"${peer}" does not handle this protocol`;
-    case errorCodes.rejected:
+    case "rejected":
       return `"${peer}" refused it${quoted}`;
-    case errorCodes.handlerFailed:
+    case "handlerFailed":
       return `the handler at "${peer}" failed`;
-    case errorCodes.aborted:
+    case "aborted":
       return `"${peer}" aborted it${quoted}`;
-    case errorCodes.openTimedOut:
+    case "openTimedOut":
       return `"${peer}" waited too long for the answer to its open`;
-    case errorCodes.busy:
+    case "busy":
       return `"${peer}" can't take it now${quoted}`;
-    case errorCodes.tooManyConnections:
+    case "tooManyConnections":
       return `"${peer}" takes no more Connections${quoted}`;
-    case errorCodes.lapsed:
+    case "lapsed":
       return `"${peer}" has waited too long for this end to come back`;
-    case errorCodes.messageTooLarge:
+    case "messageTooLarge":
       return `"${peer}" takes no message of that size${quoted}`;
-    case errorCodes.violation:
+    case "violation":
       return `"${peer}" says that this end broke the protocol${quoted}`;
-    case errorCodes.notAllowed:
+    case "overrun":
+      return `"${peer}" says that this end sends faster than is read there${quoted}`;
+    case "notAllowed":
       return notAllowed;
-    default:
+    // The first three are the router's, which says them with a sentence of its own.
+    case "peerAbsent":
+    case "badOpen":
+    case "peerReplaced":
+    case undefined:
       return `"${peer}" ended it with code ${code}${quoted}`;
   }
 }

@@ -1,5 +1,5 @@
 import { fromBase64, toBase64 } from "../base64.ts";
-import { closeCodes, errorCodes, goneReasons, nameOfCode } from "../codes.ts";
+import { closeCodes, errorCodes, goneReasons, kebab, nameOfCode } from "../codes.ts";
 import { anySession, type DataFrame, type PeerFrame, type RouterFrame } from "../frames.ts";
 import { subprotocols } from "../handshake.ts";
 import { limits } from "../limits.ts";
@@ -198,5 +198,6 @@ function dataFields({ text, last, payload }: DataFrame): object {
 
 /** A code's name as programs write it, or the number of one that has none. */
 function codeName(code: number): string | number {
-  return nameOfCode(errorCodes, code)?.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) ?? code;
+  const name = nameOfCode(errorCodes, code);
+  return name === undefined ? code : kebab(name);
 }

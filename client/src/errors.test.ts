@@ -1,0 +1,58 @@
+import { readFileSync } from "node:fs";
+import { closeCodes, errorCodes, isRetryable, kebab } from "@messagepasser/protocol";
+import { expect, test } from "vitest";
+import {
+  connectionCode,
+  ConnectionError,
+  connectionRetries,
+  type LinkError,
+  linkErrorOf,
+  linkRetries,
+} from "./errors.ts";
+
+const where = { peer: "bob", protocol: "files" };
+const closedWith = (closeCode: number): LinkError => linkErrorOf({ closeCode, reason: "" }, "Lost the link", true);
+
+test("README.md lists each code of an error with its class and whether to retry", () => {
+  const readme = readFileSync(`${import.meta.dirname}/../README.md`, "utf8");
+  const rows = Array.from(
+    readme.matchAll(/^\| `([a-z-]+)` +\| (LinkError|ConnectionError|both) +\| (yes|no) /gm),
+    ([, code = "", kind, retry]) => ({ code, kind, mayRetry: retry === "yes" }),
+  );
+  const listed = (other: string): Record<string, boolean> =>
+    Object.fromEntries(rows.filter(({ kind }) => kind !== other).map(({ code, mayRetry }) => [code, mayRetry]));
+  expect(listed("ConnectionError")).toEqual(linkRetries);
+  expect(listed("LinkError")).toEqual(connectionRetries);
+});
+
+test("a link that the router closed is worth another attempt if the close code says so", () => {
+  for (const [name, code] of Object.entries(closeCodes))
+    expect(closedWith(code)).toMatchObject({ code: kebab(name), message: expect.stringContaining(String(code)) });
+  const codes = [...Object.values(closeCodes), 1006, 4321, 4876];
+  expect(codes.map((code) => closedWith(code).shouldRetry())).toEqual(codes.map(isRetryable));
+});
+
+test("a close code that this version doesn't know is a lost link, or an unreachable router before the welcome", () => {
+  expect(closedWith(4321).code).toBe("link-lost");
+  expect(linkErrorOf({ closeCode: 4321, reason: "" }, "Cannot connect", false).code).toBe("unreachable");
+});
+
+test.for([
+  [401, "unauthorized", false],
+  [404, "bad-request", false],
+  [429, "overloaded", true],
+  [503, "overloaded", true],
+  [502, "unreachable", true],
+  [200, "unreachable", false],
+] as const)("an upgrade that is answered with HTTP status %i fails with %s", ([httpStatus, code, mayRetry]) => {
+  const error = linkErrorOf({ closeCode: 1006, reason: "no upgrade", httpStatus }, "Cannot connect", false);
+  expect([error.code, error.shouldRetry()]).toEqual([code, mayRetry]);
+});
+
+test("a program sees each code of a Connection by its name, and a code without a name by its number", () => {
+  const { peerReplaced, lapsed, ...others } = errorCodes;
+  for (const [name, code] of Object.entries(others)) expect(connectionCode(code)).toBe(kebab(name));
+  expect([connectionCode(peerReplaced), connectionCode(lapsed)]).toEqual(["peer-gone", "peer-gone"]);
+  expect(connectionCode(4_711)).toBe("code-4711");
+  expect(new ConnectionError("code-4711", "Ended", where).shouldRetry()).toBe(false);
+});
