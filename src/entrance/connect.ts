@@ -14,7 +14,7 @@ import type { Context } from "hono";
 import { authenticatorOf } from "./authenticator.ts";
 import { fromAuthorization, fromSubprotocol, offeredSubprotocols } from "./claim.ts";
 import { type Env, isUnset } from "../env.ts";
-import { closingMessages } from "../routing/delivery.ts";
+import { closingMessages } from "../routing/encoding.ts";
 import { problemOfFailure } from "./failure-limit.ts";
 import { problemOfOrigin } from "./origins.ts";
 import { upgradeRequest } from "../realm/admission.ts";

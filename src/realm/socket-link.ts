@@ -1,6 +1,6 @@
 import { type Format, formatOf, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { closings } from "../routing/closings.ts";
-import { closingMessages } from "../routing/delivery.ts";
+import { closingMessages } from "../routing/encoding.ts";
 import { type Grant, type Link, type Pairs, LinkMemory } from "../routing/link.ts";
 import { subprotocolIn, tagsOf } from "./link-tags.ts";
 import type { Counters, KeptSums } from "./usage.ts";
@@ -230,9 +230,13 @@ class AttachedPairs implements Pairs {
     return this.addresses.has(address);
   }
 
+  get isFull(): boolean {
+    return this.addresses.size >= maxPairs;
+  }
+
   add(address: number): boolean {
     if (this.addresses.has(address)) return true;
-    if (this.addresses.size >= maxPairs) return false;
+    if (this.isFull) return false;
     this.addresses.add(address);
     this.#save(this);
     return true;

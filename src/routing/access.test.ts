@@ -57,7 +57,7 @@ describe("an open", () => {
     [grantOf("alice"), "deny alice -> * : *", "bob", "test", false],
     [grantOf("alice", "carol"), "allow alice -> bob : test", "bob", "test", false],
   ])("by a grant %o, with rules %j, to %s of %s is allowed: %s", (grant, rules, peer, protocol, isAllowed) => {
-    const access = new Access(new FakeLinks(), new Delivery(Math.random, () => undefined), () => Rules.parse(rules));
+    const access = new Access(new FakeLinks(), new Delivery(Math.random), () => Rules.parse(rules));
     const reason = access.denialOf({ name: "eve", grant }, { name: peer }, protocol);
     expect(reason === undefined).toBe(isAllowed);
     expect(new TextEncoder().encode(reason).length).toBeLessThanOrEqual(limits.maxReasonBytes);

@@ -1,7 +1,6 @@
 import { goneReasons, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Delivery } from "./delivery.ts";
-import { arePaired } from "./forwarding.ts";
-import { type Link, type Links, linksAt, principalOf } from "./link.ts";
+import { arePaired, type Link, type Links, linksAt, principalOf } from "./link.ts";
 import { patternOf } from "./pattern.ts";
 import type { Rules } from "./rules.ts";
 

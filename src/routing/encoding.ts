@@ -1,14 +1,58 @@
-import { type ControlFrame, type DataFrame, limits, ProtocolError, segmentHeaderBytes } from "@messagepasser/protocol";
-import type { FrameReader, SegmentFormat } from "@messagepasser/protocol/formats";
+// Frames as the bytes and messages of each format.
+import {
+  type ControlFrame,
+  type DataFrame,
+  limits,
+  ProtocolError,
+  routerAddress,
+  type RouterFrame,
+  type RouterFrameOf,
+  segmentHeaderBytes,
+} from "@messagepasser/protocol";
+import {
+  type Format,
+  type FrameReader,
+  pieces,
+  type SegmentFormat,
+  type WireMessage,
+} from "@messagepasser/protocol/formats";
 
 type Frame = ControlFrame | DataFrame;
+
+/** The client that a message is written for. */
+interface Recipient {
+  readonly format: Format;
+  readonly name: string;
+}
+
+/** Frames of the router, written in the recipient's format. */
+export function routerMessages({ format, name }: Recipient, frames: readonly RouterFrame[]): readonly WireMessage[] {
+  if (format.addressing === "name") return format.encodeRouter(frames, name);
+  return [batchOf(format, routerAddress, frames)];
+}
+
+/** The last messages of a link: they say why it closes. */
+export function closingMessages(
+  format: Format,
+  closing: Omit<RouterFrameOf<"closing">, "kind">,
+): readonly WireMessage[] {
+  return routerMessages({ format, name: "" }, [{ kind: "closing", ...closing }]);
+}
+
+/** The frames that an open carries, rewritten for the acceptor's format; empty where one of the two formats is by name. */
+export function earlyFor(to: Format, early: Uint8Array, from: Format): Uint8Array {
+  if (to === from || early.length === 0) return early;
+  // The opener keeps these frames until they are acknowledged, so it sends them again after the accept.
+  if (to.addressing === "name" || from.addressing === "name") return new Uint8Array();
+  return framesAsBytes(to, pieces(framesIn(from.peerFrames(early, 0, early.length))));
+}
 
 /** A batch of one segment with these frames. */
 export function batchOf(format: SegmentFormat, address: number, frames: readonly Frame[]): Uint8Array {
   return segmentOf(address, frames.map(format.encode));
 }
 
-/** The same in as many batches as it takes. */
+/** Batches of one segment each that hold these frames: as few batches as `maxBatchBytes` allows. */
 export function batchesOf(format: SegmentFormat, address: number, frames: readonly Frame[]): Uint8Array[] {
   const batches: Uint8Array[] = [];
   let encoded: Uint8Array[] = [];
@@ -27,18 +71,18 @@ export function batchesOf(format: SegmentFormat, address: number, frames: readon
   return batches;
 }
 
-/** Frames one after the other, as in a segment. */
+/** The frames as the content of a segment. */
 export function framesAsBytes(format: SegmentFormat, frames: readonly Frame[]): Uint8Array {
   return joined(frames.map(format.encode));
 }
 
 /**
- * Frames of a segment that have to be written anew, at most: as many as the smallest native ones that a batch can hold.
- * Stops a batch of frames of 3 bytes, as other formats have them, from becoming some hundred times as much.
+ * The most frames of one segment that the router rewrites in another format: as many of the smallest native frames as a
+ * batch can hold. Stops a batch of 3-byte frames, which other formats have, from growing a hundredfold.
  */
 const maxFramesToRewrite = limits.maxBatchBytes / 8;
 
-/** All frames that a reader gives. @throws ProtocolError */
+/** All frames of a reader. @throws ProtocolError for more frames than the router rewrites, and for any that it can't read */
 export function framesIn<Read>(reader: FrameReader<Read>): Read[] {
   const frames: Read[] = [];
   for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
@@ -56,7 +100,7 @@ function segmentOf(address: number, encoded: readonly Uint8Array[]): Uint8Array 
   return batch;
 }
 
-/** Bytes one after the other: a copy, except of what is alone. */
+/** The parts as one array: a copy, unless there is only one part. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array {
   const [first] = parts;
   if (first !== undefined && parts.length === 1) return first;

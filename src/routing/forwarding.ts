@@ -2,8 +2,8 @@ import { limits, type PeerFrame, peerProblem, ProtocolError, type SegmentReader 
 import { type SegmentFormat, uncountedOffset } from "@messagepasser/protocol/formats";
 import { type BuiltInPeer, builtInPeerAt, builtInPeerNamed } from "./built-in-peers.ts";
 import type { Delivery } from "./delivery.ts";
-import type { Link, Links } from "./link.ts";
 import { framesIn } from "./encoding.ts";
+import { arePaired, type Link, type Links } from "./link.ts";
 
 /** What one client says to another: passed on as it is where both have one format, and written anew where they haven't. */
 export class Forwarding {
@@ -53,22 +53,16 @@ export class Forwarding {
     else if (builtInPeer !== undefined) this.#ask(builtInPeer, from, [frame]);
   }
 
-  /** What a peer that the router plays itself has to say. */
-  answers(to: Link, builtInPeer: BuiltInPeer, frames: readonly PeerFrame[]): void {
-    this.#delivery.carry(to, builtInPeer, frames, () => undefined);
-  }
-
   #ask(builtInPeer: BuiltInPeer, from: Link, frames: readonly PeerFrame[]): void {
     checkOffsets(frames);
-    this.answers(from, builtInPeer, builtInPeer.answer(frames));
+    this.#delivery.carry(from, builtInPeer, builtInPeer.answer(frames));
   }
 
   #carry(to: Link, from: Link, frames: readonly PeerFrame[]): void {
     checkOffsets(frames);
-    this.#delivery.carry(to, from, frames, (answers) => {
-      // Two clients that both leave things to the router owe each other nothing.
-      if (from.format.addressing === "address") this.#delivery.carry(from, to, answers, () => undefined);
-    });
+    const answers = this.#delivery.carry(to, from, frames);
+    // A sender of a by-name format expects no answers of this kind.
+    if (from.format.addressing === "address" && answers.length > 0) this.#delivery.carry(from, to, answers);
   }
 }
 
@@ -93,9 +87,4 @@ function checkOffsets(frames: readonly PeerFrame[]): void {
     if (offset !== undefined && offset > largestOffset && !(frame.kind === "fin" && offset === uncountedOffset))
       throw new ProtocolError(`Offset ${offset}, where no half can be`);
   }
-}
-
-/** Whether an open or a resume between two links was let through: one of them lists it at least. */
-export function arePaired(one: Link, other: Link): boolean {
-  return one.pairs.has(other.address) || other.pairs.has(one.address);
 }

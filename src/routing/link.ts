@@ -55,6 +55,8 @@ export class LinkMemory {
 export interface Pairs extends Iterable<number> {
   /** Whether an address found no room here, so that only the other link lists the pair. */
   readonly overflowed: boolean;
+  /** Whether the list has no room for another address. */
+  readonly isFull: boolean;
   has(address: number): boolean;
   /** False when there is no room. */
   add(address: number): boolean;
@@ -83,4 +85,20 @@ export function* linksAt(links: Links, addresses: Iterable<number>): Iterable<Li
     const link = links.byAddress(address);
     if (link !== undefined) yield link;
   }
+}
+
+/** Whether the router let an open or a resume between two links through: at least one of them lists the other. */
+export function arePaired(one: Link, other: Link): boolean {
+  return one.pairs.has(other.address) || other.pairs.has(one.address);
+}
+
+/** Whether one of two links has room to list the other, or lists it already. */
+export function canPair(one: Link, other: Link): boolean {
+  return arePaired(one, other) || !one.pairs.isFull || !other.pairs.isFull;
+}
+
+/** Lets two links exchange segments. At least one of them must have room to list the other. */
+export function pair(one: Link, other: Link): void {
+  if (!one.pairs.add(other.address)) one.pairs.overflow();
+  if (!other.pairs.add(one.address)) other.pairs.overflow();
 }

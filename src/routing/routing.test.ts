@@ -236,7 +236,11 @@ describe("list", () => {
     const inOneSegment = { batch: toRouter(first, second), offset: 8 + 10 + 10 };
     const inTwo = { batch: Uint8Array.of(...toRouter(first), ...toRouter(second)), offset: 8 + 10 + 8 + 10 };
     for (const { batch, offset } of [inOneSegment, inTwo]) {
-      const error = { name: "ProtocolError", message: `A second list in one batch: it ends at byte ${offset}`, offset };
+      const error = {
+        name: "ProtocolError",
+        message: `A second list in one message: it ends at byte ${offset}`,
+        offset,
+      };
       expect(() => routing.receive(alice, batch)).toThrow(expect.objectContaining(error));
       expect(alice.take()).toMatchObject([{ kind: "peers", request: 1 }]);
     }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { goneReasons, originalLimits, ProtocolError } from "@messagepasser/protocol";
 import { type Format, json, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { closings, malformed } from "../../src/routing/closings.ts";
-import { closingMessages } from "../../src/routing/delivery.ts";
+import { closingMessages } from "../../src/routing/encoding.ts";
 import { Routing } from "../../src/routing/routing.ts";
 import { batchOf } from "../../src/routing/encoding.ts";
 import { heardBy } from "./heard.ts";

@@ -7,6 +7,8 @@ const openings = "client/src/session/openings.ts";
 const peer = "client/src/session/peer.ts";
 const peers = "client/src/session/peers.ts";
 const link = "client/src/link/link.ts";
+const departures = "src/routing/departures.ts";
+const opens = "src/routing/opens.ts";
 const routing = "src/routing/routing.ts";
 
 /** How Connections go on from link to link. */
@@ -158,7 +160,7 @@ export const links: readonly Mutation[] = [
     changes: [
       [
         routing,
-        "    // What was on the way when the link was closed still comes.\n    if (memory.isOver) return true;\n",
+        "    // A message that was under way when the router closed the link.\n    if (memory.isOver) return true;\n",
         "",
       ],
     ],
@@ -167,9 +169,9 @@ export const links: readonly Mutation[] = [
     rule: "the router says who talked with a link that it is gone",
     changes: [
       [
-        routing,
-        "    this.#links.remove(link);\n    this.#tellPeers(link, reason);\n  }\n\n  /** A link's socket",
-        "    this.#links.remove(link);\n  }\n\n  /** A link's socket",
+        departures,
+        "      other.pairs.remove(link.address);\n      this.#delivery.sayGone(other, link, reason);\n",
+        "      other.pairs.remove(link.address);\n",
       ],
     ],
   },
@@ -195,6 +197,6 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "the router lets nobody resume with another session",
-    changes: [[routing, "if (to.session !== session) return answer(goneReasons.superseded);", ""]],
+    changes: [[opens, "if (to.session !== session) return { absence: superseded };", ""]],
   },
 ];

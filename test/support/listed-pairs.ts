@@ -3,6 +3,7 @@ import type { Pairs } from "../../src/routing/link.ts";
 /** Pairs of a link that has room for any number of them. */
 export class ListedPairs implements Pairs {
   readonly overflowed = false;
+  readonly isFull = false;
   readonly #addresses = new Set<number>();
 
   [Symbol.iterator](): Iterator<number> {

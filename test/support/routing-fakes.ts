@@ -30,6 +30,10 @@ class FakePairs implements Pairs {
     return this.#addresses.values();
   }
 
+  get isFull(): boolean {
+    return this.#addresses.size >= this.#capacity;
+  }
+
   has(address: number): boolean {
     return this.#addresses.has(address);
   }

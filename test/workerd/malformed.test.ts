@@ -291,7 +291,7 @@ test("a second list in a batch closes the link, after the first was answered", a
   expect(await mallory.nextOf("peers")).toMatchObject({ request: 1 });
   mallory.send(Uint8Array.of(...segment(0, first), ...segment(0, second)));
   expect(await mallory.nextOf("peers")).toMatchObject({ request: 1 });
-  await expectCutOff("A second list in one batch: it ends at byte 36");
+  await expectCutOff("A second list in one message: it ends at byte 36");
 });
 
 test("a segment without frames is passed on to nobody, and breaks nothing", async () => {

@@ -1,0 +1,223 @@
+import {
+  anySession,
+  errorCodes,
+  goneReasons,
+  limits,
+  peerProblem,
+  protocolProblem,
+  type RouterFrame,
+  type RouterFrameOf,
+} from "@messagepasser/protocol";
+import { byteLength, type WireMessage } from "@messagepasser/protocol/formats";
+import type { Access } from "./access.ts";
+import { type BuiltInPeer, builtInPeerNamed } from "./built-in-peers.ts";
+import { closings } from "./closings.ts";
+import type { Delivery, GivenUp, Sender } from "./delivery.ts";
+import type { Departures } from "./departures.ts";
+import { earlyFor, routerMessages } from "./encoding.ts";
+import { arePaired, canPair, type Link, type Links, pair } from "./link.ts";
+import type { UnreadLimiter } from "./unread.ts";
+
+/** What the checks of an open or a resume read. They change nothing. */
+export interface Situation {
+  /** The realm's name. */
+  readonly realm: string;
+  readonly links: Pick<Links, "byName">;
+  readonly access: Pick<Access, "denialOf" | "isAnythingAllowed">;
+  readonly unread: Pick<UnreadLimiter, "admits" | "admitsEarly">;
+  readonly nowMs: number;
+  /** Whether the client stays within its rate of opens and resumes. */
+  readonly isWithinRate: boolean;
+}
+
+/** An open that the router lets through, with the messages that tell the peer about it. */
+interface Route {
+  readonly to: Link;
+  readonly messages: readonly WireMessage[];
+}
+
+/** Why an open goes nowhere, as a `refused` frame says it. */
+interface Refusal {
+  readonly code: number;
+  readonly reason: string;
+  /** The link that holds the peer's name, where it turned out to be of no use. */
+  readonly givenUp?: GivenUp;
+}
+
+/** Why a resume pairs nobody, as an `absent` frame says it. */
+interface Absence {
+  readonly absence: number;
+  readonly givenUp?: GivenUp;
+}
+
+/** Opens and resumes. A function that changes nothing decides each of them; the methods here carry its decision out. */
+export class Opens {
+  readonly #situation: Omit<Situation, "nowMs" | "isWithinRate">;
+  readonly #access: Access;
+  readonly #delivery: Delivery;
+  readonly #departures: Departures;
+
+  constructor(
+    situation: Omit<Situation, "nowMs" | "isWithinRate"> & { readonly access: Access },
+    delivery: Delivery,
+    departures: Departures,
+  ) {
+    this.#situation = situation;
+    this.#access = situation.access;
+    this.#delivery = delivery;
+    this.#departures = departures;
+  }
+
+  open(from: Link, open: RouterFrameOf<"open">, nowMs: number): void {
+    const { connection, protocol, limit } = open;
+    const isWithinRate = from.memory.opens.take(nowMs);
+    const decision = decideOpen(from, open, { ...this.#situation, nowMs, isWithinRate });
+    if ("code" in decision) {
+      const { code, reason, givenUp } = decision;
+      this.#drop(givenUp);
+      this.#delivery.say(from, { kind: "refused", connection, code, reason });
+    } else if ("messages" in decision) {
+      const { to, messages } = decision;
+      pair(from, to);
+      for (const message of messages) this.#delivery.send(to, message);
+      this.#delivery.say(from, { kind: "routed", connection, address: to.address, session: to.session });
+    } else {
+      const { address, session } = decision;
+      this.#delivery.say(from, { kind: "routed", connection, address, session });
+      this.#delivery.carry(from, decision, decision.open({ connection, protocol, limit }));
+    }
+  }
+
+  resume(from: Link, resume: RouterFrameOf<"resume">, nowMs: number): void {
+    const isWithinRate = from.memory.opens.take(nowMs);
+    const decision = decideResume(from, resume, { ...this.#situation, nowMs, isWithinRate });
+    if ("absence" in decision) {
+      const { absence: reason, givenUp } = decision;
+      this.#drop(givenUp);
+      this.#delivery.say(from, { kind: "absent", session: resume.session, reason, peer: resume.peer });
+    } else if ("messages" in decision) {
+      const { to, messages } = decision;
+      const wasPaired = arePaired(from, to);
+      pair(from, to);
+      for (const message of messages) this.#delivery.send(to, message);
+      this.#delivery.say(from, pairedWith(to));
+      // Only the first time: otherwise a client could make its peer check its protocols as often as it likes.
+      if (!wasPaired) this.#access.resumed(from, to);
+    } else this.#delivery.say(from, pairedWith(decision));
+  }
+
+  #drop(givenUp: GivenUp | undefined): void {
+    if (givenUp === undefined) return;
+    this.#delivery.giveUp(givenUp);
+    this.#departures.dropGivenUp();
+  }
+}
+
+/** What becomes of an open. The checks of an open are here, in their order. */
+export function decideOpen(
+  from: Link,
+  open: RouterFrameOf<"open">,
+  { realm, links, access, unread, nowMs, isWithinRate }: Situation,
+): Refusal | BuiltInPeer | Route {
+  const { connection, session, peer, protocol, early } = open;
+  const { busy, badOpen, notAllowed, peerAbsent, peerReplaced } = errorCodes;
+
+  if (!isWithinRate) return refusal(busy, `More than ${limits.maxOpensPerSecond} opens and resumes a second: wait`);
+  if (connection === 0 || connection > limits.maxConnectionId)
+    return refusal(badOpen, `Connection id ${connection} is not between 1 and ${limits.maxConnectionId}`);
+  const nameRule = peerProblem(peer);
+  if (nameRule !== undefined) return refusal(badOpen, `The peer's name ${nameRule}`);
+  const protocolRule = protocolProblem(protocol);
+  if (protocolRule !== undefined) return refusal(badOpen, `The protocol's name ${protocolRule}`);
+  if (early.length > limits.maxEarlyBytes) {
+    const reason = `The open carries ${early.length} bytes of frames, at most ${limits.maxEarlyBytes} allowed`;
+    return refusal(badOpen, reason);
+  }
+
+  const builtInPeer = builtInPeerNamed(peer);
+  if (builtInPeer !== undefined) return builtInPeer;
+
+  // Before any answer that depends on whether the peer is connected.
+  const denial = access.denialOf(from, { name: peer }, protocol);
+  if (denial !== undefined) return refusal(notAllowed, denial);
+
+  const absent = refusal(peerAbsent, `Nobody of that name is connected to realm "${realm}"`);
+  const to = links.byName(peer);
+  if (to === undefined || to.memory.isOver) return absent;
+  if (isSilent(to, nowMs)) return { ...absent, givenUp: { link: to, closing: closings.silent, unsentBytes: 0 } };
+  if (session !== anySession && session !== to.session)
+    return refusal(peerReplaced, "The session that got this open first is over: another session has the name");
+  if (to.grant !== undefined) return refusal(notAllowed, "A guest accepts no Connections");
+  // The name of a Connection could not say which of the two ends sent a frame.
+  if (to === from && from.format.addressing === "name")
+    return refusal(badOpen, "In a format that names its peers no client can open to itself");
+
+  if (early.length > 0 && !unread.admitsEarly(to.memory.meter, early.length))
+    return refusal(busy, "The peer reads too slowly to get data with an open: wait, or open without data");
+  const messages = incomingMessages(to, from, open);
+  const bytes = messages.reduce((sum, message) => sum + byteLength(message), 0);
+  // Small frames can grow several times in another format, and a client closes a link that sends it more than a batch.
+  if (bytes > limits.maxBatchBytes) {
+    const reason = `The open takes ${bytes} bytes in the peer's format, at most ${limits.maxBatchBytes} allowed`;
+    return refusal(badOpen, reason);
+  }
+  // Before the two are paired: the opener must not be told about the end of a link that it was never told about.
+  if (!unread.admits(to.memory.meter, bytes))
+    return { ...absent, givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
+  if (!canPair(from, to)) return refusal(busy, "Both clients have too many peers already");
+  return { to, messages };
+}
+
+/** What becomes of a resume. */
+export function decideResume(
+  from: Link,
+  { session, peer }: RouterFrameOf<"resume">,
+  { links, access, unread, nowMs, isWithinRate }: Situation,
+): Absence | BuiltInPeer | Route {
+  const { lost, over, superseded, cut } = goneReasons;
+  if (!isWithinRate || peerProblem(peer) !== undefined) return { absence: lost };
+
+  const builtInPeer = builtInPeerNamed(peer);
+  if (builtInPeer !== undefined)
+    return builtInPeer.session === session && builtInPeer.resumes ? builtInPeer : { absence: over };
+
+  const to = links.byName(peer);
+  if (to === undefined || to.memory.isOver) return { absence: lost };
+  if (isSilent(to, nowMs)) return { absence: lost, givenUp: { link: to, closing: closings.silent, unsentBytes: 0 } };
+  if (to.session !== session) return { absence: superseded };
+  if (!access.isAnythingAllowed(from, to)) return { absence: cut };
+  // The peer has had this link all the time, but the pair was removed, and the peer ended its Connections then.
+  if (to.format.addressing === "name") return { absence: over };
+
+  const messages = routerMessages(to, [pairedWith(from)]);
+  const bytes = messages.reduce((sum, message) => sum + byteLength(message), 0);
+  if (!unread.admits(to.memory.meter, bytes))
+    return { absence: lost, givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
+  if (!canPair(from, to)) return { absence: lost };
+  return { to, messages };
+}
+
+/** Whether nothing was heard of a link for so long that its end has most likely gone unnoticed. */
+function isSilent({ format, lastHeardMs, memory }: Link, nowMs: number): boolean {
+  if (format.addressing === "name" && !format.hasHeartbeat) return false;
+  return nowMs - Math.max(lastHeardMs, memory.heardAtMs) > limits.ghostAfterMs;
+}
+
+function refusal(code: number, reason: string): Refusal {
+  return { code, reason };
+}
+
+/** The open as the peer's client reads it. */
+function incomingMessages(to: Link, from: Link, open: RouterFrameOf<"open">): readonly WireMessage[] {
+  const { connection, protocol, limit, metadata } = open;
+  const { address, session, name: peer } = from;
+  const early = earlyFor(to.format, open.early, from.format);
+  return routerMessages(to, [
+    { kind: "incoming", connection, address, session, peer, protocol, limit, metadata, early },
+  ]);
+}
+
+/** What a resume tells each client about the other one. */
+function pairedWith({ address, session, name }: Sender & { readonly session: string }): RouterFrame {
+  return { kind: "paired", address, session, peer: name };
+}
