@@ -98,11 +98,11 @@ describe("BatchWriter", () => {
   test("gives bytes away for good: what it writes later doesn't change them, nor does the payload's owner", () => {
     const { writer, batches, hex } = writerOf();
     const payload = Uint8Array.of(1, 2, 3);
-    writer.data(7, 1, 0, 0, 0, payload);
+    writer.data({ address: 7, connection: 1 }, 0, 0, payload);
     payload.fill(9);
     writer.flush();
     const [first] = hex();
-    writer.data(9, 2, 0, 0, 0, new Uint8Array(100).fill(0xee));
+    writer.data({ address: 9, connection: 2 }, 0, 0, new Uint8Array(100).fill(0xee));
     writer.flush();
     expect(hex()[0]).toBe(first);
     expect(dataOf(batches[0] ?? payload)[0]?.payload).toEqual(Uint8Array.of(1, 2, 3));
@@ -125,10 +125,10 @@ describe("BatchWriter", () => {
   test("hands over a batch by itself once data has brought it to the flush limit, and not a byte earlier", () => {
     const room = limits.flushBatchBytes - segmentHeaderBytes - dataBytes;
     const below = writerOf();
-    below.writer.data(1, 1, 0, 0, 0, new Uint8Array(room - 1));
+    below.writer.data({ address: 1, connection: 1 }, 0, 0, new Uint8Array(room - 1));
     expect(below.batches).toHaveLength(0);
     const at = writerOf();
-    at.writer.data(1, 1, 0, 0, 0, new Uint8Array(room));
+    at.writer.data({ address: 1, connection: 1 }, 0, 0, new Uint8Array(room));
     expect(at.batches.map((batch) => batch.length)).toEqual([limits.flushBatchBytes]);
   });
 
@@ -139,7 +139,7 @@ describe("BatchWriter", () => {
     const sizesWith = (bytes: number): number[] => {
       const { writer, batches } = writerOf();
       for (const [at, count] of [...halves, bytes].entries())
-        writer.data(at, 1, 0, 0, 0, new Uint8Array(count).fill(at));
+        writer.data({ address: at, connection: 1 }, 0, 0, new Uint8Array(count).fill(at));
       writer.flush();
       expect(batches.flatMap(dataOf).map(({ payload }) => payload.length)).toEqual([...halves, bytes]);
       return batches.map((batch) => batch.length);
@@ -158,25 +158,32 @@ describe("BatchWriter", () => {
     for (const batch of batches) expect(batch.length).toBeLessThanOrEqual(limits.maxBatchBytes);
   });
 
-  test("numbers segments so that a Connection's next data frame carries its offset after any other segment or batch", () => {
+  test("omits the offset of a data frame behind one of its Connection in the same segment, and no other offset", () => {
     const { writer, batches } = writerOf();
-    const one = Uint8Array.of(1);
-    const first = writer.data(7, 1, 0, 0, 0, one);
-    const second = writer.data(7, 1, 0, 17, first, one);
-    expect(second).toBe(first);
+    const [target, one] = [{ address: 7, connection: 1 }, Uint8Array.of(1)];
+    writer.data(target, 0, 0, one);
+    writer.frame(7, stop);
+    writer.data(target, 0, 17, one);
+    writer.data({ address: 7, connection: 2 }, 0, 0, one);
+    writer.data(target, 0, 34, one);
+    writer.data(target, 0, 34, one);
     writer.frame(9, stop);
-    const third = writer.data(7, 1, 0, 34, second, one);
-    expect(third).not.toBe(second);
+    writer.data(target, 0, 51, one);
     writer.flush();
-    const fourth = writer.data(7, 1, 0, 51, third, one);
-    expect(fourth).not.toBe(third);
+    writer.data(target, 0, 68, one);
     writer.flush();
-    expect(batches.map((batch) => dataOf(batch).map(({ offset }) => offset))).toEqual([[0, undefined, 34], [51]]);
+    const offsets = batches.map((batch) => dataOf(batch).map(({ offset }) => offset));
+    expect(offsets).toEqual([[0, undefined, 0, 34, 34, 51], [68]]);
   });
 
   test("writes flags and the largest offset as they are", () => {
     const { writer, batches } = writerOf();
-    writer.data(7, 0xffff_ffff, dataFlags.last | dataFlags.text, limits.maxOffset, 0, new Uint8Array());
+    writer.data(
+      { address: 7, connection: 0xffff_ffff },
+      dataFlags.last | dataFlags.text,
+      limits.maxOffset,
+      new Uint8Array(),
+    );
     writer.flush();
     const expected = { kind: "data", connection: 0xffff_ffff, last: true, text: true, offset: limits.maxOffset };
     expect(batches.flatMap(dataOf)).toEqual([{ ...expected, payload: new Uint8Array() }]);
@@ -188,7 +195,12 @@ describe("BatchWriter", () => {
     const buffers = new Set<ArrayBufferLike>();
     const sizes = [1, 20_000, 40_000, limits.maxPayloadBytes];
     for (let round = 0; round < 200; round++) {
-      writer.data(7, 1, 0, round, 0, new Uint8Array(sizes[round % sizes.length] ?? 0).fill(round));
+      writer.data(
+        { address: 7, connection: 1 },
+        0,
+        round,
+        new Uint8Array(sizes[round % sizes.length] ?? 0).fill(round),
+      );
       writer.flush();
       if (under.length < 5) continue;
       // The oldest is still as it was written, whatever was written since.
@@ -208,7 +220,7 @@ describe("BatchWriter", () => {
     const writer = new BatchWriter((batch) => batches.push(batch));
     const payloadBytes = 1_000 - segmentHeaderBytes - dataBytes;
     for (let count = 0; count < 300; count++) {
-      writer.data(7, 1, 0, count, 0, new Uint8Array(payloadBytes).fill(count));
+      writer.data({ address: 7, connection: 1 }, 0, count, new Uint8Array(payloadBytes).fill(count));
       writer.flush();
     }
     const buffers = batches.map(({ buffer }) => buffer);
@@ -226,8 +238,8 @@ describe("BatchWriter", () => {
     writer.frame(7, stop);
     writer.flush();
     writer.frame(7, stop);
-    writer.data(7, 1, 0, 0, 0, new Uint8Array(limits.maxPayloadBytes));
-    writer.data(7, 1, 0, 0, 0, new Uint8Array(limits.maxPayloadBytes - 1));
+    writer.data({ address: 7, connection: 1 }, 0, 0, new Uint8Array(limits.maxPayloadBytes));
+    writer.data({ address: 7, connection: 1 }, 0, 0, new Uint8Array(limits.maxPayloadBytes - 1));
     writer.flush();
     expect(batches.flatMap(dataOf).map(({ payload }) => payload.length)).toEqual([
       limits.maxPayloadBytes,
@@ -239,11 +251,12 @@ describe("BatchWriter", () => {
     const batches: Uint8Array<ArrayBuffer>[] = [];
     const writer = new BatchWriter((batch) => batches.push(batch));
     for (let count = 0; count < 3; count++) {
-      writer.data(7, 1, 0, count, 0, new Uint8Array(100).fill(count));
+      writer.data({ address: 7, connection: 1 }, 0, count, new Uint8Array(100).fill(count));
       writer.flush();
       giveBack(batches[count] ?? new Uint8Array());
     }
-    for (let count = 0; count < 10; count++) writer.data(7, 1, 0, 9, 0, new Uint8Array(limits.maxPayloadBytes).fill(9));
+    for (let count = 0; count < 10; count++)
+      writer.data({ address: 7, connection: 1 }, 0, 9, new Uint8Array(limits.maxPayloadBytes).fill(9));
     for (const [at, batch] of batches.slice(0, 3).entries())
       expect(dataOf(batch)).toMatchObject([{ offset: at, payload: new Uint8Array(100).fill(at) }]);
   });
@@ -252,7 +265,8 @@ describe("BatchWriter", () => {
     const batches: Uint8Array<ArrayBuffer>[] = [];
     const writer = new BatchWriter((batch) => batches.push(batch));
     const fill = (): ArrayBufferLike[] => {
-      for (let count = 0; count < 200; count++) writer.data(7, 1, 0, 0, 0, new Uint8Array(limits.maxPayloadBytes));
+      for (let count = 0; count < 200; count++)
+        writer.data({ address: 7, connection: 1 }, 0, 0, new Uint8Array(limits.maxPayloadBytes));
       return batches.splice(0).map((batch) => {
         giveBack(batch);
         return batch.buffer;

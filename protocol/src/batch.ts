@@ -81,6 +81,12 @@ export function giveBack({ buffer, length }: Uint8Array<ArrayBuffer>): void {
   if (isLast && spares.length < maxSpares) spares.push(buffer);
 }
 
+/** Where data frames of a Connection go: the other client's address, and the Connection's id in frames to it. */
+export interface DataTarget {
+  readonly address: number;
+  readonly connection: number;
+}
+
 /**
  * Gathers frames into one batch, a segment for each run of frames to the same address.
  * Every payload is copied once, into the batch.
@@ -96,7 +102,9 @@ export class BatchWriter {
   #end = 0;
   #segmentStart = 0;
   #address = -1;
-  #segment = 0;
+  /** The Connection of the segment's last data frame, -1 where there is none, and the offset of the one that would follow. */
+  #dataConnection = -1;
+  #dataEnd = 0;
   #segmentsInBatch = 0;
 
   /**
@@ -135,28 +143,18 @@ export class BatchWriter {
   }
 
   /**
-   * Appends a data frame. Its offset is written unless the Connection's data frame before it stands in the same segment.
-   *
-   * @param previousSegment what the call for the Connection's data frame before this one returned; 0 for the first.
-   * @returns the number of the segment in which the frame stands; 0 where each frame has its offset.
+   * Appends a data frame. The native format omits the offset where it follows from the data frame before: that of the same
+   * Connection in the same segment.
    */
-  data(
-    address: number,
-    connection: number,
-    flags: number,
-    offset: number,
-    previousSegment: number,
-    payload: Uint8Array,
-  ): number {
+  data({ address, connection }: DataTarget, flags: number, offset: number, payload: Uint8Array): void {
     if (this.#format !== undefined) {
       const [last, text] = [(flags & dataFlags.last) !== 0, (flags & dataFlags.text) !== 0];
       this.#append(address, this.#format.encode({ kind: "data", connection, last, text, offset, payload }));
-      return 0;
+      return;
     }
     let at = this.#reserve(address, dataHeaderBytes + 8 + payload.length);
-    const segment = this.#segment;
     const view = this.#view;
-    if (segment === previousSegment) {
+    if (connection === this.#dataConnection && offset === this.#dataEnd) {
       view.setUint32(at, (peerFrames.data.type << 24) | (5 + payload.length));
       view.setUint32(at + 4, connection);
       view.setUint8(at + 8, flags);
@@ -169,9 +167,10 @@ export class BatchWriter {
       view.setUint32(at + 13, offset >>> 0);
       at += dataHeaderBytes + 8;
     }
+    this.#dataConnection = connection;
+    this.#dataEnd = offset + payload.length + limits.frameCostBytes;
     this.#bytes.set(payload, at);
     this.#grow(at + payload.length);
-    return segment;
   }
 
   /** Hands over what was gathered, if anything. */
@@ -205,7 +204,7 @@ export class BatchWriter {
       this.#endSegment();
       this.#segmentStart = this.#end;
       this.#address = address;
-      this.#segment++;
+      this.#dataConnection = -1;
       this.#segmentsInBatch++;
       this.#end += segmentHeaderBytes;
     }

@@ -148,6 +148,11 @@ export const anySession = "0".repeat(32);
 /** Set in a Connection id on the wire: the frame's sender opened the Connection. */
 export const openerBit = 0x8000_0000;
 
+/** A Connection's id as the other end writes it. */
+export function flipOpenerBit(connection: number): number {
+  return (connection ^ openerBit) >>> 0;
+}
+
 type KindOf<F extends Field> = F extends readonly [infer K extends FieldKind, number] ? K : F;
 type FrameOf<Name, Shape extends FrameShape> = { readonly kind: Name } & {
   readonly [F in keyof Shape["fields"]]: FieldTypes[Extract<KindOf<Shape["fields"][F]>, FieldKind>];

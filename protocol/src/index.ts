@@ -1,5 +1,13 @@
 // The whole protocol package. Private to this repository: the client re-exports what its users need.
-export { BatchWriter, encodeBatch, giveBack, routerAddress, segmentHeaderBytes, SegmentReader } from "./batch.ts";
+export {
+  BatchWriter,
+  type DataTarget,
+  encodeBatch,
+  giveBack,
+  routerAddress,
+  segmentHeaderBytes,
+  SegmentReader,
+} from "./batch.ts";
 export {
   closeCodes,
   errorCodes,
@@ -17,6 +25,7 @@ export {
   type ControlFrame,
   type DataFrame,
   dataFlags,
+  flipOpenerBit,
   ignorableBit,
   openerBit,
   type PeerFrame,

@@ -232,7 +232,7 @@ describe("PROTOCOL.md", () => {
 
     const batches: Uint8Array[] = [];
     const writer = new BatchWriter((batch) => batches.push(batch));
-    writer.data(7, connection, dataFlags.last | dataFlags.text, 0, 0, payload);
+    writer.data({ address: 7, connection }, dataFlags.last | dataFlags.text, 0, payload);
     writer.flush();
     expect(batches).toEqual([bytes]);
   });

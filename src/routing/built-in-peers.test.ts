@@ -1,4 +1,4 @@
-import { errorCodes, limits, openerBit, type PeerFrame } from "@messagepasser/protocol";
+import { errorCodes, limits, flipOpenerBit, openerBit, type PeerFrame } from "@messagepasser/protocol";
 import { native, uncountedOffset } from "@messagepasser/protocol/formats";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -60,7 +60,7 @@ describe("peers that the router plays", () => {
         expect(framesIn(native.peerFrames(bytes, 0, bytes.length)).map(({ kind }) => kind)).toEqual(
           answers.map(({ kind }) => kind),
         );
-        const ids = new Set(frames.map((frame) => (frame.connection ^ openerBit) >>> 0));
+        const ids = new Set(frames.map((frame) => flipOpenerBit(frame.connection)));
         for (const answer of answers) expect(ids).toContain("connection" in answer ? answer.connection : undefined);
         // It remembers nothing, so the same gets the same again.
         expect(named(name).answer(frames)).toEqual(answers);
@@ -93,7 +93,7 @@ describe("$echo", () => {
       { kind: "stop", connection: theirs },
       { kind: "over", connection: theirs },
     ];
-    const back = frames.map((frame) => ({ ...frame, connection: (frame.connection ^ openerBit) >>> 0 }));
+    const back = frames.map((frame) => ({ ...frame, connection: flipOpenerBit(frame.connection) }));
     expect(named("$echo").answer(frames)).toEqual(back);
   });
 

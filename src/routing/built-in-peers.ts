@@ -3,7 +3,7 @@ import {
   type DataFrame,
   errorCodes,
   limits,
-  openerBit,
+  flipOpenerBit,
   type PeerFrame,
 } from "@messagepasser/protocol";
 import { errorCodeNamed, uncountedOffset } from "@messagepasser/protocol/formats";
@@ -192,7 +192,7 @@ function unknown(frames: readonly PeerFrame[]): Frame[] {
 
 /** The id by which the other end calls a Connection. */
 function flipped({ connection }: PeerFrame): number {
-  return (connection ^ openerBit) >>> 0;
+  return flipOpenerBit(connection);
 }
 
 function mirrored(frame: PeerFrame): Frame {

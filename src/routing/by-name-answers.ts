@@ -1,4 +1,4 @@
-import { limits, openerBit, type PeerFrame } from "@messagepasser/protocol";
+import { flipOpenerBit, limits, type PeerFrame } from "@messagepasser/protocol";
 import { uncountedOffset } from "@messagepasser/protocol/formats";
 
 /** How often a client of a by-name format is asked how far it has read: four times a window, as others grant credit. */
@@ -22,7 +22,7 @@ export function byNameAnswers(frames: readonly PeerFrame[]): ByNameAnswers {
   /** By Connection: up to where its data is known to go. */
   const ends = new Map<number, number>();
   for (const frame of frames) {
-    const connection = (frame.connection ^ openerBit) >>> 0;
+    const connection = flipOpenerBit(frame.connection);
     switch (frame.kind) {
       case "data": {
         const start = frame.offset ?? ends.get(connection);

@@ -74,12 +74,12 @@ export class FrameInspector {
 
   /** Nobody needs to know what came in another segment. */
   #checkOffsets(wire: Wire, frames: PeerFrameReader): void {
-    const begun = new Set<number>();
+    let before: number | undefined;
     for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
       if (frame.kind !== "data") continue;
-      if ((frame.offset === undefined) !== begun.has(frame.connection))
-        this.#world.fail(`${wire.toString()} sends the first data of a Connection in a segment without its offset`);
-      begun.add(frame.connection);
+      if ((frame.offset === undefined) !== (before === frame.connection))
+        this.#world.fail(`${wire.toString()} sends an offset that follows from the frame before, or omits another`);
+      before = frame.connection;
     }
   }
 

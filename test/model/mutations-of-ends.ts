@@ -51,7 +51,10 @@ export const ends: readonly Mutation[] = [
   },
   {
     rule: "who is done says so again on each new route",
-    changes: [[channel, "    this.#hasSaidOver = false;\n", ""]],
+    changes: [
+      [channel, "|| route.hasSaidOver ||", "|| this.hasSaidOver ||"],
+      [channel, "route.hasSaidOver = true;", "this.hasSaidOver = true;"],
+    ],
   },
   {
     rule: "who is done says so only after all was sent on this route",
@@ -69,7 +72,7 @@ export const ends: readonly Mutation[] = [
   },
   {
     rule: "who is asked about an unknown Connection says that it is over",
-    changes: [[session, 'peer.frame({ kind: "over", connection: (unknown ^ openerBit) >>> 0 });', ""]],
+    changes: [[session, 'peer.frame({ kind: "over", connection: flipOpenerBit(unknown) });', ""]],
   },
   {
     rule: "a stop is said again on each new route",

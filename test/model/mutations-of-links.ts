@@ -9,6 +9,7 @@ const peers = "client/src/session/peers.ts";
 const link = "client/src/link/link.ts";
 const departures = "src/routing/departures.ts";
 const opens = "src/routing/opens.ts";
+const batch = "protocol/src/batch.ts";
 const routing = "src/routing/routing.ts";
 
 /** How Connections go on from link to link. */
@@ -65,7 +66,7 @@ export const links: readonly Mutation[] = [
       [
         channel,
         'else if (this.#state === "open") this.#writePosition();',
-        'else if (this.#state === "open") { this.#writePosition(); this.#isInStep = true; }',
+        'else if (this.#state === "open") { this.#writePosition(); this.#route.isInStep = true; }',
       ],
     ],
   },
@@ -98,8 +99,8 @@ export const links: readonly Mutation[] = [
     ],
   },
   {
-    rule: "the segment of the last data doesn't count on a new link",
-    changes: [[channel, "    this.#segment = 0;\n  }", "  }"]],
+    rule: "the first data of a Connection in a segment carries its offset",
+    changes: [[batch, "      this.#dataConnection = -1;\n", ""]],
   },
   {
     rule: "a peer's answer to an open tells who got it, where the router's was lost",

@@ -5,6 +5,7 @@ import {
   dataFlags,
   encodeFrame,
   limits,
+  flipOpenerBit,
   openerBit,
   routerAddress,
   segmentHeaderBytes,
@@ -118,7 +119,7 @@ describe("a peer", () => {
       mallory.frame(address, { kind: "reset", connection: unknown, code: 999, reason: "" });
       mallory.data(address, unknown, 0, 0, new Uint8Array(10));
       for (let count = 0; count < 3; count++)
-        expect(await mallory.hear("over")).toMatchObject({ connection: (unknown ^ openerBit) >>> 0 });
+        expect(await mallory.hear("over")).toMatchObject({ connection: flipOpenerBit(unknown) });
     }
     await here.send("still fits");
     expect(await mallory.hear("data")).toMatchObject({ text: true, last: true });

@@ -113,7 +113,7 @@ export class RawLink implements AsyncDisposable {
 
   data(address: number, connection: number, offset: number, flags: number, payload: Uint8Array): void {
     this.write((writer) => {
-      writer.data(address, connection, flags, offset, 0, payload);
+      writer.data({ address, connection }, flags, offset, payload);
     });
   }
 

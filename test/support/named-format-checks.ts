@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { NamedFormat, Said, WireMessage } from "../../protocol/src/formats/named.ts";
-import { openerBit, type PeerFrame } from "../../protocol/src/frames.ts";
+import { flipOpenerBit, openerBit, type PeerFrame } from "../../protocol/src/frames.ts";
 import { limits } from "../../protocol/src/limits.ts";
 import { ProtocolError } from "../../protocol/src/protocol-error.ts";
 import { dataFrame, peerKinds, plain } from "./frame-arbitraries.ts";
@@ -85,7 +85,7 @@ export function checkBothWays(
         return says;
       });
       const wanted = frames.flatMap(expected).map((frame) => {
-        const connection = (frame.connection ^ openerBit) >>> 0;
+        const connection = flipOpenerBit(frame.connection);
         return { to: "peer", peer, frame: plain({ ...frame, connection }) };
       });
       // Compared as plain values at once: this runs often, and payloads are large.

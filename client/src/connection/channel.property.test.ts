@@ -1,20 +1,13 @@
-import {
-  type ControlFrame,
-  type DataFrame,
-  dataFlags,
-  limits,
-  openerBit,
-  type PeerFrame,
-} from "@messagepasser/protocol";
+import { type DataFrame, dataFlags, limits, openerBit, type PeerFrame } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Clock } from "../link/platform.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Budget } from "./budget.ts";
 import { Quota } from "./quota.ts";
-import { Channel } from "./channel.ts";
-import type { ChannelStart, Route } from "./channel-start.ts";
+import { Channel, type ChannelStart } from "./channel.ts";
 import type { Message } from "./message.ts";
+import type { Destination } from "./route.ts";
 
 /** Two channels and the frames on their way: nothing is delivered until the schedule says so. */
 class Pair {
@@ -27,9 +20,9 @@ class Pair {
   /** @param budgetBytes how much each end may grant: with 0, windows are the smallest that there are. */
   constructor(budgetBytes: number) {
     this.opener = new Channel(startOf(1, budgetBytes));
-    const opened = { route: routeTo(this.toOpener), limit: this.opener.receiver.position().limit };
+    const opened = { from: linkTo(this.toOpener), limit: this.opener.receiver.position().limit };
     this.acceptor = new Channel(startOf((1 | openerBit) >>> 0, budgetBytes), opened);
-    this.opener.routed(routeTo(this.toAcceptor));
+    this.opener.routed(linkTo(this.toAcceptor));
     this.acceptor.accept();
     for (const { closed } of [this.opener, this.acceptor]) void closed.then((error) => this.ends.push(error?.message));
   }
@@ -72,12 +65,13 @@ function startOf(key: number, budgetBytes: number): ChannelStart {
   };
 }
 
-function routeTo(frames: PeerFrame[]): Route {
-  return {
+/** A link that takes all frames, and gives everyone a turn at once. */
+function linkTo(frames: PeerFrame[]): Destination {
+  const carrier: Destination["carrier"] = {
     isFull: false,
     // Only frames between ends come out of a channel.
-    frame: (frame: ControlFrame) => void frames.push(frame as PeerFrame),
-    data: (connection: number, flags: number, offset: number, _segment: number, payload: Uint8Array) => {
+    frame: (_, frame) => void frames.push(frame as PeerFrame),
+    data: ({ connection }, flags, offset, payload) => {
       const frame: DataFrame = {
         kind: "data",
         connection,
@@ -87,12 +81,12 @@ function routeTo(frames: PeerFrame[]): Route {
         payload: payload.slice(),
       };
       frames.push(frame);
-      return 1;
     },
     requestTurn: (turn) => {
       while (turn.takeTurn());
     },
   };
+  return { carrier, address: 1 };
 }
 
 /** Lets all that promises have set off happen. */

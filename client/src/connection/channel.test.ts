@@ -4,8 +4,8 @@ import type { Clock } from "../link/platform.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Budget } from "./budget.ts";
 import { Quota } from "./quota.ts";
-import { Channel } from "./channel.ts";
-import type { ChannelStart, Route } from "./channel-start.ts";
+import { Channel, type ChannelStart } from "./channel.ts";
+import type { Destination } from "./route.ts";
 
 const clock: Clock = { now: () => 0, after: () => () => undefined, random: () => 0 };
 
@@ -27,23 +27,27 @@ function startOf(key: number): ChannelStart {
   };
 }
 
-/** A route that notes the kinds of frames, and gives everyone a turn at once. */
-function routeTo(written: string[]): Route {
-  return {
+/** A link that notes the kinds of frames, and gives everyone a turn at once. */
+function linkTo(written: string[], onFrame?: (frame: ControlFrame) => void): Destination {
+  const carrier: Destination["carrier"] = {
     isFull: false,
-    frame: ({ kind }) => void written.push(kind),
-    data: () => written.push("data"),
+    frame: (_, frame) => {
+      written.push(frame.kind);
+      onFrame?.(frame);
+    },
+    data: () => void written.push("data"),
     requestTurn: (turn) => {
       while (turn.takeTurn());
     },
   };
+  return { carrier, address: 1 };
 }
 
 /** A channel that was opened from here and accepted, and the kinds of frames that it has written. */
 function opened(limit = 10_000): { channel: Channel; written: string[] } {
   const written: string[] = [];
   const channel = new Channel(startOf(1));
-  channel.routed(routeTo(written));
+  channel.routed(linkTo(written));
   channel.receive({ kind: "position", connection: 1, received: 0, limit });
   return { channel, written };
 }
@@ -117,7 +121,7 @@ describe("a channel", () => {
     const frames: ControlFrame[] = [];
     channel.receive(data(new Uint8Array(limits.maxPayloadBytes), 0, 0));
     channel.receive(data(new Uint8Array(limits.maxPayloadBytes), dataFlags.last));
-    channel.bind({ ...routeTo([]), frame: (frame) => void frames.push(frame) });
+    channel.bind(linkTo([], (frame) => void frames.push(frame)));
     const [first, second] = [channel.receiver.receivePiece(), channel.receiver.receivePiece()];
     expect([(await first)?.length, (await second)?.length]).toEqual([limits.maxPayloadBytes, limits.maxPayloadBytes]);
     const { limit } = channel.receiver.position();
@@ -132,11 +136,11 @@ describe("a channel", () => {
   ])("is reset, and nothing else, by an open that comes again and %s", async (_, limit) => {
     const written: string[] = [];
     const connection = (openerBit | 1) >>> 0;
-    const channel = new Channel(startOf(connection), { route: routeTo(written), limit: 10_000 });
+    const channel = new Channel(startOf(connection), { from: linkTo(written), limit: 10_000 });
     await channel.send("ten bytes!", undefined);
     channel.receive({ kind: "credit", connection, received: 26, limit: 10_000 });
     await channel.send("more", undefined);
-    channel.bind(routeTo(written));
+    channel.bind(linkTo(written));
     channel.openedAgain(limit);
     expect(written).toEqual(["position", "data", "data", "position", "reset"]);
     expect(await channel.closed).toMatchObject({ code: "violation" });
@@ -145,7 +149,7 @@ describe("a channel", () => {
   test.each(["data", "credit", "fin", "stop"] as const)("is reset by a %s before the other end's position", (kind) => {
     const written: string[] = [];
     const channel = new Channel(startOf(1));
-    channel.routed(routeTo(written));
+    channel.routed(linkTo(written));
     const frames: Record<typeof kind, PeerFrame> = {
       data: data(new Uint8Array(1), dataFlags.last, 0),
       credit: { kind: "credit", connection: 1, received: 0, limit: 1_000 },
@@ -160,7 +164,7 @@ describe("a channel", () => {
   test.each(["credit", "stop", "position", "reject"] as const)("that nobody has accepted is reset by a %s", (kind) => {
     const written: string[] = [];
     const connection = (openerBit | 1) >>> 0;
-    const channel = new Channel(startOf(connection), { route: routeTo(written), limit: 1_000 });
+    const channel = new Channel(startOf(connection), { from: linkTo(written), limit: 1_000 });
     const frames: Record<typeof kind, PeerFrame> = {
       credit: { kind: "credit", connection, received: 0, limit: 2_000 },
       stop: { kind: "stop", connection },

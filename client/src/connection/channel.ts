@@ -2,21 +2,57 @@ import {
   BatchWriter,
   type ControlFrame,
   errorCodes,
+  flipOpenerBit,
   limits,
-  openerBit,
   type PeerFrame,
   routerAddress,
   segmentHeaderBytes,
+  type SegmentFormat,
 } from "@messagepasser/protocol";
 import { connectionCode, ConnectionError, type ConnectionErrorCode } from "../errors.ts";
+import type { Clock } from "../link/platform.ts";
 import type { Turn } from "../link/turns.ts";
-import type { Tended } from "./upkeep.ts";
-import type { ChannelStart, Shared, Route } from "./channel-start.ts";
+import type { Tended, Upkeep } from "./upkeep.ts";
+import type { Budget } from "./budget.ts";
 import type { Message } from "./message.ts";
+import type { Path } from "./path.ts";
 import { Receiver, type Unfit } from "./receiver.ts";
+import { type Carrier, type Destination, Route } from "./route.ts";
 import { Sender } from "./sender.ts";
 import { Violation } from "./violation.ts";
 import { sentence, shortened } from "./error-text.ts";
+
+/** What all channels of a client share. */
+export interface Shared {
+  readonly clock: Clock;
+  /** Of the frames that go with an open; absent for the native one. */
+  readonly format: SegmentFormat | undefined;
+  readonly budget: Budget;
+  readonly upkeep: Upkeep;
+}
+
+/** What a channel is made with. */
+export interface ChannelStart {
+  /** The id as it stands in frames from the other end: with `openerBit` where that end opened. */
+  readonly key: number;
+  /** The other end's name. */
+  readonly peer: string;
+  readonly protocol: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly maxMessageBytes: number;
+  readonly shared: Shared;
+  readonly path: Path;
+  /** Sends the open again: the other end may not have got it. */
+  readonly reopen: (channel: Channel) => void;
+  /** Both ends know that the Connection is over: no frame for it makes a difference any more. Comes exactly once. */
+  readonly onForgotten: (channel: Channel) => void;
+}
+
+/** How the other end opened: where it can be reached, and how much it takes. */
+export interface Opened {
+  readonly from: Destination | undefined;
+  readonly limit: number;
+}
 
 /**
  * One end of a Connection: its handshake, its two halves and its end. It outlives links: between two links it has no
@@ -43,34 +79,28 @@ export class Channel implements Turn, Tended {
   readonly #closed = Promise.withResolvers<ConnectionError | undefined>();
   #state: "opening" | "pending" | "open" | "over";
   #route: Route | undefined;
-  /** Whether the other end has said on this route where it stands: before, nothing can be sent. */
-  #isInStep = false;
-  /** The same, by an open that came again: it goes by name, and may come on a route of which its sender has yet to hear. */
+  /** Whether the route is in step by an open that came again: it goes by name, and may come on a route of which its sender has yet to hear. */
   #isInStepByOpen = false;
   /** The last frame of an end that came too soon for the other end: sent until that has heard it. */
   #parting: ControlFrame | undefined;
   #isForgotten = false;
   /** Whether this end has said, or is to say, that it reads no more. */
   #isStopping = false;
-  #hasSaidOver = false;
-  #hasTurn = false;
   #isTended = false;
-  #segment = 0;
 
-  /** @param opened where the other end opened: the way to it, and how much it takes. */
-  constructor(start: ChannelStart, opened?: { readonly route: Route; readonly limit: number }) {
+  /** @param opened where the other end opened. */
+  constructor(start: ChannelStart, opened?: Opened) {
     this.key = start.key;
     this.peer = start.peer;
     this.protocol = start.protocol;
     this.metadata = start.metadata;
     this.maxMessageBytes = start.maxMessageBytes;
-    this.#connection = (start.key ^ openerBit) >>> 0;
+    this.#connection = flipOpenerBit(start.key);
     this.#shared = start.shared;
     this.#reopen = start.reopen;
     this.#onForgotten = start.onForgotten;
     this.#state = opened === undefined ? "opening" : "pending";
-    this.#route = opened?.route;
-    this.#isInStep = opened !== undefined;
+    this.#route = opened?.from && new Route(opened.from, this.#connection, true);
     // Who doesn't wait for the answer still learns of the failure from the calls that follow.
     this.#accepted.promise.catch(() => undefined);
 
@@ -78,9 +108,9 @@ export class Channel implements Turn, Tended {
     const connection = this.#connection;
     this.sender = new Sender(
       {
-        isReady: () => this.#isInStep && this.#route?.isFull === false,
+        isReady: () => this.#route?.isInStep === true && !this.#route.carrier.isFull,
         data: (flags, offset, payload) => {
-          this.#segment = this.#route?.data(connection, flags, offset, this.#segment, payload) ?? 0;
+          this.#route?.carrier.data(this.#route, flags, offset, payload);
           this.#tendLater();
         },
         waitForAcknowledgement: () => {
@@ -94,9 +124,10 @@ export class Channel implements Turn, Tended {
           this.#write({ kind: "yield", connection, from, limit });
         },
         requestTurn: () => {
-          if (this.#hasTurn || !this.#isInStep) return;
-          this.#hasTurn = true;
-          this.#route?.requestTurn(this);
+          const route = this.#route;
+          if (route?.isInStep !== true || route.hasTurn) return;
+          route.hasTurn = true;
+          route.carrier.requestTurn(this);
         },
       },
       start.path.kept,
@@ -130,6 +161,10 @@ export class Channel implements Turn, Tended {
     return this.#closed.promise;
   }
 
+  get #isInStep(): boolean {
+    return this.#route?.isInStep === true;
+  }
+
   get isPending(): boolean {
     return this.#state === "pending";
   }
@@ -151,13 +186,15 @@ export class Channel implements Turn, Tended {
       this.#shared.format,
       count + overheadBytes,
     );
-    this.#route = {
+    const carrier: Carrier = {
       isFull: false,
       frame: () => undefined,
-      data: (...frame) => writer.data(routerAddress, ...frame),
+      data: (...frame) => {
+        writer.data(...frame);
+      },
       requestTurn: (turn) => void turn.takeTurn(),
     };
-    this.#isInStep = true;
+    this.#route = new Route({ carrier, address: routerAddress }, this.#connection, true);
     this.sender.begin(count + limits.frameCostBytes);
     // What doesn't fit is sent later, when the bytes are the caller's again. Should it fail, then the open fails, and tells.
     const own = message === bytes && count < bytes.length ? bytes.slice() : message;
@@ -167,28 +204,24 @@ export class Channel implements Turn, Tended {
   }
 
   /** The other end can be reached, at an address where it was not reached before. */
-  bind(route: Route): void {
+  bind(to: Destination): void {
     this.unbind();
-    this.#route = route;
+    this.#route = new Route(to, this.#connection, false);
     if (this.#parting !== undefined) this.#write(this.#parting);
     else if (this.#state === "opening") this.#reopen(this);
     else if (this.#state === "open") this.#writePosition();
   }
 
   /** The open went this way just now, for the first time on it. */
-  routed(route: Route): void {
-    if (this.#parting === undefined) this.#route = route;
-    else this.bind(route);
+  routed(to: Destination): void {
+    if (this.#parting === undefined) this.#route = new Route(to, this.#connection, false);
+    else this.bind(to);
   }
 
   /** The other end can't be reached for now. */
   unbind(): void {
     this.#route = undefined;
-    this.#isInStep = false;
     this.#isInStepByOpen = false;
-    this.#hasSaidOver = false;
-    this.#hasTurn = false;
-    this.#segment = 0;
   }
 
   /** The open came again: the other end may not have heard of the accept. Means nothing to one that is in step. */
@@ -292,8 +325,10 @@ export class Channel implements Turn, Tended {
 
   /** Sends what there is to send, a frame or so. */
   takeTurn(): boolean {
-    this.#hasTurn = this.#isInStep && this.sender.takeTurn();
-    return this.#hasTurn;
+    const route = this.#route;
+    if (route === undefined) return false;
+    route.hasTurn = route.isInStep && this.sender.takeTurn();
+    return route.hasTurn;
   }
 
   tend(): boolean {
@@ -381,7 +416,7 @@ export class Channel implements Turn, Tended {
 
   /** The other end stands at this position on a new route: it gets what it lacks, and hears again how far this end is. */
   #step(received: number, limit: number): void {
-    this.#isInStep = true;
+    if (this.#route !== undefined) this.#route.isInStep = true;
     if (this.#isStopping) this.#write({ kind: "stop", connection: this.#connection });
     this.sender.resume(received, limit);
     this.#tendLater();
@@ -406,7 +441,7 @@ export class Channel implements Turn, Tended {
   }
 
   #write(frame: ControlFrame): void {
-    this.#route?.frame(frame);
+    this.#route?.carrier.frame(this.#route.address, frame);
   }
 
   /** Both halves are over, as far as this end knows; the other end may still have to hear of it. */
@@ -416,8 +451,9 @@ export class Channel implements Turn, Tended {
 
   /** Tells the other end, once both halves are done, that all has come and gone from here. */
   #sayOver(): void {
-    if (this.#hasSaidOver || !this.isDone || !this.#isInStep || !this.sender.isTold) return;
-    this.#hasSaidOver = true;
+    const route = this.#route;
+    if (route?.isInStep !== true || route.hasSaidOver || !this.isDone || !this.sender.isTold) return;
+    route.hasSaidOver = true;
     this.#write({ kind: "over", connection: this.#connection });
   }
 

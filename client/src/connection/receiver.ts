@@ -8,7 +8,7 @@ import type { Failure } from "./failure.ts";
 import { HeldFrames } from "./held-frames.ts";
 import type { Message } from "./message.ts";
 import { Violation } from "./violation.ts";
-import type { Path } from "./channel-start.ts";
+import type { Path } from "./path.ts";
 import { WindowTuner } from "./window.ts";
 
 /** What a receiver asks of its Connection. */

@@ -1,5 +1,4 @@
 import type { Channel } from "./channel.ts";
-import type { Connection } from "./connection.ts";
 import type { Message } from "./message.ts";
 
 /** What arrives on a channel as bytes. Cancelling tells the other end to stop; nothing is read ahead of the reader. */
@@ -22,8 +21,15 @@ export function readableOf(channel: Channel): ReadableStream<Uint8Array> {
   );
 }
 
+/** What a stream of messages is written to. */
+interface MessageSink {
+  send(message: Message): Promise<void>;
+  end(): Promise<void>;
+  abort(reason: string): void;
+}
+
 /** A stream whose chunks are sent as messages, as fast as the other end takes them. */
-export function writableOf(connection: Connection): WritableStream<Message> {
+export function writableOf(sink: MessageSink): WritableStream<Message> {
   return new WritableStream({
     start(controller) {
       // Node's type of it lacks what Node has.
@@ -31,10 +37,10 @@ export function writableOf(connection: Connection): WritableStream<Message> {
       // Not the sink's own abort, which waits for a write that may itself wait for the other end's window.
       signal.addEventListener("abort", () => {
         // Whatever else than a text it is, it may tell a stranger what is none of their business: an Error has paths in it.
-        connection.abort(typeof signal.reason === "string" ? signal.reason : "");
+        sink.abort(typeof signal.reason === "string" ? signal.reason : "");
       });
     },
-    write: (message) => connection.send(message),
-    close: () => connection.end(),
+    write: (message) => sink.send(message),
+    close: () => sink.end(),
   });
 }

@@ -2,6 +2,7 @@ import {
   BatchWriter,
   closeCodes,
   type ControlFrame,
+  type DataTarget,
   type FrameReader,
   giveBack,
   heartbeat,
@@ -15,6 +16,7 @@ import {
   SegmentReader,
   subprotocols,
 } from "@messagepasser/protocol";
+import type { Carrier } from "../connection/route.ts";
 import { type Turn, Turns } from "./turns.ts";
 import type { Credentials, Platform, Socket, SocketEnd } from "./platform.ts";
 
@@ -38,7 +40,7 @@ export interface LinkEvents {
  * Everything written in one turn of the event loop leaves as one batch at the end of the turn, or earlier when the batch
  * is full. No timer is involved, and a loop of `await send()` batches too, since it runs in microtasks.
  */
-export class Link {
+export class Link implements Carrier {
   readonly #platform: Platform;
   readonly #socket: Socket;
   readonly #format: SegmentFormat | undefined;
@@ -115,17 +117,9 @@ export class Link {
   }
 
   /** Writes a data frame; the parameters are those of `BatchWriter.data`. */
-  data(
-    address: number,
-    connection: number,
-    flags: number,
-    offset: number,
-    previousSegment: number,
-    payload: Uint8Array,
-  ): number {
-    const segment = this.#batch.data(address, connection, flags, offset, previousSegment, payload);
+  data(target: DataTarget, flags: number, offset: number, payload: Uint8Array): void {
+    this.#batch.data(target, flags, offset, payload);
     this.#schedule();
-    return segment;
   }
 
   /** Starts the heartbeat, once the router has answered: a dead link is noticed within 35 s. */

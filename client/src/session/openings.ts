@@ -139,5 +139,5 @@ export class Openings {
 function settle({ channel, home }: Opening, peer: Peer): void {
   home.peer = peer;
   peer.channels.set(channel.key, channel);
-  channel.routed(peer);
+  if (peer.at !== undefined) channel.routed(peer.at);
 }

@@ -1,6 +1,6 @@
 import { limits } from "@messagepasser/protocol";
 import { Quota, type QuotaTotal } from "../connection/quota.ts";
-import type { Path } from "../connection/channel-start.ts";
+import type { Path } from "../connection/path.ts";
 
 /** What the channels of a client with each of its peers share, by the peer's name: it outlives the peer's sessions. */
 export class Paths {

@@ -1,10 +1,8 @@
 import type { ControlFrame } from "@messagepasser/protocol";
 import type { Channel } from "../connection/channel.ts";
-import type { Route } from "../connection/channel-start.ts";
+import type { Carrier, Destination } from "../connection/route.ts";
 import { backoffMs } from "../link/backoff.ts";
-import type { Link } from "../link/link.ts";
 import type { Clock } from "../link/platform.ts";
-import type { Turn } from "../link/turns.ts";
 
 /** The longest pause between two questions for a peer that is away. */
 const mostPauseMs = 5_000;
@@ -23,7 +21,7 @@ export interface Search {
  * Another client's session, and the channels with it. It outlives links, on either side: while the peer can't be reached
  * it is sought, for as long as there are channels that could go on.
  */
-export class Peer implements Route {
+export class Peer {
   readonly name: string;
   readonly session: string;
   /** By the id that frames from the peer carry. */
@@ -34,8 +32,7 @@ export class Peer implements Route {
   highestOpen: number;
   /** The highest one of before this client forgot the session: it must not handle such an open again. */
   readonly forgottenOpen: number;
-  #link: Link | undefined;
-  #address = 0;
+  #at: Destination | undefined;
   #stopSearch: (() => void) | undefined;
 
   constructor(name: string, session: string, forgottenOpen = 0) {
@@ -46,26 +43,25 @@ export class Peer implements Route {
 
   /** Where the peer is on this link, 0 where that is not known. */
   get address(): number {
-    return this.#address;
+    return this.#at?.address ?? 0;
   }
 
-  get isFull(): boolean {
-    return this.#link?.isFull ?? true;
+  get at(): Destination | undefined {
+    return this.#at;
   }
 
   /** The peer is at an address of this link now. Does nothing where that is known. */
-  bind(link: Link, address: number): void {
-    if (this.#link === link && this.#address === address) return;
+  bind(link: Carrier, address: number): void {
+    if (this.#at?.carrier === link && this.#at.address === address) return;
     this.stopSearch();
-    this.#link = link;
-    this.#address = address;
-    for (const channel of this.channels.values()) channel.bind(this);
+    const at = { carrier: link, address };
+    this.#at = at;
+    for (const channel of this.channels.values()) channel.bind(at);
   }
 
   /** The peer has no address, or there is no link. */
   unbind(): void {
-    this.#link = undefined;
-    this.#address = 0;
+    this.#at = undefined;
     for (const channel of this.channels.values()) channel.unbind();
   }
 
@@ -101,14 +97,6 @@ export class Peer implements Route {
   }
 
   frame(frame: ControlFrame): void {
-    this.#link?.frame(this.#address, frame);
-  }
-
-  data(connection: number, flags: number, offset: number, previousSegment: number, payload: Uint8Array): number {
-    return this.#link?.data(this.#address, connection, flags, offset, previousSegment, payload) ?? 0;
-  }
-
-  requestTurn(turn: Turn): void {
-    this.#link?.requestTurn(turn);
+    this.#at?.carrier.frame(this.#at.address, frame);
   }
 }

@@ -1,5 +1,6 @@
 import {
   errorCodes,
+  flipOpenerBit,
   type FrameReader,
   goneReasons,
   limits,
@@ -12,8 +13,7 @@ import {
   type SegmentFormat,
 } from "@messagepasser/protocol";
 import { Budget } from "../connection/budget.ts";
-import { Channel } from "../connection/channel.ts";
-import type { ChannelStart, Shared } from "../connection/channel-start.ts";
+import { Channel, type ChannelStart, type Opened, type Shared } from "../connection/channel.ts";
 import type { Message } from "../connection/message.ts";
 import { LinkError, linkErrorOf } from "../errors.ts";
 import { backoffMs } from "../link/backoff.ts";
@@ -256,7 +256,7 @@ export class Session implements LinkEvents {
         if (channel !== undefined) channel.receive(frame);
         else if (frame.kind !== "over" && frame.connection !== unknown) {
           unknown = frame.connection;
-          peer.frame({ kind: "over", connection: (unknown ^ openerBit) >>> 0 });
+          peer.frame({ kind: "over", connection: flipOpenerBit(unknown) });
         }
       }
     } catch (error) {
@@ -352,7 +352,7 @@ export class Session implements LinkEvents {
   #receiveOpen(open: RouterFrameOf<"incoming">): void {
     const { connection } = open;
     const peer = this.#bind(open.address, open.peer, open.session);
-    const key = (connection | openerBit) >>> 0;
+    const key = flipOpenerBit(connection);
     const known = peer.channels.get(key);
     if (known !== undefined) {
       known.openedAgain(open.limit);
@@ -369,7 +369,7 @@ export class Session implements LinkEvents {
       return;
     }
     const { protocol, metadata, limit, early } = open;
-    const channel = this.#channel({ key, peer: peer.name, protocol, metadata }, { peer }, { route: peer, limit });
+    const channel = this.#channel({ key, peer: peer.name, protocol, metadata }, { peer }, { from: peer.at, limit });
     peer.channels.set(key, channel);
     peer.pendingOpens++;
     this.#earlyBytes += early.length;
@@ -401,11 +401,7 @@ export class Session implements LinkEvents {
     return undefined;
   }
 
-  #channel(
-    start: Pick<ChannelStart, "key" | "peer" | "protocol" | "metadata">,
-    home: Home,
-    opened?: ConstructorParameters<typeof Channel>[1],
-  ): Channel {
+  #channel(start: Pick<ChannelStart, "key" | "peer" | "protocol" | "metadata">, home: Home, opened?: Opened): Channel {
     this.#channelCount++;
     const reopen = (channel: Channel): void => {
       this.#openings.add(channel, home);
