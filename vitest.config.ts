@@ -8,6 +8,9 @@ process.env["MP_PEPPER"] = "test-pepper";
 /** What bounds a test that hangs. Far above what any takes on a slow machine: no test measures time by them. */
 const bounds = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 15_000 } } };
 
+/** Runs the Worker under another compatibility date than wrangler.toml's, to show that it doesn't depend on that date. */
+const compatibilityDate = process.env["MP_COMPATIBILITY_DATE"];
+
 export default defineConfig({
   test: {
     projects: [
@@ -26,7 +29,12 @@ export default defineConfig({
       },
       {
         // The Worker and its object inside workerd.
-        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            ...(compatibilityDate !== undefined && { miniflare: { compatibilityDate } }),
+          }),
+        ],
         test: { ...bounds, name: "workerd", include: ["test/workerd/**/*.test.ts"] },
       },
       {
