@@ -7,22 +7,41 @@ import type { Session } from "./session/session.ts";
 import { after, within } from "./waiting.ts";
 
 /**
- * Takes a Connection that another client opened. When the handler throws, the opener gets the code `handler-failed` and
- * nothing else; when it returns, the Connection stays open until somebody closes it.
+ * Handles a Connection that another client opened. The Connection stays open after the handler has returned, until one
+ * end closes it. If the handler throws, the Connection fails at the opener with the code `handler-failed`, and the opener
+ * is told nothing of what was thrown.
  */
 export type Handler = (connection: Connection) => void | Promise<void>;
 
+/** Options of {@link Client.open}. */
 export interface OpenOptions extends WaitOptions {
-  /** Texts by name that the other end gets with the open. At most 64 entries and 4,096 bytes in all. */
+  /**
+   * Strings by key, which the peer sees before it accepts. At most 64 entries, and at most 4,096 bytes of keys and values
+   * together, in UTF-8.
+   *
+   * @defaultValue `{}`
+   */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** A first message that travels with the open, so that a request needs no round trip of its own. */
+  /**
+   * A first message that travels with the open, so that a request needs no extra round trip. Of a message that is longer
+   * than 65,536 bytes, the rest follows once the peer has accepted. Bytes are copied before `open` returns its promise.
+   */
   readonly first?: Message;
-  /** How long to wait for the other end's answer. Default: 10,000. */
+  /**
+   * The longest wait for the peer's answer, in milliseconds. `Infinity` waits without end.
+   *
+   * @defaultValue `10_000`
+   */
   readonly timeoutMs?: number;
 }
 
+/** Options of {@link Client.close}. */
 export interface CloseOptions {
-  /** How long to wait until peers have got what was sent. Default: 5,000. */
+  /**
+   * The longest wait until peers have received everything that was sent, in milliseconds.
+   *
+   * @defaultValue `5_000`
+   */
   readonly deadlineMs?: number;
 }
 
@@ -38,16 +57,19 @@ const defaultCloseDeadlineMs = 5_000;
 const encoder = new TextEncoder();
 
 /**
- * A client of a router: has a name, opens Connections and takes those that others open. `connect` makes it.
- * A link that drops is dialled again by itself, and Connections go on where they were. The option
- * `onStatus` tells.
+ * A client of a router: it has a name, opens Connections to other clients and handles those that other clients open.
+ * `connect` makes one. After a lost link the client reconnects by itself, and its Connections continue where they were;
+ * the option `onStatus` is told.
  */
 export class Client implements AsyncDisposable {
-  /** The name by which others reach this client. */
+  /** The name by which peers reach this client. */
   readonly name: string;
-  /** The clients of one realm can reach each other. */
+  /** The realm of this client. Clients of one realm can reach each other. */
   readonly realm: string;
-  /** Resolves when the client is over, and doesn't dial again: with `undefined` after `close`, with the error otherwise. Never rejects. */
+  /**
+   * Resolves when the client has ended and doesn't reconnect any more: to `undefined` after `close`, otherwise to the
+   * error. Never rejects.
+   */
   readonly closed: Promise<LinkError | undefined>;
 
   readonly #session: Session;
@@ -68,10 +90,11 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Takes Connections of a protocol from now on, instead of the handler before, if there was one.
-   * Connections of other protocols are refused with the code `unknown-protocol`.
+   * Handles the Connections of one protocol from now on, in place of an earlier handler of that protocol. An open of a
+   * protocol without a handler is refused with the code `unknown-protocol`.
    *
-   * @throws TypeError for a bad protocol name.
+   * @param protocol 1 to 128 bytes of UTF-8 without control characters.
+   * @throws TypeError if the protocol's name breaks a rule, or the handler is not a function.
    */
   handle(protocol: string, handler: Handler): void {
     const rule = protocolProblem(protocol);
@@ -82,23 +105,31 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Takes Connections of all protocols without a handler of their own: for who passes them on. Where it returns `false`,
-   * the opener gets the code `unknown-protocol`.
+   * Handles every Connection whose protocol has no handler, in place of an earlier such handler. Meant for programs that
+   * forward Connections.
+   *
+   * @param handler returns `false` to refuse the Connection with the code `unknown-protocol`.
    */
   handleAny(handler: (connection: Connection) => boolean | Promise<boolean>): void {
     this.#any = handler;
   }
 
-  /** Takes no more Connections of a protocol; those that are open go on. */
+  /** Removes the handler of a protocol. Connections that are open continue. */
   unhandle(protocol: string): void {
     this.#handlers.delete(protocol);
   }
 
   /**
-   * Opens a Connection to another client of the realm.
+   * Opens a Connection to a client of the realm, which may be this one. Resolves once the peer has accepted it.
    *
-   * @throws ConnectionError with a {@link ConnectionErrorCode}, such as `peer-absent` or `rejected`; or the signal's
-   *   reason.
+   * @param peer the peer's name.
+   * @param protocol 1 to 128 bytes of UTF-8 without control characters.
+   * @throws ConnectionError with a {@link ConnectionErrorCode}: `peer-absent`, `unknown-protocol`, `rejected`,
+   *   `handler-failed`, `not-allowed`, `busy` or `too-many-connections` if the peer or the router refuses; `bad-open` if a
+   *   name or the metadata breaks a rule; `open-timed-out` after `timeoutMs`; `peer-gone`, `link-lost` or `closed` if the
+   *   peer or this client ends first.
+   * @throws TypeError if `first` is neither a string nor a Uint8Array.
+   * @throws the signal's reason, if the signal fires first.
    */
   async open(peer: string, protocol: string, options: OpenOptions = {}): Promise<Connection> {
     const { metadata = {}, first, signal, timeoutMs = defaultOpenTimeoutMs } = options;
@@ -123,7 +154,13 @@ export class Client implements AsyncDisposable {
     return new Connection(channel);
   }
 
-  /** The names of all clients connected to the realm, this one included, in the order of their UTF-16 code units. */
+  /**
+   * The names of all connected clients of the realm, this one included, in the order of their UTF-16 code units. Waits for
+   * a link while there is none.
+   *
+   * @throws LinkError with the code `closed` if this client was closed, or with the code that ended it.
+   * @throws the signal's reason, if the signal fires first.
+   */
   async peers(options: WaitOptions = {}): Promise<string[]> {
     const names: string[] = [];
     let cursor = "";
@@ -138,8 +175,9 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Ends the session in good order: takes no more Connections, waits until peers have got all that was sent, then leaves.
-   * Peers see Connections that are still open end with the code `peer-gone`.
+   * Ends the client in good order: it refuses further Connections, waits until peers have received everything that was
+   * sent, but at most `deadlineMs`, and disconnects. Connections that are still open fail with the code `closed` here and
+   * `peer-gone` at the peers. Never rejects; every call returns the promise of the first.
    */
   close(options: CloseOptions = {}): Promise<void> {
     return (this.#closing ??= this.#close(options.deadlineMs ?? defaultCloseDeadlineMs));
@@ -158,6 +196,7 @@ export class Client implements AsyncDisposable {
     this.#session.drop("no answer to the bye");
   }
 
+  /** The same as `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -7,30 +7,54 @@ import { Session } from "./session/session.ts";
 import type { Status } from "./status.ts";
 import { within } from "./waiting.ts";
 
-/** Who connects, and how. */
+/** Options of {@link connect}. */
 export interface ConnectOptions {
-  /** The name by which others will reach this client. */
+  /** The name by which peers reach this client: 1 to 128 bytes of UTF-8, without `:` and without a leading `$`. */
   readonly name: string;
-  /** The secret that the router's owner got for this name. */
+  /** The secret that the router made for this name, or an invitation. */
   readonly secret: string;
-  /** Clients of different realms can't see each other. Default: "default". */
+  /**
+   * The realm to join, at most 63 characters. Clients of different realms can't reach each other.
+   *
+   * @defaultValue `"default"`
+   */
   readonly realm?: string;
   /**
-   * How frames are written, as imported from "messagepasser/msgpack" or "messagepasser/protobuf". Default: the native
-   * format, which is the fastest. Peers need not have the same.
+   * The wire format of this client's link: `msgpack` from `messagepasser/msgpack` or `protobuf` from
+   * `messagepasser/protobuf`. Peers can use different formats.
+   *
+   * @defaultValue the native format, which is the fastest
    */
   readonly format?: Format;
-  /** Gives up connecting; has no effect later. */
+  /** Ends the attempt to connect. The signal has no effect later. */
   readonly signal?: AbortSignal;
-  /** How long connecting may take. Default: 10,000. */
+  /**
+   * The longest time that connecting may take, in milliseconds.
+   *
+   * @defaultValue `10_000`
+   */
   readonly timeoutMs?: number;
-  /** The largest message, in bytes, that `receive` takes on any Connection. Default: 16,777,216. */
+  /**
+   * The largest message that `receive` accepts on any Connection, in bytes. A larger one ends its Connection with the code
+   * `message-too-large`.
+   *
+   * @defaultValue `16_777_216`
+   */
   readonly maxMessageBytes?: number;
-  /** How long Connections wait while this end or the other one has no link, before they fail. Default: 120,000. */
+  /**
+   * How long a Connection waits for a lost link, here or at the peer, before it fails, in milliseconds. Of the two ends'
+   * values the shorter one counts.
+   *
+   * @defaultValue `120_000`
+   */
   readonly graceMs?: number;
-  /** Hears when the link is lost and when it is back; for people to see, since the client acts by itself. */
+  /** Called when the link is lost and when it is back. Meant for showing it to people: the client reconnects by itself. */
   readonly onStatus?: (status: Status) => void;
-  /** Gets what a handler throws. Default: writes it to the console. */
+  /**
+   * Called with what a handler throws.
+   *
+   * @defaultValue writes the error to the console
+   */
   readonly onHandlerError?: (error: unknown, connection: Connection) => void;
 }
 

@@ -46,24 +46,29 @@ export const connectionRetries = {
 /** Two ways for a peer's session to be of no use any more, between which programs have nothing to choose: "peer-gone". */
 type GoneName = "peerReplaced" | "lapsed";
 
-/** Why a client couldn't reach the router, was not let in, or lost its link. */
+/** Why a client couldn't reach the router, was not let in, or lost its link. The README says what each code means. */
 export type LinkErrorCode = keyof typeof linkRetries;
 
-/** Why a Connection could not be opened, or ended early. `code-200` and above are codes of the other end's own. */
+/**
+ * Why a Connection could not be opened, or ended early. The README says what each code means. `code-200` and above are
+ * codes of the other end's own.
+ */
 export type ConnectionErrorCode = keyof typeof connectionRetries | `code-${number}`;
 
-/** Anything that goes wrong here. `code` is stable and meant for programs; the message is for people. */
+/** Every error of this package but TypeError. `code` is stable and meant for programs; `message` is for people. */
 export abstract class MessagePasserError extends Error {
+  /** The name of the error's class. */
   abstract override readonly name: string;
-  /** In kebab-case; the README has a table. */
+  /** The reason, in kebab-case. */
   abstract readonly code: LinkErrorCode | ConnectionErrorCode;
 
-  /** Whether the same call may succeed later with nothing changed. */
+  /** Whether the same call may succeed later although nothing was changed. */
   abstract shouldRetry(): boolean;
 }
 
-/** The client can't reach the router, is not let in, or lost its link. */
+/** The client couldn't reach the router, was not let in, or lost its link. */
 export class LinkError extends MessagePasserError {
+  /** Always `"LinkError"`. */
   override readonly name = "LinkError";
   override readonly code: LinkErrorCode;
   readonly #mayRetry: boolean;
@@ -80,8 +85,9 @@ export class LinkError extends MessagePasserError {
   }
 }
 
-/** A Connection could not be opened, or ended before both sides had closed it. */
+/** A Connection could not be opened, or ended before both ends had closed it. */
 export class ConnectionError extends MessagePasserError {
+  /** Always `"ConnectionError"`. */
   override readonly name = "ConnectionError";
   override readonly code: ConnectionErrorCode;
   /** The name of the client at the other end. */

@@ -9,29 +9,36 @@ import {
   readInvitationText,
 } from "@messagepasser/protocol";
 
-/** Whom a client invites, and for what. */
+/** Options of {@link invite}. */
 export interface InviteOptions {
-  /** The client's own name. */
+  /** The name of the client that invites. */
   readonly name: string;
-  /** The client's own secret. It is not sent anywhere, and the invitation doesn't tell it. */
+  /** The secret of the client that invites. It is sent nowhere, and the invitation doesn't reveal it. */
   readonly secret: string;
-  /** What the guest is called: its whole name is the client's, "/" and this. */
+  /** The last part of the guest's name, without `/`. The whole name, `NAME/GUEST`, has at most 128 bytes of UTF-8. */
   readonly guest: string;
-  /** Whom the guest may open something to: a name, or a pattern in which `*` stands for anything. */
+  /**
+   * The peers that the guest may open Connections to: a name, or a pattern in which `*` stands for any characters. At most
+   * 128 bytes of UTF-8.
+   */
   readonly peer: string;
-  /** What the guest may open: a protocol or a pattern. */
+  /** The protocols that the guest may open: a protocol's name or a pattern. At most 128 bytes of UTF-8. */
   readonly protocol: string;
-  /** When the invitation ends, and the guest's link with it. */
+  /** The time at which the invitation expires and the guest's link is closed. */
   readonly expiresAt: Date;
-  /** How many sessions may come in by it, each as often as it likes. Default: 1. */
+  /**
+   * How many sessions may use the invitation, from 1 to 1,000. A session may reconnect any number of times.
+   *
+   * @defaultValue `1`
+   */
   readonly uses?: number;
 }
 
-/** An invitation to hand on, and whom it makes of its holder. */
+/** An invitation to hand to a guest. */
 export interface Invited {
-  /** What the guest connects with as its secret. */
+  /** The secret with which the guest connects. */
   readonly invitation: string;
-  /** What the guest connects with as its name. */
+  /** The name with which the guest connects. */
   readonly name: string;
 }
 
@@ -41,9 +48,10 @@ const secretPattern = /^mp_[\w-]{108}$/;
 const [idAt, revisionAt, inviteKeyAt, macAt] = [1, 9, 45, 61];
 
 /**
- * Makes an invitation: a secret for somebody else, that can do less than one's own and ends with it. Asks nobody.
+ * Makes an invitation: a secret for a guest, valid for opening certain protocols to certain peers. The invitation also
+ * ends when the secret of the client that invites ends. Needs no router.
  *
- * @throws TypeError for a secret that isn't one of a router, or options that no invitation can have.
+ * @throws TypeError if the secret doesn't have the form of a router's, or an option breaks its rule.
  */
 export async function invite(options: InviteOptions): Promise<Invited> {
   const { name: host, secret, guest, peer, protocol, expiresAt, uses = 1 } = options;
@@ -70,8 +78,19 @@ export async function invite(options: InviteOptions): Promise<Invited> {
   return { invitation: invitationText(signedBytes, mac), name: guestName(invitation) };
 }
 
-/** What an invitation says, for who holds it; `undefined` for what is none. Only the router knows whether it is good. */
-export function readInvitation(text: string): (Omit<InviteOptions, "secret"> & { readonly host: string }) | undefined {
+/** What an invitation says. */
+export interface InvitationTerms extends Required<Omit<InviteOptions, "secret">> {
+  /** The name of the client that invites. */
+  readonly host: string;
+  /** The whole name of the guest. */
+  readonly name: string;
+}
+
+/**
+ * Reads what an invitation says, or returns `undefined` for a text that is no invitation. Doesn't tell whether the
+ * invitation is valid: only the router knows.
+ */
+export function readInvitation(text: string): InvitationTerms | undefined {
   const invitation = readInvitationText(text)?.invitation;
   if (invitation === undefined) return undefined;
   const { host, guest, peer, protocol, uses, expiresAtMs } = invitation;

@@ -12,11 +12,14 @@ import { type Platform, type SocketEnd, systemClock } from "./link/platform.ts";
 export * from "./index.ts";
 
 /**
- * Connects to a router and resolves once it has let the client in.
+ * Connects to a router. Resolves once the router has let the client in.
  *
- * @param url the router's, as in "wss://router.example.com".
- * @throws LinkError with a {@link LinkErrorCode}, such as `unauthorized` or `unreachable`; TypeError for a bad name or
- *   URL; or the signal's reason.
+ * @param url the router's address, as in `wss://router.example.com`. Takes `wss:`, `ws:`, `https:` and `http:`.
+ * @throws LinkError with a {@link LinkErrorCode}: `unauthorized` if the name or the secret is wrong, `bad-request` if the
+ *   router doesn't accept the request, `overloaded` if the router accepts no client now, `unreachable` if nothing answers
+ *   in time, or another code with which the router closes links.
+ * @throws TypeError if the URL, the name or the realm breaks a rule, or the secret is missing.
+ * @throws the signal's reason, if the signal fires first.
  * @example
  * const client = await connect("wss://router.example.com", { name: "alice", secret });
  * client.handle("greeting", async (connection) => connection.send("hello"));

@@ -1,10 +1,22 @@
 import type { LinkError } from "./errors.ts";
 
-/** What has become of a client's link, or of a peer's, for an interface to show. The client acts on it by itself. */
+/** What happened to the client's link or to a peer's, to be shown to people. The client reconnects by itself. */
 export type Status =
-  /** The link is lost, or another attempt has failed: why, and in how many milliseconds the router is dialled again. */
-  | { readonly kind: "offline"; readonly error: LinkError; readonly retryInMs: number }
-  /** There is a link again. */
-  | { readonly kind: "online" }
-  /** A peer that could not be reached is there again, and Connections with it go on. */
-  | { readonly kind: "resumed"; readonly peer: string };
+  | {
+      /** The link is lost, or another attempt to reconnect has failed. */
+      readonly kind: "offline";
+      /** Why. */
+      readonly error: LinkError;
+      /** In how many milliseconds the client tries again. */
+      readonly retryInMs: number;
+    }
+  | {
+      /** The link is back. */
+      readonly kind: "online";
+    }
+  | {
+      /** A peer that was unreachable is back, and the Connections with it continue. */
+      readonly kind: "resumed";
+      /** The peer's name. */
+      readonly peer: string;
+    };

@@ -6,13 +6,13 @@ import { readableOf, writableOf } from "./streams.ts";
 
 /** Options of calls that wait. */
 export interface WaitOptions {
-  /** Ends the wait; the call then rejects with the signal's reason. */
+  /** Ends the wait. The call then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * A bidirectional channel to another client. Messages arrive whole and in order, as they were sent: text as `string`,
- * bytes as `Uint8Array`. Each direction has its own end and its own flow control.
+ * A bidirectional stream of messages between two clients. Messages arrive whole and in order, as they were sent: text as
+ * `string`, bytes as `Uint8Array`. Each direction has its own end and its own flow control.
  *
  * @example
  * await connection.send("hello");
@@ -28,7 +28,7 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
     this.#channel = channel;
   }
 
-  /** The name of the client at the other end, as the router vouches for it. */
+  /** The name of the client at the other end. The router vouches for it. */
   get peer(): string {
     return this.#channel.peer;
   }
@@ -38,31 +38,35 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
     return this.#channel.protocol;
   }
 
-  /** What the opener sent along: texts by name. */
+  /** The strings by key that the opener sent with the open. */
   get metadata(): Readonly<Record<string, string>> {
     return this.#channel.metadata;
   }
 
   /**
-   * Resolves when the Connection is over: with `undefined` when both ends closed it, with the error otherwise.
-   * It never rejects.
+   * Resolves when the Connection has ended: to `undefined` if both ends closed it, otherwise to the error. Never rejects.
    */
   get closed(): Promise<ConnectionError | undefined> {
     return this.#channel.closed;
   }
 
-  /** The largest message, in bytes, that `receive` takes. A larger one ends the Connection; `readable` has no such limit. */
+  /**
+   * The largest message that `receive` accepts, in bytes. A larger one ends the Connection with the code
+   * `message-too-large`. `readable` has no such limit.
+   */
   get maxMessageBytes(): number {
     return this.#channel.maxMessageBytes;
   }
 
   /**
-   * Sends one message. Resolves once it is copied and within what the other end has room for, so awaiting each call is
-   * all the back-pressure that a producer needs. The bytes must not change before it resolves. A message that is partly
-   * on its way when the signal fires is still sent whole: only the wait ends.
+   * Sends one message. Resolves once the message is copied and the other end has room for it, so awaiting each call is
+   * all the back-pressure that a producer needs. The bytes must not change before the promise resolves. A resolved `send`
+   * doesn't prove that the message has arrived.
    *
-   * @throws ConnectionError if the Connection is over, or this end has ended its direction; TypeError for anything
-   *   but a string or a Uint8Array.
+   * @throws ConnectionError with the code `closed` if this direction was ended here or the other end has closed the
+   *   Connection, or with the code that ended the Connection.
+   * @throws TypeError if the message is neither a string nor a Uint8Array.
+   * @throws the signal's reason, if the signal fires first. A message that is partly sent by then is still sent whole.
    */
   send(message: Message, options?: WaitOptions): Promise<void> {
     const problem = messageProblem(message);
@@ -70,53 +74,75 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
   }
 
   /**
-   * The next message, or `undefined` once the other end has sent its last. Bytes are a view on a larger buffer:
-   * `slice()` what you keep for long.
+   * The next message, or `undefined` after the other end's last one. Bytes are a view of a larger buffer: copy them with
+   * `slice()` to keep them for long.
    *
-   * @throws ConnectionError if the Connection ended in any other way, after all that had arrived was received.
+   * @throws ConnectionError with the code that ended the Connection, after all messages that had arrived; with
+   *   `message-too-large` for a message of more than `maxMessageBytes`; with `closed` after `close`.
+   * @throws the signal's reason, if the signal fires first. No message is lost by that.
    */
   receive(options?: WaitOptions): Promise<Message | undefined> {
     this.#channel.accept();
     return this.#channel.receiver.receive(options?.signal);
   }
 
-  /** Messages until the other end has sent its last. Leaving the loop early closes nothing. */
+  /** The messages up to the other end's last one. Throws as `receive` does. Leaving the loop early closes nothing. */
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
     this.#channel.accept();
     return this.#channel.receiver;
   }
 
-  /** What arrives, as a stream of bytes: message boundaries are lost. Use it or `receive`, not both. */
+  /**
+   * What arrives, as a stream of bytes: text as UTF-8, and without the boundaries of messages. Use either `readable` or
+   * `receive`.
+   *
+   * The stream closes after the other end's last message. If the Connection ends in another way, the stream fails with the
+   * ConnectionError, after all bytes that had arrived. Cancelling it discards what still arrives and tells the other end to
+   * stop sending; the direction from here continues.
+   */
   get readable(): ReadableStream<Uint8Array> {
     this.#channel.accept();
     return (this.#readable ??= readableOf(this.#channel));
   }
 
-  /** Each chunk is sent as a message; closing the stream ends this direction, aborting it aborts the Connection. */
+  /**
+   * Sends each chunk as a message, as fast as the other end has room. Closing the stream ends this direction. Aborting it
+   * aborts the Connection, with the reason if that is a string. The stream fails as `send` does.
+   */
   get writable(): WritableStream<Message> {
     return (this.#writable ??= writableOf(this));
   }
 
   /**
-   * Half-close: no more messages from this end after those sent before. The other direction goes on.
+   * Ends this direction after all messages that were sent before. The other direction continues. Resolves once the other
+   * end has room for all of them.
    *
-   * @throws ConnectionError if the Connection failed before.
+   * @throws ConnectionError with the code that ended the Connection, if it failed first.
+   * @throws the signal's reason, if the signal fires first. Unless it had fired before the call, this direction ends all
+   *   the same.
    */
   end(options?: WaitOptions): Promise<void> {
     return this.#channel.end(options?.signal);
   }
 
   /**
-   * Ends the Connection in good order: what was sent before still arrives there, what still arrives here is thrown away.
-   * Resolves once all is handed over; what it may wait for is the other end's window.
+   * Ends both directions in good order: what was sent before still arrives there, and what still arrives here is
+   * discarded. Resolves once the other end has room for everything that was sent, and at once if the Connection has ended.
+   *
+   * @throws ConnectionError with the code that ended the Connection, if it fails first.
+   * @throws the signal's reason, if the signal fires first. Unless it had fired before the call, the Connection ends all
+   *   the same.
    */
   close(options?: WaitOptions): Promise<void> {
     return this.#channel.close(options?.signal);
   }
 
   /**
-   * Ends the Connection at once, in both directions; what is under way may be lost. The other end gets the reason.
-   * Nothing happens to one that both ends have ended already.
+   * Ends both directions at once. What is under way may be lost. At the other end the Connection fails with the code
+   * `aborted` and the reason, or with `rejected` if it was not accepted yet. Does nothing if both ends have ended the
+   * Connection.
+   *
+   * @param reason a sentence for the other end, cut at 170 UTF-16 code units.
    */
   abort(reason = ""): void {
     if (this.#channel.isPending) this.reject(reason);
@@ -125,10 +151,12 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
   }
 
   /**
-   * Refuses a Connection that came to a handler: the opener's `open` throws with the code `rejected` and this reason.
-   * A Connection is accepted by the first call of any other method, or when its handler returns.
+   * Refuses a Connection that came to a handler: the opener's `open` rejects with the code `rejected` and the reason. Using
+   * the Connection in any other way accepts it, and so does a handler that returns. Does nothing if the Connection has
+   * ended.
    *
-   * @throws TypeError if it was accepted before, or opened from here. Where the opener has left, nothing happens.
+   * @param reason a sentence for the opener, cut at 170 UTF-16 code units.
+   * @throws TypeError if the Connection was accepted before, or opened from here.
    */
   reject(reason = ""): void {
     if (this.#channel.isOver) return;
@@ -136,6 +164,7 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
     this.#channel.reject(errorCodes.rejected, reason);
   }
 
+  /** The same as `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
