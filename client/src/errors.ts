@@ -46,12 +46,18 @@ export const connectionRetries = {
 /** Two ways for a peer's session to be of no use any more, between which programs have nothing to choose: "peer-gone". */
 type GoneName = "peerReplaced" | "lapsed";
 
-/** Why a client couldn't reach the router, was not let in, or lost its link. The README says what each code means. */
+/**
+ * Why a client couldn't reach the router, was not let in, or lost its link. The README says what each code means.
+ *
+ * @useDeclaredType
+ */
 export type LinkErrorCode = keyof typeof linkRetries;
 
 /**
  * Why a Connection could not be opened, or ended early. The README says what each code means. `code-200` and above are
  * codes of the other end's own.
+ *
+ * @useDeclaredType
  */
 export type ConnectionErrorCode = keyof typeof connectionRetries | `code-${number}`;
 
