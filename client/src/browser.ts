@@ -1,5 +1,5 @@
 // The entry for browsers and workerd: no dependencies. node.ts is the one for Node; both export the same names.
-import { subprotocols } from "@messagepasser/protocol";
+import { subprotocols, toBase64url } from "@messagepasser/protocol";
 import type { Client } from "./client.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
 import { type Platform, systemClock } from "./link/platform.ts";
@@ -28,7 +28,8 @@ const drainCheckMs = 4;
 const platform: Platform = {
   dial(url, subprotocol, { name, secret }, { onMessage, onDrain, onClose }) {
     // A page can't set headers, and URLs end up in logs: the credentials travel as a subprotocol.
-    const socket = new WebSocket(url, [subprotocol, subprotocols.credentialsPrefix + base64url(`${name}:${secret}`)]);
+    const credentials = new TextEncoder().encode(`${name}:${secret}`);
+    const socket = new WebSocket(url, [subprotocol, subprotocols.credentialsPrefix + toBase64url(credentials)]);
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer | string>) => {
       onMessage(typeof data === "string" ? data : new Uint8Array(data));
@@ -93,10 +94,4 @@ function makeDefer(): (callback: () => void) => void {
     callbacks.push(callback);
     port2.postMessage(undefined);
   };
-}
-
-function base64url(text: string): string {
-  let binary = "";
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
-  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }

@@ -1,4 +1,4 @@
-import { errorCodes, limits, peerProblem, protocolProblem } from "@messagepasser/protocol";
+import { errorCodes, limits, peerProblem, protocolProblem, utf8Length } from "@messagepasser/protocol";
 import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import { type Message, messageProblem } from "./connection/message.ts";
@@ -54,7 +54,6 @@ export interface ClientStart {
 
 const defaultOpenTimeoutMs = 10_000;
 const defaultCloseDeadlineMs = 5_000;
-const encoder = new TextEncoder();
 
 /**
  * A client of a router: it has a name, opens Connections to other clients and handles those that other clients open.
@@ -236,7 +235,7 @@ function openProblem(peer: string, protocol: string, metadata: Readonly<Record<s
   if (texts.length > 2 * limits.maxMetadataEntries)
     return `metadata must have at most ${limits.maxMetadataEntries} entries`;
   if (!texts.every((text) => text.isWellFormed())) return "metadata must be well-formed Unicode";
-  return encoder.encode(texts.join("")).length > limits.maxMetadataBytes
+  return utf8Length(texts.join("")) > limits.maxMetadataBytes
     ? `metadata must have at most ${limits.maxMetadataBytes} bytes`
     : undefined;
 }

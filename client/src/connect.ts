@@ -1,4 +1,4 @@
-import { defaultRealm, nameProblem, realmProblem, type SegmentFormat } from "@messagepasser/protocol";
+import { defaultRealm, nameProblem, realmProblem, type SegmentFormat, toHex } from "@messagepasser/protocol";
 import { Client } from "./client.ts";
 import type { Connection } from "./connection/connection.ts";
 import type { Format } from "./format.ts";
@@ -117,12 +117,8 @@ function addressOf(url: string | URL, realm: string): URL {
   address.hash = "";
   address.pathname = `${address.pathname.replace(/\/$/, "")}/connect/${realm}`;
   address.search = "";
-  address.searchParams.set("session", randomSession());
+  address.searchParams.set("session", toHex(crypto.getRandomValues(new Uint8Array(16))));
   return address;
-}
-
-function randomSession(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function reportHandlerError(error: unknown, { peer, protocol }: Connection): void {

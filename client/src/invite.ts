@@ -1,5 +1,6 @@
 // An entry of its own, so that who invites nobody doesn't ship it.
 import {
+  fromBase64url,
   guestName,
   type Invitation,
   invitationBytes,
@@ -7,6 +8,7 @@ import {
   invitationProblem,
   invitationText,
   readInvitationText,
+  toHex,
 } from "@messagepasser/protocol";
 
 /** Options of {@link invite}. */
@@ -55,19 +57,18 @@ const [idAt, revisionAt, inviteKeyAt, macAt] = [1, 9, 45, 61];
  */
 export async function invite(options: InviteOptions): Promise<Invited> {
   const { name: host, secret, guest, peer, protocol, expiresAt, uses = 1 } = options;
-  if (!secretPattern.test(secret))
-    throw new TypeError(`Cannot invite as "${host}": the secret is not one of a router's`);
-  const bytes = bytesOf(secret.slice("mp_".length));
+  const bytes = secretPattern.test(secret) ? fromBase64url(secret.slice("mp_".length)) : undefined;
+  if (bytes === undefined) throw new TypeError(`Cannot invite as "${host}": the secret is not one of a router's`);
   const invitation: Invitation = {
     host,
-    secretId: hexOf(bytes.subarray(idAt, revisionAt)),
+    secretId: toHex(bytes.subarray(idAt, revisionAt)),
     revision: new DataView(bytes.buffer).getUint32(revisionAt),
     guest,
     peer,
     protocol,
     expiresAtMs: expiresAt.getTime(),
     uses,
-    nonce: hexOf(crypto.getRandomValues(new Uint8Array(nonceBytes))),
+    nonce: toHex(crypto.getRandomValues(new Uint8Array(nonceBytes))),
   };
   const problem = invitationProblem(invitation);
   if (problem !== undefined) throw new TypeError(`Cannot invite "${guest}": an invitation ${problem}`);
@@ -95,13 +96,4 @@ export function readInvitation(text: string): InvitationTerms | undefined {
   if (invitation === undefined) return undefined;
   const { host, guest, peer, protocol, uses, expiresAtMs } = invitation;
   return { host, name: guestName(invitation), guest, peer, protocol, uses, expiresAt: new Date(expiresAtMs) };
-}
-
-function bytesOf(base64url: string): Uint8Array<ArrayBuffer> {
-  const characters = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
-  return Uint8Array.from(characters, (character) => character.charCodeAt(0));
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,17 +1,18 @@
+import { fromHex, toHex } from "./hex.ts";
 import { limits } from "./limits.ts";
 import { ProtocolError } from "./protocol-error.ts";
+import { decodeText } from "./utf8.ts";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A big-endian number. Without a DataView: to make one takes longer than to read the few numbers of a small batch. */
+/** Reads a big-endian number. A DataView would take longer to make than the few numbers of a small batch take to read. */
 export function u32At(bytes: Uint8Array, at: number): number {
   return (
     (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0
   );
 }
 
-/** Reads big-endian fields out of a range of bytes. Every read checks the range first. */
+/** Reads big-endian fields from a range of bytes. Every read checks the range first. */
 export class ByteReader {
   readonly bytes: Uint8Array;
   position: number;
@@ -23,7 +24,7 @@ export class ByteReader {
     this.end = end;
   }
 
-  /** Moves past `count` bytes and returns where they begin. @throws ProtocolError if they aren't there. */
+  /** Moves past `count` bytes and returns where they begin. @throws ProtocolError if fewer are left */
   take(count: number): number {
     const start = this.position;
     if (count > this.end - start)
@@ -59,9 +60,7 @@ export class ByteReader {
 
   /** 16 bytes as 32 hexadecimal digits. */
   id(): string {
-    let digits = "";
-    for (const byte of this.slice(16)) digits += byte.toString(16).padStart(2, "0");
-    return digits;
+    return toHex(this.slice(16));
   }
 
   text(maxBytes: number): string {
@@ -72,72 +71,85 @@ export class ByteReader {
   }
 }
 
-/** UTF-8 to a string. @throws ProtocolError for anything that isn't UTF-8; `offset` says where it stands. */
-export function decodeText(bytes: Uint8Array, offset: number): string {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    throw new ProtocolError("Text is not UTF-8", offset);
+/**
+ * Bytes that grow at their end. They take memory for what was appended, never for what was announced, and in one piece:
+ * a thousand small parts cost no more than a large one.
+ */
+export class ByteBuffer {
+  protected bytes: Uint8Array<ArrayBuffer>;
+  #length = 0;
+
+  constructor(capacityBytes = 0) {
+    this.bytes = new Uint8Array(capacityBytes);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The bytes so far, until the next call. */
+  get view(): Uint8Array<ArrayBuffer> {
+    return this.bytes.subarray(0, this.#length);
+  }
+
+  append(bytes: Uint8Array): void {
+    const start = this.extend(bytes.length);
+    this.bytes.set(bytes, start);
+  }
+
+  /** Gives the bytes away, and is empty again. */
+  take(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.bytes.buffer.transfer(this.#length));
+    this.bytes = new Uint8Array();
+    this.#length = 0;
+    return bytes;
+  }
+
+  /** Makes room and returns where it begins. It may replace `bytes`. */
+  protected extend(count: number): number {
+    const start = this.#length;
+    this.#length += count;
+    if (this.#length > this.bytes.length)
+      this.bytes = new Uint8Array(this.bytes.buffer.transfer(Math.max(this.#length, this.bytes.length * 2)));
+    return start;
   }
 }
 
-/** Appends big-endian fields to bytes that grow as needed. */
-export class ByteWriter {
-  #bytes = new Uint8Array(256);
-  #view = new DataView(this.#bytes.buffer);
-  #length = 0;
-
-  /** Makes room and returns where it begins. It may replace bytes and view, so nothing may hold them across the call. */
-  #grow(count: number): number {
-    const start = this.#length;
-    this.#length += count;
-    if (this.#length > this.#bytes.length) {
-      const bytes = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2));
-      bytes.set(this.#bytes);
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer);
-    }
-    return start;
+/** Appends big-endian fields. */
+export class ByteWriter extends ByteBuffer {
+  constructor() {
+    super(256);
   }
 
   u8(value: number): void {
-    const start = this.#grow(1);
-    this.#view.setUint8(start, value);
+    const at = this.extend(1);
+    this.bytes[at] = value;
   }
 
   u16(value: number): void {
-    const start = this.#grow(2);
-    this.#view.setUint16(start, value);
+    const at = this.extend(2);
+    this.bytes[at] = value >>> 8;
+    this.bytes[at + 1] = value;
   }
 
   u32(value: number): void {
-    const start = this.#grow(4);
-    this.#view.setUint32(start, value);
+    this.u16(value >>> 16);
+    this.u16(value);
   }
 
   u64(value: number): void {
-    const start = this.#grow(8);
-    this.#view.setUint32(start, Math.floor(value / 0x1_0000_0000));
-    this.#view.setUint32(start + 4, value >>> 0);
-  }
-
-  raw(bytes: Uint8Array): void {
-    const start = this.#grow(bytes.length);
-    this.#bytes.set(bytes, start);
+    this.u32(Math.floor(value / 0x1_0000_0000));
+    this.u32(value >>> 0);
   }
 
   text(value: string): void {
     const bytes = encoder.encode(value);
     this.u16(bytes.length);
-    this.raw(bytes);
+    this.append(bytes);
   }
 
   /** 32 hexadecimal digits as 16 bytes. */
   id(digits: string): void {
-    for (let at = 0; at < 32; at += 2) this.u8(Number.parseInt(digits.slice(at, at + 2), 16));
-  }
-
-  finish(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, this.#length);
+    this.append(fromHex(digits));
   }
 }

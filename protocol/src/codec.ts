@@ -55,7 +55,7 @@ export function encodeFrame(frame: ControlFrame): Uint8Array<ArrayBuffer> {
   writer.u32(0);
   // The frame's type and the plan come from the same table, so the fields have the plan's kinds.
   for (const { field, kind } of plan.fields) encodeField(writer, kind, frame[field as keyof typeof frame] as never);
-  const bytes = writer.finish();
+  const bytes = writer.take();
   new DataView(bytes.buffer).setUint32(0, (plan.type << 24) | (bytes.length - frameHeaderBytes));
   return bytes;
 }
@@ -68,8 +68,8 @@ export function encodeData({ connection, last, text, offset, payload }: DataFram
   writer.u32(connection);
   writer.u8((last ? dataFlags.last : 0) | (text ? dataFlags.text : 0) | (offset === undefined ? 0 : dataFlags.offset));
   if (offset !== undefined) writer.u64(offset);
-  writer.raw(payload);
-  return writer.finish();
+  writer.append(payload);
+  return writer.take();
 }
 
 function encodeField(writer: ByteWriter, kind: FieldKind, value: never): void {
@@ -83,7 +83,7 @@ function encodeField(writer: ByteWriter, kind: FieldKind, value: never): void {
       writer[kind](value);
       break;
     case "rest":
-      writer.raw(value);
+      writer.append(value);
       break;
     case "texts":
       encodeTexts(writer, value);

@@ -19,6 +19,8 @@ export {
   type ProblemCode,
   problemStatuses,
 } from "./codes.ts";
+export { fromBase64url, toBase64url } from "./base64.ts";
+export { ByteBuffer } from "./bytes.ts";
 export { dataHeaderBytes, encodeFrame, frameHeaderBytes, PeerFrameReader, RouterFrameReader } from "./codec.ts";
 export {
   anySession,
@@ -36,6 +38,7 @@ export {
 } from "./frames.ts";
 export type { FrameReader, SegmentFormat } from "./formats/format.ts";
 export { heartbeat, subprotocols } from "./handshake.ts";
+export { fromHex, toHex } from "./hex.ts";
 export {
   guestName,
   type Invitation,
@@ -50,3 +53,4 @@ export {
 export { limits, originalLimits } from "./limits.ts";
 export { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "./names.ts";
 export { ProtocolError } from "./protocol-error.ts";
+export { characterBefore, cutText, utf8Length } from "./utf8.ts";

@@ -1,6 +1,7 @@
-import { fromBase64, toBase64 } from "./base64.ts";
+import { fromBase64url, toBase64url } from "./base64.ts";
 import { limits } from "./limits.ts";
 import { peerProblem } from "./names.ts";
+import { utf8Length } from "./utf8.ts";
 
 /** What an invitation says. Whoever holds it may read it; only the router and who made it can write one. */
 export interface Invitation {
@@ -59,15 +60,13 @@ export function invitationText(signedBytes: Uint8Array, mac: Uint8Array): string
   const bytes = new Uint8Array(mac.length + signedBytes.length);
   bytes.set(mac);
   bytes.set(signedBytes, mac.length);
-  return prefix + toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return prefix + toBase64url(bytes);
 }
 
 /** Takes an invitation's text apart, or `undefined` for what is none. Says nothing of whether the signature is good. */
 export function readInvitationText(text: string): SignedInvitation | undefined {
   if (!isInvitation(text) || text.length > maxTextLength) return undefined;
-  const digits = text.slice(prefix.length);
-  const base64 = digits.replaceAll("-", "+").replaceAll("_", "/");
-  const bytes = fromBase64(base64.padEnd(Math.ceil(base64.length / 4) * 4, "="));
+  const bytes = fromBase64url(text.slice(prefix.length));
   if (bytes === undefined || bytes.length <= invitationMacBytes) return undefined;
   const [mac, signedBytes] = [bytes.subarray(0, invitationMacBytes), bytes.subarray(invitationMacBytes)];
   const invitation = readInvitation(signedBytes);
@@ -80,8 +79,8 @@ export function invitationProblem({ guest, host, peer, protocol, uses, expiresAt
   if (guest === "" || guest.includes("/") || rule !== undefined)
     return `needs a guest's name that ${rule ?? 'has no "/"'}`;
   if (peer === "" || protocol === "") return "needs a peer and a protocol";
-  if (encoder.encode(peer).length > limits.maxNameBytes) return "names a peer that is too long";
-  if (encoder.encode(protocol).length > limits.maxProtocolBytes) return "names a protocol that is too long";
+  if (utf8Length(peer) > limits.maxNameBytes) return "names a peer that is too long";
+  if (utf8Length(protocol) > limits.maxProtocolBytes) return "names a protocol that is too long";
   if (!Number.isInteger(uses) || uses < 1 || uses > 1_000) return "must be for 1 to 1000 uses";
   if (!Number.isSafeInteger(expiresAtMs) || expiresAtMs < 0) return "needs a time at which it expires";
   return undefined;

@@ -1,6 +1,6 @@
 import { limits } from "./limits.ts";
+import { utf8Length } from "./utf8.ts";
 
-const encoder = new TextEncoder();
 // Unicode's Cc category and the line separators: they would forge lines in logs and lists.
 const controlCharacter = /[\p{Cc}\u2028\u2029]/u;
 const realm = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
@@ -44,7 +44,7 @@ export function realmProblem(name: string): string | undefined {
 function textProblem(text: string, maxBytes: number): string | undefined {
   if (text === "") return "must not be empty";
   // A UTF-16 code unit is at least one byte, so a hostile length is refused before it is encoded.
-  if (text.length > maxBytes || encoder.encode(text).length > maxBytes) return `must have at most ${maxBytes} bytes`;
+  if (text.length > maxBytes || utf8Length(text) > maxBytes) return `must have at most ${maxBytes} bytes`;
   if (!text.isWellFormed()) return "must be well-formed Unicode";
   if (controlCharacter.test(text)) return "must not contain control characters";
   return undefined;

@@ -1,4 +1,4 @@
-import { subprotocols } from "@messagepasser/protocol";
+import { fromBase64url, subprotocols } from "@messagepasser/protocol";
 
 /** A name and a secret as a request carries them. */
 export interface Presented {
@@ -25,12 +25,13 @@ export function fromAuthorization(request: Request): Presented | undefined {
 export function fromSubprotocol(offered: readonly string[]): Presented | undefined {
   const token = offered.find((value) => value.startsWith(subprotocols.credentialsPrefix));
   if (token === undefined) return undefined;
-  return decode(token.slice(subprotocols.credentialsPrefix.length).replaceAll("-", "+").replaceAll("_", "/"));
+  return decode(token.slice(subprotocols.credentialsPrefix.length));
 }
 
 function decode(base64: string): Presented | undefined {
+  const bytes = fromBase64url(base64);
+  if (bytes === undefined) return undefined;
   try {
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     const colon = text.indexOf(":");
     return colon === -1 ? undefined : { name: text.slice(0, colon), secret: text.slice(colon + 1) };

@@ -1,3 +1,4 @@
+import { cutText } from "@messagepasser/protocol";
 import { type Format, formatOf, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { closings } from "../routing/closings.ts";
 import { closingMessages } from "../routing/encoding.ts";
@@ -6,6 +7,8 @@ import { subprotocolIn, tagsOf } from "./link-tags.ts";
 import type { Counters, KeptSums } from "./usage.ts";
 
 const version = 4;
+/** What a close frame has room for (RFC 6455, 5.5). */
+const maxCloseReasonBytes = 123;
 
 /** All that a link must remember while the object is not in memory; kept in its socket's attachment. */
 interface Attachment {
@@ -199,8 +202,7 @@ function closeSocket(
     socket.send(message);
     counters.sent(message.length);
   }
-  // Reasons are ours, short and ASCII; the 123 bytes of RFC 6455 are a limit for what they quote.
-  socket.close(code, reason.slice(0, 120));
+  socket.close(code, cutText(reason, maxCloseReasonBytes));
 }
 
 /** Ends a link that code of another version made. Does nothing to one that is closing already. */

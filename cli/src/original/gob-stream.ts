@@ -1,5 +1,4 @@
-import { ProtocolError } from "@messagepasser/protocol";
-import { HeldBytes } from "./held-bytes.ts";
+import { ByteBuffer, ProtocolError } from "@messagepasser/protocol";
 import { encodeGob, gobDefinition, GobReader, type OriginalMessage } from "./original.ts";
 import { type MessageStream, tooLong } from "./stream.ts";
 
@@ -7,7 +6,7 @@ import { type MessageStream, tooLong } from "./stream.ts";
 export class GobStream implements MessageStream {
   maxBytes: number;
   readonly #reader = new GobReader(new Uint8Array());
-  readonly #held = new HeldBytes();
+  readonly #held = new ByteBuffer();
   #hasDefined = false;
 
   constructor(maxBytes: number) {

@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
-import { ProtocolError } from "@messagepasser/protocol";
-import { HeldBytes } from "./held-bytes.ts";
+import { ByteBuffer, ProtocolError } from "@messagepasser/protocol";
 import type { OriginalMessage } from "./original.ts";
 import { type MessageStream, tooLong } from "./stream.ts";
 
@@ -25,7 +24,7 @@ export function beginsJson(byte: number | undefined): boolean {
  */
 export class JsonStream implements MessageStream {
   maxBytes: number;
-  readonly #held = new HeldBytes();
+  readonly #held = new ByteBuffer();
   // Where in an object the last byte left off.
   #isInside = false;
   #isInText = false;

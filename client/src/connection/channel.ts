@@ -1,4 +1,5 @@
 import {
+  cutText,
   BatchWriter,
   type ControlFrame,
   errorCodes,
@@ -20,7 +21,7 @@ import { Receiver, type Unfit } from "./receiver.ts";
 import { type Carrier, type Destination, Route } from "./route.ts";
 import { Sender } from "./sender.ts";
 import { Violation } from "./violation.ts";
-import { sentence, shortened } from "./error-text.ts";
+import { sentence } from "./error-text.ts";
 
 /** What all channels of a client share. */
 export interface Shared {
@@ -251,7 +252,7 @@ export class Channel implements Turn, Tended {
 
   /** Refuses the other end's open. */
   reject(code: number, reason: string): void {
-    const text = shortened(reason);
+    const text = cutText(reason, limits.maxReasonBytes);
     this.#part({ kind: "reject", connection: this.#connection, code, reason: text });
     this.#end(this.error(connectionCode(code), `refused here: ${text}`));
   }
@@ -290,7 +291,7 @@ export class Channel implements Turn, Tended {
   /** Ends both directions at once and tells the other end. */
   reset(code: number, reason: string, error: ConnectionError): void {
     if (this.#state === "over") return;
-    this.#part({ kind: "reset", connection: this.#connection, code, reason: shortened(reason) });
+    this.#part({ kind: "reset", connection: this.#connection, code, reason: cutText(reason, limits.maxReasonBytes) });
     // Before the end is told to those who wait, or they would be served what arrived.
     this.receiver.discard(() => error);
     this.#end(error);

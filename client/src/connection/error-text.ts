@@ -1,4 +1,4 @@
-import { errorCodes, limits, nameOfCode } from "@messagepasser/protocol";
+import { errorCodes, nameOfCode } from "@messagepasser/protocol";
 
 /** Said where the realm's rules have changed under a Connection. */
 export const notAllowed = "the router's owner no longer allows it";
@@ -39,9 +39,4 @@ export function sentence(peer: string, code: number, reason: string): string {
     case undefined:
       return `"${peer}" ended it with code ${code}${quoted}`;
   }
-}
-
-/** A reason that fits into a frame. A character is at most 3 bytes for each of its UTF-16 units. */
-export function shortened(reason: string): string {
-  return reason.slice(0, Math.floor(limits.maxReasonBytes / 3)).toWellFormed();
 }

@@ -1,7 +1,6 @@
-import { type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
+import { ByteBuffer, type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
-import { Assembly } from "./assembly.ts";
 import type { Budget } from "./budget.ts";
 import type { Quota } from "./quota.ts";
 import type { Failure } from "./failure.ts";
@@ -54,7 +53,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   readonly #frames = new HeldFrames();
   readonly #waiters = new Queue<Waiter>();
   /** A message of which a waiting `receive` took the first pieces, but not the last. */
-  #assembly: Assembly | undefined;
+  #assembly: ByteBuffer | undefined;
   /** Offset up to which all arrived. */
   #received = 0;
   /** Offset up to which all was taken. */
@@ -258,7 +257,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
       return;
     }
     if (!frame.last) {
-      this.#assembly ??= new Assembly();
+      this.#assembly ??= new ByteBuffer();
       this.#assembly.append(frame.payload);
       return;
     }
@@ -278,7 +277,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     const assembly = this.#assembly;
     this.#assembly = undefined;
     assembly?.append(payload);
-    const bytes = assembly?.finish() ?? payload;
+    const bytes = assembly?.take() ?? payload;
     return text ? decoder.decode(bytes) : bytes;
   }
 

@@ -1,4 +1,4 @@
-import { dataFlags, limits } from "@messagepasser/protocol";
+import { characterBefore, dataFlags, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
 import type { Quota } from "./quota.ts";
@@ -297,7 +297,7 @@ export class Sender {
     }
     // For readers that see each frame as a message.
     if (this.#keepsWhole && bytes.length + limits.frameCostBytes <= limits.minWindowBytes / 2) return 0;
-    const count = pending.isText ? wholeCharacters(bytes, start, room) : room;
+    const count = pending.isText ? characterBefore(bytes, start, start + room) - start : room;
     if (count <= 0) return 0;
     this.#write(text, bytes.subarray(start, start + count));
     pending.sentBytes += count;
@@ -336,11 +336,4 @@ export class Sender {
   #room(): number {
     return this.#limit - this.#log.end - limits.frameCostBytes;
   }
-}
-
-/** The most bytes, up to `count`, that end with a whole character: continuation bytes of UTF-8 are 10xxxxxx. */
-function wholeCharacters(bytes: Uint8Array, start: number, count: number): number {
-  let size = count;
-  while (size > 0 && ((bytes[start + size] ?? 0) & 0xc0) === 0x80) size--;
-  return size;
 }

@@ -1,8 +1,7 @@
 import { errorCodeNamed, errorCodes } from "../codes.ts";
 import { limits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
-
-const encoder = new TextEncoder();
+import { utf8Length } from "../utf8.ts";
 
 /** A field of a frame in JSON: turns a value that was parsed into one of its kind, or `undefined` where it isn't. */
 type Reader<Value> = (value: unknown) => Value | undefined;
@@ -38,15 +37,11 @@ function textUpTo(maxBytes: number): Field<string> {
   return {
     // A UTF-16 code unit is at least one byte, so what is much too long is refused before it is encoded.
     read: (value) =>
-      typeof value === "string" && value.isWellFormed() && value.length <= maxBytes && byteLength(value) <= maxBytes
+      typeof value === "string" && value.isWellFormed() && value.length <= maxBytes && utf8Length(value) <= maxBytes
         ? value
         : undefined,
     what: `a well-formed text of at most ${maxBytes} bytes`,
   };
-}
-
-function byteLength(value: string): number {
-  return encoder.encode(value).length;
 }
 
 /** A field that may be missing. */
@@ -116,7 +111,7 @@ function readTexts(value: unknown): Readonly<Record<string, string>> | undefined
   const entries = Object.entries(value);
   if (entries.length > limits.maxMetadataEntries) return undefined;
   if (!entries.flat().every((entry) => text.read(entry) !== undefined)) return undefined;
-  const bytes = (entries.flat() as string[]).reduce((sum, entry) => sum + byteLength(entry), 0);
+  const bytes = (entries.flat() as string[]).reduce((sum, entry) => sum + utf8Length(entry), 0);
   if (bytes > limits.maxMetadataBytes) return undefined;
   // fromEntries defines own properties, so a key like "__proto__" is only a key.
   return Object.fromEntries(entries) as Record<string, string>;

@@ -1,6 +1,7 @@
-import { type ByteReader, decodeText } from "../bytes.ts";
+import type { ByteReader } from "../bytes.ts";
 import { limits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
+import { decodeText } from "../utf8.ts";
 
 /** What frames are made of in MessagePack. */
 export type Value = number | string | Uint8Array | readonly Value[] | ReadonlyMap<Value, Value>;

@@ -12,11 +12,12 @@ import {
   type RouterFrame,
 } from "../frames.ts";
 import { subprotocols } from "../handshake.ts";
+import { fromHex } from "../hex.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import type { SegmentFormat } from "./format.ts";
 import { PlannedReader } from "./planned-reader.ts";
 import { readValue, type Value } from "./msgpack-reader.ts";
-import { bytesOfId, checkCount, unsigned, validData, validFrame } from "./validate.ts";
+import { checkCount, unsigned, validData, validFrame } from "./validate.ts";
 
 const encoder = new Encoder();
 
@@ -48,7 +49,7 @@ function elementsOf(frame: ControlFrame): readonly Element[] {
 function elementOf(kind: FieldKind, value: never): Element {
   switch (kind) {
     case "id":
-      return bytesOfId(value);
+      return fromHex(value);
     case "text":
       return wellFormed(value);
     case "texts":

@@ -1,8 +1,7 @@
 import { type PeerFrame, openerBit, type RouterFrame } from "../frames.ts";
 import { limits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
-
-const encoder = new TextEncoder();
+import { utf8Length } from "../utf8.ts";
 
 /** One WebSocket message, of the kind that it is sent as. */
 export type WireMessage = string | Uint8Array;
@@ -125,7 +124,7 @@ export function inBatches<Part extends WireMessage>(parts: readonly Part[]): Par
 
 /** Bytes of a message on the wire. */
 export function byteLength(message: WireMessage): number {
-  return typeof message === "string" ? encoder.encode(message).length : message.length;
+  return typeof message === "string" ? utf8Length(message) : message.length;
 }
 
 function wholeNumber(digits: string): number {

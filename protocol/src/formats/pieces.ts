@@ -1,5 +1,6 @@
 import type { DataFrame, PeerFrame } from "../frames.ts";
 import { limits } from "../limits.ts";
+import { characterBefore } from "../utf8.ts";
 
 /**
  * Frames as a format needs them that bounds payloads: larger ones in pieces, text never inside a character. Each piece
@@ -27,18 +28,11 @@ function piecesOf(frame: DataFrame): DataFrame[] {
   for (let at = 0; at < payload.length;) {
     const end = Math.min(
       payload.length,
-      text ? characterBefore(payload, at + limits.maxPayloadBytes) : at + limits.maxPayloadBytes,
+      text ? characterBefore(payload, at, at + limits.maxPayloadBytes) : at + limits.maxPayloadBytes,
     );
     split.push({ ...frame, offset, last: frame.last && end === payload.length, payload: payload.subarray(at, end) });
     if (offset !== undefined) offset += end - at + limits.frameCostBytes;
     at = end;
   }
   return split;
-}
-
-/** The last place up to `end` where a character of UTF-8 begins: bytes that continue one are 10xxxxxx. */
-function characterBefore(bytes: Uint8Array, end: number): number {
-  // A character has at most 4 bytes; what isn't UTF-8 is cut anywhere.
-  for (let at = end; at > end - 4; at--) if (((bytes[at] ?? 0) & 0xc0) !== 0x80) return at;
-  return end;
 }

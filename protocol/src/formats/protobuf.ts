@@ -10,12 +10,13 @@ import {
   type RouterFrame,
 } from "../frames.ts";
 import { subprotocols } from "../handshake.ts";
+import { fromHex } from "../hex.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import type { SegmentFormat } from "./format.ts";
 import { PlannedReader } from "./planned-reader.ts";
 import { FrameSchema, FramesSchema } from "./frames_pb.ts";
 import { readDelimited, readTag, scan, type Shape, shapeOf, wireTypes } from "./protobuf-scan.ts";
-import { bytesOfId, type LooseData, validData, validFrame } from "./validate.ts";
+import { type LooseData, validData, validFrame } from "./validate.ts";
 
 /**
  * `mp.v1.protobuf`: a segment is a message `Frames` of `frames.proto`. The encoding of a frame is that of a `Frames` with
@@ -49,7 +50,7 @@ function controlMessage(frame: ControlFrame): object {
 }
 
 function valueOf(kind: FieldKind, value: never): unknown {
-  if (kind === "id") return bytesOfId(value);
+  if (kind === "id") return fromHex(value);
   return kind === "u64" ? BigInt(value) : value;
 }
 

@@ -1,9 +1,9 @@
 import type { FramePlan } from "../codec.ts";
 import type { DataFrame, FieldKind } from "../frames.ts";
+import { toHex } from "../hex.ts";
 import { limits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
-
-const encoder = new TextEncoder();
+import { utf8Length } from "../utf8.ts";
 
 /** A data frame's fields as a format's decoder left them. */
 export type LooseData = { readonly [Field in Exclude<keyof DataFrame, "kind">]: unknown };
@@ -77,25 +77,14 @@ function bytesOf(value: unknown, at: number): Uint8Array {
 function idOf(value: unknown, at: number): string {
   const bytes = bytesOf(value, at);
   if (bytes.length !== 16) throw new ProtocolError(`Session of ${bytes.length} bytes, 16 expected,`, at);
-  let digits = "";
-  for (const byte of bytes) digits += byte.toString(16).padStart(2, "0");
-  return digits;
-}
-
-/** A session's 32 digits as bytes, as formats with bytes write it. */
-export function bytesOfId(digits: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length: 16 }, (_, at) => Number.parseInt(digits.slice(at * 2, at * 2 + 2), 16));
+  return toHex(bytes);
 }
 
 function textOf(value: unknown, at: number, maxBytes: number): string {
   if (typeof value !== "string") throw new ProtocolError("Field that is not text", at);
-  const size = utf8Bytes(value);
+  const size = utf8Length(value);
   if (size > maxBytes) throw new ProtocolError(`Text of ${size} bytes, at most ${maxBytes} allowed,`, at);
   return value;
-}
-
-function utf8Bytes(text: string): number {
-  return encoder.encode(text).length;
 }
 
 function textsOf(value: unknown, at: number, maxBytes: number): string[] {
@@ -110,7 +99,7 @@ function mapOf(value: unknown, at: number, maxBytes: number): Record<string, str
   if (value.size > limits.maxMetadataEntries)
     throw new ProtocolError(`${value.size} entries, at most ${limits.maxMetadataEntries} allowed,`, at);
   const entries = Array.from(value, (entry) => entry.map((text) => textOf(text, at, maxBytes)) as [string, string]);
-  const size = entries.reduce((sum, [key, text]) => sum + utf8Bytes(key) + utf8Bytes(text), 0);
+  const size = entries.reduce((sum, [key, text]) => sum + utf8Length(key) + utf8Length(text), 0);
   if (size > maxBytes) throw new ProtocolError(`Map of more than ${maxBytes} bytes`, at);
   // fromEntries defines own properties, so a key like "__proto__" is only a key.
   return Object.fromEntries(entries);

@@ -18,9 +18,10 @@
  * struct is its fields that aren't zero, each after the step from the number of the field before it, and a step of 0.
  * A message is its length, the id of a type and a value; the id is negative where the definition of that type follows.
  */
-import { ByteReader, ByteWriter, decodeText } from "../bytes.ts";
+import { ByteReader, ByteWriter } from "../bytes.ts";
 import { originalLimits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
+import { decodeText } from "../utf8.ts";
 import type { OriginalMessage } from "./message.ts";
 
 /** Go's own types have the ids below this one. */
@@ -116,13 +117,13 @@ function writeInt(writer: ByteWriter, value: number): void {
 
 function writeBytes(writer: ByteWriter, bytes: Uint8Array): void {
   writeUint(writer, bytes.length);
-  writer.raw(bytes);
+  writer.append(bytes);
 }
 
 function lengthFirst(body: ByteWriter): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter();
-  writeBytes(writer, body.finish());
-  return writer.finish();
+  writeBytes(writer, body.take());
+  return writer.take();
 }
 
 /**
