@@ -62,7 +62,7 @@ const platform: Platform = {
       },
     };
   },
-  defer: makeDefer(),
+  defer,
   onNetworkChange: (callback) => {
     const stops = [listen("online", callback), listen("offline", callback)];
     return () => {
@@ -85,13 +85,23 @@ function listen(type: string, callback: (event: Event) => void): () => void {
   };
 }
 
-/** A message port runs callbacks after microtasks and, unlike timers, isn't slowed down in a hidden page. */
-function makeDefer(): (callback: () => void) => void {
+let deferred: { readonly callbacks: (() => void)[]; readonly port: MessagePort } | undefined;
+
+/**
+ * A message port runs callbacks after microtasks and, unlike timers, isn't slowed down in a hidden page. It is made when
+ * it is first needed: an import has no effects, and works where there is no MessageChannel, as under jsdom.
+ */
+function defer(callback: () => void): void {
+  deferred ??= openPort();
+  deferred.callbacks.push(callback);
+  deferred.port.postMessage(undefined);
+}
+
+function openPort(): NonNullable<typeof deferred> {
   const callbacks: (() => void)[] = [];
-  const { port1, port2 } = new MessageChannel();
+  const { port1, port2: port } = new MessageChannel();
   port1.onmessage = () => callbacks.shift()?.();
-  return (callback) => {
-    callbacks.push(callback);
-    port2.postMessage(undefined);
-  };
+  // Node, under the condition "browser", would never exit while the port listens; browsers' ports have no `unref`.
+  (port1 as { unref?(): void }).unref?.();
+  return { callbacks, port };
 }
