@@ -10,7 +10,7 @@ export interface Env {
   readonly MP_ADMIN_TOKEN: string | undefined;
   /** Opens what of it only reads. May be unset: then nothing does. */
   readonly MP_ADMIN_READ_TOKEN?: string;
-  /** Pages that may connect: origins separated by spaces, as in "https://app.example.com". Unset: all pages. */
+  /** Origins of pages that may connect, separated by spaces or commas. Unset: all pages may; see entrance/origins.ts. */
   readonly MP_ORIGINS?: string;
   /** Counts failures, by address and by name; absent where wrangler.toml binds none. */
   readonly FAILURES?: RateLimit;

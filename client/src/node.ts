@@ -8,6 +8,7 @@ import WebSocket from "ws";
 import type { Client } from "./client.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
 import { type Platform, type SocketEnd, systemClock } from "./link/platform.ts";
+import { isLoopback } from "./loopback.ts";
 
 export * from "./index.ts";
 
@@ -36,7 +37,7 @@ const platform: Platform = {
       headers: { authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}` },
       perMessageDeflate: false,
       maxPayload: limits.maxBatchBytes,
-      ...(isPrivate(url) && { generateMask: noMask }),
+      ...(isLoopback(url) && { generateMask: noMask }),
       createConnection: (options: object) => connectSocket(url, options),
     });
     // ws gives Buffers, whose slice() doesn't copy. Users get plain Uint8Arrays, whose slice() does.
@@ -115,15 +116,9 @@ function connectSocket({ protocol, hostname }: URL, options: object): Socket {
 }
 
 /**
- * Whether no proxy can read the traffic. Masks prevent a program's bytes from looking like HTTP to a proxy (RFC 6455,
- * section 10.3): inside TLS a proxy sees nothing, and within a machine there is none. Masking would take a third of a
- * sender's time.
+ * Sends bytes unmasked, by a mask of zeros. Masks prevent a program's bytes from looking like HTTP to a proxy (RFC 6455,
+ * section 10.3), and no proxy is in between within one machine. There, masking took a third of a sender's time.
  */
-function isPrivate({ protocol, hostname }: URL): boolean {
-  return protocol === "wss:" || hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
-}
-
-/** With a mask of zeros, ws sends the bytes unchanged. */
 function noMask(mask: Buffer): void {
   mask.fill(0);
 }

@@ -1,13 +1,32 @@
 import type { Env } from "../env.ts";
 import type { Problem } from "../problem.ts";
 
-/** Why a page may not connect, if it may not. Programs name no origin, and pages can't leave theirs out. */
+/**
+ * Why a page may not connect, or `undefined` if it may. Programs send no origin and pages always send one.
+ *
+ * @param env `MP_ORIGINS` lists origins, separated by white space or commas. An empty list or `*` allows all pages.
+ */
 export function problemOfOrigin(env: Env, request: Request): Problem | undefined {
   const origin = request.headers.get("origin");
-  const allowed = (env.MP_ORIGINS ?? "").split(/\s+/).filter((text) => text !== "");
-  if (origin === null || allowed.length === 0 || allowed.includes(origin)) return undefined;
+  const entries = (env.MP_ORIGINS ?? "").split(/[\s,]+/).filter((entry) => entry !== "");
+  if (origin === null || entries.length === 0 || entries.includes("*")) return undefined;
+  if (entries.some((entry) => originIn(entry) === origin)) return undefined;
+  const unreadable = entries.filter((entry) => originIn(entry) === undefined);
+  if (unreadable.length > 0)
+    console.warn(
+      `MP_ORIGINS has entries that are no origins, as "https://app.example.com" is: ${unreadable.join(" ")}`,
+    );
   return {
     code: "origin-not-allowed",
     detail: "Pages of this origin may not connect: MP_ORIGINS lists those that may",
   };
+}
+
+/** An origin as browsers write it: lower case, without a default port or a path; `undefined` for a text that is none. */
+function originIn(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const { origin, protocol, host } = new URL(text);
+  // Browser extensions have schemes of their own, whose origin the URL standard leaves opaque.
+  if (origin === "null") return host === "" ? undefined : `${protocol}//${host}`;
+  return origin;
 }

@@ -237,6 +237,13 @@ describe("pages", () => {
     ["https://anywhere.example", undefined],
     ["https://anywhere.example", ""],
     ["null", " "],
+    ["https://app.example.com", "https://app.example.com/"],
+    ["https://app.example.com", "HTTPS://App.Example.com"],
+    ["https://app.example.com", "https://app.example.com:443"],
+    ["https://app.example.com", "https://one.example, https://app.example.com"],
+    ["https://anywhere.example", "https://app.example.com *"],
+    ["https://app.example.com", "app.example.com https://app.example.com"],
+    ["chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"],
   ])("of the origin %s may connect where those listed are %o", async (origin, origins) => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
