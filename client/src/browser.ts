@@ -85,23 +85,26 @@ function listen(type: string, callback: (event: Event) => void): () => void {
   };
 }
 
-let deferred: { readonly callbacks: (() => void)[]; readonly port: MessagePort } | undefined;
+const callbacks: (() => void)[] = [];
+let wake: (() => void) | undefined;
 
 /**
  * A message port runs callbacks after microtasks and, unlike timers, isn't slowed down in a hidden page. It is made when
  * it is first needed: an import has no effects, and works where there is no MessageChannel, as under jsdom.
  */
 function defer(callback: () => void): void {
-  deferred ??= openPort();
-  deferred.callbacks.push(callback);
-  deferred.port.postMessage(undefined);
+  callbacks.push(callback);
+  wake ??= openPort();
+  wake();
 }
 
-function openPort(): NonNullable<typeof deferred> {
-  const callbacks: (() => void)[] = [];
-  const { port1, port2: port } = new MessageChannel();
+/** @returns a function that has the next callback run. */
+function openPort(): () => void {
+  const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => callbacks.shift()?.();
   // Node, under the condition "browser", would never exit while the port listens; browsers' ports have no `unref`.
   (port1 as { unref?(): void }).unref?.();
-  return { callbacks, port };
+  return () => {
+    port2.postMessage(undefined);
+  };
 }
