@@ -23,7 +23,8 @@ import {
   subprotocols,
 } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { batchOf, realmOf } from "../../test/support/routing-fakes.ts";
+import { batchOf } from "../../test/support/batches.ts";
+import { realmOf } from "../../test/support/routing-fakes.ts";
 
 const markdown = readFileSync(`${import.meta.dirname}/../../PROTOCOL.md`, "utf8");
 

@@ -6,15 +6,8 @@ import { Access } from "./access.ts";
 import { Delivery } from "./delivery.ts";
 import type { Grant } from "./link.ts";
 import { Rules } from "./rules.ts";
-import {
-  batchOf,
-  type FakeLink,
-  FakeLinks,
-  type FakeRealm,
-  openTo,
-  realmOf,
-  toRouter,
-} from "../../test/support/routing-fakes.ts";
+import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
+import { type FakeLink, FakeLinks, type FakeRealm, realmOf } from "../../test/support/routing-fakes.ts";
 
 function grantOf(host: string, peer = "*", protocol = "*"): Grant {
   return { host, peer, protocol, expiresAtMs: Number.MAX_SAFE_INTEGER };

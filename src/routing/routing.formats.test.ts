@@ -19,7 +19,8 @@ import {
 } from "@messagepasser/protocol/formats";
 import { describe, expect, test } from "vitest";
 import { batchOf as segmentOf } from "./encoding.ts";
-import { type FakeLink, type FakeRealm, openTo, realmOf } from "../../test/support/routing-fakes.ts";
+import { openTo } from "../../test/support/batches.ts";
+import { type FakeLink, type FakeRealm, realmOf } from "../../test/support/routing-fakes.ts";
 
 const mine = (1 | openerBit) >>> 0;
 const byName = formats.filter(({ addressing }) => addressing === "name");
@@ -115,7 +116,7 @@ describe("a mark", () => {
     alice.take();
     routing.receive(bob, JSON.stringify({ type: "reached", token }));
     const credit = { kind: "credit", connection: 1, received: 0, limit: end + limits.firstWindowBytes } as const;
-    expect(alice.take()).toEqual([{ from: bob.address, bytes: native.encode(credit) }]);
+    expect(alice.take()).toEqual([{ kind: "segment", from: bob.address, bytes: native.encode(credit) }]);
   });
 
   test("that nobody got grants nothing to who is no peer, and does no harm", () => {
@@ -137,6 +138,6 @@ test("what stands before a bad line of the original's wire gets there", () => {
   expect(() => routing.receive(bob, message)).toThrow(ProtocolError);
   expect(carol.take()).toMatchObject([
     { kind: "incoming", connection: 1, peer: "bob", protocol: "a" },
-    { from: bob.address, bytes: native.encode(data({ text: false, offset: undefined })) },
+    { kind: "segment", from: bob.address, bytes: native.encode(data({ text: false, offset: undefined })) },
   ]);
 });

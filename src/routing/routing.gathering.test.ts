@@ -1,6 +1,7 @@
 import { limits, segmentHeaderBytes } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { batchOf, type FakeLink, openTo, realmOf, toRouter } from "../../test/support/routing-fakes.ts";
+import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
+import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
 
 const pieces = [Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)] as const;
 
@@ -21,12 +22,12 @@ describe("what one message brings for a link", () => {
     realm.routing.receive(alice, Uint8Array.of(...before, ...toRouter(openTo("bob")), ...after));
     expect(bob.takeMessages()).toEqual([
       [
-        { from: alice.address, bytes: pieces[0] },
+        { kind: "segment", from: alice.address, bytes: pieces[0] },
         expect.objectContaining({ kind: "incoming", address: alice.address }),
-        { from: alice.address, bytes: pieces[2] },
+        { kind: "segment", from: alice.address, bytes: pieces[2] },
       ],
     ]);
-    expect(carol.takeMessages()).toEqual([[{ from: alice.address, bytes: pieces[1] }]]);
+    expect(carol.takeMessages()).toEqual([[{ kind: "segment", from: alice.address, bytes: pieces[1] }]]);
     expect(alice.takeMessages()).toEqual([[expect.objectContaining({ kind: "routed", address: bob.address })]]);
   });
 
@@ -35,7 +36,7 @@ describe("what one message brings for a link", () => {
     const [alice, bob] = threeOf(realm);
     for (const bytes of pieces) {
       realm.routing.receive(alice, batchOf([bob.address, bytes]));
-      expect(bob.takeMessages()).toEqual([[{ from: alice.address, bytes }]]);
+      expect(bob.takeMessages()).toEqual([[{ kind: "segment", from: alice.address, bytes }]]);
     }
   });
 
@@ -59,11 +60,11 @@ describe("what one message brings for a link", () => {
     const from = alice.address;
     expect(bob.takeMessages()).toEqual([
       [
-        { from, bytes: pieces[0] },
-        { from, bytes: pieces[1] },
+        { kind: "segment", from, bytes: pieces[0] },
+        { kind: "segment", from, bytes: pieces[1] },
       ],
-      [{ from, bytes: large }],
-      [{ from, bytes: pieces[2] }],
+      [{ kind: "segment", from, bytes: large }],
+      [{ kind: "segment", from, bytes: pieces[2] }],
     ]);
     expect(sent[1]).toBe(batch.buffer);
   });
@@ -99,7 +100,7 @@ describe("what one message brings for a link", () => {
     bob.take();
     realm.routing.receive(alice, batchOf([bob.address, pieces[0]], [bob.address, new Uint8Array(3 * chunk.length)]));
     expect(bob.closed).toBeDefined();
-    expect(bob.takeMessages()).toEqual([[{ from: alice.address, bytes: pieces[0] }]]);
+    expect(bob.takeMessages()).toEqual([[{ kind: "segment", from: alice.address, bytes: pieces[0] }]]);
   });
 
   test("gets there with the next message where another link couldn't be sent to", () => {
@@ -113,9 +114,9 @@ describe("what one message brings for a link", () => {
     const batch = batchOf([bob.address, pieces[0]], [carol.address, pieces[1]]);
     expect(() => realm.routing.receive(alice, batch)).toThrow("Out of order");
     realm.routing.receive(carol, batchOf([alice.address, pieces[2]]));
-    expect(carol.take()).toEqual([{ from: alice.address, bytes: pieces[1] }]);
+    expect(carol.take()).toEqual([{ kind: "segment", from: alice.address, bytes: pieces[1] }]);
     realm.routing.receive(alice, batchOf([bob.address, pieces[2]]));
-    expect(bob.take()).toEqual([{ from: alice.address, bytes: pieces[2] }]);
+    expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes: pieces[2] }]);
   });
 
   test("counts as many bytes as were sent", () => {

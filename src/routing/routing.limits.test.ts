@@ -1,7 +1,8 @@
 import { closeCodes, errorCodes, goneReasons, limits, segmentHeaderBytes } from "@messagepasser/protocol";
 import { originalGob, originalJson } from "@messagepasser/protocol/formats";
 import { describe, expect, test } from "vitest";
-import { batchOf, type FakeLink, type FakeRealm, openTo, realmOf, toRouter } from "../../test/support/routing-fakes.ts";
+import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
+import { type FakeLink, type FakeRealm, realmOf } from "../../test/support/routing-fakes.ts";
 
 const chunk = new Uint8Array(65_536);
 const { firstMarkBytes, maxUnreadBytes } = limits;
@@ -67,7 +68,7 @@ describe("a link that doesn't read", () => {
     const piece = Uint8Array.of(1);
     while (bob.closed === undefined) {
       realm.routing.receive(alice, batchOf([bob.address, chunk], [bob.address, piece], [carol.address, piece]));
-      expect(carol.take()).toEqual([{ from: alice.address, bytes: piece }]);
+      expect(carol.take()).toEqual([{ kind: "segment", from: alice.address, bytes: piece }]);
       realm.reach(carol);
     }
     // What was addressed to it in the same batch, after its end, may be answered too.

@@ -1,7 +1,9 @@
 import { closeCodes, errorCodes, goneReasons } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { batchOf, type FakeLink, type Heard, openTo, realmOf, toRouter } from "../../test/support/routing-fakes.ts";
+import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
+import type { SegmentItem } from "../../test/support/readings.ts";
+import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
 
 const names = ["alice", "bob", "carol", "dave", "eve"] as const;
 
@@ -63,8 +65,9 @@ function run(steps: readonly Step[], pairCapacity: number): void {
   for (const now of steps) {
     const name = names[now.who] ?? names[0];
     const link = links.byName(name);
-    const expected = new Map<FakeLink, Heard[]>();
-    const expectAt = (at: FakeLink, heard: Heard): void => void expected.set(at, [...(expected.get(at) ?? []), heard]);
+    const expected = new Map<FakeLink, SegmentItem[]>();
+    const expectAt = (at: FakeLink, heard: SegmentItem): void =>
+      void expected.set(at, [...(expected.get(at) ?? []), heard]);
     const expectGone = (gone: FakeLink, reason: number): void => {
       for (const other of links.current()) {
         if (other === gone || !model.mayTalk(other.address, gone.address)) continue;
@@ -95,7 +98,7 @@ function run(steps: readonly Step[], pairCapacity: number): void {
       for (const [to, bytes] of now.to) {
         const other = links.byAddress(to);
         if (other === undefined || !model.mayTalk(link.address, to)) gone.add(to);
-        else if (bytes.length > 0) expectAt(other, { from: link.address, bytes });
+        else if (bytes.length > 0) expectAt(other, { kind: "segment", from: link.address, bytes });
       }
       for (const to of gone) expectAt(link, { kind: "gone", address: to, reason: goneReasons.lost });
       routing.receive(link, batchOf(...now.to));

@@ -7,7 +7,8 @@ import {
   type RouterFrame,
 } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { batchOf, FakeLink, realmOf, toRouter } from "../../test/support/routing-fakes.ts";
+import { batchOf, toRouter } from "../../test/support/batches.ts";
+import { FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
 
 const bytes = Uint8Array.of(0x42, 0, 0, 1, 2, 3);
 const neverIssued = 9_999;
@@ -18,9 +19,9 @@ describe("a segment", () => {
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
     routing.receive(alice, batchOf([bob.address, bytes]));
-    expect(bob.take()).toEqual([{ from: alice.address, bytes }]);
+    expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
     routing.receive(bob, batchOf([alice.address, bytes]));
-    expect(alice.take()).toEqual([{ from: bob.address, bytes }]);
+    expect(alice.take()).toEqual([{ kind: "segment", from: bob.address, bytes }]);
   });
 
   test("changes in its 4 bytes of address only, in the batch that it came in", () => {
@@ -42,9 +43,9 @@ describe("a segment", () => {
     pair(alice, bob);
     for (const count of [1, 2]) {
       routing.receive(alice, batchOf(...Array.from({ length: count }, () => [bob.address, bytes] as const)));
-      expect(bob.take()).toEqual(Array.from({ length: count }, () => ({ from: 0xfedc_ba98, bytes })));
+      expect(bob.take()).toEqual(Array.from({ length: count }, () => ({ kind: "segment", from: 0xfedc_ba98, bytes })));
       routing.receive(bob, batchOf([alice.address, bytes]));
-      expect(alice.take()).toEqual([{ from: bob.address, bytes }]);
+      expect(alice.take()).toEqual([{ kind: "segment", from: bob.address, bytes }]);
     }
   });
 
@@ -55,8 +56,8 @@ describe("a segment", () => {
     const noise = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1);
     routing.receive(alice, batchOf([bob.address, noise], [bob.address, Uint8Array.of(0)]));
     expect(bob.take()).toEqual([
-      { from: alice.address, bytes: noise },
-      { from: alice.address, bytes: Uint8Array.of(0) },
+      { kind: "segment", from: alice.address, bytes: noise },
+      { kind: "segment", from: alice.address, bytes: Uint8Array.of(0) },
     ]);
   });
 
@@ -67,7 +68,7 @@ describe("a segment", () => {
     const empty = new Uint8Array();
     const batch = batchOf([bob.address, empty], [bob.address, bytes], [routerAddress, empty], [bob.address, empty]);
     expect(routing.receive(alice, batch)).toBe(true);
-    expect(bob.takeMessages()).toEqual([[{ from: alice.address, bytes }]]);
+    expect(bob.takeMessages()).toEqual([[{ kind: "segment", from: alice.address, bytes }]]);
     expect(alice.takeMessages()).toEqual([]);
   });
 
@@ -85,7 +86,7 @@ describe("a segment", () => {
     pair(alice, carol);
     const pieces = [Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)] as const;
     routing.receive(alice, batchOf([carol.address, pieces[0]], [bob.address, pieces[1]], [carol.address, pieces[2]]));
-    expect(bob.take()).toEqual([{ from: alice.address, bytes: pieces[1] }]);
+    expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes: pieces[1] }]);
     expect(carol.take().map((heard) => "bytes" in heard && heard.bytes)).toEqual([pieces[0], pieces[2]]);
   });
 
@@ -297,7 +298,7 @@ describe("a batch that breaks a rule", () => {
     expect(() => routing.receive(alice, batch)).toThrow(
       expect.objectContaining({ name: "ProtocolError", offset: good.length }),
     );
-    expect(bob.take()).toEqual([{ from: alice.address, bytes }]);
+    expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
   });
 
   test("skips frames that it doesn't know and may ignore, and takes the next one", () => {

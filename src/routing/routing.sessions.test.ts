@@ -1,6 +1,7 @@
 import { anySession, closeCodes, errorCodes, goneReasons, limits, type RouterFrame } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { batchOf, type FakeLink, openTo, realmOf, toRouter } from "../../test/support/routing-fakes.ts";
+import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
+import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
 
 const bytes = Uint8Array.of(0x42, 0, 0, 1, 2, 3);
 const session = "a".repeat(32);
@@ -132,8 +133,8 @@ describe("resume", () => {
     expect(carol.take()).toEqual([]);
     routing.receive(alice, batchOf([bob.address, bytes]));
     routing.receive(bob, batchOf([alice.address, bytes]));
-    expect(bob.take()).toEqual([{ from: alice.address, bytes }]);
-    expect(alice.take()).toEqual([{ from: bob.address, bytes }]);
+    expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
+    expect(alice.take()).toEqual([{ kind: "segment", from: bob.address, bytes }]);
     routing.leave(bob, goneReasons.lost);
     expect(alice.take()).toEqual([{ kind: "gone", address: bob.address, reason: goneReasons.lost }]);
   });
@@ -156,7 +157,7 @@ describe("resume", () => {
     routing.receive(alice, resume("alice", alice.session));
     expect(alice.take()).toEqual([paired(alice), paired(alice)]);
     routing.receive(alice, batchOf([alice.address, bytes]));
-    expect(alice.take()).toEqual([{ from: alice.address, bytes }]);
+    expect(alice.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
   });
 
   const absences: [string, string, string, number][] = [
@@ -190,6 +191,6 @@ describe("resume", () => {
     expect(alice.take()).toEqual([paired(bob)]);
     expect(bob.take()).toEqual([paired(alice)]);
     routing.receive(alice, batchOf([bob.address, bytes]));
-    expect(bob.take()).toEqual([{ from: alice.address, bytes }]);
+    expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
   });
 });

@@ -1,6 +1,7 @@
 import { errorCodes, goneReasons, limits, type RouterFrame } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { batchOf, type FakeLink, openTo, realmOf, toRouter } from "../../test/support/routing-fakes.ts";
+import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
+import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
 
 const bytes = Uint8Array.of(0x42, 0, 0, 1, 2, 3);
 
@@ -23,7 +24,7 @@ describe("open", () => {
     routing.receive(alice, toRouter(openTo("alice")));
     expect(alice.take().map((heard) => "kind" in heard && heard.kind)).toEqual(["incoming", "routed"]);
     routing.receive(alice, batchOf([alice.address, bytes]));
-    expect(alice.take()).toEqual([{ from: alice.address, bytes }]);
+    expect(alice.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
     routing.leave(alice, goneReasons.over);
     expect(alice.take()).toEqual([]);
   });
@@ -92,14 +93,14 @@ describe("a pair", () => {
     pair(busy, first);
     pair(busy, second);
     routing.receive(busy, batchOf([second.address, bytes]));
-    expect(second.take()).toEqual([{ from: busy.address, bytes }]);
+    expect(second.take()).toEqual([{ kind: "segment", from: busy.address, bytes }]);
     routing.receive(second, batchOf([busy.address, bytes]));
-    expect(busy.take()).toEqual([{ from: second.address, bytes }]);
+    expect(busy.take()).toEqual([{ kind: "segment", from: second.address, bytes }]);
     // A full link may also be opened to.
     const third = join("third");
     pair(third, busy);
     routing.receive(busy, batchOf([third.address, bytes]));
-    expect(third.take()).toEqual([{ from: busy.address, bytes }]);
+    expect(third.take()).toEqual([{ kind: "segment", from: busy.address, bytes }]);
     expect(links.scans).toBe(0);
   });
 
@@ -125,7 +126,7 @@ describe("a pair", () => {
     pair(alice, bob);
     pair(bob, alice);
     routing.receive(alice, batchOf([bob.address, bytes]));
-    expect(bob.take()).toEqual([{ from: alice.address, bytes }]);
+    expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
   });
 
   test("gives its room back when the other link leaves", () => {
@@ -284,7 +285,7 @@ describe("bye", () => {
     expect(routing.receive(alice, Uint8Array.of(...batchOf([bob.address, bytes]), ...toRouter({ kind: "bye" })))).toBe(
       false,
     );
-    expect(bob.take()).toEqual([{ from: alice.address, bytes }]);
+    expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
     expect(routing.receive(bob, new Uint8Array())).toBe(true);
   });
 });

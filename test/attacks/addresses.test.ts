@@ -9,10 +9,12 @@ import {
   openerBit,
   routerAddress,
 } from "@messagepasser/protocol";
-import { creditToken, msgpack, native, protobuf } from "@messagepasser/protocol/formats";
+import { creditToken, msgpack, native, protobuf, type SegmentFormat } from "@messagepasser/protocol/formats";
 import { describe, expect, test } from "vitest";
-import { RawLink } from "../sockets/raw-link.ts";
-import { batchFor, batchReader, FormatLink, jsonReader } from "./format-link.ts";
+import { formatLink, rawLink } from "../sockets/raw-links.ts";
+import { batchOf, openTo } from "../support/batches.ts";
+import { newSession } from "../support/credentials.ts";
+import { type AnyLink, type FrameLink, frameReading, readingOf } from "../support/readings.ts";
 import { underAttack } from "./victims.ts";
 
 const victims = underAttack();
@@ -37,33 +39,38 @@ function framesFor(connection: number): (ControlFrame | DataFrame)[] {
   ];
 }
 
+/** A batch of one frame for each of some addresses. */
+function batchFor(format: SegmentFormat, addresses: readonly number[], frame: ControlFrame | DataFrame): Uint8Array {
+  const bytes = format.encode(frame);
+  return batchOf(...addresses.map((address) => [address, bytes] as const));
+}
+
 const range = (first: number, count: number): number[] => Array.from({ length: count }, (_, at) => first + at);
 
 describe.for([native, msgpack, protobuf])("an attacker that speaks $subprotocol", (format) => {
-  const connect = (): Promise<FormatLink<ReturnType<ReturnType<typeof batchReader>>[number]>> =>
-    FormatLink.connect(victims, "mallory", format.subprotocol, batchReader(format));
+  const connect = (): Promise<FrameLink> => formatLink(victims, "mallory", format.subprotocol, frameReading(format));
 
   test("reaches none of the links at the first thousand addresses, nor its own, with any frame", async () => {
     using link = await connect();
+    await link.nextOf("welcome");
     for (const frame of theirs.flatMap(framesFor)) {
-      link.heard.length = 0;
-      link.socket.send(batchFor(format, range(1, 1_000), frame));
-      await link.hear((heard) => heard.kind === "gone" && heard.address === 1_000);
+      link.send(batchFor(format, range(1, 1_000), frame));
+      const heard = await link.until((item) => item.kind === "gone" && item.address === 1_000);
       // One answer for all, so that none of them is told from an address that was never used.
       const gone = range(1, 1_000).map((address) => ({ kind: "gone", address, reason: goneReasons.lost }));
-      expect(link.heard.filter(({ kind }) => kind !== "welcome" && kind !== "mark")).toEqual(gone);
+      expect(heard).toEqual(gone);
     }
   });
 
   test("reaches nobody but the router's own peers in their range, and nobody else hears of it", async () => {
     using link = await connect();
     const reset = { kind: "reset", connection: 1, code: 103, reason: "" } as const;
-    link.socket.send(batchFor(format, range(0xffff_fe00, 512), reset));
-    await link.hear((heard) => heard.kind === "gone" && heard.address === 0xffff_ffff);
-    const gone = link.heard.filter((heard) => heard.kind === "gone").map(({ address }) => address);
+    link.send(batchFor(format, range(0xffff_fe00, 512), reset));
+    const heard = await link.until((item) => item.kind === "gone" && item.address === 0xffff_ffff);
+    const gone = heard.filter((item) => item.kind === "gone").map(({ address }) => address);
     expect(gone).toEqual([...range(0xffff_fe00, 256), ...range(0xffff_ff07, 249)]);
     // They know of no such Connection, and remember nothing.
-    expect(link.heard.filter(({ kind }) => kind === "over").length).toBe(7);
+    expect(heard.filter(({ kind }) => kind === "over").length).toBe(7);
   });
 
   test("is not heard as the router: what only it may say ends the attacker's link", async () => {
@@ -89,29 +96,28 @@ describe.for([native, msgpack, protobuf])("an attacker that speaks $subprotocol"
       { kind: "changed", address: 2 },
     ] satisfies ControlFrame[]) {
       using link = await connect();
-      link.socket.send(batchFor(format, [routerAddress], frame));
-      expect(await link.closed).toBe(closeCodes.malformed);
+      link.send(batchFor(format, [routerAddress], frame));
+      expect((await link.closed()).code).toBe(closeCodes.malformed);
     }
   });
 
   test("gets no answer to a check of a pair that isn't its own", async () => {
     using link = await connect();
     for (const address of range(1, 50))
-      link.socket.send(batchFor(format, [routerAddress], { kind: "check", address, opener: 0, protocol: "echo" }));
-    link.socket.send(batchFor(format, [routerAddress], { kind: "list", request: 1, cursor: "" }));
-    await link.hear((heard) => heard.kind === "peers");
-    expect(link.heard.filter(({ kind }) => kind === "denied")).toEqual([]);
+      link.send(batchFor(format, [routerAddress], { kind: "check", address, opener: 0, protocol: "echo" }));
+    link.send(batchFor(format, [routerAddress], { kind: "list", request: 1, cursor: "" }));
+    const heard = await link.until(({ kind }) => kind === "peers");
+    expect(heard.filter(({ kind }) => kind === "denied")).toEqual([]);
   });
 });
 
 describe("an attacker that names its peers", () => {
+  const connectByName = (subprotocol: string): Promise<AnyLink> =>
+    formatLink(victims, "mallory", subprotocol, readingOf(subprotocol));
+
   test("in JSON reaches nobody whom it never opened to, by any frame or token", async () => {
-    interface Heard {
-      readonly type: string;
-      readonly peer?: string;
-    }
-    using link = await FormatLink.connect<Heard>(victims, "mallory", "mp.v1.json", jsonReader);
-    await link.hear(({ type }) => type === "welcome");
+    using link = await connectByName("mp.v1.json");
+    expect(await link.next()).toMatchObject({ type: "welcome" });
     const frames = [
       { type: "data", text: "x" },
       { type: "accept" },
@@ -127,53 +133,45 @@ describe("an attacker that names its peers", () => {
       // A Connection of mallory's that isn't, and where the peer is its opener, one that is another's.
       for (const connection of [`${peer}:1`, "mallory:1"]) {
         for (const frame of frames) {
-          link.heard.length = 0;
-          link.socket.send(JSON.stringify({ ...frame, peer, connection }));
-          link.socket.send('{"type":"list"}');
-          await link.hear(({ type }) => type === "peers");
-          expect(link.heard.filter(({ type }) => type !== "mark").map(({ type }) => type)).toEqual(["gone", "peers"]);
+          link.json({ ...frame, peer, connection });
+          link.json({ type: "list" });
+          const heard = await link.until(({ type }) => type === "peers");
+          expect(heard.map(({ type }) => type)).toEqual(["gone", "peers"]);
         }
       }
     }
-    for (const address of range(1, 50))
-      link.socket.send(JSON.stringify({ type: "reached", token: creditToken(address, 1, 1_000) }));
-    link.heard.length = 0;
-    link.socket.send('{"type":"list"}');
-    expect((await link.hear(({ type }) => type !== "mark")).type).toBe("peers");
+    for (const address of range(1, 50)) link.json({ type: "reached", token: creditToken(address, 1, 1_000) });
+    link.json({ type: "list" });
+    expect(await link.next()).toMatchObject({ type: "peers" });
   });
 
   test("on the original's wire reaches nobody, and is nobody but who it is", async () => {
-    interface Heard {
-      readonly Meta: number;
-      readonly OtherClient: string;
-    }
-    const say = (link: FormatLink<Heard>, Meta: number, OtherClient: string, ConnectionID = ""): void => {
-      link.socket.send(`${JSON.stringify({ Meta, OtherClient, ConnectionID, Data: null })}\n`);
+    const say = (link: AnyLink, Meta: number, OtherClient: string, ConnectionID = ""): void => {
+      link.send(`${JSON.stringify({ Meta, OtherClient, ConnectionID, Data: null })}\n`);
     };
-    using link = await FormatLink.connect<Heard>(victims, "mallory", "mp.v0.json", jsonReader);
+    using link = await connectByName("mp.v0.json");
     for (const meta of [0, 2, 3, 6, 7]) {
       for (const peer of ["alice", "bob"]) {
-        link.heard.length = 0;
         say(link, meta, peer, `${peer}:0`);
         // Asking who it is, is answered in order.
         say(link, 8, "mallory");
-        await link.hear(({ Meta }) => Meta === 9);
-        expect(link.heard.filter(({ Meta }) => Meta !== 9).map(({ Meta }) => Meta)).toEqual([4]);
+        const heard = await link.until(({ Meta }) => Meta === 9);
+        expect(heard.map(({ Meta }) => Meta)).toEqual([4, 9]);
       }
     }
     say(link, 8, "alice");
-    expect(await link.hear(({ Meta }) => Meta === 10)).toBeDefined();
+    expect(await link.next()).toMatchObject({ Meta: 10 });
   });
 });
 
 describe("with forged sessions", () => {
-  const absentIn = async (link: RawLink, session: string, peer: string): Promise<unknown> => {
-    link.frame(routerAddress, { kind: "resume", session, peer });
+  const absentIn = async (link: FrameLink, session: string, peer: string): Promise<unknown> => {
+    link.toRouter({ kind: "resume", session, peer });
     return await link.hear("absent", "paired");
   };
 
   test("a resume pairs with nobody", async () => {
-    await using mallory = await RawLink.connect(victims, "mallory");
+    using mallory = await rawLink(victims, "mallory");
     for (let times = 0; times < 200; times++) {
       const answer = await absentIn(mallory, randomBytes(16).toString("hex"), times % 2 === 0 ? "alice" : "bob");
       expect(answer).toMatchObject({ kind: "absent", reason: goneReasons.superseded });
@@ -183,26 +181,14 @@ describe("with forged sessions", () => {
   });
 
   test("the real one pairs, and gives none of that client's Connections", async () => {
-    await using mallory = await RawLink.connect(victims, "mallory", { session: randomBytes(16).toString("hex") });
+    using mallory = await rawLink(victims, "mallory", newSession());
     const { session } = await sessionOf("bob");
     expect(await absentIn(mallory, session, "bob")).toMatchObject({ kind: "paired" });
-    const early = new Uint8Array();
-    const open = {
-      kind: "open",
-      connection: 9,
-      session,
-      peer: "bob",
-      protocol: "none",
-      limit: 0,
-      metadata: {},
-      early,
-    } as const;
-    mallory.frame(routerAddress, open);
+    mallory.toRouter(openTo("bob", { connection: 9, session, protocol: "none", limit: 0 }));
     const { address } = await mallory.hear("routed");
     for (const connection of [...range(1, 8), ...range(openerBit + 1, 8)])
       for (const frame of framesFor(connection)) {
-        if (frame.kind === "data") mallory.data(address, connection, 0, 1, payload);
-        else mallory.frame(address, frame);
+        mallory.say(address, frame);
       }
     await victims.expectUnharmed();
     const heard = await mallory.hearAll();
@@ -210,18 +196,8 @@ describe("with forged sessions", () => {
   });
 
   async function sessionOf(peer: string): Promise<{ session: string }> {
-    await using asking = await RawLink.connect(victims, "asking");
-    const early = new Uint8Array();
-    asking.frame(routerAddress, {
-      kind: "open",
-      connection: 1,
-      session: anySession,
-      peer,
-      protocol: "none",
-      limit: 0,
-      metadata: {},
-      early,
-    });
+    using asking = await rawLink(victims, "asking");
+    asking.toRouter(openTo(peer, { protocol: "none", limit: 0 }));
     return await asking.hear("routed");
   }
 });

@@ -1,6 +1,7 @@
 import { closeCodes, subprotocols } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { attempt, attemptAs, basic, type HeaderLines, offer, type Outcome, token } from "./raw-http.ts";
+import { basic } from "../support/credentials.ts";
+import { attempt, attemptAs, type HeaderLines, offer, type Outcome, token } from "./raw-http.ts";
 import { underAttack } from "./victims.ts";
 
 // A page that its visitor's browser runs, with credentials that are good: what it can't choose is its origin.

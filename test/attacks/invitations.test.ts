@@ -6,12 +6,13 @@ import {
   type Invitation,
   invitationBytes,
   openerBit,
-  routerAddress,
 } from "@messagepasser/protocol";
 import { type Client, connect, type Connection, ConnectionError } from "messagepasser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dataFrame } from "../support/batches.ts";
+import type { FrameLink } from "../support/readings.ts";
+import { rawLink } from "../sockets/raw-links.ts";
 import { failureOf } from "../sockets/realm.ts";
-import { RawLink } from "../sockets/raw-link.ts";
 import { invitationOf, invite, partsOf, signed } from "./forge.ts";
 import { attemptAs } from "./raw-http.ts";
 import { underAttack, type Victims } from "./victims.ts";
@@ -138,26 +139,26 @@ describe("a guest", () => {
 
   test("isn't paired with whom it wasn't invited to, though it knows the session", async () => {
     const session = await sessionOf("alice");
-    await using link = await guestLink(victims, text);
-    link.frame(routerAddress, { kind: "resume", session, peer: "alice" });
+    using link = await guestLink(victims, text);
+    link.toRouter({ kind: "resume", session, peer: "alice" });
     expect(await link.hear("paired", "absent")).toMatchObject({ kind: "absent" });
   });
 
   test("gets no more by a check, and by data on the Connection that it may open", async () => {
-    await using link = await guestLink(victims, text);
+    using link = await guestLink(victims, text);
     const early = new Uint8Array();
     const open = { kind: "open", connection: 1, session: anySession, peer: "bob", protocol: "echo" } as const;
-    link.frame(routerAddress, { ...open, limit: 1_000, metadata: {}, early });
+    link.toRouter({ ...open, limit: 1_000, metadata: {}, early });
     const { from } = await link.hear("position");
-    link.frame(routerAddress, { ...open, connection: 2, protocol: "other", limit: 0, metadata: {}, early });
+    link.toRouter({ ...open, connection: 2, protocol: "other", limit: 0, metadata: {}, early });
     expect(await link.hear("refused", "routed")).toMatchObject({ kind: "refused", code: errorCodes.notAllowed });
     // As if the refused one had been accepted.
-    link.data(from, openerBit + 2, 0, 1, new Uint8Array([1]));
+    link.say(from, dataFrame(openerBit + 2, 0, new Uint8Array([1])));
     expect(await link.hear("over", "data")).toMatchObject({ kind: "over" });
   });
 
   test("takes no Connections, neither from its host nor from others", async () => {
-    await using link = await guestLink(victims, text);
+    using link = await guestLink(victims, text);
     for (const name of ["opener", "host"]) {
       const opener = await victims.connect(name);
       expect(((await failureOf(opener.open("host/guest", "echo"))) as ConnectionError).code).toBe("not-allowed");
@@ -200,23 +201,23 @@ describe("a guest", () => {
 
   test("is out when its time is over, in the middle of a Connection", async () => {
     const brief = invite("host", host, { guest: "brief", expiresAtMs: Date.now() + 1_000 });
-    await using link = await guestLink(victims, brief, "host/brief");
+    using link = await guestLink(victims, brief, "host/brief");
     expect((await link.hear("closing")).code).toBe(closeCodes.revoked);
     expect(await come(brief, "host/brief")).toBe(401);
   });
 
   async function sessionOf(peer: string): Promise<string> {
-    await using asking = await RawLink.connect(victims, "asking");
+    using asking = await rawLink(victims, "asking");
     const early = new Uint8Array();
     const open = { kind: "open", connection: 1, session: anySession, peer, protocol: "x", limit: 0 } as const;
-    asking.frame(routerAddress, { ...open, metadata: {}, early });
+    asking.toRouter({ ...open, metadata: {}, early });
     return (await asking.hear("routed")).session;
   }
 });
 
 /** A guest's link that may break every rule. */
-async function guestLink(victims: Victims, text: string, name = "host/guest"): Promise<RawLink> {
+async function guestLink(victims: Victims, text: string, name = "host/guest"): Promise<FrameLink> {
   const { router } = victims;
   const realm = { router, secretOf: () => Promise.resolve(text) };
-  return await RawLink.connect(realm as unknown as Victims, name);
+  return await rawLink(realm, name);
 }

@@ -9,7 +9,8 @@ import { connect } from "messagepasser";
 import { type Environment, mp, type Result, start } from "../sockets/cli-mp.ts";
 import { lineOf } from "../sockets/router-process.ts";
 import { guessedSecret, tamperedSecret } from "./forge.ts";
-import { basic, token } from "./raw-http.ts";
+import { basic } from "../support/credentials.ts";
+import { token } from "./raw-http.ts";
 
 // Who reads logs, terminals that others look at, or lists of processes: nothing that opens anything is to be found there.
 // All runs as its users run it: a router, commands and programs, each a process whose output is kept.

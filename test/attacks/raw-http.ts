@@ -8,6 +8,7 @@ import {
   SegmentReader,
   subprotocols,
 } from "@messagepasser/protocol";
+import { basic } from "../support/credentials.ts";
 
 /** Headers in the order in which they are sent: one may come twice. */
 export type HeaderLines = readonly (readonly [name: string, value: string])[];
@@ -115,11 +116,6 @@ export class RawHttp implements Disposable {
     this.#socket.destroy();
   }
 }
-
-export function basic(name: string, secret: string): string {
-  return `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}`;
-}
-
 /** Credentials as a page offers them. */
 export function token(name: string, secret: string): string {
   return `${subprotocols.credentialsPrefix}${Buffer.from(`${name}:${secret}`).toString("base64url")}`;

@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { anySession, goneReasons, routerAddress } from "@messagepasser/protocol";
+import { anySession, goneReasons } from "@messagepasser/protocol";
 import { connect } from "messagepasser";
 import { beforeAll, expect, test } from "vitest";
+import { dataFrame } from "../support/batches.ts";
+import { rawLink } from "../sockets/raw-links.ts";
 import { addClient } from "../../scripts/admin-client.ts";
-import { RawLink } from "../sockets/raw-link.ts";
 import { invite } from "./forge.ts";
-import { attemptAs, basic, type HeaderLines, offer, RawHttp, upgradeText } from "./raw-http.ts";
+import { basic } from "../support/credentials.ts";
+import { attemptAs, type HeaderLines, offer, RawHttp, upgradeText } from "./raw-http.ts";
 import { underAttack } from "./victims.ts";
 
 // The victims are in the realm "default", the attacker has a client and a guest in the realm "den".
@@ -75,14 +77,14 @@ test("sessions, names and addresses of the other realm mean nothing here", async
   expect((await link.ask(upgradeText(`/connect/den?session=${session}`, lines))).status).toBe(101);
   const witness = await connect(victims.router.url, { name: "bob", secret: await rotated("bob"), realm: "den" });
 
-  await using mallory = await RawLink.connect(victims, "mallory", { session });
-  mallory.frame(routerAddress, { kind: "list", request: 1, cursor: "" });
+  using mallory = await rawLink(victims, "mallory", session);
+  mallory.toRouter({ kind: "list", request: 1, cursor: "" });
   expect((await mallory.hear("peers")).names).not.toContain("denizen");
   for (const wanted of [session, anySession]) {
-    mallory.frame(routerAddress, { kind: "resume", session: wanted, peer: "denizen" });
+    mallory.toRouter({ kind: "resume", session: wanted, peer: "denizen" });
     expect(await mallory.hear("absent", "paired")).toMatchObject({ kind: "absent", reason: goneReasons.lost });
   }
-  for (let address = 1; address < 200; address++) mallory.data(address, 1, 0, 1, new Uint8Array([1]));
+  for (let address = 1; address < 200; address++) mallory.say(address, dataFrame(1, 0, new Uint8Array([1])));
   const heard = await mallory.hearAll();
   expect(heard.every(({ kind }) => kind === "gone")).toBe(true);
   // Nor did the same session there replace the link here.

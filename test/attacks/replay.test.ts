@@ -1,25 +1,17 @@
-import { randomBytes } from "node:crypto";
-import {
-  anySession,
-  closeCodes,
-  type ControlFrame,
-  dataFlags,
-  openerBit,
-  routerAddress,
-} from "@messagepasser/protocol";
+import { closeCodes, type ControlFrame, openerBit } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { RawLink } from "../sockets/raw-link.ts";
+import { dataFrame, openTo } from "../support/batches.ts";
+import { basic, newSession } from "../support/credentials.ts";
+import type { FrameLink } from "../support/readings.ts";
+import { rawLink } from "../sockets/raw-links.ts";
 import { invite } from "./forge.ts";
-import { attempt, attemptAs, basic, type HeaderLines, offer } from "./raw-http.ts";
+import { attempt, attemptAs, type HeaderLines, offer } from "./raw-http.ts";
 import { underAttack, Victims } from "./victims.ts";
 
 // Somebody recorded what a client sent, and sends it again.
 
-const newSession = (): string => randomBytes(16).toString("hex");
-
 function open(peer: string, protocol: string): ControlFrame {
-  const early = new Uint8Array();
-  return { kind: "open", connection: 1, session: anySession, peer, protocol, limit: 10_000, metadata: {}, early };
+  return openTo(peer, { protocol, limit: 10_000 });
 }
 
 /** A link whose client's batches are kept. */
@@ -27,8 +19,8 @@ async function recorded(
   victims: Victims,
   name: string,
   session: string,
-): Promise<{ link: RawLink; batches: Buffer[] }> {
-  const link = await RawLink.connect(victims, name, { session });
+): Promise<{ link: FrameLink; batches: Buffer[] }> {
+  const link = await rawLink(victims, name, session);
   const batches: Buffer[] = [];
   const { socket } = link;
   const send = socket.send.bind(socket);
@@ -77,12 +69,13 @@ describe("recorded batches", () => {
 
   test("from a link that was closed change nothing on a link of another name", async () => {
     const { link, batches } = await recorded(victims, "carol", newSession());
-    link.frame(routerAddress, open("bob", "echo"));
+    link.toRouter(open("bob", "echo"));
     const { from } = await link.hear("position");
-    link.data(from, openerBit + 1, 0, dataFlags.last, new Uint8Array([1, 2, 3]));
+    link.say(from, dataFrame(openerBit + 1, 0, new Uint8Array([1, 2, 3])));
     await link.hear("data");
-    await link[Symbol.asyncDispose]();
-    await using mallory = await RawLink.connect(victims, "mallory");
+    link.close();
+    await link.closed();
+    using mallory = await rawLink(victims, "mallory");
     for (const batch of batches) mallory.socket.send(batch);
     const heard = await mallory.hearAll();
     // Its open is an open of mallory's, and what follows comes too early for a pair: nobody is taken for carol.
@@ -100,12 +93,13 @@ describe("recorded batches", () => {
       for await (const message of connection) handled.push(message);
     });
     const { link, batches } = await recorded(victims, "carol", session);
-    link.frame(routerAddress, open("dora", "once"));
+    link.toRouter(open("dora", "once"));
     const { from } = await link.hear("position");
-    link.data(from, openerBit + 1, 0, dataFlags.last, new Uint8Array([7]));
+    link.say(from, dataFrame(openerBit + 1, 0, new Uint8Array([7])));
     await link.hear("credit");
-    await link[Symbol.asyncDispose]();
-    await using replayed = await RawLink.connect(victims, "carol", { session });
+    link.close();
+    await link.closed();
+    using replayed = await rawLink(victims, "carol", session);
     for (const batch of batches) replayed.socket.send(batch);
     // The address of before leads nowhere, and the open, which dora knows, opens nothing a second time.
     expect(await replayed.hear("position", "gone")).toBeDefined();
@@ -115,9 +109,9 @@ describe("recorded batches", () => {
   });
 
   test("from what the router sent are a violation when they are sent to it", async () => {
-    await using mallory = await RawLink.connect(victims, "mallory");
+    using mallory = await rawLink(victims, "mallory");
     const session = newSession();
-    mallory.frame(routerAddress, { kind: "incoming", address: 1, ...openFields(), session, peer: "alice" });
+    mallory.toRouter({ kind: "incoming", address: 1, ...openFields(), session, peer: "alice" });
     expect((await mallory.closing).code).toBe(closeCodes.malformed);
   });
 

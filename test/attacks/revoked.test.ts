@@ -1,8 +1,8 @@
-import { closeCodes, routerAddress } from "@messagepasser/protocol";
+import { closeCodes } from "@messagepasser/protocol";
 import { connect, type Connection, type ConnectionError, LinkError } from "messagepasser";
 import { describe, expect, test } from "vitest";
+import { rawLink } from "../sockets/raw-links.ts";
 import { failureOf } from "../sockets/realm.ts";
-import { RawLink } from "../sockets/raw-link.ts";
 import { startSide, StatusLog } from "../sockets/side.ts";
 import { invite } from "./forge.ts";
 import { attemptAs } from "./raw-http.ts";
@@ -47,7 +47,7 @@ describe.for(ways)("a client that is %s", (way) => {
 
   test("while the realm's object sleeps is out as well", async () => {
     const name = newName();
-    await using link = await RawLink.connect(victims, name);
+    using link = await rawLink(victims, name);
     await victims.router.evict("hibernate");
     await end(name, way);
     expect((await link.hear("closing")).code).toBe(closeCodes.revoked);
@@ -69,10 +69,10 @@ describe.for(ways)("a client that is %s", (way) => {
 
   test("while it doesn't read its socket has no link any more", async () => {
     const name = newName();
-    await using link = await RawLink.connect(victims, name);
+    using link = await rawLink(victims, name);
     link.socket.pause();
     await end(name, way);
-    link.frame(routerAddress, { kind: "list", request: 1, cursor: "" });
+    link.toRouter({ kind: "list", request: 1, cursor: "" });
     expect(await peersOf()).not.toContain(name);
     link.socket.resume();
     expect((await link.hear("closing")).code).toBe(closeCodes.revoked);
@@ -124,7 +124,7 @@ describe.for(ways)("a client that is %s", (way) => {
 test("a client that is revoked and then added again has none of its old links, secrets or guests", async () => {
   const old = await victims.secretOf("again");
   const text = invite("again", old, { uses: 10 });
-  await using link = await RawLink.connect(victims, "again");
+  using link = await rawLink(victims, "again");
   await end("again", ways[0]);
   victims.forget("again");
   const client = await victims.connect("again");
@@ -148,7 +148,7 @@ test("a hundred upgrades at the very moment of a revocation leave no link behind
 test("a guest that was let in is out when its host is revoked while the object sleeps", async () => {
   const text = invite("sleeper", await victims.secretOf("sleeper"));
   const realm = { router: victims.router, secretOf: () => Promise.resolve(text) };
-  await using link = await RawLink.connect(realm as unknown as typeof victims, "sleeper/guest");
+  using link = await rawLink(realm, "sleeper/guest");
   await victims.router.evict("hibernate");
   await end("sleeper", ways[0]);
   expect((await link.hear("closing")).code).toBe(closeCodes.revoked);

@@ -2,17 +2,8 @@ import { randomBytes } from "node:crypto";
 import { subprotocols } from "@messagepasser/protocol";
 import { beforeAll, expect, test } from "vitest";
 import { guessedSecret } from "./forge.ts";
-import {
-  attempt,
-  attemptAs,
-  basic,
-  type HeaderLines,
-  offer,
-  type Outcome,
-  RawHttp,
-  token,
-  upgradeText,
-} from "./raw-http.ts";
+import { basic } from "../support/credentials.ts";
+import { attempt, attemptAs, type HeaderLines, offer, type Outcome, RawHttp, token, upgradeText } from "./raw-http.ts";
 import { underAttack } from "./victims.ts";
 
 const victims = underAttack();

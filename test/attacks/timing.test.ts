@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { guessedSecret, invitationOf, invite, signed, tamperedSecret } from "./forge.ts";
-import { basic, offer, RawHttp, upgradeText } from "./raw-http.ts";
+import { basic } from "../support/credentials.ts";
+import { offer, RawHttp, upgradeText } from "./raw-http.ts";
 import { compare, medianOf, tellingDeviations, timesOf } from "./statistics.ts";
 import { underAttack } from "./victims.ts";
 

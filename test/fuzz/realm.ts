@@ -5,8 +5,8 @@ import { closings, malformed } from "../../src/routing/closings.ts";
 import { closingMessages } from "../../src/routing/encoding.ts";
 import { Routing } from "../../src/routing/routing.ts";
 import { batchOf } from "../../src/routing/encoding.ts";
+import { FakeLink, FakeLinks, FakeRuntime } from "../support/routing-fakes.ts";
 import { heardBy } from "./heard.ts";
-import { KeepingLink, KeepingLinks, StillSurroundings } from "./links.ts";
 import { peers, self, selfAddress } from "./names.ts";
 
 /**
@@ -19,23 +19,30 @@ const maxSpareBytes = 4_096;
 
 /** A realm with a client of every format, all of them paired with the one that sends, and two who have nothing to do with it. */
 class FuzzedRealm {
-  readonly links = new KeepingLinks();
-  readonly routing = new Routing(this.links, "home", new StillSurroundings());
-  readonly alice: KeepingLink;
-  readonly peers: readonly KeepingLink[];
-  readonly zoe = new KeepingLink(100, "zoe", native);
-  readonly yuri = new KeepingLink(101, "yuri", json);
+  readonly runtime = new FakeRuntime();
+  readonly links = new FakeLinks();
+  readonly routing = new Routing(this.links, "home", this.runtime);
+  readonly alice: FakeLink;
+  readonly peers: readonly FakeLink[];
+  readonly zoe = this.#join(100, "zoe", native);
+  readonly yuri = this.#join(101, "yuri", json);
 
   constructor(format: Format) {
-    this.alice = new KeepingLink(selfAddress, self, format);
-    this.peers = peers.map(({ address, name, format }) => new KeepingLink(address, name, format));
-    for (const link of [this.alice, ...this.peers, this.zoe, this.yuri]) this.links.add(link);
+    this.alice = this.#join(selfAddress, self, format);
+    this.peers = peers.map(({ address, name, format }) => this.#join(address, name, format));
     for (const peer of this.peers) pair(this.alice, peer);
     pair(this.zoe, this.yuri);
   }
 
+  #join(address: number, name: string, format: Format): FakeLink {
+    const resumes = format.addressing === "address";
+    const link = new FakeLink(address, name, { format, resumes, lastHeardMs: this.runtime.nowMs });
+    this.links.add(link);
+    return link;
+  }
+
   /** Does with a message what the realm's object does. Returns whether the link goes on. */
-  receive(from: KeepingLink, message: WireMessage): boolean {
+  receive(from: FakeLink, message: WireMessage): boolean {
     try {
       if (this.routing.receive(from, message)) return from.closed === undefined;
       this.routing.drop(from, goneReasons.over, closings.bye);
@@ -49,7 +56,7 @@ class FuzzedRealm {
   }
 }
 
-function pair(one: KeepingLink, other: KeepingLink): void {
+function pair(one: FakeLink, other: FakeLink): void {
   one.pairs.add(other.address);
   other.pairs.add(one.address);
 }
@@ -68,7 +75,7 @@ export function route(format: Format, messages: readonly WireMessage[]): boolean
     if (!isOpen) break;
     isOpen = realm.receive(alice, message);
   }
-  const heard = [alice, ...realm.peers].map((link) => ({ link, messages: link.take() }));
+  const heard = [alice, ...realm.peers].map((link) => ({ link, messages: link.messages.splice(0) }));
   checkAmplification(
     messages,
     heard.flatMap(({ messages }) => messages),
@@ -81,10 +88,12 @@ export function route(format: Format, messages: readonly WireMessage[]): boolean
       throw new Error(`"${link.name}", who only listened, was closed: ${link.closed.reason}`);
     for (const { peer, connection, token } of mayAnswer) answer(realm, link, peer, connection, token);
   }
-  heardBy(format, alice.take(), new Set([selfAddress]));
+  heardBy(format, alice.messages.splice(0), new Set([selfAddress]));
   if (alice.formatMemory.length > originalLimits.maxGobDefinitionBytes)
     throw new Error(`${alice.formatMemory.length} bytes are remembered for the link`);
   checkBystanders(realm);
+  const [abort] = realm.runtime.aborts;
+  if (abort !== undefined) throw new Error(`The router ended itself: ${abort}`);
   return isOpen;
 }
 
@@ -107,7 +116,7 @@ function textOf(message: WireMessage): string {
 }
 
 /** A client may say that it doesn't know a Connection of which it hears, and has to send a mark back: neither may end it. */
-function answer(realm: FuzzedRealm, link: KeepingLink, peer: string, connection?: string, token?: string): void {
+function answer(realm: FuzzedRealm, link: FakeLink, peer: string, connection?: string, token?: string): void {
   const said = (json: object, Meta: number, ConnectionID: string): WireMessage => {
     if (link.format.subprotocol === "mp.v1.json") return JSON.stringify(json);
     return JSON.stringify({ Meta, OtherClient: peer, ConnectionID });
@@ -127,7 +136,7 @@ function answer(realm: FuzzedRealm, link: KeepingLink, peer: string, connection?
 /** Two clients that the sender has nothing to do with heard nothing, and go on talking. */
 function checkBystanders({ routing, zoe, yuri }: FuzzedRealm): void {
   for (const link of [zoe, yuri]) {
-    if (link.closed !== undefined || link.take().length > 0)
+    if (link.closed !== undefined || link.messages.length > 0)
       throw new Error(`"${link.name}" heard of what it has nothing to do with`);
   }
   const data = {
@@ -140,9 +149,9 @@ function checkBystanders({ routing, zoe, yuri }: FuzzedRealm): void {
   } as const;
   routing.receive(zoe, batchOf(native, yuri.address, [data]));
   const expected = JSON.stringify({ type: "data", peer: "zoe", connection: "yuri:1", text: "a" });
-  if (!isDeepStrictEqual(yuri.take(), [expected])) throw new Error("A bystander no longer hears its peer");
+  if (!isDeepStrictEqual(yuri.messages.splice(0), [expected])) throw new Error("A bystander no longer hears its peer");
   routing.receive(yuri, JSON.stringify({ type: "data", peer: "zoe", connection: "zoe:1", text: "a", offset: 0 }));
   // What she sent was acknowledged before.
-  if (!isDeepStrictEqual(zoe.take().at(-1), batchOf(native, yuri.address, [data])))
+  if (!isDeepStrictEqual(zoe.messages.splice(0).at(-1), batchOf(native, yuri.address, [data])))
     throw new Error("A bystander is no longer heard by its peer");
 }

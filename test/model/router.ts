@@ -1,72 +1,30 @@
 import { encodeBatch, goneReasons, ProtocolError, routerAddress } from "@messagepasser/protocol";
-import { native } from "@messagepasser/protocol/formats";
 import { closings, malformed } from "../../src/routing/closings.ts";
-import { type Link, type Links, LinkMemory } from "../../src/routing/link.ts";
+import { LinkMemory } from "../../src/routing/link.ts";
 import { Routing } from "../../src/routing/routing.ts";
 import { Rules } from "../../src/routing/rules.ts";
-import { ListedPairs } from "../support/listed-pairs.ts";
+import { FakeLink, FakeLinks } from "../support/routing-fakes.ts";
 import type { Wire } from "./wire.ts";
 
 const open = Rules.parse("");
 
 /** The router's end of a wire. */
-export class SimulatedLink implements Link {
-  readonly address: number;
-  readonly name: string;
-  readonly session: string;
-  readonly resumes = true;
-  readonly format = native;
-  formatMemory = new Uint8Array();
-  readonly pairs = new ListedPairs();
-  lastHeardMs: number;
-  memory = new LinkMemory();
+class SimulatedLink extends FakeLink {
   readonly #wire: Wire;
 
   constructor(address: number, wire: Wire, nowMs: number) {
-    this.address = address;
-    this.name = wire.name;
-    this.session = wire.session;
-    this.lastHeardMs = nowMs;
+    super(address, wire.name, { session: wire.session, lastHeardMs: nowMs });
     this.#wire = wire;
   }
 
-  send(batch: Uint8Array): void {
+  override send(batch: Uint8Array): void {
     // A socket copies what it sends, and the router goes on writing into the batch.
     this.#wire.down.push(batch.slice());
   }
 
-  close(code: number, reason: string, delayMs: number): void {
+  override close(code: number, reason: string, delayMs: number): void {
     this.send(encodeBatch(routerAddress, { kind: "closing", code, delayMs, reason }));
     this.#wire.down.push({ closeCode: code, reason });
-  }
-}
-
-class SimulatedLinks implements Links {
-  readonly byAddresses = new Map<number, SimulatedLink>();
-
-  byAddress(address: number): SimulatedLink | undefined {
-    return this.byAddresses.get(address);
-  }
-
-  byName(name: string): SimulatedLink | undefined {
-    for (const link of this.byAddresses.values()) if (link.name === name) return link;
-    return undefined;
-  }
-
-  get knownCount(): number {
-    return this.byAddresses.size;
-  }
-
-  all(): Iterable<SimulatedLink> {
-    return this.byAddresses.values();
-  }
-
-  add(link: SimulatedLink): void {
-    this.byAddresses.set(link.address, link);
-  }
-
-  remove(link: SimulatedLink): void {
-    this.byAddresses.delete(link.address);
   }
 }
 
@@ -74,7 +32,7 @@ class SimulatedLinks implements Links {
 export class Router {
   readonly #now: () => number;
   readonly #random: () => number;
-  readonly #links = new SimulatedLinks();
+  #links = new FakeLinks();
   readonly #ends = new Map<Wire, SimulatedLink>();
   #routing: Routing;
   #nextAddress = 1;
@@ -132,7 +90,7 @@ export class Router {
   die(): Wire[] {
     const wires = [...this.#ends.keys()];
     this.#ends.clear();
-    this.#links.byAddresses.clear();
+    this.#links = new FakeLinks();
     this.#nextAddress = 1;
     this.#routing = this.#start();
     return wires;

@@ -1,6 +1,6 @@
 import { type Client, type Connection, LinkError } from "messagepasser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { RawLink } from "./raw-link.ts";
+import { rawLink } from "./raw-links.ts";
 import { failureOf, type Realm, startRealm } from "./realm.ts";
 
 let realm: Realm;
@@ -224,7 +224,7 @@ describe("a wait", () => {
   });
 
   test("for an open ends with its time, and the other end hears of it", async () => {
-    await using silent = await RawLink.connect(realm, "silent");
+    using silent = await rawLink(realm, "silent");
     const opening = alice.open("silent", "anything", { timeoutMs: 50 });
     const incoming = await silent.hear("incoming");
     expect(await failureOf(opening)).toMatchObject({
@@ -235,7 +235,7 @@ describe("a wait", () => {
   });
 
   test.each(["open", "receive", "send", "peers", "end"])("for %s ends with its signal and its reason", async (call) => {
-    await using silent = await RawLink.connect(realm, "silent");
+    using _ = await rawLink(realm, "silent");
     const [here] = await pair();
     const controller = new AbortController();
     const { signal } = controller;
@@ -257,7 +257,6 @@ describe("a wait", () => {
     expect(await waiting).toBe(reason);
     expect(await failureOf(calls[call]?.() ?? Promise.resolve())).toBe(reason);
     here.abort();
-    await silent[Symbol.asyncDispose]();
   });
 
   test("that a signal ended takes no message with it", async () => {
@@ -299,10 +298,10 @@ describe("a client that leaves", () => {
   });
 
   test("without a word is told to those who talk with it", async () => {
-    const lost = await RawLink.connect(realm, "lost");
+    const lost = await rawLink(realm, "lost");
     const opening = alice.open("lost", "x");
     const { address, connection } = await lost.hear("incoming");
-    lost.frame(address, { kind: "position", connection, received: 0, limit: 1_000 });
+    lost.say(address, { kind: "position", connection, received: 0, limit: 1_000 });
     const here = await opening;
     lost.socket.terminate();
     expect(await here.closed).toMatchObject({

@@ -1,18 +1,10 @@
 import { randomBytes } from "node:crypto";
-import {
-  anySession,
-  BatchWriter,
-  dataFlags,
-  encodeFrame,
-  limits,
-  flipOpenerBit,
-  openerBit,
-  routerAddress,
-  segmentHeaderBytes,
-} from "@messagepasser/protocol";
+import { type ControlFrame, encodeFrame, flipOpenerBit, limits, openerBit } from "@messagepasser/protocol";
 import { type Client, type Connection } from "messagepasser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { RawLink } from "./raw-link.ts";
+import { dataFrame, framesOf, openTo } from "../support/batches.ts";
+import type { FrameLink } from "../support/readings.ts";
+import { rawLink } from "./raw-links.ts";
 import { type Realm, startRealm } from "./realm.ts";
 
 // A client that breaks rules, against one that doesn't, and a bystander who must notice nothing.
@@ -41,21 +33,21 @@ afterAll(async () => {
 /** A Connection of alice's with a hostile peer that has accepted it. */
 async function withMallory(
   limit: number,
-): Promise<{ mallory: RawLink; here: Connection; address: number; connection: number }> {
-  const mallory = await RawLink.connect(realm, "mallory");
+): Promise<{ mallory: FrameLink; here: Connection; address: number; connection: number }> {
+  const mallory = await rawLink(realm, "mallory");
   const opening = alice.open("mallory", "x");
   const { address, connection } = await mallory.hear("incoming");
-  mallory.frame(address, { kind: "position", connection, received: 0, limit });
+  mallory.say(address, { kind: "position", connection, received: 0, limit });
   return { mallory, here: await opening, address, connection };
 }
 
 describe("a peer", () => {
   test("that sends past the limit is reset", async () => {
     const { mallory, here, address, connection } = await withMallory(0);
-    await using _ = mallory;
+    using _ = mallory;
     const payload = new Uint8Array(limits.maxPayloadBytes);
     for (let count = 0; count < 5; count++) {
-      mallory.data(address, connection, count * (payload.length + limits.frameCostBytes), dataFlags.last, payload);
+      mallory.say(address, dataFrame(connection, count * (payload.length + limits.frameCostBytes), payload));
     }
     expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason: "Data past the limit of 262144" });
     expect(await here.closed).toMatchObject({ code: "violation", peer: "mallory" });
@@ -70,16 +62,16 @@ describe("a peer", () => {
     ["a second position", [{ position: 1_000 }], "A second position"],
   ])("that sends %s is reset", async (_, frames, reason) => {
     const { mallory, here, address, connection } = await withMallory(0);
-    await using __ = mallory;
+    using __ = mallory;
     const receiving = here.receive().catch(() => undefined);
     for (const frame of frames as readonly Record<string, number | Uint8Array>[]) {
       if (frame["data"] !== undefined)
-        mallory.data(address, connection, Number(frame["data"]), dataFlags.last, new Uint8Array());
+        mallory.say(address, dataFrame(connection, Number(frame["data"]), new Uint8Array()));
       else if (frame["text"] instanceof Uint8Array)
-        mallory.data(address, connection, 0, dataFlags.text | dataFlags.last, frame["text"]);
+        mallory.say(address, { ...dataFrame(connection, 0, frame["text"]), text: true });
       else if (frame["fin"] !== undefined)
-        mallory.frame(address, { kind: "fin", connection, offset: Number(frame["fin"]) });
-      else mallory.frame(address, { kind: "position", connection, received: 0, limit: 1_000 });
+        mallory.say(address, { kind: "fin", connection, offset: Number(frame["fin"]) });
+      else mallory.say(address, { kind: "position", connection, received: 0, limit: 1_000 });
     }
     expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason });
     expect(await here.closed).toMatchObject({ code: "violation" });
@@ -88,23 +80,19 @@ describe("a peer", () => {
 
   test("that sends malformed frames loses its Connections, and the link stays", async () => {
     const { mallory, here, address } = await withMallory(0);
-    await using _ = mallory;
+    using _ = mallory;
     const garbage = randomBytes(40);
     garbage[0] = 0x7f;
-    mallory.socket.send(segment(address, garbage));
+    mallory.toPeer(address, garbage);
     expect(await here.closed).toMatchObject({ code: "violation" });
     expect(await alice.peers()).toContain("mallory");
   });
 
   test("that smuggles a router frame into a peer's segment is refused", async () => {
     const { mallory, here, address } = await withMallory(0);
-    await using _ = mallory;
+    using _ = mallory;
     // A forged "gone" for bob's address would end Connections that are none of mallory's business.
-    const inner = new BatchWriter((batch) => {
-      mallory.socket.send(segment(address, batch.subarray(segmentHeaderBytes)));
-    });
-    inner.frame(routerAddress, { kind: "gone", address: 2, reason: 1 });
-    inner.flush();
+    mallory.toPeer(address, framesOf({ kind: "gone", address: 2, reason: 1 }));
     expect(await here.closed).toMatchObject({
       code: "violation",
       message: expect.stringContaining("is not a peer frame") as string,
@@ -113,11 +101,11 @@ describe("a peer", () => {
 
   test("that speaks of Connections that there never were is told that they are over", async () => {
     const { mallory, here, address } = await withMallory(1_000);
-    await using _ = mallory;
+    using _ = mallory;
     for (const unknown of [0, 77, openerBit + 77]) {
-      mallory.frame(address, { kind: "fin", connection: unknown, offset: 0 });
-      mallory.frame(address, { kind: "reset", connection: unknown, code: 999, reason: "" });
-      mallory.data(address, unknown, 0, 0, new Uint8Array(10));
+      mallory.say(address, { kind: "fin", connection: unknown, offset: 0 });
+      mallory.say(address, { kind: "reset", connection: unknown, code: 999, reason: "" });
+      mallory.say(address, { ...dataFrame(unknown, 0, new Uint8Array(10)), last: false });
       for (let count = 0; count < 3; count++)
         expect(await mallory.hear("over")).toMatchObject({ connection: flipOpenerBit(unknown) });
     }
@@ -127,103 +115,62 @@ describe("a peer", () => {
   });
 
   test("that opens one id twice has one Connection", async () => {
-    await using mallory = await RawLink.connect(realm, "mallory");
+    using mallory = await rawLink(realm, "mallory");
     let handled = 0;
     bob.handle("counted", () => void handled++);
-    const open = {
-      kind: "open",
-      connection: 1,
-      session: anySession,
-      peer: "bob",
-      protocol: "counted",
-      limit: 100,
-      metadata: {},
-      early: new Uint8Array(),
-    } as const;
-    mallory.frame(routerAddress, open);
+    const open = openTo("bob", { protocol: "counted", limit: 100 });
+    mallory.toRouter(open);
     await mallory.hear("position");
-    mallory.frame(routerAddress, open);
-    mallory.frame(routerAddress, { ...open, connection: 2 });
+    mallory.toRouter(open);
+    mallory.toRouter({ ...open, connection: 2 });
     expect(await mallory.hear("position")).toMatchObject({ connection: 2 });
     expect(handled).toBe(2);
   });
 
   test("that opens without end is refused at the limit, until one of its Connections is over", async () => {
-    await using mallory = await RawLink.connect(realm, "mallory");
+    using mallory = await rawLink(realm, "mallory");
     let handled = 0;
     bob.handle("counted", () => void handled++);
-    const open = (connection: number) =>
-      ({
-        kind: "open",
-        connection,
-        session: anySession,
-        peer: "bob",
-        protocol: "counted",
-        limit: 0,
-        metadata: {},
-        early: new Uint8Array(),
-      }) as const;
+    const open = (connection: number): ControlFrame => openTo("bob", { connection, protocol: "counted", limit: 0 });
     const accepted = async (connection: number): Promise<void> => {
       while ((await mallory.hear("position")).connection !== connection);
     };
     // Some at a time, since opens that wait to be accepted have a limit of their own.
     const atOnce = 500;
     for (let first = 1; first <= limits.maxConnectionsPerPeer; first += atOnce) {
-      mallory.frames(routerAddress, ...Array.from({ length: atOnce }, (_, at) => open(first + at)));
+      mallory.toRouter(...Array.from({ length: atOnce }, (_, at) => open(first + at)));
       await accepted(first + atOnce - 1);
     }
-    mallory.frame(routerAddress, open(limits.maxConnectionsPerPeer + 1));
+    mallory.toRouter(open(limits.maxConnectionsPerPeer + 1));
     const { from, ...refused } = await mallory.hear("reject");
     expect(refused).toMatchObject({ connection: limits.maxConnectionsPerPeer + 1, code: 107 });
     expect(handled).toBe(limits.maxConnectionsPerPeer);
-    mallory.frame(from, { kind: "reset", connection: openerBit + 1, code: 103, reason: "" });
-    mallory.frame(routerAddress, open(limits.maxConnectionsPerPeer + 2));
+    mallory.say(from, { kind: "reset", connection: openerBit + 1, code: 103, reason: "" });
+    mallory.toRouter(open(limits.maxConnectionsPerPeer + 2));
     await accepted(limits.maxConnectionsPerPeer + 2);
   });
 
   test("that breaks the rules in its early data runs no handler", async () => {
-    await using mallory = await RawLink.connect(realm, "mallory");
+    using mallory = await rawLink(realm, "mallory");
     let handled = 0;
     bob.handle("counted", () => void handled++);
     const early = encodeFrame({ kind: "fin", connection: openerBit + 1, offset: 7 });
-    mallory.frames(routerAddress, {
-      kind: "open",
-      connection: 1,
-      session: anySession,
-      peer: "bob",
-      protocol: "counted",
-      limit: 0,
-      metadata: {},
-      early,
-    });
+    mallory.toRouter(openTo("bob", { protocol: "counted", limit: 0, early }));
     expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason: "Offset 7 where 0 was due" });
     expect(handled).toBe(0);
   });
 
   test("that addresses links at random reaches nobody", async () => {
-    await using mallory = await RawLink.connect(realm, "mallory");
+    using mallory = await rawLink(realm, "mallory");
     for (const address of [1, 2, 3, 99, 0xffff_ffff]) {
-      mallory.data(address, 1, 0, dataFlags.last, new Uint8Array([1]));
+      mallory.say(address, dataFrame(1, 0, new Uint8Array([1])));
       expect(await mallory.hear("gone")).toMatchObject({ address, reason: 1 });
     }
   });
 });
 
 test("a batch that is malformed costs its sender the link, with the offset", async () => {
-  await using mallory = await RawLink.connect(realm, "mallory");
-  const closed = new Promise<[number, string]>((resolve) => {
-    mallory.socket.once("close", (code, reason) => {
-      resolve([code, reason.toString()]);
-    });
-  });
-  mallory.socket.send(new Uint8Array([0, 0, 0, 0, 0, 0, 0, 9, 1]));
-  expect(await closed).toEqual([4501, "Segment longer than its batch at byte 0"]);
+  using mallory = await rawLink(realm, "mallory");
+  mallory.send(new Uint8Array([0, 0, 0, 0, 0, 0, 0, 9, 1]));
+  expect(await mallory.closedByRouter()).toEqual({ code: 4501, reason: "Segment longer than its batch at byte 0" });
 });
-
-function segment(address: number, frames: Uint8Array): Uint8Array {
-  const batch = new Uint8Array(segmentHeaderBytes + frames.length);
-  new DataView(batch.buffer).setUint32(0, address);
-  new DataView(batch.buffer).setUint32(4, frames.length);
-  batch.set(frames, segmentHeaderBytes);
-  return batch;
-}

@@ -1,21 +1,11 @@
-import {
-  anySession,
-  type ControlFrame,
-  encodeFrame,
-  routerAddress,
-  type RouterFrame,
-  RouterFrameReader,
-  SegmentReader,
-  segmentHeaderBytes,
-} from "@messagepasser/protocol";
+// The pure router's platform in tests: links that keep what they are sent, and a clock that stands still.
 import { type Format, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
-import { type Grant, type Link, type Links, type Pairs, LinkMemory } from "../../src/routing/link.ts";
-import { Rules } from "../../src/routing/rules.ts";
+import { type Grant, type Link, LinkMemory, type Links, type Pairs } from "../../src/routing/link.ts";
 import { Routing, type Runtime } from "../../src/routing/routing.ts";
-
-/** What a link got, segment by segment: the router's frames decoded, another client's bytes as they came. */
-export type Heard = RouterFrame | { readonly from: number; readonly bytes: Uint8Array };
+import { Rules } from "../../src/routing/rules.ts";
+import { openTo, toRouter } from "./batches.ts";
+import { type SegmentItem, segmentReading } from "./readings.ts";
 
 class FakePairs implements Pairs {
   readonly #addresses = new Set<number>();
@@ -49,6 +39,7 @@ class FakePairs implements Pairs {
   }
 
   overflow(): void {
+    if (this.#capacity === Infinity) throw new Error("A list without a bound has room for any pair");
     this.overflowed = true;
   }
 }
@@ -64,7 +55,7 @@ export interface FakeLinkOptions {
   readonly lastHeardMs?: number;
 }
 
-export type Mark = Extract<RouterFrame, { kind: "mark" }>;
+type Mark = Extract<SegmentItem, { kind: "mark" }>;
 
 export class FakeLink implements Link {
   readonly address: number;
@@ -75,17 +66,16 @@ export class FakeLink implements Link {
   readonly grant: Grant | undefined;
   formatMemory = new Uint8Array();
   readonly pairs: FakePairs;
-  readonly memory = new LinkMemory();
+  memory = new LinkMemory();
   lastHeardMs: number;
   /** How the router ended it. */
   closed: { readonly code: number; readonly reason: string; readonly delayMs: number } | undefined;
-  /** Marks that came, which `take` doesn't show. */
-  readonly marks: Mark[] = [];
-  /** All bytes that were sent to it. */
+  /** How many bytes it was sent. */
   sentBytes = 0;
-  /** What came in another format than the native one. */
+  /** Messages as they were sent, until `take` or `marks` reads those of the native format. */
   readonly messages: WireMessage[] = [];
-  #messages: Heard[][] = [];
+  readonly #marks: Mark[] = [];
+  readonly #read: SegmentItem[][] = [];
 
   constructor(address: number, name: string, options: FakeLinkOptions = {}) {
     this.address = address;
@@ -98,27 +88,11 @@ export class FakeLink implements Link {
     this.lastHeardMs = options.lastHeardMs ?? 0;
   }
 
-  send(batch: WireMessage): void {
+  send(message: WireMessage): void {
     if (this.closed !== undefined) throw new Error(`Sent to "${this.name}" after its close`);
-    this.sentBytes += batch.length;
-    if (this.format !== native || typeof batch === "string") {
-      this.messages.push(batch);
-      return;
-    }
+    this.sentBytes += message.length;
     // A socket copies what it sends, and the router goes on writing into the batch.
-    const segments = new SegmentReader(batch.slice());
-    const heard: Heard[] = [];
-    while (segments.next()) {
-      const bytes = segments.bytes.subarray(segments.start, segments.end);
-      if (segments.address !== routerAddress) heard.push({ from: segments.address, bytes });
-      else {
-        for (const frame of routerFramesIn(bytes)) {
-          if (frame.kind === "mark") this.marks.push(frame);
-          else heard.push(frame);
-        }
-      }
-    }
-    if (heard.length > 0) this.#messages.push(heard);
+    this.messages.push(message.slice());
   }
 
   close(code: number, reason: string, delayMs: number): void {
@@ -126,16 +100,31 @@ export class FakeLink implements Link {
     this.closed = { code, reason, delayMs };
   }
 
-  /** What came since the last call. */
-  take(): Heard[] {
+  /** Marks that it was sent, which aren't among what `take` gives. */
+  get marks(): Mark[] {
+    this.#readAll();
+    return this.#marks;
+  }
+
+  /** Items that it was sent since the last call. */
+  take(): SegmentItem[] {
     return this.takeMessages().flat();
   }
 
-  /** The same, by the WebSocket messages that it came in. */
-  takeMessages(): Heard[][] {
-    const messages = this.#messages;
-    this.#messages = [];
-    return messages;
+  /** The same, by the WebSocket messages that they came in. */
+  takeMessages(): SegmentItem[][] {
+    this.#readAll();
+    return this.#read.splice(0);
+  }
+
+  #readAll(): void {
+    if (this.format !== native) return;
+    for (const message of this.messages.splice(0)) {
+      const items = segmentReading.itemsIn(message);
+      this.#marks.push(...items.filter((item) => item.kind === "mark"));
+      const others = items.filter((item) => item.kind !== "mark");
+      if (others.length > 0) this.#read.push(others);
+    }
   }
 }
 
@@ -193,7 +182,7 @@ export class FakeLinks implements Links {
 }
 
 /** A clock that stands still, tokens that never repeat soon, and aborts that are only noted. */
-export class FakeSurroundings implements Runtime {
+export class FakeRuntime implements Runtime {
   nowMs = 1_000_000;
   readonly aborts: string[] = [];
   #token = 0;
@@ -221,7 +210,7 @@ export class FakeSurroundings implements Runtime {
 export interface FakeRealm {
   readonly links: FakeLinks;
   readonly routing: Routing;
-  readonly runtime: FakeSurroundings;
+  readonly runtime: FakeRuntime;
   /** Joins without a welcome. */
   join(name: string, options?: FakeLinkOptions): FakeLink;
   /** Opens and forgets what both heard of it. */
@@ -232,7 +221,7 @@ export interface FakeRealm {
 
 export function realmOf(pairCapacity?: number): FakeRealm {
   const links = new FakeLinks(pairCapacity);
-  const runtime = new FakeSurroundings();
+  const runtime = new FakeRuntime();
   const routing = new Routing(links, "home", runtime);
   return {
     links,
@@ -252,50 +241,4 @@ export function realmOf(pairCapacity?: number): FakeRealm {
       }
     },
   };
-}
-
-/** A batch of segments, each an address and the bytes in it. */
-export function batchOf(...segments: readonly (readonly [address: number, bytes: Uint8Array])[]): Uint8Array {
-  const batch = new Uint8Array(segments.reduce((sum, [, bytes]) => sum + segmentHeaderBytes + bytes.length, 0));
-  const view = new DataView(batch.buffer);
-  let at = 0;
-  for (const [address, bytes] of segments) {
-    view.setUint32(at, address);
-    view.setUint32(at + 4, bytes.length);
-    batch.set(bytes, at + segmentHeaderBytes);
-    at += segmentHeaderBytes + bytes.length;
-  }
-  return batch;
-}
-
-/** A batch for the router itself, with all frames in one segment. */
-export function toRouter(...frames: readonly ControlFrame[]): Uint8Array {
-  const encoded = frames.map(encodeFrame);
-  const bytes = new Uint8Array(encoded.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const frame of encoded) {
-    bytes.set(frame, at);
-    at += frame.length;
-  }
-  return batchOf([routerAddress, bytes]);
-}
-
-export function openTo(peer: string, fields: Partial<Extract<RouterFrame, { kind: "open" }>> = {}): ControlFrame {
-  const early = new Uint8Array();
-  return {
-    kind: "open",
-    connection: 1,
-    session: anySession,
-    peer,
-    protocol: "test",
-    limit: 1_000,
-    metadata: {},
-    early,
-    ...fields,
-  };
-}
-
-function* routerFramesIn(bytes: Uint8Array): Iterable<RouterFrame> {
-  const reader = new RouterFrameReader(bytes);
-  for (let frame = reader.next(); frame !== undefined; frame = reader.next()) yield frame;
 }

@@ -3,8 +3,9 @@ import { limits, nameProblem } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ClientInfo } from "../../src/credentials/credential-store.ts";
-import { basic, upgrade } from "./raw-link.ts";
 import { admin, adminHeaders, adminToken, expectProblem, Realm } from "./realm.ts";
+import { basic } from "../support/credentials.ts";
+import { upgrade } from "./upgrade.ts";
 
 interface Page {
   readonly clients: ClientInfo[];

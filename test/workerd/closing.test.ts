@@ -1,14 +1,15 @@
 import { runInDurableObject } from "cloudflare:test";
 import { closeCodes, goneReasons, heartbeat } from "@messagepasser/protocol";
 import { describe, expect, test, vi } from "vitest";
-import { expectTalk, pairUp, type RawLink } from "./raw-link.ts";
 import { Realm } from "./realm.ts";
+import { type SegmentLink } from "../support/readings.ts";
+import { expectTalk, pairUp } from "./pairs.ts";
 
 interface Scene extends Disposable {
   readonly realm: Realm;
-  readonly alice: RawLink;
-  readonly bob: RawLink;
-  readonly carol: RawLink;
+  readonly alice: SegmentLink;
+  readonly bob: SegmentLink;
+  readonly carol: SegmentLink;
   readonly addresses: { readonly from: number; readonly to: number };
 }
 
@@ -36,7 +37,7 @@ describe("a client that closes its link", () => {
     const { alice, bob, carol, addresses } = scene;
     bob.close(code, reason);
     expect(await bob.closed()).toEqual({ code, reason });
-    expect(bob.announced).toBeUndefined();
+    expect(bob.unread).toEqual([]);
     expect(await alice.next()).toEqual({ kind: "gone", address: addresses.to, reason: goneReasons.lost });
     await carol.expectNothing();
     await alice.expectNothing();

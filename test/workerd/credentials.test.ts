@@ -5,8 +5,9 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { CredentialStore, type ClientInfo, type NewSecret } from "../../src/credentials/credential-store.ts";
 import { mintSecret } from "../../src/credentials/secret.ts";
 import worker from "../../src/worker.ts";
-import { basic, pairUp } from "./raw-link.ts";
 import { admin, expectProblem, pepper, Realm } from "./realm.ts";
+import { basic } from "../support/credentials.ts";
+import { pairUp } from "./pairs.ts";
 
 const revoked = { code: closeCodes.revoked, reason: "The secret was rotated or revoked" };
 const hourMs = 3_600_000;

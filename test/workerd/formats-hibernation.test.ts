@@ -14,8 +14,8 @@ import { encodeGob, gobDefinition } from "../../protocol/src/original/gob.ts";
 import { batchOf } from "../../src/routing/encoding.ts";
 import { maxPairs, SocketLink } from "../../src/realm/socket-link.ts";
 import { Counters } from "../../src/realm/usage.ts";
-import { AnyLink, type Item } from "./any-link.ts";
 import { Realm } from "./realm.ts";
+import { type AnyItem, type AnyLink } from "../support/readings.ts";
 
 /** Alice's Connection 1, as she calls it in a segment. */
 const connection = 0x8000_0001;
@@ -74,8 +74,8 @@ function gob(meta: number, data: Uint8Array): Uint8Array {
 
 /** All that Alice and Bob heard, but for what is random or hangs on how many links there were before. */
 interface Heard {
-  readonly alice: Item[];
-  readonly bob: Item[];
+  readonly alice: AnyItem[];
+  readonly bob: AnyItem[];
 }
 
 /** A Connection from Alice to Bob, who has the native format, with `between` after every message. */
@@ -90,8 +90,8 @@ async function liveALife(
   let bobsAddress = 0;
   const voice =
     { [subprotocols.json]: inJson, [subprotocols.originalGob]: inGob }[format] ?? inSegments(() => bobsAddress);
-  using alice = await AnyLink.join(realm, format, "alice");
-  using bob = await AnyLink.join(realm, native.subprotocol, "bob");
+  using alice = await realm.joinIn(format, "alice");
+  using bob = await realm.joinIn(native.subprotocol, "bob");
   alice.answersMarks = false;
   const hear = async (counts: { readonly alice?: number; readonly bob?: number }): Promise<void> => {
     for (let at = 0; at < (counts.alice ?? 0); at++) heard.alice.push(await alice.next());
@@ -121,7 +121,7 @@ async function liveALife(
     await hear({ alice: 1, bob: isNamed ? 1 : 0 });
   }
   // Now she has read it, and Bob gets credit for a quarter of a window, however long ago the mark was sent.
-  expect(alice.reachMarks()).toBeGreaterThan(0);
+  expect(alice.answerMarks()).toBeGreaterThan(0);
   if (isNamed) await hear({ bob: 1 });
   toAlice({ kind: "credit", connection: 1, received: 38, limit: 1_000_038 });
   // The original counts nothing, and hears nothing of it.
@@ -133,12 +133,12 @@ async function liveALife(
   const names: Readonly<Record<number, string>> = { [address ?? 0]: "Alice's", [bobsAddress]: "Bob's" };
   return { heard: { alice: heard.alice.map(plainly), bob: heard.bob.map(plainly) }, steps };
 
-  function plainly(item: Item): Item {
+  function plainly(item: AnyItem): AnyItem {
     const named = Object.entries(item).map(([key, value]) => {
       if (key === "address" || key === "from") return [key, names[Number(value)]];
       return key === "session" ? [key, "random"] : [key, value];
     });
-    return Object.fromEntries(named) as Item;
+    return Object.fromEntries(named) as AnyItem;
   }
 }
 
@@ -170,7 +170,7 @@ test.for(all)(
   "what a gob stream has defined is all that %s has remembered, and no more than there is room for",
   async (format) => {
     const realm = new Realm();
-    using alice = await AnyLink.join(realm, format, "alice");
+    using alice = await realm.joinIn(format, "alice");
     if (format === subprotocols.originalGob) {
       introduce(alice);
       expect(await alice.next()).toMatchObject({ Meta: 9 });
@@ -188,7 +188,7 @@ test("a guest's link with all that it can have to remember fits its attachment, 
   const realm = new Realm();
   // 128 bytes of UTF-8, of which the last character makes the rest take two bytes each there.
   const longest = `${"n".repeat(125)}亀`;
-  using _alice = await AnyLink.join(realm, subprotocols.originalGob, longest);
+  using _alice = await realm.joinIn(subprotocols.originalGob, longest);
   await runInDurableObject(realm.stub, (_object, state) => {
     const [socket] = state.getWebSockets();
     if (socket === undefined) throw new Error("No socket");
@@ -205,15 +205,15 @@ test("a guest's link with all that it can have to remember fits its attachment, 
 });
 
 /** What each format has for the end of a link, as far as it has something. */
-function closingOf(format: string, code: number, name: string, delayMs: number, reason: string): Item[] {
+function closingOf(format: string, code: number, name: string, delayMs: number, reason: string): AnyItem[] {
   if (format === subprotocols.json) return [{ type: "closing", code, name, delayMs, reason }];
   return format.startsWith("mp.v0") ? [] : [{ kind: "closing", code, delayMs, reason }];
 }
 
 test.for(all)("a link of %s whose attachment can't be read gets its closing in its own format", async (format) => {
   const realm = new Realm();
-  using alice = await AnyLink.join(realm, subprotocols.json, "alice");
-  using bob = await AnyLink.join(realm, format, "bob");
+  using alice = await realm.joinIn(subprotocols.json, "alice");
+  using bob = await realm.joinIn(format, "bob");
   await runInDurableObject(realm.stub, (_object, state) => {
     for (const socket of state.getWebSockets("name:bob")) socket.serializeAttachment({ version: 1 });
   });
@@ -227,8 +227,8 @@ test.for(all)("a link of %s whose attachment can't be read gets its closing in i
 
 test.for(all)("revoking the secret of a link of %s ends it with a closing in its own format", async (format) => {
   const realm = new Realm();
-  using alice = await AnyLink.join(realm, format, "alice");
-  using bob = await AnyLink.join(realm, subprotocols.json, "bob");
+  using alice = await realm.joinIn(format, "alice");
+  using bob = await realm.joinIn(subprotocols.json, "bob");
   bob.json({ type: "open", peer: "alice", connection: "bob:1", protocol: "p" });
   await alice.next();
   await realm.revoke("alice");
@@ -240,7 +240,7 @@ test.for(all)("revoking the secret of a link of %s ends it with a closing in its
 
 test.for(all)("the heartbeat of a link of %s wakes nobody", async (format) => {
   const realm = new Realm();
-  using alice = await AnyLink.join(realm, format, "alice");
+  using alice = await realm.joinIn(format, "alice");
   await evictDurableObject(realm.stub);
   await alice.expectOpen();
   // Only what runs can be evicted.

@@ -6,8 +6,9 @@ import { describe, expect, test } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/credentials/secret.ts";
 import worker from "../../src/worker.ts";
-import { authSubprotocol, basic, newSession, refusalOf } from "./raw-link.ts";
 import { admin, expectProblem, Realm } from "./realm.ts";
+import { authSubprotocol, basic, newSession } from "../support/credentials.ts";
+import { refusalOf } from "./upgrade.ts";
 
 function bindings(more: Partial<Env> = {}): Env {
   const { ROUTER, CREDENTIALS, MP_ADMIN_TOKEN, MP_PEPPER } = env;

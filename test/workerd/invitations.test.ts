@@ -17,8 +17,11 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { SocketLink } from "../../src/realm/socket-link.ts";
 import { Counters } from "../../src/realm/usage.ts";
 import worker from "../../src/worker.ts";
-import { basic, expectTalk, newSession, pairAgain, pairUp, type RawLink, upgrade } from "./raw-link.ts";
 import { admin, expectProblem, pepper, Realm } from "./realm.ts";
+import { basic, newSession } from "../support/credentials.ts";
+import { type SegmentLink } from "../support/readings.ts";
+import { expectTalk, pairAgain, pairUp } from "./pairs.ts";
+import { upgrade } from "./upgrade.ts";
 
 const revoked = { code: closeCodes.revoked, reason: "The secret was rotated or revoked" };
 
@@ -62,7 +65,7 @@ async function expectRefused(realm: Realm, name: string, text: string, session =
   );
 }
 
-async function refusal(link: RawLink, peer: string, protocol: string): Promise<number | "routed"> {
+async function refusal(link: SegmentLink, peer: string, protocol: string): Promise<number | "routed"> {
   const [connection, limit, early] = [1, 1_000, new Uint8Array()];
   link.toRouter({ kind: "open", connection, session: anySession, peer, protocol, limit, metadata: {}, early });
   const answer = await link.next();

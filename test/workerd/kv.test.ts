@@ -7,8 +7,9 @@ import { CredentialStore } from "../../src/credentials/credential-store.ts";
 import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/credentials/secret.ts";
 import worker from "../../src/worker.ts";
-import { authSubprotocol, basic, refusalOf, upgrade } from "./raw-link.ts";
 import { adminToken, expectProblem, pepper, Realm } from "./realm.ts";
+import { authSubprotocol, basic } from "../support/credentials.ts";
+import { refusalOf, upgrade } from "./upgrade.ts";
 
 beforeEach(() => {
   // That KV fails is logged, as it should be.

@@ -12,8 +12,10 @@ import {
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import invalidVectors from "../../protocol/vectors/invalid.json" with { type: "json" };
-import { expectTalk, framesOf, pairUp, type RawLink, segment } from "./raw-link.ts";
 import { Realm } from "./realm.ts";
+import { framesOf, segment } from "../support/batches.ts";
+import { type SegmentLink } from "../support/readings.ts";
+import { expectTalk, pairUp } from "./pairs.ts";
 
 type Hex = string | readonly (string | { readonly repeat: readonly (string | number)[] })[];
 
@@ -47,13 +49,13 @@ function problemForRouter(batch: Uint8Array): ProtocolError | "bye" | undefined 
 
 const realm = new Realm();
 /** Go on talking whatever Mallory sends. */
-let alice: RawLink;
-let bob: RawLink;
+let alice: SegmentLink;
+let bob: SegmentLink;
 let bystanders: { from: number; to: number };
 /** Talks with Mallory, and hears of her end. */
-let victim: RawLink;
+let victim: SegmentLink;
 let secret: string;
-let mallory: RawLink;
+let mallory: SegmentLink;
 let malloryAddress: number;
 let victimAddress: number;
 
@@ -302,7 +304,7 @@ test("a segment without frames is passed on to nobody, and breaks nothing", asyn
 
 test("addresses that lead nowhere are told once for a batch, in one message with all else that it brings, when the rest of it has been routed", async () => {
   let messages = 0;
-  mallory.socket.addEventListener("message", () => messages++);
+  mallory.socket.addEventListener("message", () => void messages++);
   const toNobody = (address: number): Uint8Array => segment(address, Uint8Array.of(1));
   const list = segment(0, framesOf({ kind: "list", request: 1, cursor: "" }));
   const [one, other] = [0xffff_fffe, 0xffff_ffff];

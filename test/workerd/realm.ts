@@ -1,8 +1,13 @@
 import { env, exports } from "cloudflare:workers";
+import { subprotocols } from "@messagepasser/protocol";
+import { formatOf } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
 import type { NewSecret } from "../../src/credentials/credential-store.ts";
 import type { RouterObject } from "../../src/router-object.ts";
-import { type LinkOptions, RawLink } from "./raw-link.ts";
+import { basic, newSession } from "../support/credentials.ts";
+import { RawLink } from "../support/raw-link.ts";
+import { type AnyLink, readingOf, type SegmentLink, segmentReading } from "../support/readings.ts";
+import { socketOf, upgrade } from "./upgrade.ts";
 
 export const adminToken = set(env.MP_ADMIN_TOKEN);
 export const pepper = set(env.MP_PEPPER);
@@ -52,18 +57,51 @@ export class Realm {
   }
 
   /** Adds a client and connects it. */
-  async join(name: string, session?: string | null, options?: Pick<LinkOptions, "answersMarks">): Promise<RawLink> {
+  async join(name: string, session?: string | null): Promise<SegmentLink> {
     const { secret } = await this.add(name);
-    return this.link(name, secret, session, options);
+    return this.link(name, secret, session);
   }
 
-  link(
-    name: string,
-    secret: string,
-    session?: string | null,
-    options?: Pick<LinkOptions, "answersMarks">,
-  ): Promise<RawLink> {
-    return RawLink.connect({ realm: this.name, name, secret, session, ...options });
+  /** @param session undefined: a new one; `null`: the upgrade names none. */
+  async link(name: string, secret: string, session: string | null = newSession()): Promise<SegmentLink> {
+    const query = session === null ? "" : `?session=${session}`;
+    const socket = await this.#dial(subprotocols.native, query, basic(name, secret));
+    const link = new RawLink(socket, name, segmentReading);
+    socket.accept();
+    await link.welcomed();
+    expect(link.welcome).toMatchObject({ realm: this.name, ...(session !== null && { session }) });
+    return link;
+  }
+
+  /** The same in any format. */
+  async joinIn(subprotocol: string, name: string): Promise<AnyLink> {
+    const { secret } = await this.add(name);
+    return this.linkIn(subprotocol, name, secret);
+  }
+
+  /** Takes the welcome where the format has one. */
+  async linkIn(subprotocol: string, name: string, secret: string): Promise<AnyLink> {
+    const link = await this.linkUnheard(subprotocol, name, secret);
+    if (subprotocol === subprotocols.json)
+      expect(await link.next()).toEqual({ type: "welcome", name, realm: this.name });
+    else if (formatOf(subprotocol)?.addressing === "address") await link.welcomed();
+    return link;
+  }
+
+  /** Leaves all that comes to be asked for. */
+  async linkUnheard(subprotocol: string, name: string, secret: string): Promise<AnyLink> {
+    const socket = await this.#dial(subprotocol, `?session=${newSession()}`, basic(name, secret));
+    const link = new RawLink(socket, name, readingOf(subprotocol));
+    socket.accept();
+    return link;
+  }
+
+  async #dial(subprotocol: string, query: string, authorization: string): Promise<WebSocket> {
+    const headers = { authorization, "sec-websocket-protocol": subprotocol };
+    const response = await upgrade(`/connect/${this.name}${query}`, headers);
+    const socket = await socketOf(response);
+    expect(response.headers.get("sec-websocket-protocol")).toBe(subprotocol);
+    return socket;
   }
 }
 

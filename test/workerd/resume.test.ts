@@ -1,8 +1,10 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { anySession, closeCodes, encodeBatch, errorCodes, goneReasons, limits } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { expectTalk, newSession, pairAgain, pairUp, type RawLink } from "./raw-link.ts";
 import { Realm } from "./realm.ts";
+import { newSession } from "../support/credentials.ts";
+import { type SegmentLink } from "../support/readings.ts";
+import { expectTalk, pairAgain, pairUp } from "./pairs.ts";
 
 interface Scene extends AsyncDisposable {
   readonly realm: Realm;
@@ -10,8 +12,8 @@ interface Scene extends AsyncDisposable {
   readonly bobSecret: string;
   readonly aliceSession: string;
   readonly bobSession: string;
-  alice: RawLink;
-  bob: RawLink;
+  alice: SegmentLink;
+  bob: SegmentLink;
 }
 
 async function sceneOf(): Promise<Scene> {
@@ -34,7 +36,7 @@ async function sceneOf(): Promise<Scene> {
   return Object.assign(scene, { [Symbol.asyncDispose]: dispose });
 }
 
-function backOf(scene: Scene, who: "alice" | "bob"): Promise<RawLink> {
+function backOf(scene: Scene, who: "alice" | "bob"): Promise<SegmentLink> {
   const { realm, aliceSecret, bobSecret, aliceSession, bobSession } = scene;
   return who === "alice" ? realm.link("alice", aliceSecret, aliceSession) : realm.link("bob", bobSecret, bobSession);
 }

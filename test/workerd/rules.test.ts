@@ -1,9 +1,10 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { anySession, errorCodes, goneReasons } from "@messagepasser/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { AnyLink } from "./any-link.ts";
-import { expectTalk, newSession, pairAgain, pairUp, type RawLink } from "./raw-link.ts";
 import { admin, expectProblem, Realm } from "./realm.ts";
+import { newSession } from "../support/credentials.ts";
+import { type SegmentLink } from "../support/readings.ts";
+import { expectTalk, pairAgain, pairUp } from "./pairs.ts";
 
 function rulesPath(realm: Realm): string {
   return `/realms/${realm.name}/rules`;
@@ -20,13 +21,13 @@ async function rulesOf(realm: Realm): Promise<string> {
   return response.text();
 }
 
-function openWith(link: RawLink, peer: string, protocol: string, connection = 1): void {
+function openWith(link: SegmentLink, peer: string, protocol: string, connection = 1): void {
   const early = new Uint8Array();
   link.toRouter({ kind: "open", connection, session: anySession, peer, protocol, limit: 1_000, metadata: {}, early });
 }
 
 /** The code with which an open is refused, or what else it is answered with. */
-async function outcomeOf(link: RawLink, peer: string, protocol = "test"): Promise<number | string> {
+async function outcomeOf(link: SegmentLink, peer: string, protocol = "test"): Promise<number | string> {
   openWith(link, peer, protocol);
   const answer = await link.next();
   return answer.kind === "refused" ? answer.code : answer.kind;
@@ -159,7 +160,7 @@ describe("an open that isn't allowed", () => {
   test("is a rejection in JSON", async () => {
     const realm = new Realm();
     await putRules(realm, "default closed");
-    using alice = await AnyLink.join(realm, "mp.v1.json", "alice");
+    using alice = await realm.joinIn("mp.v1.json", "alice");
     for (const peer of ["bob", "alice"]) {
       alice.json({ type: "open", peer, connection: "alice:1", protocol: "test" });
       expect(await alice.next()).toMatchObject({ type: "reject", connection: "alice:1", code: "not-allowed" });
@@ -171,7 +172,7 @@ describe("when rules change", () => {
   const opened = 1;
   const accepted = 0;
 
-  async function answerTo(link: RawLink, address: number, opener: number, protocol = "test"): Promise<string> {
+  async function answerTo(link: SegmentLink, address: number, opener: number, protocol = "test"): Promise<string> {
     link.toRouter({ kind: "check", address, opener, protocol });
     link.toRouter({ kind: "list", request: 77, cursor: "" });
     const answer = await link.next();
@@ -265,9 +266,9 @@ describe("when rules change", () => {
 
   test("two clients of JSON are cut, since neither can ask; another pair of theirs goes on", async () => {
     const realm = new Realm();
-    using alice = await AnyLink.join(realm, "mp.v1.json", "alice");
-    using bob = await AnyLink.join(realm, "mp.v1.json", "bob");
-    using carol = await AnyLink.join(realm, "mp.v1.json", "carol");
+    using alice = await realm.joinIn("mp.v1.json", "alice");
+    using bob = await realm.joinIn("mp.v1.json", "bob");
+    using carol = await realm.joinIn("mp.v1.json", "carol");
     for (const peer of [bob, carol]) {
       const name = peer === bob ? "bob" : "carol";
       const connection = `alice:${name.length}`;
@@ -289,7 +290,7 @@ describe("when rules change", () => {
 
   test("of a pair of two formats the one that can ask is told", async () => {
     const realm = new Realm();
-    using alice = await AnyLink.join(realm, "mp.v1.json", "alice");
+    using alice = await realm.joinIn("mp.v1.json", "alice");
     using bob = await realm.join("bob");
     openWith(bob, "alice", "test");
     expect(await alice.next()).toMatchObject({ type: "open", peer: "bob" });

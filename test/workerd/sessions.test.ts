@@ -2,8 +2,11 @@ import { runInDurableObject } from "cloudflare:test";
 import { closeCodes, goneReasons, subprotocols } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import { upgradeRequest } from "../../src/realm/admission.ts";
-import { closingOf, expectTalk, newSession, pairUp, segment } from "./raw-link.ts";
 import { Realm } from "./realm.ts";
+import { segment } from "../support/batches.ts";
+import { newSession } from "../support/credentials.ts";
+import { expectTalk, pairUp } from "./pairs.ts";
+import { closingOf } from "./upgrade.ts";
 
 const superseded = { code: closeCodes.superseded, reason: "Another client connected with this name" };
 const replaced = { code: closeCodes.replaced, reason: "Replaced by a new link of this session" };

@@ -1,14 +1,17 @@
 import { runInDurableObject } from "cloudflare:test";
 import { anySession, closeCodes, encodeFrame, errorCodes, goneReasons, limits } from "@messagepasser/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { expectTalk, framesOf, newSession, pairAgain, pairUp, type RawLink, segment } from "./raw-link.ts";
 import { Realm } from "./realm.ts";
+import { framesOf, segment } from "../support/batches.ts";
+import { newSession } from "../support/credentials.ts";
+import { type SegmentLink } from "../support/readings.ts";
+import { expectTalk, pairAgain, pairUp } from "./pairs.ts";
 
 const chunk = new Uint8Array(65_536);
 const { markEveryBytes, maxBudgetBytes, maxUnreadBytes, maxOpensAtOnce, maxOpensPerSecond } = limits;
 
 /** Sends chunks to a link, a few at a time, until it or the sender's is closed. */
-async function flood(from: RawLink, { to, link }: { to: number; link: RawLink }): Promise<void> {
+async function flood(from: SegmentLink, { to, link }: { to: number; link: SegmentLink }): Promise<void> {
   let sentBytes = 0;
   while (!link.isClosed && !from.isClosed) {
     for (let count = 0; count < 8; count++) from.toPeer(to, chunk);
@@ -20,7 +23,7 @@ async function flood(from: RawLink, { to, link }: { to: number; link: RawLink })
 }
 
 /** How many bytes a link got since it was asked for. */
-function countBytes(link: RawLink): { bytes: number } {
+function countBytes(link: SegmentLink): { bytes: number } {
   const count = { bytes: 0 };
   link.socket.addEventListener("message", ({ data }) => {
     count.bytes += (data as ArrayBuffer).byteLength;
@@ -35,7 +38,8 @@ describe("a client that answers no mark", () => {
     const session = newSession();
     using alice = await realm.join("alice");
     using carol = await realm.join("carol");
-    using stalled = await realm.link("stalled", secret, session, { answersMarks: false });
+    using stalled = await realm.link("stalled", secret, session);
+    stalled.answersMarks = false;
     const toStalled = await pairUp(alice, stalled);
     const toCarol = await pairUp(alice, carol);
     await pairUp(carol, stalled);
@@ -56,7 +60,8 @@ describe("a client that answers no mark", () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");
-    using stalled = await realm.join("stalled", undefined, { answersMarks: false });
+    using stalled = await realm.join("stalled");
+    stalled.answersMarks = false;
     const { to } = await pairUp(alice, stalled);
     const toBob = await pairUp(alice, bob);
     expect(alice.welcome.budget).toBe(maxBudgetBytes);
@@ -113,7 +118,8 @@ describe("a client that answers its marks", () => {
 describe("a client that sends to itself without reading", () => {
   test("is closed in the middle of its own batch, and its peers hear of its end and nothing after it", async () => {
     const realm = new Realm();
-    using mallory = await realm.join("mallory", undefined, { answersMarks: false });
+    using mallory = await realm.join("mallory");
+    mallory.answersMarks = false;
     using alice = await realm.join("alice");
     const own = await mallory.ownAddress();
     const { to } = await pairUp(mallory, alice);
@@ -145,7 +151,8 @@ describe("links that are closing and hold most of the memory", () => {
     });
     for (let number = 0; !alice.isClosed; number++) {
       expect(number).toBeLessThan(10);
-      using stalled = await realm.join(`stalled ${number}`, undefined, { answersMarks: false });
+      using stalled = await realm.join(`stalled ${number}`);
+      stalled.answersMarks = false;
       const { to } = await pairUp(alice, stalled);
       await flood(alice, { to, link: stalled });
     }

@@ -1,7 +1,6 @@
 import { subprotocols } from "@messagepasser/protocol";
 import { expect, test } from "vitest";
 import protocolMd from "../../PROTOCOL.md?raw";
-import { AnyLink } from "./any-link.ts";
 import { Realm } from "./realm.ts";
 
 /** The realm of the document's example. */
@@ -16,7 +15,7 @@ test("PROTOCOL.md's transcript of a JSON client is what it says and hears, line 
   // Connected by hand, since the welcome is the first line.
   const realm = new DefaultRealm();
   const { secret } = await realm.add("alice");
-  using alice = await AnyLink.connectUnheard(realm, subprotocols.json, "alice", secret);
+  using alice = await realm.linkUnheard(subprotocols.json, "alice", secret);
   for (const line of lines) {
     const [, direction, json = ""] = /^([▸◂]) (.*)$/.exec(line) ?? [];
     if (direction === "▸") alice.send(json);

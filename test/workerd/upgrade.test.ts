@@ -3,8 +3,10 @@ import { listDurableObjectIds } from "cloudflare:test";
 import { closeCodes, defaultRealm, limits, subprotocols } from "@messagepasser/protocol";
 import { beforeAll, describe, expect, test } from "vitest";
 import { mintSecret } from "../../src/credentials/secret.ts";
-import { authSubprotocol, basic, type Closing, closingOf, newSession, upgrade } from "./raw-link.ts";
 import { admin, expectProblem, pepper, Realm } from "./realm.ts";
+import { authSubprotocol, basic, newSession } from "../support/credentials.ts";
+import { type Closing } from "../support/raw-link.ts";
+import { closingOf, upgrade } from "./upgrade.ts";
 
 const realm = new Realm();
 const path = `/connect/${realm.name}`;

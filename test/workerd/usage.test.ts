@@ -4,8 +4,10 @@ import { describe, expect, test, vi } from "vitest";
 import { credentialKey } from "../../src/credentials/kv-records.ts";
 import type { UsageReport } from "../../src/realm/usage.ts";
 import worker from "../../src/worker.ts";
-import { newSession, pairUp, type RawLink } from "./raw-link.ts";
 import { admin, expectProblem, Realm } from "./realm.ts";
+import { newSession } from "../support/credentials.ts";
+import { type SegmentLink } from "../support/readings.ts";
+import { pairUp } from "./pairs.ts";
 
 const headerBytes = 8;
 
@@ -22,7 +24,9 @@ function difference(before: UsageReport, after: UsageReport): Partial<Record<key
 }
 
 /** Two clients that are paired. */
-async function talkers(realm: Realm): Promise<{ alice: RawLink; bob: RawLink; toAlice: number; toBob: number }> {
+async function talkers(
+  realm: Realm,
+): Promise<{ alice: SegmentLink; bob: SegmentLink; toAlice: number; toBob: number }> {
   const alice = await realm.join("alice", newSession());
   const bob = await realm.join("bob", newSession());
   const { from, to } = await pairUp(alice, bob);

@@ -10,14 +10,8 @@ import {
 import { json, type NamedFormat, native, type SegmentFormat } from "@messagepasser/protocol/formats";
 import { describe, expect, test } from "vitest";
 import { framesIn } from "../../../src/routing/encoding.ts";
-import {
-  batchOf,
-  type FakeLink,
-  type FakeRealm,
-  openTo,
-  realmOf,
-  toRouter,
-} from "../../../test/support/routing-fakes.ts";
+import { batchOf, openTo, toRouter } from "../../../test/support/batches.ts";
+import { type FakeLink, type FakeRealm, realmOf } from "../../../test/support/routing-fakes.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -135,7 +129,7 @@ describe("a format of frames in segments that is one object", () => {
     expect(heardInLines(dave)).toMatchObject([{ from: 0, kind: "incoming", peer: "alice" }]);
 
     for (const { address } of [bob, carol, dave]) routing.receive(alice, segment(lines, address, say("hello")));
-    expect(bob.take()).toEqual([{ from: alice.address, bytes: native.encode(say("hello")) }]);
+    expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes: native.encode(say("hello")) }]);
     expect(carol.messages).toEqual([
       JSON.stringify({ type: "data", peer: "alice", connection: "alice:1", text: "hello" }),
     ]);
@@ -191,7 +185,7 @@ test("a format that names its peers is one object, and is enough to be heard in 
   for (const name of ["bob", "carol", "nobody"]) routing.receive(walter, `${name} 1 hello, you`);
   expect(walter.messages.splice(0)).toEqual(["nobody gone"]);
   expect(bob.take()).toEqual([
-    { from: walter.address, bytes: native.encode({ ...say("hello, you"), offset: undefined }) },
+    { kind: "segment", from: walter.address, bytes: native.encode({ ...say("hello, you"), offset: undefined }) },
   ]);
   expect(carol.messages).toEqual([
     JSON.stringify({ type: "data", peer: "walter", connection: "walter:1", text: "hello, you" }),

@@ -1,6 +1,6 @@
 import WebSocket from "ws";
 import type { Realm } from "../realm.ts";
-import { dial, Hand, Inbox, type Message, type Talker } from "./talk.ts";
+import { connectIn, Hand, Inbox, type Message, type Talker } from "./talk.ts";
 
 interface Frame {
   readonly type: string;
@@ -60,7 +60,7 @@ export async function jsonTalker(realm: Realm, name: string): Promise<Talker> {
     if (type === "over") hear?.over("closed");
     if (type === "reset") hear?.over("failed");
   };
-  const socket = await dial(realm, name, "mp.v1.json", (message) => {
+  const socket = await connectIn(realm, name, "mp.v1.json", (message) => {
     const frames = JSON.parse(message as string) as Frame | Frame[];
     for (const frame of Array.isArray(frames) ? frames : [frames]) hear(frame);
   });

@@ -1,6 +1,6 @@
 import { encodeGob, gobDefinition, GobReader } from "../../../protocol/src/original/gob.ts";
 import type { Realm } from "../realm.ts";
-import { dial, Hand, Inbox, type Message, type Talker } from "./talk.ts";
+import { connectIn, Hand, Inbox, type Message, type Talker } from "./talk.ts";
 
 /** The original's one message, by its own field names. */
 interface Original {
@@ -60,7 +60,7 @@ export async function originalTalker(realm: Realm, name: string, writing: "json"
       heard?.over("closed");
     } else if (Meta === 7) heard?.over("closed");
   };
-  const socket = await dial(realm, name, `mp.v0.${writing}`, (message) => {
+  const socket = await connectIn(realm, name, `mp.v0.${writing}`, (message) => {
     for (const original of writing === "gob" ? gobIn(reader, message) : linesIn(message)) hear(original);
   });
   if (writing === "gob") socket.send(gobDefinition);

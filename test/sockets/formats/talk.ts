@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import WebSocket from "ws";
+import type WebSocket from "ws";
+import { dial } from "../raw-links.ts";
 import type { Realm } from "../realm.ts";
 
 export type Message = string | Uint8Array;
@@ -26,18 +27,16 @@ export interface Talker extends AsyncDisposable {
   accept(protocol: string): Promise<Talk>;
 }
 
-/** A WebSocket to the router in a format, with the message that came in order. */
-export async function dial(
+/** A WebSocket to the router in a format, with each message that comes, in order. */
+export async function connectIn(
   realm: Realm,
   name: string,
   subprotocol: string,
   onMessage: (message: Message) => void,
 ): Promise<WebSocket> {
-  const authorization = `Basic ${Buffer.from(`${name}:${await realm.secretOf(name)}`).toString("base64")}`;
-  const url = new URL("/connect/default", realm.router.url);
-  const socket = new WebSocket(url, subprotocol, { headers: { authorization } });
-  socket.on("message", (data: Buffer, isBinary) => {
-    onMessage(isBinary ? new Uint8Array(data) : data.toString());
+  const socket = await dial(realm, name, subprotocol);
+  socket.addEventListener("message", ({ data }) => {
+    onMessage(typeof data === "string" ? data : new Uint8Array(data as ArrayBuffer));
   });
   await once(socket, "open");
   return socket;
