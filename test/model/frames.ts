@@ -9,13 +9,19 @@ import {
 import type { SocketEnd } from "../../client/src/link/platform.ts";
 import type { Talk } from "./talk.ts";
 import type { Wire } from "./wire.ts";
-import type { World } from "./world.ts";
+
+/** What an inspector needs of the world that it inspects. */
+interface Inspected {
+  readonly talks: readonly Talk[];
+  note(text: string): void;
+  fail(problem: string): void;
+}
 
 /** Looks into what is sent and delivered: for rules of the wire that nobody else checks, and for the notes. */
 export class FrameInspector {
-  readonly #world: World;
+  readonly #world: Inspected;
 
-  constructor(world: World) {
+  constructor(world: Inspected) {
     this.#world = world;
   }
 

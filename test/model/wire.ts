@@ -1,11 +1,20 @@
 import { closeCodes, heartbeat } from "@messagepasser/protocol";
 import type { Socket, SocketEnd, SocketEvents } from "../../client/src/link/platform.ts";
-import type { Router } from "./router.ts";
 
 /** The request for a WebSocket, with which each wire begins. */
 const upgrade = Symbol("upgrade");
 type Up = Uint8Array<ArrayBuffer> | string | typeof upgrade | SocketEnd;
 type Down = Uint8Array<ArrayBuffer> | string | SocketEnd;
+
+/** What a wire asks of the router at its other end. */
+interface RouterEnd {
+  upgrade(wire: Wire): void;
+  /** The client is heard of. */
+  heard(wire: Wire): void;
+  isOpen(wire: Wire): boolean;
+  receive(wire: Wire, message: Uint8Array<ArrayBuffer>): void;
+  leave(wire: Wire): void;
+}
 
 /**
  * One WebSocket between a client and the router. What either sends waits here until the schedule delivers it, and either
@@ -19,7 +28,7 @@ export class Wire implements Socket {
   /** To the client, in order. */
   readonly down: Down[] = [];
   readonly #events: SocketEvents;
-  readonly #router: Router;
+  readonly #router: RouterEnd;
   readonly #onSend: (wire: Wire, message: Uint8Array | string) => void;
   #isRouterGone = false;
   /** The client let go of it; what has come by then may still be told. */
@@ -30,7 +39,7 @@ export class Wire implements Socket {
   /** @param onSend hears what the client sends before anything can happen to it. */
   constructor(
     { name, id }: { readonly name: string; readonly id: string },
-    router: Router,
+    router: RouterEnd,
     events: SocketEvents,
     onSend: (wire: Wire, message: Uint8Array | string) => void,
   ) {
