@@ -1,62 +1,15 @@
+import {
+  type AuditEntry,
+  type ClientInfo,
+  type Decision,
+  type NewSecret,
+  type SecretInfo,
+  type SecretTimes,
+  type Usage,
+  usageCounters,
+} from "@messagepasser/protocol/admin";
 import type { AdminSettings } from "./settings.ts";
 import { Failure, statuses, statusOfCode } from "./status.ts";
-
-/** A client as the router lists it. */
-export interface ClientInfo {
-  readonly name: string;
-  readonly secretId: string;
-  readonly revision: number;
-  readonly changedAt: string;
-  readonly expiresAt: string | null;
-  readonly lastUsedAt: string | null;
-  readonly isDisabled: boolean;
-}
-
-/** When a new secret expires, and how long the one before stands beside it. */
-export interface SecretTimes {
-  /** ISO 8601. */
-  readonly expiresAt?: string;
-  readonly overlapS?: number;
-}
-
-/** What a realm's rules say of an open, and which line says so; 0 for none. */
-export interface Decision {
-  readonly isAllowed: boolean;
-  readonly line: number;
-}
-
-/** Something that was done to a realm. */
-export interface AuditEntry {
-  readonly id: number;
-  readonly at: string;
-  readonly who: string;
-  readonly what: string;
-  readonly name: string;
-}
-
-const usageNumbers = [
-  "messagesIn",
-  "bytesIn",
-  "messagesOut",
-  "bytesOut",
-  "upgrades",
-  "adminCalls",
-  "alarms",
-  "wakes",
-  "awakeMs",
-  "asleepMs",
-] as const;
-
-/** What a realm has used: ADMIN.md says what each number counts. */
-export interface Usage extends Readonly<Record<(typeof usageNumbers)[number], number>> {
-  /** ISO 8601. */
-  readonly since: string;
-}
-
-/** A client with the secret that was made for it just now. */
-export interface NewSecret extends ClientInfo {
-  readonly secret: string;
-}
 
 const timeoutMs = 15_000;
 const pageLength = 500;
@@ -185,13 +138,25 @@ function fieldsOf(value: unknown): Map<string, unknown> {
 
 function clientOf(value: unknown): ClientInfo {
   const fields = fieldsOf(value);
-  const [name, secretId, changedAt] = ["name", "secretId", "changedAt"].map((field) => fields.get(field));
-  const [expiresAt = null, lastUsedAt = null] = ["expiresAt", "lastUsedAt"].map((field) => fields.get(field));
-  const revision = fields.get("revision");
-  if (typeof name !== "string" || typeof secretId !== "string") throw notUnderstood();
-  if (typeof changedAt !== "string" || typeof revision !== "number") throw notUnderstood();
-  if (!isTextOrNull(expiresAt) || !isTextOrNull(lastUsedAt)) throw notUnderstood();
-  return { name, secretId, revision, changedAt, expiresAt, lastUsedAt, isDisabled: fields.get("isDisabled") === true };
+  const [name, changedAt, lastUsedAt = null] = ["name", "changedAt", "lastUsedAt"].map((field) => fields.get(field));
+  const previous = fields.get("previous") ?? null;
+  if (typeof name !== "string" || typeof changedAt !== "string" || !isTextOrNull(lastUsedAt)) throw notUnderstood();
+  return {
+    name,
+    ...secretInfoOf(fields),
+    previous: previous === null ? null : secretInfoOf(fieldsOf(previous)),
+    changedAt,
+    lastUsedAt,
+    isDisabled: fields.get("isDisabled") === true,
+  };
+}
+
+function secretInfoOf(fields: ReadonlyMap<string, unknown>): SecretInfo {
+  const [secretId, revision, expiresAt = null] = ["secretId", "revision", "expiresAt"].map((field) =>
+    fields.get(field),
+  );
+  if (typeof secretId !== "string" || typeof revision !== "number" || !isTextOrNull(expiresAt)) throw notUnderstood();
+  return { secretId, revision, expiresAt };
 }
 
 function isTextOrNull(value: unknown): value is string | null {
@@ -211,10 +176,10 @@ function usageOf(value: unknown): Usage {
   const fields = fieldsOf(value);
   const since = fields.get("since");
   if (typeof since !== "string") throw notUnderstood();
-  const numbers = usageNumbers.map((name) => [name, fields.get(name)] as const);
+  const numbers = [...usageCounters, "asleepMs" as const].map((name) => [name, fields.get(name)] as const);
   if (numbers.some(([, number]) => typeof number !== "number")) throw notUnderstood();
   // All of them were found to be numbers.
-  return { since, ...(Object.fromEntries(numbers) as Record<(typeof usageNumbers)[number], number>) };
+  return { since, ...(Object.fromEntries(numbers) as Omit<Usage, "since">) };
 }
 
 function newSecretOf(value: object | undefined): NewSecret {

@@ -1,5 +1,5 @@
 import { fromBase64url, toBase64url } from "./base64.ts";
-import { limits } from "./limits.ts";
+import { limits, routerLimits } from "./limits.ts";
 import { peerProblem } from "./names.ts";
 import { utf8Length } from "./utf8.ts";
 
@@ -34,8 +34,6 @@ export interface SignedInvitation {
 const prefix = "mpi_";
 /** Bytes of an HMAC-SHA-256 that stand in an invitation. */
 export const invitationMacBytes = 16;
-/** The longest invitation that is read: one with the longest names has half of it. */
-const maxTextLength = 2_048;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -65,7 +63,7 @@ export function invitationText(signedBytes: Uint8Array, mac: Uint8Array): string
 
 /** Takes an invitation's text apart, or `undefined` for what is none. Says nothing of whether the signature is good. */
 export function readInvitationText(text: string): SignedInvitation | undefined {
-  if (!isInvitation(text) || text.length > maxTextLength) return undefined;
+  if (!isInvitation(text) || text.length > routerLimits.maxInvitationLength) return undefined;
   const bytes = fromBase64url(text.slice(prefix.length));
   if (bytes === undefined || bytes.length <= invitationMacBytes) return undefined;
   const [mac, signedBytes] = [bytes.subarray(0, invitationMacBytes), bytes.subarray(invitationMacBytes)];
@@ -81,7 +79,8 @@ export function invitationProblem({ guest, host, peer, protocol, uses, expiresAt
   if (peer === "" || protocol === "") return "needs a peer and a protocol";
   if (utf8Length(peer) > limits.maxNameBytes) return "names a peer that is too long";
   if (utf8Length(protocol) > limits.maxProtocolBytes) return "names a protocol that is too long";
-  if (!Number.isInteger(uses) || uses < 1 || uses > 1_000) return "must be for 1 to 1000 uses";
+  if (!Number.isInteger(uses) || uses < 1 || uses > routerLimits.maxInvitationUses)
+    return `must be for 1 to ${routerLimits.maxInvitationUses} uses`;
   if (!Number.isSafeInteger(expiresAtMs) || expiresAtMs < 0) return "needs a time at which it expires";
   return undefined;
 }

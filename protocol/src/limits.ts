@@ -81,3 +81,71 @@ export const originalLimits = {
   /** Bytes of these definitions, which the router keeps with the link. */
   maxGobDefinitionBytes: 2_048,
 } as const;
+
+/**
+ * Limits that the router alone enforces, so PROTOCOL.md doesn't have them. They are here so that every limit is in one
+ * file, which the pure router (`src/routing`), the Worker, the realm's object and the command may all import.
+ * Plain numbers only: a bundler drops them from the client then.
+ */
+export const routerLimits = {
+  /** Peers that a link's attachment lists, 4 bytes each. An attachment has 16,384 bytes, also for names, a format and a grant. */
+  maxPairs: 3_200,
+  /** UTF-8 bytes of the reason in a WebSocket close frame (RFC 6455, 5.5): longer reasons are cut. */
+  maxCloseReasonBytes: 123,
+  /** Frames of one segment that the router rewrites in another format: an eighth of `maxBatchBytes`. Stops 3-byte frames from growing a hundredfold. */
+  maxRewrittenFrames: 24_576,
+  /** Bytes of a batch that waits in an outbox. Larger batches leave at once: to copy them takes longer than it saves. */
+  maxOutboxBatchBytes: 16_384,
+  /** Tokens that a link may return without having got them. Stops a client from guessing the tokens of its marks. */
+  maxUnknownTokens: 1_024,
+  /** Unmarked bytes behind all links together, six times `markEveryBytes`. Past it marks come early. Stops many links from holding uncounted bytes. */
+  maxTailBytes: 3_145_728,
+  /** Unmarked bytes behind all busy links together, 32 times `markEveryBytes`. Stops many busy links from learning a smaller budget too late. */
+  maxUnmarkedBytes: 16_777_216,
+  /** Bytes after which a by-name client is asked how far it has read: a quarter of `firstWindowBytes`. Stops its senders from running out of credit. */
+  creditEveryBytes: 65_536,
+  /** Messages that one open makes `$source` send, all at once. Stops an open from keeping the router busy. */
+  maxSourceMessages: 1_024,
+  /** Flow-control units that one open makes `$source` send. Stops an open from filling the router's memory. */
+  maxSourceBytes: 1_048_576,
+  /** The window of `$slow`, in flow-control units. */
+  slowWindowBytes: 1_024,
+  /** UTF-8 bytes of a realm's rules. Stops rules that take long to parse at each wake. */
+  maxRulesBytes: 65_536,
+  /** Names and patterns in a realm's rules, a role counted at each use. Stops rules that take long to check at each open. */
+  maxRulePatterns: 4_000,
+  /** Openers whose rules are cached. Stops many names from filling the object's memory. */
+  maxCachedOpeners: 1_000,
+  /** Characters of an invitation. The longest names need half of it. Stops long texts before they are decoded. */
+  maxInvitationLength: 2_048,
+  /** Sessions that one invitation lets in. Stops one invitation from filling the object's storage. */
+  maxInvitationUses: 1_000,
+  /** Seconds over which failed authentications are counted; wrangler.toml says how many. Stops guessing. */
+  failuresPeriodS: 60,
+  /** Bytes of a request to the admin API, except of rules. Stops a request from filling the Worker's memory. */
+  maxAdminBodyBytes: 4_096,
+  /** Entries in one page of the admin API. Stops an answer from filling the object's memory. */
+  maxAdminPageLength: 1_000,
+  /** Entries in a page of the admin API that asks for no number. */
+  defaultAdminPageLength: 100,
+  /** Seconds for which two secrets of a client may both be valid: 30 days. Stops old secrets from staying valid unnoticed. */
+  maxOverlapS: 2_592_000,
+  /** Entries of the audit trail; the oldest go first. Stops a script in a loop from filling the storage. */
+  maxAuditEntries: 10_000,
+  /** Rows that one alarm expires or copies to KV; the next alarm goes on. Stops an alarm from running too long. */
+  maxRowsPerAlarm: 100,
+  /** Milliseconds until a failed write to KV is tried again; each failure doubles them. Stops retries from using up KV's quota. */
+  firstKvRetryMs: 2_000,
+  /** The most milliseconds between two tries: a used-up daily quota lasts for hours. */
+  maxKvRetryMs: 900_000,
+  /** The most milliseconds until an alarm: 30 days. Stops expiry times of the far future from breaking the alarm. */
+  maxAlarmDelayMs: 2_592_000_000,
+  /** Milliseconds to which a secret's last use is known. Stops each link from costing a write. */
+  lastUsePrecisionMs: 3_600_000,
+  /** Messages of which the counts are kept in memory only. Stops the end of the object from losing more. */
+  maxUnkeptMessages: 256,
+  /** Messages of which the counts are kept in a link's attachment. Stops a restart from losing more. */
+  maxMessagesInAttachment: 1_024,
+  /** Milliseconds for which counts stay in a link's attachment. Stops a restart from losing more. */
+  maxMsInAttachment: 3_600_000,
+} as const;

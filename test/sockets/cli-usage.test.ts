@@ -179,8 +179,9 @@ describe("mp client list", () => {
       name,
       secretId: "0",
       revision: 1,
-      changedAt: "2026-01-01T00:00:00Z",
       expiresAt: null,
+      previous: null,
+      changedAt: "2026-01-01T00:00:00Z",
       lastUsedAt: "2026-01-01T01:00:00Z",
       isDisabled: false,
     }));

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { AdminApi, type ClientInfo, type NewSecret, type SecretTimes } from "../admin-api.ts";
+import type { ClientInfo, NewSecret, SecretTimes } from "@messagepasser/protocol/admin";
+import { AdminApi } from "../admin-api.ts";
 import { note, print, printJson } from "../output.ts";
 import { type AdminFlags, adminSettings, checkedPeer, withAdminFlags } from "../settings.ts";
 

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { AdminApi, type Usage } from "../admin-api.ts";
+import type { Usage } from "@messagepasser/protocol/admin";
+import { AdminApi } from "../admin-api.ts";
 import { print, printJson } from "../output.ts";
 import { type AdminFlags, adminSettings, withAdminFlags } from "../settings.ts";
 

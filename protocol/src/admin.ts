@@ -1,0 +1,84 @@
+// The shapes of the admin API (ADMIN.md): what the router answers, and what `mp` reads.
+
+/** What is known about one secret of a client. Nothing here is secret. */
+export interface SecretInfo {
+  /** The id inside the secret: 16 hexadecimal digits. */
+  readonly secretId: string;
+  readonly revision: number;
+  /** ISO 8601; `null` for a secret that doesn't expire. */
+  readonly expiresAt: string | null;
+}
+
+/** A client, with its newest secret. */
+export interface ClientInfo extends SecretInfo {
+  readonly name: string;
+  /** ISO 8601. */
+  readonly changedAt: string;
+  /** ISO 8601, to the hour; `null` for a secret that was never used. */
+  readonly lastUsedAt: string | null;
+  readonly isDisabled: boolean;
+  /** The secret before the newest one, while it is still valid. */
+  readonly previous: SecretInfo | null;
+}
+
+/** A client with the secret that was just made for it. No later answer shows the secret again. */
+export interface NewSecret extends ClientInfo {
+  readonly secret: string;
+}
+
+/** In a request: when the new secret expires, and how long the one before stays valid beside it. */
+export interface SecretTimes {
+  /** ISO 8601. Default: never. */
+  readonly expiresAt?: string;
+  /** Seconds. Default: 0. */
+  readonly overlapS?: number;
+}
+
+/** One page of clients in the order of their names. */
+export interface ClientPage {
+  readonly clients: readonly ClientInfo[];
+  /** Where the next page begins; absent on the last page. */
+  readonly cursor?: string;
+}
+
+/** Whether the realm's rules allow an open. */
+export interface Decision {
+  readonly isAllowed: boolean;
+  /** The number of the line that decided, from 1; 0 where no line did. */
+  readonly line: number;
+}
+
+/** One change that an administrator made. */
+export interface AuditEntry {
+  /** Grows with each entry. */
+  readonly id: number;
+  /** ISO 8601. */
+  readonly at: string;
+  /** Which token was used, and from which address. */
+  readonly who: string;
+  /** The change, as in "rotate". */
+  readonly what: string;
+  /** The client that was changed; empty for a change to the realm. */
+  readonly name: string;
+}
+
+/** What a realm's object counts. Sums are stored in this order: add new counters at the end. */
+export const usageCounters = [
+  "messagesIn",
+  "bytesIn",
+  "messagesOut",
+  "bytesOut",
+  "upgrades",
+  "adminCalls",
+  "alarms",
+  "wakes",
+  "awakeMs",
+] as const;
+
+/** What a realm has used so far. */
+export interface Usage extends Readonly<Record<(typeof usageCounters)[number], number>> {
+  /** When counting began, in ISO 8601. */
+  readonly since: string;
+  /** Milliseconds since then in which the object was not in memory, and nothing was billed for it. */
+  readonly asleepMs: number;
+}
