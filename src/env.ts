@@ -1,24 +1,22 @@
-import type { RouterObject } from "./router-object.ts";
-
 /** What wrangler.toml binds to the Worker and to its object. */
 export interface Env {
-  /** One object a realm, by the realm's name. */
-  readonly ROUTER: DurableObjectNamespace<RouterObject>;
-  /** The edge's copy of each realm's credentials; see credential-record.ts. */
+  /** One object for each realm, by the realm's name; `AdministeredObject` says what it can be asked besides `fetch`. */
+  readonly ROUTER: DurableObjectNamespace;
+  /** The edge's copy of each realm's credentials; see credentials/kv-records.ts. */
   readonly CREDENTIALS: KVNamespace;
-  /** Opens the admin API. */
+  /** The token of the admin API. */
   readonly MP_ADMIN_TOKEN: string | undefined;
-  /** Opens what of it only reads. May be unset: then nothing does. */
+  /** A token that may only read from the admin API. Default: no such token. */
   readonly MP_ADMIN_READ_TOKEN?: string;
-  /** Origins of pages that may connect, separated by spaces or commas. Unset: all pages may; see entrance/origins.ts. */
+  /** Origins of the pages that may connect, separated by spaces or commas; see entrance/origins.ts. Default: all pages. */
   readonly MP_ORIGINS?: string;
-  /** Counts failures, by address and by name; absent where wrangler.toml binds none. */
+  /** Counts failed authentications by IP address and by name. Default: none are counted. */
   readonly FAILURES?: RateLimit;
-  /** Keys the MAC in every secret and the hash under which it is stored. A new pepper ends every secret. */
+  /** The key of the MAC in every secret, and of the hash under which a secret is stored. A new pepper ends every secret. */
   readonly MP_PEPPER: string | undefined;
 }
 
-/** Whether a Worker secret was never set, or set to nothing: then all that rests on it is refused. */
+/** Whether a Worker secret is missing or empty: then the router refuses everything that depends on it. */
 export function isUnset(secret: string | undefined): secret is "" | undefined {
   return secret === undefined || secret === "";
 }

@@ -1,19 +1,19 @@
 import { type ProblemCode, problemStatuses } from "@messagepasser/protocol";
 
-/** An error answer over HTTP, as RFC 9457 has it. */
+/** An error over HTTP (RFC 9457). */
 export interface Problem {
-  /** What kind of problem, for programs; the HTTP status follows from it. */
+  /** The kind of problem, for programs; it implies the HTTP status. */
   readonly code: ProblemCode;
-  /** What happened and what to do, for people. */
+  /** What happened and what to do: one sentence for people. */
   readonly detail: string;
-  /** When to try again, where that may help. */
+  /** In how many seconds to try again, where that may help. */
   readonly retryAfterS?: number;
 }
 
-/** When to ask a router again that lacks a Worker secret: a person has to set it first. */
+/** In how many seconds to ask a router again that lacks a Worker secret: a person has to set it first. */
 export const notConfiguredRetryS = 60;
 
-/** The answer that carries a problem. */
+/** The HTTP response for a problem. */
 export function problemResponse(problem: Problem, headers: Record<string, string> = {}): Response {
   const { code, detail, retryAfterS } = problem;
   const status = problemStatuses[code];
@@ -31,7 +31,7 @@ export function problemResponse(problem: Problem, headers: Record<string, string
   );
 }
 
-/** What a request gets that breaks a rule; `detail` names the rule. */
+/** The problem of a request that breaks a rule. @param detail names the rule */
 export function badRequest(detail: string): Problem {
   return { code: "bad-request", detail };
 }

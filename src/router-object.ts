@@ -1,48 +1,37 @@
 import { DurableObject } from "cloudflare:workers";
-import { goneReasons, heartbeat, type Invitation, ProtocolError } from "@messagepasser/protocol";
-import { Addresses } from "./realm/addresses.ts";
-import { AuditLog } from "./realm/audit-log.ts";
-import { closings, malformed } from "./routing/closings.ts";
-import { CredentialStore } from "./credentials/credential-store.ts";
+import { goneReasons, heartbeat, ProtocolError } from "@messagepasser/protocol";
 import type { Env } from "./env.ts";
-import { type Admission, admissionOf } from "./realm/admission.ts";
-import type { Grant } from "./routing/link.ts";
-import { type AdminMethod, RealmAdmin } from "./realm/realm-admin.ts";
-import { Routing } from "./routing/routing.ts";
+import { Addresses } from "./realm/addresses.ts";
+import { upgradeIn } from "./realm/admission.ts";
+import { newAttachment } from "./realm/attachment.ts";
+import { type AdministeredObject, type AdminMethod, RealmAdmin } from "./realm/realm-admin.ts";
+import { Registry } from "./realm/registry.ts";
 import { RuleStore } from "./realm/rule-store.ts";
 import { closeUnreadable, SocketLink } from "./realm/socket-link.ts";
 import { SocketLinks } from "./realm/socket-links.ts";
-import { belongsIntoStorage, Counters, keep, type KeptSums, merged, reportOf, sumsIn } from "./realm/usage.ts";
-import { UsageStore } from "./realm/usage-store.ts";
-
-/** How long to wait before KV is tried again: twice as long each time, since a used-up daily quota lasts for hours. */
-const kvRetryMs = { first: 2_000, most: 900_000 };
-
-/** No alarm is set for later: times that clients name may be as late as they like. */
-const longestSleepMs = 30 * 86_400_000;
+import { UsageKeeper } from "./realm/usage-keeper.ts";
+import { closings, malformed } from "./routing/closings.ts";
+import { Routing } from "./routing/routing.ts";
 
 /**
- * One realm: its clients' sockets and its credentials. A shell: `Routing` decides where frames go, `CredentialStore`
- * who may come in. Between events it may hibernate, so all that must last is in sockets' attachments or in storage.
+ * One realm. This class turns the platform's events into calls: `Routing` decides where frames go, `Registry` who may have
+ * a link. The object may hibernate between events, so lasting state is in sockets' attachments and in storage.
  */
-export class RouterObject extends DurableObject<Env> {
+export class RouterObject extends DurableObject<Env> implements AdministeredObject {
+  readonly #realm: string;
+  readonly #usage: UsageKeeper;
   readonly #links: SocketLinks;
   readonly #routing: Routing;
   readonly #addresses: Addresses;
-  readonly #realm: string;
-  readonly #counters = new Counters(Date.now());
-  readonly #usage: UsageStore;
-  /** The link that keeps what was counted since the wake. */
-  #usageKeeper: SocketLink | undefined;
-  #store: CredentialStore | undefined;
-  #ruleStore: RuleStore | undefined;
-  #audit: AuditLog | undefined;
+  #openedRegistry: Registry | undefined;
+  #openedRules: RuleStore | undefined;
 
   constructor(context: DurableObjectState, env: Env) {
     super(context, env);
-    // Objects are only ever made by name: see connect.ts and admin.ts.
+    // The Worker gets objects by name only.
     this.#realm = context.id.name ?? "";
-    this.#links = new SocketLinks(context, this.#counters);
+    this.#usage = new UsageKeeper(context.storage);
+    this.#links = new SocketLinks(context, this.#usage.counters);
     this.#routing = new Routing(this.#links, this.#realm, {
       now: () => Date.now(),
       randomU32,
@@ -53,84 +42,51 @@ export class RouterObject extends DurableObject<Env> {
       },
     });
     this.#addresses = new Addresses(context.storage.kv);
-    this.#usage = new UsageStore(context.storage);
     context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
   }
 
+  // Both are opened when they are first needed: most wakes need neither.
   get #rules(): RuleStore {
-    return (this.#ruleStore ??= new RuleStore(this.ctx.storage.sql));
+    return (this.#openedRules ??= new RuleStore(this.ctx.storage.sql));
   }
 
-  get #credentials(): CredentialStore {
-    const { storage } = this.ctx;
-    return (this.#store ??= new CredentialStore(
-      storage.sql,
-      this.env.CREDENTIALS,
-      this.env.MP_PEPPER ?? "",
-      this.#realm,
-    ));
+  get #registry(): Registry {
+    return (this.#openedRegistry ??= new Registry(this.ctx.storage, this.env, this.#realm));
   }
 
-  /** Takes an upgrade that the Worker let through. */
+  /** Opens a link for an upgrade that the Worker has admitted. */
   override fetch(request: Request): Response {
-    const admission = admissionOf(request);
-    // A Worker of another version: its clients come back when the deploy is through.
-    if (admission === undefined) return new Response(null, { status: 503 });
-    this.#counters.upgrades += 1;
-    if (!this.#lets(admission)) {
-      this.#keepUsage();
+    const upgrade = upgradeIn(request);
+    // The Worker has another version. The client comes back when the deploy is complete.
+    if (upgrade === undefined) return new Response(null, { status: 503 });
+    this.#usage.counters.upgrades += 1;
+    if (!this.#registry.admit(upgrade.admission, upgrade.session)) {
+      this.#usage.keep();
       return new Response(null, { status: 401 });
     }
     const { 0: client, 1: socket } = new WebSocketPair();
-    this.#keepUsage(this.#accept(socket, admission));
+    const attachment = newAttachment(upgrade, this.#addresses.take());
+    const link = new SocketLink(this.ctx, this.#usage.counters, socket, attachment);
+    this.#routing.join(link);
+    this.#usage.keep(link);
     return new Response(null, {
       status: 101,
       webSocket: client,
-      headers: { "sec-websocket-protocol": admission.format },
+      headers: { "sec-websocket-protocol": upgrade.format },
     });
-  }
-
-  /** The last word on who comes in: KV may lag. */
-  #lets({ identity, session }: Admission): boolean {
-    const { name, credential, invitation } = identity;
-    if (credential !== undefined) return this.#credentials.admit(name, credential);
-    if (invitation === undefined) return true;
-    const isLet = this.#credentials.admitGuest(name, session, invitation);
-    // It ends with its time, whatever it does then.
-    if (isLet) void this.#wakeBy(invitation.expiresAtMs);
-    return isLet;
-  }
-
-  #accept(socket: WebSocket, { identity, session, resumes, format }: Admission): SocketLink {
-    const { name, credential, invitation } = identity;
-    const revision = (credential ?? invitation)?.revision ?? 0;
-    const grant = invitation && grantIn(invitation);
-    const [address, connectedAtMs] = [this.#addresses.take(), Date.now()];
-    const link = SocketLink.create(this.ctx, this.#counters, socket, {
-      address,
-      name,
-      session,
-      resumes,
-      format,
-      revision,
-      connectedAtMs,
-      grant,
-    });
-    this.#routing.join(link);
-    return link;
   }
 
   // No await here: a second message of the same socket would overtake the first.
   override webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): void {
     const message = typeof data === "string" ? data : new Uint8Array(data);
-    this.#counters.messagesIn += 1;
-    this.#counters.bytesIn += message.length;
-    // It may be closing: what its client sent before a close comes while the close is known already.
+    this.#usage.counters.messagesIn += 1;
+    this.#usage.counters.bytesIn += message.length;
+    // The socket may be closing: messages that the client sent before its close come after the close is known.
     const link = this.#links.of(socket);
-    // Nothing to do for one that the router closed before it slept: messages that were on the way then still come.
-    if (link === undefined) closeUnreadable(this.ctx, this.#counters, socket);
+    // Does nothing if the router closed the socket before the object hibernated.
+    if (link === undefined) closeUnreadable(this.ctx, this.#usage.counters, socket);
     else this.#receive(link, message);
-    if (this.#counters.isDue) this.#keepUsage(link);
+    this.#usage.keepIfDue(link);
   }
 
   #receive(link: SocketLink, message: string | Uint8Array<ArrayBuffer>): void {
@@ -162,147 +118,64 @@ export class RouterObject extends DurableObject<Env> {
   #left(socket: WebSocket): void {
     const link = this.#links.of(socket);
     if (link !== undefined) this.#routing.leave(link, goneReasons.lost);
-    if (this.#counters.isDue) this.#keepUsage();
+    this.#usage.keepIfDue();
   }
 
-  /**
-   * Keeps what was counted beyond the object's memory: in the attachment of a link that is at hand, since that costs
-   * nothing, and in storage where there is none, or where the link keeps much already.
-   */
-  #keepUsage(link?: SocketLink): void {
-    const nowMs = Date.now();
-    const sums = this.#counters.drain(nowMs);
-    // The attachment of a link that is over says so, and nothing else.
-    if (link === undefined || link.memory.isOver) {
-      this.#usage.add(sums, nowMs);
-      return;
-    }
-    let kept = keep(sums, link.usage, nowMs);
-    // Handed on, so that one link keeps all since the wake: there would be a row an hour for each, otherwise.
-    const before = this.#usageKeeper;
-    this.#usageKeeper = link;
-    if (before?.usage !== undefined && before !== link && !before.memory.isOver) {
-      kept = merged(kept, before.usage);
-      before.usage = undefined;
-    }
-    const isStored = belongsIntoStorage(kept, nowMs);
-    if (isStored) this.#usage.add(sumsIn(kept), nowMs);
-    link.usage = isStored ? undefined : kept;
-  }
-
-  *#usageOfLinks(): Iterable<KeptSums> {
-    for (const { usage } of this.#links.all()) if (usage !== undefined) yield usage;
-  }
-
-  /** Administers the realm. @param who is named in the audit trail */
   async administer<Method extends AdminMethod>(
     who: string,
     method: Method,
     ...parameters: Parameters<RealmAdmin[Method]>
   ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
-    this.#counters.adminCalls += 1;
-    this.#keepUsage();
+    this.#usage.counters.adminCalls += 1;
+    this.#usage.keep();
+    const { credentials, guests, audit, alarms } = this.#registry;
     const admin = new RealmAdmin(
       {
-        credentials: this.#credentials,
+        credentials,
+        guests,
+        audit,
         rules: this.#rules,
-        audit: (this.#audit ??= new AuditLog(this.ctx.storage.sql)),
         atomically: (change) => this.ctx.storage.transactionSync(change),
-        changed: async (name) => {
-          this.#closeUnfit(name);
-          await this.#copyToKv(name);
+        credentialsChanged: async (name) => {
+          this.#closeInvalid(name);
+          await alarms.copyToKv(name);
         },
         rulesChanged: (before) => {
           this.#routing.changeRules(before);
         },
-        usage: () => reportOf(this.#usage.kept, this.#usageOfLinks(), Date.now()),
+        usage: () => this.#usage.report(this.#links.all()),
       },
       who,
     );
-    // The method's own parameters and result, which the compiler can't follow through the index.
+    // Which parameters and result belong to a method is more than the compiler can follow through the index.
     const call = admin[method] as (...parameters: unknown[]) => unknown;
     return (await call.apply(admin, parameters)) as Awaited<ReturnType<RealmAdmin[Method]>>;
   }
 
-  /** Closes what a client's secrets no longer let in: its link, and those of its guests. */
-  #closeUnfit(name: string): void {
+  /** Closes the links that a client's secrets no longer allow: its own, and those of its guests. */
+  #closeInvalid(name: string): void {
     const own = this.#links.byName(name);
-    // A guest of that name was there before the client was added.
-    const isGuest = own?.grant !== undefined && this.#credentials.info(name) !== undefined;
-    if (own !== undefined && (isGuest || this.#isUnfit(name, own)))
-      this.#routing.drop(own, goneReasons.over, closings.revoked);
-    for (const guest of this.#links.guestsOf(name)) {
-      if (!this.#credentials.stands(name, guest.revision))
-        this.#routing.drop(guest, goneReasons.over, closings.revoked);
-    }
+    for (const link of [...(own === undefined ? [] : [own]), ...this.#links.guestsOf(name)])
+      if (!this.#registry.isValid(link)) this.#routing.drop(link, goneReasons.over, closings.revoked);
   }
 
-  #isUnfit(name: string, { grant, revision }: SocketLink): boolean {
-    // An authenticator of the deployer's own knows no revisions.
-    return grant === undefined && revision !== 0 && !this.#credentials.stands(name, revision);
-  }
-
-  async #copyToKv(name: string): Promise<void> {
-    const { storage } = this.ctx;
-    // Set together with the change itself, so that it gets to KV also if KV fails or the object stops in between.
-    void storage.setAlarm(Date.now() + kvRetryMs.first);
-    storage.kv.delete("kvAttempts");
-    try {
-      await this.#credentials.copyToKv(name);
-      if (!this.#credentials.isKvBehind) await this.#alarmAtExpiry();
-    } catch (error) {
-      console.warn("Cannot write a credential to KV: the alarm tries again", error);
-    }
-  }
-
-  async #alarmAtExpiry(): Promise<void> {
-    const { storage } = this.ctx;
-    const atMs = this.#credentials.nextExpiryMs;
-    if (atMs === undefined) await storage.deleteAlarm();
-    else await storage.setAlarm(Math.min(atMs, Date.now() + longestSleepMs));
-  }
-
-  async #wakeBy(atMs: number): Promise<void> {
-    const { storage } = this.ctx;
-    const knownMs = await storage.getAlarm();
-    const wakeMs = Math.min(atMs, Date.now() + longestSleepMs);
-    if (knownMs === null || knownMs > wakeMs) await storage.setAlarm(wakeMs);
-  }
-
-  /** Something has expired, or KV lacks a change. */
   override async alarm(): Promise<void> {
-    const { storage } = this.ctx;
-    this.#counters.alarms += 1;
-    this.#keepUsage();
-    for (const name of this.#credentials.expire()) this.#closeUnfit(name);
+    this.#usage.counters.alarms += 1;
+    this.#usage.keep();
+    for (const name of this.#registry.expire()) this.#closeInvalid(name);
     for (const guest of this.#links.guests()) {
       if (guest.grant !== undefined && guest.grant.expiresAtMs <= Date.now())
         this.#routing.drop(guest, goneReasons.over, closings.expired);
     }
-    const isTaken = await this.#credentials.syncToKv();
-    if (isTaken && !this.#credentials.isKvBehind) {
-      await this.#alarmAtExpiry();
-      return;
-    }
-    const attempts = isTaken ? 0 : (storage.kv.get<number>("kvAttempts") ?? 0) + 1;
-    storage.kv.put("kvAttempts", attempts);
-    await storage.setAlarm(Date.now() + Math.min(kvRetryMs.most, kvRetryMs.first * 2 ** attempts));
-    // Whatever becomes of KV.
-    const expiryMs = this.#credentials.nextExpiryMs;
-    if (expiryMs !== undefined) await this.#wakeBy(expiryMs);
+    await this.#registry.alarms.advance();
   }
-}
-
-/** What a link has to remember of the invitation that it was opened with. */
-function grantIn({ host, peer, protocol, expiresAtMs }: Invitation): Grant {
-  return { host, peer, protocol, expiresAtMs };
 }
 
 function randomU32(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
 }
 
-/** Whether a close frame may carry a code. The runtime throws for those that mustn't, but reports them (RFC 6455, 7.4). */
+/** Whether a close frame may carry a code. The runtime reports other codes too, but throws for them (RFC 6455, 7.4). */
 function isSendable(closeCode: number): boolean {
   return closeCode >= 1000 && closeCode <= 4999 && ![1004, 1005, 1006, 1015].includes(closeCode);
 }

@@ -8,7 +8,7 @@ import packageJson from "./package.json" with { type: "json" };
 
 export { RouterObject } from "./router-object.ts";
 
-// No middleware on the way of an upgrade: the answer of a Durable Object is immutable, and many middlewares write to it.
+// No middleware for upgrades: a Durable Object's response is immutable, and many middlewares change the response.
 const app = new Hono<{ Bindings: Env }>()
   .get("/", (context) =>
     context.text("This is a MessagePasser router. Clients connect to /connect or /connect/REALM.\n"),

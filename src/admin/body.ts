@@ -1,15 +1,11 @@
 import { Buffer } from "node:buffer";
-import { nameProblem } from "@messagepasser/protocol";
-import type { SecretTimes } from "../credentials/credential-store.ts";
+import { nameProblem, routerLimits } from "@messagepasser/protocol";
+import type { Validity } from "../credentials/credential-store.ts";
 import { badRequest, type Problem } from "../problem.ts";
 
-const maxBodyBytes = 4_096;
-/** The longest that two secrets of a client may stand side by side. */
-const maxOverlapS = 30 * 86_400;
-
-/** The fields of a JSON object, or what is wrong with a body. Every field has to be one of those named. */
+/** The fields of a body's JSON object, or what is wrong with the body. @param names all fields that the object may have */
 export async function fieldsIn(request: Request, names: readonly string[]): Promise<Map<string, unknown> | Problem> {
-  const text = await textIn(request, maxBodyBytes);
+  const text = await textIn(request, routerLimits.maxAdminBodyBytes);
   if (typeof text !== "string") return text;
   let body: unknown;
   try {
@@ -17,7 +13,8 @@ export async function fieldsIn(request: Request, names: readonly string[]): Prom
   } catch {
     return badRequest("The body is not JSON in UTF-8");
   }
-  if (typeof body !== "object" || body === null || Array.isArray(body)) return badRequest("The body is no JSON object");
+  if (typeof body !== "object" || body === null || Array.isArray(body))
+    return badRequest("The body is not a JSON object");
   const fields = new Map<string, unknown>(Object.entries(body));
   if (["secret", "password"].some((name) => fields.has(name)))
     return badRequest(
@@ -27,7 +24,7 @@ export async function fieldsIn(request: Request, names: readonly string[]): Prom
   return unknown === undefined ? fields : badRequest(`Unknown field ${JSON.stringify(unknown.slice(0, 40))}`);
 }
 
-/** The text of a body, or what is wrong with it. */
+/** A body's text, or what is wrong with the body. */
 export async function textIn(request: Request, maxBytes: number): Promise<string | Problem> {
   const bytes = await limitedBytes(request, maxBytes);
   if (bytes === undefined) {
@@ -40,26 +37,26 @@ export async function textIn(request: Request, maxBytes: number): Promise<string
   }
 }
 
-/** The client's name in a body's fields, or what is wrong with it. */
+/** The client's name in the fields of a body, or what is wrong with the name. */
 export function nameIn(fields: ReadonlyMap<string, unknown>): string | Problem {
   const name = fields.get("name");
-  if (typeof name !== "string") return badRequest('The body must be an object with a "name", a text');
+  if (typeof name !== "string") return badRequest('The body must be an object with a "name", a string');
   const rule = nameProblem(name);
   return rule === undefined ? name : badRequest(`The client's name ${rule}`);
 }
 
-/** When a new secret expires, and how long the one before stands beside it; or what is wrong with that. */
-export function timesIn(fields: ReadonlyMap<string, unknown>): SecretTimes | Problem {
+/** The validity of a new secret in the fields of a body, as `SecretTimes` has it, or what is wrong with it. */
+export function validityIn(fields: ReadonlyMap<string, unknown>): Validity | Problem {
   const [expiresAt, overlapS = 0] = ["expiresAt", "overlapS"].map((name) => fields.get(name));
   const expiresAtMs = expiresAt === undefined ? undefined : Date.parse(typeof expiresAt === "string" ? expiresAt : "");
   if (expiresAtMs !== undefined && !(expiresAtMs > Date.now()))
-    return badRequest('"expiresAt" must be a time to come, as in "2030-01-31T12:00:00Z"');
-  if (!Number.isInteger(overlapS) || (overlapS as number) < 0 || (overlapS as number) > maxOverlapS)
-    return badRequest(`"overlapS" must be a whole number of seconds from 0 to ${maxOverlapS}`);
+    return badRequest('"expiresAt" must be a future time, as in "2030-01-31T12:00:00Z"');
+  if (!Number.isInteger(overlapS) || (overlapS as number) < 0 || (overlapS as number) > routerLimits.maxOverlapS)
+    return badRequest(`"overlapS" must be a whole number of seconds from 0 to ${routerLimits.maxOverlapS}`);
   return { expiresAtMs, overlapMs: (overlapS as number) * 1_000 };
 }
 
-/** Whether something is a problem rather than what was asked for. */
+/** Whether a value is a problem. */
 export function isProblem(value: object | string): value is Problem {
   return typeof value === "object" && "code" in value && "detail" in value;
 }

@@ -1,15 +1,10 @@
-import { realmProblem } from "@messagepasser/protocol";
+import { realmProblem, routerLimits } from "@messagepasser/protocol";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
-import { fieldsIn, isProblem, nameIn, textIn, timesIn } from "./body.ts";
-import { type AdminEnv, onlyWithToken } from "./token.ts";
+import { fieldsIn, isProblem, nameIn, textIn, validityIn } from "./body.ts";
 import { badRequest, type Problem, problemResponse } from "../problem.ts";
-import type { AdminMethod, RealmAdmin } from "../realm/realm-admin.ts";
-import type { RouterObject } from "../router-object.ts";
-import { maxRulesBytes } from "../routing/rules.ts";
-
-const defaultPageLength = 100;
-const maxPageLength = 1_000;
+import type { AdministeredObject, AdminMethod, RealmAdmin } from "../realm/realm-admin.ts";
+import { type AdminEnv, onlyWithToken } from "./token.ts";
 
 const onlyGoodRealm = createMiddleware<AdminEnv>(async (context, next) => {
   const rule = realmProblem(context.req.param("realm") ?? "");
@@ -18,7 +13,7 @@ const onlyGoodRealm = createMiddleware<AdminEnv>(async (context, next) => {
   return undefined;
 });
 
-/** `/admin/v1`: the clients and rules of a realm. ADMIN.md has the table. */
+/** The routes under `/admin/v1`; ADMIN.md has the table. */
 export const admin = new Hono<AdminEnv>()
   .use(onlyWithToken)
   .use("/realms/:realm/*", onlyGoodRealm)
@@ -27,9 +22,9 @@ export const admin = new Hono<AdminEnv>()
     if (isProblem(fields)) return problemResponse(fields);
     const name = nameIn(fields);
     if (isProblem(name)) return problemResponse(name);
-    const times = timesIn(fields);
-    if (isProblem(times)) return problemResponse(times);
-    const client = await administer(context, "addClient", name, times);
+    const validity = validityIn(fields);
+    if (isProblem(validity)) return problemResponse(validity);
+    const client = await administer(context, "addClient", name, validity);
     if (client !== undefined) return context.json(client, 201);
     return problemResponse({
       code: "name-taken",
@@ -47,9 +42,9 @@ export const admin = new Hono<AdminEnv>()
   .post("/realms/:realm/clients/:name/rotate", async (context) => {
     const fields = await fieldsIn(context.req.raw, ["expiresAt", "overlapS"]);
     if (isProblem(fields)) return problemResponse(fields);
-    const times = timesIn(fields);
-    if (isProblem(times)) return problemResponse(times);
-    return answer(context, await administer(context, "rotateClient", context.req.param("name"), times));
+    const validity = validityIn(fields);
+    if (isProblem(validity)) return problemResponse(validity);
+    return answer(context, await administer(context, "rotateClient", context.req.param("name"), validity));
   })
   .post("/realms/:realm/clients/:name/disable", async (context) => await setDisabled(context, true))
   .post("/realms/:realm/clients/:name/enable", async (context) => await setDisabled(context, false))
@@ -61,7 +56,7 @@ export const admin = new Hono<AdminEnv>()
   })
   .get("/realms/:realm/rules", async (context) => context.text(await administer(context, "rulesText")))
   .put("/realms/:realm/rules", async (context) => {
-    const text = await textIn(context.req.raw, maxRulesBytes);
+    const text = await textIn(context.req.raw, routerLimits.maxRulesBytes);
     if (isProblem(text)) return problemResponse(text);
     const { problem } = await administer(context, "replaceRules", text);
     return problem === undefined ? context.body(null, 204) : problemResponse(badRequest(problem));
@@ -86,8 +81,8 @@ async function administer<Method extends AdminMethod>(
   method: Method,
   ...parameters: Parameters<RealmAdmin[Method]>
 ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
-  // RPC's own types lose which parameters and result belong to which method.
-  const realm = context.env.ROUTER.getByName(context.req.param("realm") ?? "") as unknown as RouterObject;
+  // The types of RPC can't express that the parameters and the result depend on the method.
+  const realm = context.env.ROUTER.getByName(context.req.param("realm") ?? "") as unknown as AdministeredObject;
   return await realm.administer(context.get("who"), method, ...parameters);
 }
 
@@ -102,10 +97,10 @@ function answer(context: Context<AdminEnv>, client: object | undefined): Respons
 }
 
 function limitOf(context: Context<AdminEnv>): number | Problem {
-  const limit = Number(context.req.query("limit") ?? defaultPageLength);
-  return Number.isInteger(limit) && limit >= 1 && limit <= maxPageLength
+  const limit = Number(context.req.query("limit") ?? routerLimits.defaultAdminPageLength);
+  return Number.isInteger(limit) && limit >= 1 && limit <= routerLimits.maxAdminPageLength
     ? limit
-    : badRequest(`"limit" must be a whole number from 1 to ${maxPageLength}`);
+    : badRequest(`"limit" must be a whole number from 1 to ${routerLimits.maxAdminPageLength}`);
 }
 
 function noSuchClient(name: string): Problem {

@@ -1,20 +1,20 @@
 import type { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createMiddleware } from "hono/factory";
+import { addressOf, countFailure } from "../entrance/failure-limit.ts";
 import { type Env, isUnset } from "../env.ts";
-import { addressOf, problemOfFailure } from "../entrance/failure-limit.ts";
 import { notConfiguredRetryS, problemResponse } from "../problem.ts";
 
-/** What admin routes know of a request. */
+/** What the admin routes know about a request. */
 export interface AdminEnv {
   Bindings: Env;
   Variables: {
-    /** Whose token it was, and from where, for the audit trail. */
+    /** Which token was used and from which address, for the audit trail. */
     who: string;
   };
 }
 
-/** Lets a request through that has an admin token, one that only reads where it only reads. */
+/** Refuses a request without an admin token, and a change without a token that may write. */
 export const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) => {
   const { MP_ADMIN_TOKEN, MP_ADMIN_READ_TOKEN, MP_PEPPER } = context.env;
   if (isUnset(MP_ADMIN_TOKEN) || isUnset(MP_PEPPER)) {
@@ -22,17 +22,17 @@ export const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) =>
     return problemResponse({ code: "not-configured", detail, retryAfterS: notConfiguredRetryS });
   }
   const given = /^Bearer +(\S+)$/i.exec(context.req.header("authorization") ?? "")?.[1] ?? "";
-  // Both are compared whatever the first says, so that the time tells nothing.
+  // Always compares both, so that the time tells nothing.
   const mayWrite = isSame(given, MP_ADMIN_TOKEN);
   const mayRead = isSame(given, MP_ADMIN_READ_TOKEN ?? "") && !isUnset(MP_ADMIN_READ_TOKEN);
   if (!mayWrite && !mayRead) {
-    const failure = await problemOfFailure(context.env, context.req.raw);
+    const failure = await countFailure(context.env, context.req.raw);
     if (failure !== undefined) return problemResponse(failure);
     const detail = "Send an admin token as a Bearer token";
     return problemResponse({ code: "unauthorized", detail }, { "www-authenticate": "Bearer" });
   }
   if (!mayWrite && context.req.method !== "GET") {
-    const detail = "This token only reads: changes need the one in MP_ADMIN_TOKEN";
+    const detail = "This token only reads: changes need the token in MP_ADMIN_TOKEN";
     return problemResponse({ code: "read-only", detail });
   }
   context.set("who", `${mayWrite ? "admin" : "reader"} at ${addressOf(context.req.raw) ?? "an unknown address"}`);
@@ -41,7 +41,7 @@ export const onlyWithToken = createMiddleware<AdminEnv>(async (context, next) =>
 });
 
 function isSame(given: string, expected: string): boolean {
-  // Digests are of one length, which the comparison needs, and tell nothing of the token's.
+  // The comparison needs equal lengths, and must not tell the token's length: so it compares digests.
   return timingSafeEqual(digest(given), digest(expected));
 }
 

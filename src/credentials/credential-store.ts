@@ -1,47 +1,26 @@
-import type { Invitation } from "@messagepasser/protocol";
-import { type CredentialRecord, credentialKey } from "./kv-records.ts";
-import { mintSecret } from "./secret.ts";
+import { routerLimits } from "@messagepasser/protocol";
+import type { ClientInfo, ClientPage, NewSecret, SecretInfo } from "@messagepasser/protocol/admin";
+import { mintSecret, type Secret } from "./secret.ts";
 
-/** What is stored of a secret; see secret.ts. */
-interface StoredSecret {
-  readonly id: string;
-  readonly revision: number;
-  readonly hash: string;
-  /** Milliseconds since 1970; absent for one that lasts. */
+/** What is stored about a secret; see secret.ts. */
+interface StoredSecret extends Omit<Secret, "text"> {
+  /** Milliseconds since 1970; absent for a secret that doesn't expire. */
   readonly expiresAtMs?: number;
 }
 
-/** A secret as the admin API shows it: nothing in it is secret. */
-export interface SecretInfo {
-  /** The id that it begins with, once decoded. */
-  readonly secretId: string;
-  readonly revision: number;
-  /** ISO 8601; `null` for one that lasts. */
-  readonly expiresAt: string | null;
-}
-
-/** A client as the admin API shows it. */
-export interface ClientInfo extends SecretInfo {
-  readonly name: string;
-  /** ISO 8601. */
-  readonly changedAt: string;
-  /** To the hour, ISO 8601; `null` for one that was never used. */
-  readonly lastUsedAt: string | null;
-  readonly isDisabled: boolean;
-  /** The secret before the newest one, while it still stands. */
-  readonly previous: SecretInfo | null;
-}
-
-/** A client with the secret that was just made for it: the only time that it is seen. */
-export interface NewSecret extends ClientInfo {
-  readonly secret: string;
-}
-
-export interface SecretTimes {
-  /** When the new secret expires, in milliseconds since 1970. */
+/** How long a new secret is valid, and the one before beside it. */
+export interface Validity {
+  /** When the new secret expires, in milliseconds since 1970. Default: never. */
   readonly expiresAtMs?: number | undefined;
-  /** For how long the secret before stands beside it. */
+  /** For how many milliseconds the secret before stays valid. Default: 0. */
   readonly overlapMs?: number | undefined;
+}
+
+/** A change that KV may lack. */
+interface Change {
+  readonly name: string;
+  readonly revision: number;
+  readonly leastRevision: number;
 }
 
 interface Row extends Record<string, SqlStorageValue> {
@@ -54,25 +33,17 @@ interface Row extends Record<string, SqlStorageValue> {
   readonly is_disabled: number;
 }
 
-/** How exactly the last use is known: a write for each would cost more than it tells. */
-const usedEveryMs = 3_600_000;
-
-/**
- * The realm's credentials, in the object's own SQLite: the truth. Every change is also written to KV, where the Worker
- * reads it: by `copyToKv` at once, and what KV doesn't take then by `syncToKv` until it does.
- */
+/** The realm's credentials, in the object's own SQLite: the truth, of which KV has a copy (kv-records.ts). */
 export class CredentialStore {
   readonly #sql: SqlStorage;
-  readonly #kv: KVNamespace;
   readonly #pepper: string;
   readonly #realm: string;
 
-  constructor(sql: SqlStorage, kv: KVNamespace, pepper: string, realm: string) {
+  constructor(sql: SqlStorage, pepper: string, realm: string) {
     this.#sql = sql;
-    this.#kv = kv;
     this.#pepper = pepper;
     this.#realm = realm;
-    // A revoked client's row stays, without secrets: its revisions must never start again.
+    // A revoked client's row stays, without secrets, so that its revisions never restart.
     sql.exec(`CREATE TABLE IF NOT EXISTS clients (
       name TEXT PRIMARY KEY,
       revision INTEGER NOT NULL,
@@ -84,48 +55,38 @@ export class CredentialStore {
       is_disabled INTEGER NOT NULL,
       next_expiry INTEGER
     ) WITHOUT ROWID`);
-    addColumns(sql);
     sql.exec("CREATE INDEX IF NOT EXISTS expiries ON clients (next_expiry) WHERE next_expiry IS NOT NULL");
-    // By invitation: the sessions that came in by it. All that is kept of invitations, until they expire.
-    sql.exec(`CREATE TABLE IF NOT EXISTS guests (
-      host TEXT NOT NULL,
-      nonce TEXT NOT NULL,
-      session TEXT NOT NULL,
-      expires_at INTEGER NOT NULL,
-      PRIMARY KEY (host, nonce, session)
-    ) WITHOUT ROWID`);
   }
 
-  /** Adds a client with its first secret; `undefined` if there is one of that name. */
-  add(name: string, times: SecretTimes = {}): NewSecret | undefined {
-    return this.#exists(name) ? undefined : this.#renew(name, [], times);
+  /** Adds a client with its first secret; `undefined` if the name is taken. */
+  add(name: string, validity: Validity = {}): NewSecret | undefined {
+    return this.#client(name) === undefined ? this.#renew(name, [], validity) : undefined;
   }
 
-  /** Gives a client a new secret and ends the one before, now or after an overlap; `undefined` if there is no such client. */
-  rotate(name: string, times: SecretTimes = {}): NewSecret | undefined {
-    const row = this.#row(name);
-    if (row === undefined || row.secrets === "[]") return undefined;
-    const { overlapMs = 0 } = times;
-    const newest = standing(row).at(-1);
-    if (overlapMs === 0 || newest === undefined) return this.#renew(name, [], times);
+  /** Gives a client a new secret, and ends the one before now or after an overlap; `undefined` for no such client. */
+  rotate(name: string, validity: Validity = {}): NewSecret | undefined {
+    const row = this.#client(name);
+    if (row === undefined) return undefined;
+    const { overlapMs = 0 } = validity;
+    const newest = validSecrets(row).at(-1);
+    if (overlapMs === 0 || newest === undefined) return this.#renew(name, [], validity);
     const expiresAtMs = Math.min(newest.expiresAtMs ?? Infinity, Date.now() + overlapMs);
-    return this.#renew(name, [{ ...newest, expiresAtMs }], times);
+    return this.#renew(name, [{ ...newest, expiresAtMs }], validity);
   }
 
-  /** Takes a client's secrets away; false if there is no such client. */
+  /** Ends a client's secrets; false if there is no such client. */
   revoke(name: string): boolean {
-    const row = this.#row(name);
-    if (row === undefined || row.secrets === "[]") return false;
-    this.#write(name, row.revision, row.revision + 1, [], false);
-    this.#sql.exec("DELETE FROM guests WHERE host = ?", name);
+    const row = this.#client(name);
+    if (row === undefined) return false;
+    const { revision } = row;
+    this.#write({ name, revision, leastRevision: revision + 1 }, { secrets: [], isDisabled: false });
     return true;
   }
 
-  /** Keeps a client out, or lets it in again with the secret that it has; `undefined` if there is no such client. */
+  /** Disables or enables a client, whose secret stays the same; `undefined` for no such client. */
   setDisabled(name: string, isDisabled: boolean): ClientInfo | undefined {
-    const row = this.#row(name);
-    if (row === undefined || row.secrets === "[]") return undefined;
-    // KV isn't told: what it once knew would keep a client out for a minute after it was let in again.
+    if (this.#client(name) === undefined) return undefined;
+    // Not copied to KV, where an old copy would keep the client out for a minute after it was enabled.
     this.#sql.exec(
       "UPDATE clients SET is_disabled = ?, changed_at = ? WHERE name = ?",
       Number(isDisabled),
@@ -135,14 +96,14 @@ export class CredentialStore {
     return this.info(name);
   }
 
-  /** A client, if there is one. */
+  /** A client, or `undefined` if there is none of this name. */
   info(name: string): ClientInfo | undefined {
-    const row = this.#row(name);
-    return row === undefined || row.secrets === "[]" ? undefined : infoOf(row);
+    const row = this.#client(name);
+    return row && infoOf(row);
   }
 
-  /** Clients whose names come after `cursor`, in order, and the cursor of the next page where there is one. */
-  list(cursor: string, limit: number): { clients: ClientInfo[]; cursor?: string } {
+  /** A page of the clients whose names come after `cursor`, in order. */
+  list(cursor: string, limit: number): ClientPage {
     const rows = this.#sql
       .exec<Row>("SELECT * FROM clients WHERE name > ? AND secrets != '[]' ORDER BY name LIMIT ?", cursor, limit + 1)
       .toArray();
@@ -151,64 +112,39 @@ export class CredentialStore {
     return last === undefined ? { clients } : { clients, cursor: last.name };
   }
 
-  /** Whether the secret behind a new link stands, now. */
-  admit(name: string, credential: { readonly revision: number; readonly hash: string }): boolean {
-    const row = this.#row(name);
-    if (row === undefined || row.is_disabled === 1) return false;
-    const isGood = standing(row).some(
-      ({ revision, hash }) => revision === credential.revision && hash === credential.hash,
-    );
-    if (isGood && Date.now() - row.used_at >= usedEveryMs) {
-      const hour = Math.floor(Date.now() / usedEveryMs) * usedEveryMs;
-      this.#sql.exec("UPDATE clients SET used_at = ? WHERE name = ?", hour, name);
-    }
+  /** Whether the secret of a new link is valid. Notes the use. */
+  admit(name: string, secret: Pick<Secret, "revision" | "hash">): boolean {
+    const isGood = this.isValid(name, secret);
+    const hour = Math.floor(Date.now() / routerLimits.lastUsePrecisionMs) * routerLimits.lastUsePrecisionMs;
+    if (isGood) this.#sql.exec("UPDATE clients SET used_at = ? WHERE name = ? AND used_at < ?", hour, name, hour);
     return isGood;
   }
 
-  /** Whether a guest may come in: its host's secret stands, its name is nobody else's, and it is one of so many sessions. */
-  admitGuest(name: string, session: string, invitation: Invitation): boolean {
-    const { host, secretId, revision, nonce, uses, expiresAtMs } = invitation;
-    const row = this.#row(host);
-    if (row === undefined || !this.stands(host, revision) || this.#exists(name)) return false;
-    if (!standing(row).some(({ id }) => id === secretId)) return false;
-    const sessions = this.#sql
-      .exec<{ session: string }>("SELECT session FROM guests WHERE host = ? AND nonce = ?", host, nonce)
-      .toArray();
-    if (sessions.some((known) => known.session === session)) return true;
-    if (sessions.length >= uses) return false;
-    this.#sql.exec("INSERT INTO guests VALUES (?, ?, ?, ?)", host, nonce, session, expiresAtMs);
-    return true;
-  }
-
-  /** Whether a link that was opened with a secret of this revision may go on. */
-  stands(name: string, revision: number): boolean {
+  /** Whether a client is enabled and has a valid secret like this: the same revision, and the same id and hash where given. */
+  isValid(name: string, { revision, id, hash }: Partial<Secret> & Pick<Secret, "revision">): boolean {
     const row = this.#row(name);
-    return row?.is_disabled === 0 && standing(row).some((secret) => secret.revision === revision);
+    if (row === undefined || row.is_disabled === 1) return false;
+    const secret = validSecrets(row).find((each) => each.revision === revision);
+    return secret !== undefined && (id ?? secret.id) === secret.id && (hash ?? secret.hash) === secret.hash;
   }
 
-  /** When the next secret expires, or the next invitation can be forgotten; `undefined` if none does. */
+  /** When the next secret expires, in milliseconds since 1970; `undefined` for never. */
   get nextExpiryMs(): number | undefined {
-    const row = this.#sql
-      .exec<{ at: number | null }>(
-        "SELECT MIN(at) AS at FROM (SELECT MIN(next_expiry) AS at FROM clients UNION ALL SELECT MIN(expires_at) FROM guests)",
-      )
-      .one();
-    return row.at ?? undefined;
+    return this.#sql.exec<{ at: number | null }>("SELECT MIN(next_expiry) AS at FROM clients").one().at ?? undefined;
   }
 
-  /** Forgets what has expired, and returns the clients whose links may have to end. */
+  /** Forgets secrets that have expired. @returns the clients whose links may have to end */
   expire(): string[] {
-    const nowMs = Date.now();
-    this.#sql.exec("DELETE FROM guests WHERE expires_at <= ?", nowMs);
-    const rows = this.#sql.exec<Row>("SELECT * FROM clients WHERE next_expiry <= ? LIMIT 100", nowMs).toArray();
+    const rows = this.#sql
+      .exec<Row>("SELECT * FROM clients WHERE next_expiry <= ? LIMIT ?", Date.now(), routerLimits.maxRowsPerAlarm)
+      .toArray();
     for (const row of rows) {
-      // The newest stays, so that its owner sees what has become of it.
+      // The newest secret stays, so that the client's owner sees that it has expired.
       const secrets = secretsOf(row).filter((secret) => secret.revision === row.revision || !hasExpired(secret));
-      const least = standing(row)[0]?.revision ?? row.revision + 1;
       this.#sql.exec(
         "UPDATE clients SET secrets = ?, least_revision = ?, kv_pending = 1, next_expiry = ? WHERE name = ?",
         JSON.stringify(secrets),
-        least,
+        validSecrets(row)[0]?.revision ?? row.revision + 1,
         nextExpiryOf(secrets),
         row.name,
       );
@@ -216,52 +152,37 @@ export class CredentialStore {
     return rows.map(({ name }) => name);
   }
 
-  /** Writes a client's record to KV. Rejects when KV doesn't take it. */
-  async copyToKv(name: string): Promise<void> {
-    const row = this.#row(name);
-    if (row !== undefined) await this.#copyToKv(row);
+  /** Some of the changes that are not copied to KV yet, or the change of one client. */
+  uncopied(name?: string): Change[] {
+    const rows =
+      name === undefined
+        ? this.#sql.exec<Row>("SELECT * FROM clients WHERE kv_pending = 1 LIMIT ?", routerLimits.maxRowsPerAlarm)
+        : this.#sql.exec<Row>("SELECT * FROM clients WHERE kv_pending = 1 AND name = ?", name);
+    return rows.toArray().map((row) => ({ name: row.name, revision: row.revision, leastRevision: row.least_revision }));
   }
 
-  /** Whether KV lacks a change. */
-  get isKvBehind(): boolean {
-    return this.#sql.exec("SELECT 1 FROM clients WHERE kv_pending = 1 LIMIT 1").toArray().length > 0;
-  }
-
-  /** Writes to KV some of what is still to be written. False when KV didn't take all of that. */
-  async syncToKv(): Promise<boolean> {
-    const pending = this.#sql.exec<Row>("SELECT * FROM clients WHERE kv_pending = 1 LIMIT 100").toArray();
-    const results = await Promise.allSettled(pending.map((row) => this.#copyToKv(row)));
-    return results.every(({ status }) => status === "fulfilled");
-  }
-
-  async #copyToKv(row: Row): Promise<void> {
-    const record: CredentialRecord = { version: 1, leastRevision: row.least_revision };
-    await this.#kv.put(credentialKey(this.#realm, row.name), JSON.stringify(record));
-    // Only if nothing changed while KV was written.
+  /** KV has a change, which may not be the last one of its client. */
+  markCopied({ name, revision, leastRevision }: Change): void {
     this.#sql.exec(
       "UPDATE clients SET kv_pending = 0 WHERE name = ? AND revision = ? AND least_revision = ?",
-      row.name,
-      row.revision,
-      row.least_revision,
+      name,
+      revision,
+      leastRevision,
     );
   }
 
-  #renew(name: string, kept: readonly StoredSecret[], { expiresAtMs }: SecretTimes): NewSecret {
-    const row = this.#row(name);
-    const revision = (row?.revision ?? 0) + 1;
-    const { id, hash, text } = mintSecret(this.#pepper, this.#realm, name, revision);
-    const secrets = [...kept, { id, revision, hash, ...(expiresAtMs !== undefined && { expiresAtMs }) }];
-    const isDisabled = row?.is_disabled === 1 && row.secrets !== "[]";
-    const written = this.#write(name, revision, kept[0]?.revision ?? revision, secrets, isDisabled);
-    return { ...infoOf(written), secret: text };
+  #renew(name: string, kept: readonly StoredSecret[], { expiresAtMs }: Validity): NewSecret {
+    const revision = (this.#row(name)?.revision ?? 0) + 1;
+    const { text, ...stored } = mintSecret(this.#pepper, this.#realm, name, revision);
+    const secrets = [...kept, { ...stored, ...(expiresAtMs !== undefined && { expiresAtMs }) }];
+    const isDisabled = this.#client(name)?.is_disabled === 1;
+    const change = { name, revision, leastRevision: kept[0]?.revision ?? revision };
+    return { ...infoOf(this.#write(change, { secrets, isDisabled })), secret: text };
   }
 
   #write(
-    name: string,
-    revision: number,
-    leastRevision: number,
-    secrets: readonly StoredSecret[],
-    isDisabled: boolean,
+    { name, revision, leastRevision }: Change,
+    { secrets, isDisabled }: { readonly secrets: readonly StoredSecret[]; readonly isDisabled: boolean },
   ): Row {
     return this.#sql
       .exec<Row>(
@@ -271,16 +192,17 @@ export class CredentialStore {
         leastRevision,
         JSON.stringify(secrets),
         Date.now(),
-        this.#exists(name) ? (this.#row(name)?.used_at ?? 0) : 0,
+        this.#client(name)?.used_at ?? 0,
         Number(isDisabled),
         nextExpiryOf(secrets),
       )
       .one();
   }
 
-  #exists(name: string): boolean {
+  /** The row of a client that is not revoked. */
+  #client(name: string): Row | undefined {
     const row = this.#row(name);
-    return row !== undefined && row.secrets !== "[]";
+    return row?.secrets === "[]" ? undefined : row;
   }
 
   #row(name: string): Row | undefined {
@@ -288,25 +210,8 @@ export class CredentialStore {
   }
 }
 
-/** A realm of before has a table without some columns. */
-function addColumns(sql: SqlStorage): void {
-  const known = new Set(
-    sql
-      .exec<{ name: string }>("SELECT name FROM pragma_table_info('clients')")
-      .toArray()
-      .map(({ name }) => name),
-  );
-  if (known.has("next_expiry")) return;
-  for (const column of [
-    "used_at INTEGER NOT NULL DEFAULT 0",
-    "is_disabled INTEGER NOT NULL DEFAULT 0",
-    "next_expiry INTEGER",
-  ])
-    sql.exec(`ALTER TABLE clients ADD COLUMN ${column}`);
-}
-
 function secretsOf(row: Row): StoredSecret[] {
-  // Written by this class only.
+  // Only this class writes the column.
   return JSON.parse(row.secrets) as StoredSecret[];
 }
 
@@ -314,8 +219,8 @@ function hasExpired({ expiresAtMs = Infinity }: StoredSecret): boolean {
   return expiresAtMs <= Date.now();
 }
 
-/** A client's secrets that may be used, the newest last. */
-function standing(row: Row): StoredSecret[] {
+/** A client's valid secrets, the newest last. */
+function validSecrets(row: Row): StoredSecret[] {
   return secretsOf(row).filter((secret) => !hasExpired(secret));
 }
 
@@ -326,11 +231,10 @@ function nextExpiryOf(secrets: readonly StoredSecret[]): number | null {
 }
 
 function infoOf(row: Row): ClientInfo {
-  const secrets = secretsOf(row);
-  const previous = standing(row).find(({ revision }) => revision < row.revision);
+  const previous = validSecrets(row).find(({ revision }) => revision < row.revision);
   return {
     name: row.name,
-    ...secretInfoOf(secrets.at(-1)),
+    ...secretInfoOf(secretsOf(row).at(-1)),
     previous: previous === undefined ? null : secretInfoOf(previous),
     changedAt: timeOf(row.changed_at),
     lastUsedAt: row.used_at === 0 ? null : timeOf(row.used_at),

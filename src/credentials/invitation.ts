@@ -1,20 +1,19 @@
 import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { guestName, type Invitation, invitationMacBytes, readInvitationText } from "@messagepasser/protocol";
+import type { Claim } from "../entrance/claim.ts";
 import { inviteKeyOf } from "./secret.ts";
 
 /**
- * The invitation in `text`, or `undefined` if it isn't one that a client of this realm made for a guest of this name, or
- * if its time is over. No store is asked: its host's secret may have been revoked.
+ * The invitation in a claim's `secret`. `undefined` unless a client of this realm made it for a guest of this name and it
+ * has not expired. The client's secret may have been revoked since: only a store knows that.
  */
 export function verifyInvitation(
   pepper: string,
-  realm: string,
-  name: string,
-  text: string,
+  { realm, name, secret }: Claim,
   nowMs: number,
 ): Invitation | undefined {
-  const signed = readInvitationText(text);
+  const signed = readInvitationText(secret);
   if (signed === undefined) return undefined;
   const { invitation, signedBytes, mac } = signed;
   const idAndRevision = Buffer.alloc(12);

@@ -3,23 +3,23 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 /**
- * A client's secret: made by the system, 256 random bits, and able to tell by itself that this router made it
- * for this realm and name. A guess is refused without a look at any store.
+ * A client's secret: 256 random bits that the router makes, with a MAC that shows that this router made it for this realm
+ * and name. So the router refuses a guess without reading any store.
  *
  *     mp_ + base64url( version u8 | id 8 bytes | revision u32 | random 32 bytes | invite key 16 bytes | mac 16 bytes | crc32 u32 )
  *
- * The id names the secret where it must not be shown. The invite key signs invitations: the router makes it anew from the
- * id and the revision, and it opens nothing by itself. The checksum lets a scanner that knows no key tell a leaked
- * secret from noise.
+ * The id names the secret where the secret must not be shown. The invite key signs invitations and opens nothing itself;
+ * the router derives it again from the id and the revision. The checksum lets a scanner for leaked secrets recognise one
+ * without a key.
  */
 export interface Secret {
-  /** What its holder gets: shown once, stored nowhere. */
+  /** The string that the client gets. It is shown once and stored nowhere. */
   readonly text: string;
   /** 16 hexadecimal digits, not secret. */
   readonly id: string;
-  /** Grows with every secret of the same name. */
+  /** Grows with each secret of the same name. */
   readonly revision: number;
-  /** Keyed hash of all of it: what stores hold. */
+  /** A keyed hash of the whole secret, for stores. */
   readonly hash: string;
 }
 
@@ -43,7 +43,7 @@ export function mintSecret(pepper: string, realm: string, name: string, revision
   return describe(pepper, Buffer.concat([checked, checksum]));
 }
 
-/** The secret in `text`, or `undefined` if this router didn't make it for this realm and name. Takes the same time for both. */
+/** The secret in `text`, or `undefined` if this router didn't make it for this realm and name. Takes constant time. */
 export function verifySecret(pepper: string, realm: string, name: string, text: string): Secret | undefined {
   const bytes = parse(text);
   const expected = mac(pepper, realm, name, (bytes ?? Buffer.alloc(signedBytes)).subarray(0, signedBytes));
@@ -69,15 +69,15 @@ function describe(pepper: string, bytes: Buffer): Secret {
 }
 
 function mac(pepper: string, realm: string, name: string, signed: Uint8Array): Buffer {
-  // Neither a realm nor a name can hold a line feed, so no two claims sign the same bytes.
+  // Realms and names contain no line feed, so no two of them sign the same bytes.
   const context = `mp secret v1\n${realm}\n${name}\n`;
   return createHmac("sha256", pepper).update(context).update(signed).digest().subarray(0, macBytes);
 }
 
 /**
- * The key that signs invitations of a secret, which only its holder and the router know.
+ * The key that signs the invitations of a secret. Only the secret's holder and the router know it.
  *
- * @param idAndRevision the 12 bytes of a secret that say which one it is.
+ * @param idAndRevision the 12 bytes of the secret after its version.
  */
 export function inviteKeyOf(pepper: string, realm: string, name: string, idAndRevision: Uint8Array): Buffer {
   const context = `mp invite key v1\n${realm}\n${name}\n`;

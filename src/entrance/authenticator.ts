@@ -1,67 +1,46 @@
 import { isInvitation } from "@messagepasser/protocol";
-import { type CredentialRecord, credentialKey } from "../credentials/kv-records.ts";
-import type { Env } from "../env.ts";
-import type { Identity } from "../realm/admission.ts";
 import { verifyInvitation } from "../credentials/invitation.ts";
+import { isRevokedInKv } from "../credentials/kv-records.ts";
 import { verifySecret } from "../credentials/secret.ts";
+import type { Env } from "../env.ts";
+import type { Admission } from "../realm/admission.ts";
+import type { Claim } from "./claim.ts";
 
-/** Who a client says that it is. All three are hostile until `authenticate` has agreed. */
-export interface Claim {
-  readonly realm: string;
-  readonly name: string;
-  readonly secret: string;
-}
-
-/** Decides who may come in. */
+/** Decides which clients the router admits. */
 export interface Authenticator {
-  /** The identity behind a claim, or `undefined`: refused, with nothing said about why. */
-  authenticate(claim: Claim): Promise<Identity | undefined>;
+  /** The client behind a claim, or `undefined` to refuse it. The client is not told why. */
+  authenticate(claim: Claim): Promise<Admission | undefined>;
 }
 
-/** The one place to change who may come in: return an authenticator of your own here. */
+/** To authenticate clients in another way, return your own authenticator here. Nothing else has to change. */
 export function authenticatorOf(env: Env): Authenticator {
-  return new KvAuthenticator(env.CREDENTIALS, env.MP_PEPPER ?? "");
+  return new SecretAuthenticator(env.CREDENTIALS, env.MP_PEPPER ?? "");
 }
 
 /**
- * Takes secrets that this router made. KV refuses what it knows to be rotated or revoked; it is a copy that lags,
- * so what it doesn't know passes on to the realm's object, which has the last word.
+ * Admits clients with a secret that this router made, and guests with an invitation. KV knows of most secrets that were
+ * rotated or revoked. It is a copy that may lag, so the realm's object checks each admission again.
  */
-class KvAuthenticator implements Authenticator {
-  readonly #records: KVNamespace;
+class SecretAuthenticator implements Authenticator {
+  readonly #kv: KVNamespace;
   readonly #pepper: string;
 
-  constructor(records: KVNamespace, pepper: string) {
-    this.#records = records;
+  constructor(kv: KVNamespace, pepper: string) {
+    this.#kv = kv;
     this.#pepper = pepper;
   }
 
-  async authenticate({ realm, name, secret: text }: Claim): Promise<Identity | undefined> {
+  async authenticate({ realm, name, secret: text }: Claim): Promise<Admission | undefined> {
     if (isInvitation(text)) {
-      const invitation = verifyInvitation(this.#pepper, realm, name, text, Date.now());
-      if (invitation === undefined || (await this.#isRevoked(realm, invitation.host, invitation.revision)))
-        return undefined;
-      return { realm, name, invitation };
+      const invitation = verifyInvitation(this.#pepper, { realm, name, secret: text }, Date.now());
+      if (invitation === undefined) return undefined;
+      const { host, revision } = invitation;
+      return (await isRevokedInKv(this.#kv, { realm, name: host, revision })) ? undefined : { realm, name, invitation };
     }
     const secret = verifySecret(this.#pepper, realm, name, text);
-    if (secret === undefined || (await this.#isRevoked(realm, name, secret.revision))) return undefined;
+    if (secret === undefined) return undefined;
     const { revision, hash } = secret;
+    if (await isRevokedInKv(this.#kv, { realm, name, revision })) return undefined;
     return { realm, name, credential: { revision, hash } };
-  }
-
-  async #isRevoked(realm: string, name: string, revision: number): Promise<boolean> {
-    const record = await this.#record(realm, name);
-    // Fields of another version may mean something else.
-    return record?.version === 1 && revision < record.leastRevision;
-  }
-
-  /** `null` also where KV can't be reached or holds something unreadable: then it knows nothing. */
-  async #record(realm: string, name: string): Promise<CredentialRecord | null> {
-    try {
-      return await this.#records.get<CredentialRecord>(credentialKey(realm, name), "json");
-    } catch (error) {
-      console.warn("Cannot read a credential from KV", error);
-      return null;
-    }
   }
 }

@@ -7,22 +7,21 @@ import {
   type ProblemCode,
   problemStatuses,
   realmProblem,
-  subprotocols,
 } from "@messagepasser/protocol";
 import { type Format, formatOf, formats } from "@messagepasser/protocol/formats";
 import type { Context } from "hono";
-import { authenticatorOf } from "./authenticator.ts";
-import { fromAuthorization, fromSubprotocol, offeredSubprotocols } from "./claim.ts";
 import { type Env, isUnset } from "../env.ts";
-import { closingMessages } from "../routing/encoding.ts";
-import { problemOfFailure } from "./failure-limit.ts";
-import { problemOfOrigin } from "./origins.ts";
-import { upgradeRequest } from "../realm/admission.ts";
 import { badRequest, notConfiguredRetryS, type Problem, problemResponse } from "../problem.ts";
+import { upgradeRequest } from "../realm/admission.ts";
+import { closingMessages } from "../routing/encoding.ts";
+import { authenticatorOf } from "./authenticator.ts";
+import { claimIn, isCredentials, offeredSubprotocols } from "./claim.ts";
+import { countFailure } from "./failure-limit.ts";
+import { problemOfOrigin } from "./origins.ts";
 
 const sessionPattern = /^[0-9a-f]{32}$/;
 
-/** `GET /connect/:realm?session=…`: lets a client in, or says why not. */
+/** `GET /connect/:realm?session=…`: admits a client, or says why not. */
 export async function connect(context: Context<{ Bindings: Env }>): Promise<Response> {
   const request = context.req.raw;
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
@@ -30,14 +29,15 @@ export async function connect(context: Context<{ Bindings: Env }>): Promise<Resp
     return problemResponse({ code: "upgrade-required", detail }, { upgrade: "websocket" });
   }
   const offered = offeredSubprotocols(request);
-  const problem = await admit(context, offered);
-  return problem instanceof Response ? problem : refuse(problem, offered);
+  const answer = await admit(context, offered);
+  return answer instanceof Response ? answer : refuse(answer, offered);
 }
 
 async function admit(context: Context<{ Bindings: Env }>, offered: readonly string[]): Promise<Response | Problem> {
+  const { env } = context;
   const request = context.req.raw;
   const realm = context.req.param("realm") ?? defaultRealm;
-  const origin = problemOfOrigin(context.env, request);
+  const origin = problemOfOrigin(env, request);
   if (origin !== undefined) return origin;
   const format = chosenFormat(offered);
   if (format === undefined) {
@@ -46,37 +46,37 @@ async function admit(context: Context<{ Bindings: Env }>, offered: readonly stri
   }
   const realmRule = realmProblem(realm);
   if (realmRule !== undefined) return badRequest(`Cannot connect: the realm's name ${realmRule}`);
-  const named = context.req.query("session");
-  const session = named ?? crypto.randomUUID().replaceAll("-", "");
+  const chosen = context.req.query("session");
+  const session = chosen ?? crypto.randomUUID().replaceAll("-", "");
   if (!sessionPattern.test(session)) return badRequest('Cannot connect: "session" must be 32 hexadecimal digits');
-  if (session === anySession) return badRequest('Cannot connect: "session" must not be all zeros, which means any');
-  if (isUnset(context.env.MP_PEPPER)) return notConfigured;
+  if (session === anySession)
+    return badRequest('Cannot connect: "session" must not be all zeros, which stands for any session');
+  if (isUnset(env.MP_PEPPER)) return notConfigured;
 
-  const presented = fromAuthorization(request) ?? fromSubprotocol(offered);
-  if (presented === undefined) return unauthorized;
-  const nameRule = nameProblem(presented.name);
+  const claim = claimIn(realm, request, offered);
+  if (claim === undefined) return unauthorized;
+  const nameRule = nameProblem(claim.name);
   if (nameRule !== undefined) return badRequest(`Cannot connect: the client's name ${nameRule}`);
+  const counted = `name ${realm} ${claim.name}`;
+  const admission = await authenticatorOf(env).authenticate(claim);
+  if (admission === undefined)
+    return (await countFailure(env, request, counted)) ?? (looksMade(claim.secret) ? unauthorized : ownPassword);
 
-  const identity = await authenticatorOf(context.env).authenticate({ realm, ...presented });
-  if (identity === undefined) {
-    const failure = await problemOfFailure(context.env, request, `name ${realm} ${presented.name}`);
-    return failure ?? (looksMade(presented.secret) ? unauthorized : ownPassword);
-  }
-  // Who doesn't know addresses can't tell a pair from the one before.
-  const resumes = named !== undefined && format.addressing === "address";
-  const upgrade = upgradeRequest({ identity, session, resumes, format: format.subprotocol });
-  const response = await fetchObject(context.env, identity.realm, upgrade);
+  // A client of a by-name format can't tell a new link from the one before, so it can't resume.
+  const resumes = chosen !== undefined && format.addressing === "address";
+  const upgrade = upgradeRequest({ admission, session, resumes, format: format.subprotocol });
+  const response = await fetchObject(env, admission.realm, upgrade);
   if (response?.status === 101) return response;
   if (response?.status !== 401) return restarting;
-  return (await problemOfFailure(context.env, request, `name ${realm} ${presented.name}`)) ?? unauthorized;
+  return (await countFailure(env, request, counted)) ?? unauthorized;
 }
 
-/** The first format that a client offers of those that there are. */
+/** The first offered format that the router has. */
 function chosenFormat(offered: readonly string[]): Format | undefined {
   return offered.map(formatOf).find((format) => format !== undefined);
 }
 
-/** The answer of a realm's object, or `undefined` where it ended meanwhile or has too much to do. */
+/** The answer of a realm's object, or `undefined` if the object ended meanwhile or is overloaded. */
 async function fetchObject(env: Env, realm: string, request: Request): Promise<Response | undefined> {
   try {
     return await env.ROUTER.getByName(realm).fetch(request);
@@ -91,13 +91,13 @@ const unauthorized: Problem = {
   detail: "Name or secret is wrong for this realm, or the secret was rotated or revoked",
 };
 
-/** The same, for a text that nobody can have got from this router. */
+/** `unauthorized`, for a secret that no router can have made. */
 const ownPassword: Problem = {
   ...unauthorized,
   detail: "Name or secret is wrong; secrets are made by the router, so a password of your own can't be one",
 };
 
-/** Whether a text has the beginning that all secrets and invitations have. It says nothing of any client. */
+/** Whether a string begins like a secret or an invitation. This tells nothing about any client. */
 function looksMade(secret: string): boolean {
   return secret.startsWith("mp_") || isInvitation(secret);
 }
@@ -115,12 +115,11 @@ const restarting: Problem = {
 };
 
 /**
- * A program gets an HTTP status. A page can't see one, only that the socket failed: for it, the socket is opened and
- * closed again with a code and a reason. Who sends credentials as a subprotocol is taken for a page.
+ * Refuses an upgrade. A program gets an HTTP status. A page can't see a status, only that its socket failed; so for a page
+ * the socket opens, and closes with a code and a reason. A client that sends credentials as a subprotocol counts as a page.
  */
 function refuse(problem: Problem, offered: readonly string[]): Response {
-  const isPage = offered.some((token) => token.startsWith(subprotocols.credentialsPrefix));
-  if (!isPage) {
+  if (!offered.some(isCredentials)) {
     const challenge = { "www-authenticate": 'Basic realm="MessagePasser", charset="UTF-8"' };
     return problemResponse(problem, problem.code === "unauthorized" ? challenge : {});
   }
@@ -133,7 +132,8 @@ function refuse(problem: Problem, offered: readonly string[]): Response {
     for (const message of closingMessages(format, { code, delayMs, reason: problem.detail })) socket.send(message);
   }
   socket.close(code, problem.detail);
-  const echo = format?.subprotocol ?? offered.find((token) => !token.startsWith(subprotocols.credentialsPrefix));
+  // A page fails a socket that is opened without one of its subprotocols, but its credentials must not be echoed.
+  const echo = format?.subprotocol ?? offered.find((subprotocol) => !isCredentials(subprotocol));
   return new Response(null, {
     status: 101,
     webSocket: page,

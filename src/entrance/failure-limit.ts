@@ -1,34 +1,32 @@
+import { routerLimits } from "@messagepasser/protocol";
 import type { Env } from "../env.ts";
 import type { Problem } from "../problem.ts";
 
-/** The time over which failures are counted: wrangler.toml says how many there may be. */
-const failuresPeriodS = 60;
-
-/** Who tries secrets is answered so after some failures, whatever it tries next. */
 const tooManyFailures: Problem = {
   code: "too-many-failures",
   detail: "Too many wrong secrets for this name, or from this address: try again in a minute",
-  retryAfterS: failuresPeriodS,
+  retryAfterS: routerLimits.failuresPeriodS,
 };
 
 /**
- * Counts a failure to authenticate, by name and by address, and says whether it is one too many. Only failures are ever
- * counted and held up: who has the secret comes in at once, whatever others try under the same name.
+ * Counts a failed authentication, by name and by IP address. Only failures are counted and limited: a client with the
+ * right secret is admitted at once, however many others try its name.
  *
- * @param name whose secret was tried, as "name home alice"; absent where all that is known is from where.
+ * @param name the realm and the client whose secret was tried, as "name home alice"; absent for an admin token.
+ * @returns the answer to a failure too many, or `undefined`.
  */
-export async function problemOfFailure(env: Env, request: Request, name?: string): Promise<Problem | undefined> {
+export async function countFailure(env: Env, request: Request, name?: string): Promise<Problem | undefined> {
   const { FAILURES: failures } = env;
   if (failures === undefined) return undefined;
   const address = addressOf(request);
   const keys = [name, address && `address ${address}`].filter((key) => key !== undefined);
   const outcomes = await Promise.allSettled(keys.map((key) => failures.limit({ key })));
-  // Where they can't be counted they are answered as ever.
+  // A failure that can't be counted gets the usual answer.
   const isOneTooMany = outcomes.some((outcome) => outcome.status === "fulfilled" && !outcome.value.success);
   return isOneTooMany ? tooManyFailures : undefined;
 }
 
-/** Where a request comes from, as Cloudflare says; elsewhere nobody does. */
+/** The IP address of a request, which only Cloudflare tells. */
 export function addressOf(request: Request): string | undefined {
   return request.headers.get("cf-connecting-ip") ?? undefined;
 }

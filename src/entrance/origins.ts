@@ -14,15 +14,15 @@ export function problemOfOrigin(env: Env, request: Request): Problem | undefined
   const unreadable = entries.filter((entry) => originIn(entry) === undefined);
   if (unreadable.length > 0)
     console.warn(
-      `MP_ORIGINS has entries that are no origins, as "https://app.example.com" is: ${unreadable.join(" ")}`,
+      `MP_ORIGINS has entries that are not origins such as "https://app.example.com": ${unreadable.join(" ")}`,
     );
   return {
     code: "origin-not-allowed",
-    detail: "Pages of this origin may not connect: MP_ORIGINS lists those that may",
+    detail: "Pages of this origin may not connect: MP_ORIGINS lists the origins that may",
   };
 }
 
-/** An origin as browsers write it: lower case, without a default port or a path; `undefined` for a text that is none. */
+/** An origin as browsers write it, in lower case and without a default port or a path; `undefined` for any other string. */
 function originIn(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const { origin, protocol, host } = new URL(text);

@@ -1,4 +1,4 @@
-/** Hands out addresses in blocks, so that only one in 32 links costs a write; none is used twice in the life of the object. */
+/** Hands out the addresses of links, each once in the life of the realm. Takes 32 at a time, so 32 links cost one write. */
 export class Addresses {
   readonly #storage: SyncKvStorage;
   #next = 0;

@@ -1,44 +1,44 @@
 import type { Invitation } from "@messagepasser/protocol";
 
-/** Who stands behind a link, as the Worker tells the realm's object. */
-export interface Identity {
+/** The client behind a new link, as the edge vouches for it to the realm's object. */
+export interface Admission {
   readonly realm: string;
   readonly name: string;
-  /** The secret that was shown, which the object still checks; absent with an authenticator of the deployer's own. */
+  /** The client's secret, which the object checks again; absent with an authenticator of the deployer's own. */
   readonly credential?: { readonly revision: number; readonly hash: string };
-  /** What a guest came with instead; its signature was checked. */
+  /** A guest's invitation, instead of a secret. Its signature was checked. */
   readonly invitation?: Invitation;
 }
 
-/** An upgrade that the Worker let through. */
-export interface Admission {
-  readonly identity: Identity;
+/** An upgrade that the Worker hands to the realm's object. */
+export interface Upgrade {
+  readonly admission: Admission;
   /** The client's session: 32 hexadecimal digits. */
   readonly session: string;
-  /** Whether the client named the session, and so can come back in it; otherwise the Worker picked one. */
+  /** Whether the client can come back in this session: it chose the session, and its format has addresses. */
   readonly resumes: boolean;
-  /** The subprotocol that the client gets. */
+  /** The format, by its subprotocol. */
   readonly format: string;
 }
 
 const header = "mp-admission";
-const version = 3;
+const version = 2;
 
 /**
- * The request that hands an upgrade to the object. It is built anew, so nothing of the client's own headers is in it.
- * It carries a version, since during a deploy the Worker and the object may run different code.
+ * The request that hands an upgrade to the realm's object. It is a new request, so none of the client's own headers is in
+ * it. It has a version, since during a deploy the Worker and the object may run different code.
  */
-export function upgradeRequest(admission: Admission): Request {
+export function upgradeRequest(upgrade: Upgrade): Request {
   return new Request("https://router.internal/link", {
-    headers: { upgrade: "websocket", [header]: encodeURIComponent(JSON.stringify({ version, ...admission })) },
+    headers: { upgrade: "websocket", [header]: encodeURIComponent(JSON.stringify({ version, ...upgrade })) },
   });
 }
 
-/** The admission in a request made by `upgradeRequest`, or `undefined` if another version of the Worker made it. */
-export function admissionOf(request: Request): Admission | undefined {
+/** Reads a request of `upgradeRequest`; `undefined` if another version of the Worker made it. */
+export function upgradeIn(request: Request): Upgrade | undefined {
   const text = request.headers.get(header);
   if (text === null) return undefined;
-  // Only the Worker can reach the object, so what stands here is what upgradeRequest wrote.
-  const admission = JSON.parse(decodeURIComponent(text)) as Admission & { version: number };
-  return admission.version === version ? admission : undefined;
+  // Only the Worker can send requests to the object.
+  const upgrade = JSON.parse(decodeURIComponent(text)) as Upgrade & { version: number };
+  return upgrade.version === version ? upgrade : undefined;
 }

@@ -1,19 +1,5 @@
-/** Something that was done to a realm by its owner. */
-export interface AuditEntry {
-  /** Grows with each entry. */
-  readonly id: number;
-  /** ISO 8601. */
-  readonly at: string;
-  /** Whose token it was, and from which address. */
-  readonly who: string;
-  /** As in "rotate". */
-  readonly what: string;
-  /** The client that it was done to; empty for what concerns the realm. */
-  readonly name: string;
-}
-
-/** Entries that are kept; the oldest go. Stops a script in a loop from filling the storage. */
-const maxEntries = 10_000;
+import { routerLimits } from "@messagepasser/protocol";
+import type { AuditEntry } from "@messagepasser/protocol/admin";
 
 interface Row extends Record<string, SqlStorageValue> {
   readonly id: number;
@@ -23,7 +9,7 @@ interface Row extends Record<string, SqlStorageValue> {
   readonly name: string;
 }
 
-/** What was done to a realm, by whom and when, in the object's own SQLite. */
+/** The audit trail of a realm: each change of its administrators, in the object's own SQLite. */
 export class AuditLog {
   readonly #sql: SqlStorage;
 
@@ -48,10 +34,10 @@ export class AuditLog {
         name,
       )
       .one();
-    this.#sql.exec("DELETE FROM audit WHERE id <= ?", id - maxEntries);
+    this.#sql.exec("DELETE FROM audit WHERE id <= ?", id - routerLimits.maxAuditEntries);
   }
 
-  /** Entries older than one, the newest first. @param before an entry's id, or Infinity for the newest */
+  /** Entries older than one, the newest first. @param before an entry's id, or Infinity to begin with the newest */
   page(before: number, limit: number): AuditEntry[] {
     return this.#sql
       .exec<Row>(

@@ -1,72 +1,87 @@
-import type { AuditEntry, AuditLog } from "./audit-log.ts";
-import type { ClientInfo, CredentialStore, NewSecret, SecretTimes } from "../credentials/credential-store.ts";
+import type { AuditEntry, ClientInfo, ClientPage, Decision, NewSecret, Usage } from "@messagepasser/protocol/admin";
+import type { CredentialStore, Validity } from "../credentials/credential-store.ts";
+import type { GuestStore } from "../credentials/guest-store.ts";
+import { type Rules, RulesError } from "../routing/rules.ts";
+import type { AuditLog } from "./audit-log.ts";
 import type { RuleStore } from "./rule-store.ts";
-import { type Decision, type Rules, RulesError } from "../routing/rules.ts";
-import type { UsageReport } from "./usage.ts";
 
-/** What a realm's administration works on. */
-export interface Administered {
+/** What an administrator works on. */
+export interface AdministeredRealm {
   readonly credentials: CredentialStore;
+  readonly guests: GuestStore;
   readonly rules: RuleStore;
   readonly audit: AuditLog;
-  /** Does all of something, or nothing. */
+  /** Makes all the changes of a function, or none of them. */
   atomically<Result>(change: () => Result): Result;
-  /** A client's credentials have changed: links that no longer stand end at once, and KV is told. */
-  changed(name: string): Promise<void>;
+  /** Applies changed credentials: closes links whose secrets are no longer valid, and tells KV. */
+  credentialsChanged(name: string): Promise<void>;
+  /** Applies changed rules to what is open. */
   rulesChanged(before: Rules): void;
-  usage(): UsageReport;
+  usage(): Usage;
 }
 
-/** A call to a realm's administration, as it goes from the Worker to the object: with data only, so that nothing keeps the object awake. */
+/** The methods that the Worker may call. */
 export type AdminMethod = keyof RealmAdmin;
 
-/** A realm's administration for one who holds a token: all that changes something is noted in the audit trail first. */
+/** A realm's object, as the Worker administers it. Calls carry data only: a stub would keep the object from hibernating. */
+export interface AdministeredObject {
+  /** @param who is named in the audit trail */
+  administer<Method extends AdminMethod>(
+    who: string,
+    method: Method,
+    ...parameters: Parameters<RealmAdmin[Method]>
+  ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>>;
+}
+
+/** An administrator of a realm. The audit trail gets each change, in one transaction with the change itself. */
 export class RealmAdmin {
-  readonly #realm: Administered;
+  readonly #realm: AdministeredRealm;
   readonly #who: string;
 
-  constructor(realm: Administered, who: string) {
+  constructor(realm: AdministeredRealm, who: string) {
     this.#realm = realm;
     this.#who = who;
   }
 
   /** Adds a client; `undefined` if the name is taken. */
-  async addClient(name: string, times?: SecretTimes): Promise<NewSecret | undefined> {
-    return await this.#change("add", name, () => this.#realm.credentials.add(name, times));
+  async addClient(name: string, validity?: Validity): Promise<NewSecret | undefined> {
+    return await this.#change("add", name, () => this.#realm.credentials.add(name, validity));
   }
 
-  /** A new secret for a client; links opened with one that no longer stands are closed. `undefined` if there is no such client. */
-  async rotateClient(name: string, times?: SecretTimes): Promise<NewSecret | undefined> {
-    return await this.#change("rotate", name, () => this.#realm.credentials.rotate(name, times));
+  /** Gives a client a new secret, and closes links of a secret that ends by it; `undefined` for no such client. */
+  async rotateClient(name: string, validity?: Validity): Promise<NewSecret | undefined> {
+    return await this.#change("rotate", name, () => this.#realm.credentials.rotate(name, validity));
   }
 
-  /** Ends a client's secrets and its link; false if there is no such client. */
+  /** Ends a client's secrets, its link and its guests; false if there is no such client. */
   async revokeClient(name: string): Promise<boolean> {
-    return (await this.#change("revoke", name, () => this.#realm.credentials.revoke(name) || undefined)) ?? false;
+    const isRevoked = await this.#change("revoke", name, () => {
+      this.#realm.guests.forget(name);
+      return this.#realm.credentials.revoke(name) || undefined;
+    });
+    return isRevoked ?? false;
   }
 
-  /** Keeps a client out, or lets it in again; `undefined` if there is no such client. */
+  /** Disables or enables a client; `undefined` for no such client. */
   async setDisabled(name: string, isDisabled: boolean): Promise<ClientInfo | undefined> {
     const what = isDisabled ? "disable" : "enable";
     return await this.#change(what, name, () => this.#realm.credentials.setDisabled(name, isDisabled));
   }
 
-  /** A client, if there is one. */
   client(name: string): ClientInfo | undefined {
     return this.#realm.credentials.info(name);
   }
 
-  /** A page of clients. */
-  listClients(cursor: string, limit: number): { clients: ClientInfo[]; cursor?: string } {
+  listClients(cursor: string, limit: number): ClientPage {
     return this.#realm.credentials.list(cursor, limit);
   }
 
-  /** The realm's rules as text. */
+  /** The realm's rules as their owner wrote them. */
   rulesText(): string {
     return this.#realm.rules.text;
   }
 
-  /** Takes other rules, also for what is open; or says why they can't be read. */
+  /** Replaces the rules, also for what is open. @returns why they can't be parsed, if they can't */
   replaceRules(text: string): { problem?: string } {
     const before = this.#realm.rules.current;
     try {
@@ -82,18 +97,18 @@ export class RealmAdmin {
     return {};
   }
 
-  /** What the rules say of an open. */
+  /** Whether the rules allow an open. */
   decide(opener: string, peer: string, protocol: string): Decision {
     return this.#realm.rules.current.decide(opener, peer, protocol);
   }
 
-  /** What was done to the realm, the newest first. */
+  /** Entries of the audit trail older than `before`, the newest first. */
   auditPage(before: number, limit: number): AuditEntry[] {
     return this.#realm.audit.page(before, limit);
   }
 
-  /** What the realm's object has done so far, this call included. */
-  usage(): UsageReport {
+  /** What the realm has used so far, this call included. */
+  usage(): Usage {
     return this.#realm.usage();
   }
 
@@ -104,7 +119,7 @@ export class RealmAdmin {
       return changed;
     });
     if (result === undefined) return undefined;
-    await this.#realm.changed(name);
+    await this.#realm.credentialsChanged(name);
     return result;
   }
 }

@@ -4,17 +4,17 @@ import { closeUnreadable, SocketLink } from "./socket-link.ts";
 import type { Counters } from "./usage.ts";
 
 /**
- * The links of an object, found by their sockets' tags and kept for as long as the object is in memory.
- * After a wake nothing is scanned: each link comes back when it is first asked for.
+ * The links of a realm's object, by their sockets' tags. After a wake nothing is scanned: a link is restored from its
+ * socket when it is first looked up, and stays in memory until the object leaves it.
  */
 export class SocketLinks implements Links {
   readonly #context: DurableObjectState;
   readonly #counters: Counters;
-  /** Also those that were removed, until their sockets are gone. */
+  /** Removed links too, until their sockets are gone. */
   readonly #ofSocket = new WeakMap<WebSocket, SocketLink>();
   readonly #byAddress = new Map<number, SocketLink>();
   readonly #byName = new Map<string, SocketLink>();
-  /** Links whose upgrade isn't answered yet, as far as is known. */
+  /** Links whose upgrade may not have been answered yet. */
   #unanswered: SocketLink[] = [];
 
   constructor(context: DurableObjectState, counters: Counters) {
@@ -30,8 +30,8 @@ export class SocketLinks implements Links {
   }
 
   /**
-   * What is sent on a socket before the upgrade is answered costs workerd 13 KiB for as long as the socket lives, whatever
-   * it is; a turn later it costs next to nothing. One timer serves all, since each would cost 2 KiB.
+   * Sends held messages a turn later, when the upgrade is answered. Any message that is sent before the answer costs workerd
+   * 13 KiB for as long as the socket lives. One timer serves all links, since each timer costs 2 KiB.
    */
   #releaseSoon(link: SocketLink): void {
     this.#unanswered.push(link);
@@ -43,7 +43,7 @@ export class SocketLinks implements Links {
     });
   }
 
-  /** Forgets a link for good: its socket, which may go on for a while, has no say from now on, nor after a wake. */
+  /** Forgets a link for good. From now on messages of its socket count for nothing, after a wake too. */
   remove(link: SocketLink): void {
     if (this.#byName.get(link.name) === link) this.#byName.delete(link.name);
     this.#byAddress.delete(link.address);
@@ -51,7 +51,7 @@ export class SocketLinks implements Links {
     link.socket.serializeAttachment(null);
   }
 
-  /** The link of a socket, or `undefined` if it was removed before a wake or if code of another version made it. */
+  /** The link of a socket, or `undefined` if it was removed before a wake or code of another version made it. */
   of(socket: WebSocket): SocketLink | undefined {
     const known = this.#ofSocket.get(socket);
     if (known !== undefined) return known;
@@ -83,12 +83,12 @@ export class SocketLinks implements Links {
     return this.#open(this.#context.getWebSockets());
   }
 
-  /** Links of all guests. */
+  /** The links of all guests. */
   guests(): Iterable<SocketLink> {
     return this.#open(this.#context.getWebSockets(guestTag));
   }
 
-  /** Links of those whom a client has invited. */
+  /** The links of the guests that a client has invited. */
   guestsOf(host: string): Iterable<SocketLink> {
     return this.#open(this.#context.getWebSockets(hostTag(host)));
   }
@@ -108,7 +108,7 @@ export class SocketLinks implements Links {
     return undefined;
   }
 
-  /** A client whose link can't be read must come back, though it may only be waiting, and never send anything. */
+  /** Closes a link that this version can't restore, so that its client comes back even if it never sends anything. */
   #openLinkOf(socket: WebSocket): SocketLink | undefined {
     const link = this.of(socket);
     if (link === undefined) closeUnreadable(this.#context, this.#counters, socket);

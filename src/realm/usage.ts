@@ -1,50 +1,25 @@
-/** What is counted, in the order in which it is kept: new ones go to the end. */
-const names = [
-  "messagesIn",
-  "bytesIn",
-  "messagesOut",
-  "bytesOut",
-  "upgrades",
-  "adminCalls",
-  "alarms",
-  "wakes",
-  "awakeMs",
-] as const;
+import { routerLimits } from "@messagepasser/protocol";
+import { type Usage, usageCounters } from "@messagepasser/protocol/admin";
 
 /** What a realm's object has done, in sums. */
-export type Sums = Readonly<Record<(typeof names)[number], number>>;
+export type Sums = Readonly<Record<(typeof usageCounters)[number], number>>;
 
-/** Sums where they are kept: since when, in milliseconds since 1970, then in the order of `names`. */
+/** Sums as they are stored: since when, in milliseconds since 1970, then the sums in the order of `usageCounters`. */
 export type KeptSums = readonly number[];
 
-/** What the admin API tells. */
-export interface UsageReport extends Sums {
-  /** ISO 8601. */
-  readonly since: string;
-  /** What is left of the time since then: nothing is billed for it. */
-  readonly asleepMs: number;
-}
-
-/** How long the object stays in memory after its last event. Cloudflare says that this time isn't billed; counted it is. */
+/** How long the object stays in memory after its last event. Cloudflare doesn't bill this time, but it is counted. */
 const idleBeforeSleepMs = 10_000;
 
-/** To keep sums costs a quarter of what it costs to route a message, so it waits for so many at most. */
-const messagesPerKeep = 256;
-
-/** And for no more than this share of what the wake has brought: so the first sixteen are kept one by one. */
+/** The part of a wake's messages that may be kept in memory only. So each of the first 16 messages is kept at once. */
 const unkeptShare = 1 / 16;
 
-/** Sums that a link keeps go to storage when they are of so many messages, or so old: a restart loses no more. */
-const maxMessagesInLink = 1_024;
-const maxMsInLink = 3_600_000;
-
 /**
- * What the object has done since its sums were last kept. It is in memory only, since a message must cost no more than an
- * addition; `isDue` says when it is time to keep what would be lost with the memory.
+ * What the object has done since its sums were last kept. Counting is an addition in memory, because it happens for each
+ * message; to keep the sums costs a quarter of what it costs to route one. `isDue` says when they have to be kept.
  */
 export class Counters implements Record<keyof Sums, number> {
   messagesIn = 0;
-  /** Characters of text messages, bytes of others. */
+  /** Characters of text messages, bytes of binary messages. */
   bytesIn = 0;
   messagesOut = 0;
   bytesOut = 0;
@@ -54,9 +29,9 @@ export class Counters implements Record<keyof Sums, number> {
   wakes = 1;
   awakeMs = idleBeforeSleepMs;
   #countedUpToMs: number;
-  /** Of this wake. */
+  /** Messages of this wake. */
   #messagesKept = 0;
-  /** There is something to keep that is no message: at first, the wake. */
+  /** Whether something besides messages must be kept: at first, the wake. */
   #isOwed = true;
 
   constructor(nowMs: number) {
@@ -64,7 +39,7 @@ export class Counters implements Record<keyof Sums, number> {
   }
 
   get isDue(): boolean {
-    const mostUnkept = Math.max(1, Math.min(messagesPerKeep, this.#messagesKept * unkeptShare));
+    const mostUnkept = Math.max(1, Math.min(routerLimits.maxUnkeptMessages, this.#messagesKept * unkeptShare));
     return this.#isOwed || this.messagesIn >= mostUnkept;
   }
 
@@ -73,64 +48,64 @@ export class Counters implements Record<keyof Sums, number> {
     this.bytesOut += length;
   }
 
-  /** Takes back what a link kept that ends. */
+  /** Takes back what the attachment of a link kept, because the link ends. */
   takeBack(kept: KeptSums | undefined): void {
     if (kept === undefined) return;
     this.#isOwed = true;
-    for (const name of names) this[name] += keptOf(kept, name);
-    // They come again.
+    for (const name of usageCounters) this[name] += keptOf(kept, name);
+    // They will be kept a second time.
     this.#messagesKept -= keptOf(kept, "messagesIn");
   }
 
-  /** Hands over what is to be kept, and begins anew. */
+  /** Returns the sums and starts again from 0. */
   drain(nowMs: number): Sums {
     this.awakeMs += nowMs - this.#countedUpToMs;
     this.#countedUpToMs = nowMs;
     this.#messagesKept += this.messagesIn;
     const sums = sumsOf((name) => this[name]);
-    for (const name of names) this[name] = 0;
+    for (const name of usageCounters) this[name] = 0;
     this.#isOwed = false;
     return sums;
   }
 }
 
-/** Sums as they are kept, with those that are kept there already. */
-export function keep(sums: Sums, before: KeptSums | undefined, nowMs: number): KeptSums {
-  return [before?.[0] ?? nowMs, ...names.map((name) => sums[name] + keptOf(before, name))];
+/** Adds sums to kept ones. */
+export function add(sums: Sums, kept: KeptSums | undefined, nowMs: number): KeptSums {
+  return [kept?.[0] ?? nowMs, ...usageCounters.map((name) => sums[name] + keptOf(kept, name))];
 }
 
-/** What two links keep, as one of them may. */
+/** Adds up what two links keep. */
 export function merged(one: KeptSums, other: KeptSums): KeptSums {
   const since = [one, other].map(([sinceMs = Infinity]) => sinceMs);
-  return [Math.min(...since), ...keep(sumsIn(one), other, 0).slice(1)];
+  return [Math.min(...since), ...add(sumsIn(one), other, 0).slice(1)];
 }
 
-/** Kept sums as what they were. */
-export function sumsIn(kept: KeptSums | undefined): Sums {
+export function sumsIn(kept: KeptSums): Sums {
   return sumsOf((name) => keptOf(kept, name));
 }
 
-/** Whether sums that a link keeps are so many, or so old, that they belong into storage. */
+/** Whether the sums in a link's attachment are large or old enough to go to storage. */
 export function belongsIntoStorage(kept: KeptSums, nowMs: number): boolean {
-  return keptOf(kept, "messagesIn") >= maxMessagesInLink || nowMs - (kept[0] ?? 0) >= maxMsInLink;
+  const { maxMessagesInAttachment, maxMsInAttachment } = routerLimits;
+  return keptOf(kept, "messagesIn") >= maxMessagesInAttachment || nowMs - (kept[0] ?? 0) >= maxMsInAttachment;
 }
 
-/** Kept sums for those who ask. @param others are added: what links keep */
-export function reportOf(stored: KeptSums, others: Iterable<KeptSums>, nowMs: number): UsageReport {
-  let all = stored;
-  for (const kept of others) all = keep(sumsIn(kept), all, nowMs);
-  const [sinceMs = nowMs] = all;
-  const sums = sumsIn(all);
-  const asleepMs = Math.max(0, nowMs - sinceMs - sums.awakeMs);
-  return { since: new Date(sinceMs).toISOString(), ...sums, asleepMs };
+/** Kept sums as the admin API shows them. */
+export function usageOf(kept: KeptSums, nowMs: number): Usage {
+  const [sinceMs = nowMs] = kept;
+  const sums = sumsIn(kept);
+  return {
+    since: new Date(sinceMs).toISOString(),
+    ...sums,
+    asleepMs: Math.max(0, nowMs - sinceMs - sums.awakeMs),
+  };
 }
 
 function keptOf(kept: KeptSums | undefined, name: keyof Sums): number {
-  // Absent where code that didn't count it kept the others.
-  return kept?.[names.indexOf(name) + 1] ?? 0;
+  return kept?.[usageCounters.indexOf(name) + 1] ?? 0;
 }
 
 function sumsOf(valueOf: (name: keyof Sums) => number): Sums {
-  // All names are there, which the compiler can't see.
-  return Object.fromEntries(names.map((name) => [name, valueOf(name)])) as Sums;
+  // It has all names, which the compiler can't see.
+  return Object.fromEntries(usageCounters.map((name) => [name, valueOf(name)])) as Sums;
 }

@@ -5,6 +5,7 @@ import {
   limits,
   flipOpenerBit,
   type PeerFrame,
+  routerLimits,
 } from "@messagepasser/protocol";
 import { errorCodeNamed, uncountedOffset } from "@messagepasser/protocol/formats";
 import type { Sender } from "./delivery.ts";
@@ -32,10 +33,6 @@ export interface BuiltInPeer extends Sender {
   answer(frames: readonly PeerFrame[]): Frame[];
 }
 
-/** The window of `$slow`. */
-const slowWindowBytes = 1_024;
-/** The most that `$source` sends. Each message takes the router some µs, whatever is in it, and all of them at once. */
-const [maxSourceMessages, maxSourceBytes] = [1_024, 1_048_576];
 const encoder = new TextEncoder();
 
 /** Sends back what comes. As its own position is its client's, it needs no memory even for a resume. */
@@ -65,7 +62,10 @@ const source = {
       return [rejected(connection, errorCodes.unknownProtocol, 'Ask for a count and a size, as in "100x64"')];
     const frameBytes = size + limits.frameCostBytes;
     const totalBytes = count * frameBytes;
-    const isTooMuch = count > maxSourceMessages || size > limits.maxPayloadBytes || totalBytes > maxSourceBytes;
+    const isTooMuch =
+      count > routerLimits.maxSourceMessages ||
+      size > limits.maxPayloadBytes ||
+      totalBytes > routerLimits.maxSourceBytes;
     if (isTooMuch || totalBytes + limits.frameCostBytes > limit)
       return [rejected(connection, errorCodes.rejected, "More than it sends, or than the limit of the open allows")];
     const payload = Uint8Array.from({ length: size }, (_, at) => at % 251);
@@ -124,7 +124,7 @@ const builtInPeers: ReadonlyMap<string, BuiltInPeer> = new Map(
     $echo: echo,
     $sink: sink(limits.firstWindowBytes),
     $source: source,
-    $slow: sink(slowWindowBytes),
+    $slow: sink(routerLimits.slowWindowBytes),
     $reject: reject,
     "$half-close": halfClose,
     $reset: reset,

@@ -1,8 +1,5 @@
-import { flipOpenerBit, limits, type PeerFrame } from "@messagepasser/protocol";
+import { flipOpenerBit, limits, type PeerFrame, routerLimits } from "@messagepasser/protocol";
 import { uncountedOffset } from "@messagepasser/protocol/formats";
-
-/** How often a client of a by-name format is asked how far it has read: four times a window, as others grant credit. */
-const creditEveryBytes = limits.firstWindowBytes / 4;
 
 /** What the router owes the sender of frames that went to a client of a by-name format, which says none of it itself. */
 export interface ByNameAnswers {
@@ -29,7 +26,7 @@ export function byNameAnswers(frames: readonly PeerFrame[]): ByNameAnswers {
         if (start === undefined) break;
         const end = start + frame.payload.length + limits.frameCostBytes;
         ends.set(connection, end);
-        if (Math.floor(end / creditEveryBytes) > Math.floor(start / creditEveryBytes)) {
+        if (Math.floor(end / routerLimits.creditEveryBytes) > Math.floor(start / routerLimits.creditEveryBytes)) {
           credits.set(connection, end);
         }
         break;

@@ -7,6 +7,7 @@ import {
   routerAddress,
   type RouterFrame,
   type RouterFrameOf,
+  routerLimits,
   segmentHeaderBytes,
 } from "@messagepasser/protocol";
 import {
@@ -76,17 +77,12 @@ export function framesAsBytes(format: SegmentFormat, frames: readonly Frame[]): 
   return joined(frames.map(format.encode));
 }
 
-/**
- * The most frames of one segment that the router rewrites in another format: as many of the smallest native frames as a
- * batch can hold. Stops a batch of 3-byte frames, which other formats have, from growing a hundredfold.
- */
-const maxFramesToRewrite = limits.maxBatchBytes / 8;
-
 /** All frames of a reader. @throws ProtocolError for more frames than the router rewrites, and for any that it can't read */
 export function framesIn<Read>(reader: FrameReader<Read>): Read[] {
   const frames: Read[] = [];
   for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
-    if (frames.length === maxFramesToRewrite) throw new ProtocolError(`More than ${maxFramesToRewrite} frames`);
+    if (frames.length === routerLimits.maxRewrittenFrames)
+      throw new ProtocolError(`More than ${routerLimits.maxRewrittenFrames} frames`);
     frames.push(frame);
   }
   return frames;

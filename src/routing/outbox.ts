@@ -1,8 +1,5 @@
-import { limits } from "@messagepasser/protocol";
+import { limits, routerLimits } from "@messagepasser/protocol";
 import { joined } from "./encoding.ts";
-
-/** Larger batches aren't copied: that takes longer than is saved, or makes all that follows them wait. */
-const maxGatheredBytes = 16_384;
 
 /** Batches that leave a link as one: their segments, one after the other, are a batch as well. */
 export class Outbox {
@@ -15,7 +12,8 @@ export class Outbox {
 
   /** Adds a batch behind the others; false where it can't be one with them. */
   add(batch: Uint8Array): boolean {
-    if (batch.length > maxGatheredBytes || this.#bytes + batch.length > limits.maxBatchBytes) return false;
+    if (batch.length > routerLimits.maxOutboxBatchBytes || this.#bytes + batch.length > limits.maxBatchBytes)
+      return false;
     this.#batches.push(batch);
     this.#bytes += batch.length;
     return true;

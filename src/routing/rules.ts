@@ -1,12 +1,6 @@
-import { protocolProblem } from "@messagepasser/protocol";
+import { protocolProblem, routerLimits } from "@messagepasser/protocol";
+import type { Decision } from "@messagepasser/protocol/admin";
 import { type Pattern, patternOf } from "./pattern.ts";
-
-/** The answer to "may this client open this protocol to that one?", and what decided. */
-export interface Decision {
-  readonly isAllowed: boolean;
-  /** The number of the line that decided, from 1; 0 where none did, and all is open. */
-  readonly line: number;
-}
 
 interface Rule {
   readonly line: number;
@@ -15,15 +9,6 @@ interface Rule {
   readonly peers: readonly Pattern[];
   readonly protocols: readonly Pattern[];
 }
-
-/** Bytes of a realm's rules. Stops a document that takes long to read at each wake. */
-export const maxRulesBytes = 65_536;
-
-/** Names and patterns of a realm's rules, a role counted wherever it is used: each may be looked at for each open. */
-export const maxPatterns = 4_000;
-
-/** Openers whose rules are kept ready. */
-const maxOpeners = 1_000;
 
 /** A line can't be read. The message says which and why. */
 export class RulesError extends Error {
@@ -146,7 +131,7 @@ export class Rules {
     if (rules === undefined) {
       rules = this.#rules.filter(({ openers }) => fits(openers, opener));
       // Found anew for all: better than to keep those of openers of long ago.
-      if (this.#ofOpener.size >= maxOpeners) this.#ofOpener.clear();
+      if (this.#ofOpener.size >= routerLimits.maxCachedOpeners) this.#ofOpener.clear();
       this.#ofOpener.set(opener, rules);
     }
     return rules;
@@ -219,8 +204,8 @@ class Roles {
       const patterns = isRole ? (this.#roles.get(name) ?? fail(`there is no role "${name}" above`)) : [patternIn(word)];
       // Before they are copied.
       this.#patterns += patterns.length;
-      if (this.#patterns > maxPatterns)
-        fail(`more than ${maxPatterns} names and patterns, a role counted wherever it is used`);
+      if (this.#patterns > routerLimits.maxRulePatterns)
+        fail(`more than ${routerLimits.maxRulePatterns} names and patterns, a role counted wherever it is used`);
       return patterns;
     });
   }

@@ -1,16 +1,7 @@
-import { frameHeaderBytes, limits, segmentHeaderBytes } from "@messagepasser/protocol";
+import { frameHeaderBytes, limits, routerLimits, segmentHeaderBytes } from "@messagepasser/protocol";
 
 /** Bytes of a mark on its way: a segment of its own with a token and a budget. */
 export const markBytes = segmentHeaderBytes + frameHeaderBytes + 8;
-
-/** So much may stand unmarked behind all links together, before a mark follows early: as much as six links can have. */
-const maxTailBytes = 6 * limits.markEveryBytes;
-
-/** So much may be behind the last marks of all busy links: the more of them there are, the sooner each hears of its budget. */
-const maxUnmarkedBytes = 32 * limits.markEveryBytes;
-
-/** Tokens that a link may send that it never got. Stops guessing; those of marks from before a wake are far fewer. */
-const maxUnknownTokens = 1_024;
 
 /** What the router may still hold in memory of what it sent to one link. */
 export class Meter {
@@ -99,8 +90,8 @@ export class UnreadLimiter {
   /** Whether a mark is to follow. A client's answer costs as much as a small message, so they come as late as memory allows. */
   #isDue({ isNew, marks, unmarkedBytes }: Meter): boolean {
     if (unmarkedBytes < limits.firstMarkBytes) return false;
-    const isEarly = isNew || (marks.length === 0 && this.#tailBytes > maxTailBytes);
-    const share = isEarly ? 0 : maxUnmarkedBytes / this.#busyLinks;
+    const isEarly = isNew || (marks.length === 0 && this.#tailBytes > routerLimits.maxTailBytes);
+    const share = isEarly ? 0 : routerLimits.maxUnmarkedBytes / this.#busyLinks;
     return unmarkedBytes >= Math.min(limits.markEveryBytes, share);
   }
 
@@ -125,7 +116,7 @@ export class UnreadLimiter {
    * @returns the token of a mark that is to be sent now, or 0 for none.
    */
   reached(meter: Meter, token: number): number {
-    if (meter.isClosing || meter.unknownTokens > maxUnknownTokens) return 0;
+    if (meter.isClosing || meter.unknownTokens > routerLimits.maxUnknownTokens) return 0;
     const at = meter.marks.findIndex((mark) => mark.token === token);
     if (at === -1) {
       meter.unknownTokens++;

@@ -2,7 +2,7 @@ import { exports } from "cloudflare:workers";
 import { limits, nameProblem } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ClientInfo } from "../../src/credentials/credential-store.ts";
+import type { ClientInfo } from "@messagepasser/protocol/admin";
 import { admin, adminHeaders, adminToken, expectProblem, Realm } from "./realm.ts";
 import { basic } from "../support/credentials.ts";
 import { upgrade } from "./upgrade.ts";
@@ -229,9 +229,9 @@ describe("a request that makes no sense", () => {
   const bodies: [string, BodyInit, RegExp][] = [
     ["nothing", "", /an object with a "name"/],
     ["no JSON", "{", /not JSON/],
-    ["a text", '"alice"', /no JSON object/],
-    ["null", "null", /no JSON object/],
-    ["a list", '["alice"]', /no JSON object/],
+    ["a text", '"alice"', /not a JSON object/],
+    ["null", "null", /not a JSON object/],
+    ["a list", '["alice"]', /not a JSON object/],
     ["a password of one's own", '{"name":"alice","secret":"swordfish"}', /made by the router.*password of your own/],
     ["no name", "{}", /an object with a "name"/],
     ["a name that is a number", '{"name":1}', /an object with a "name"/],

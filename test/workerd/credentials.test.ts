@@ -2,7 +2,8 @@ import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runI
 import { env } from "cloudflare:workers";
 import { closeCodes, goneReasons, subprotocols } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { CredentialStore, type ClientInfo, type NewSecret } from "../../src/credentials/credential-store.ts";
+import type { ClientInfo, NewSecret } from "@messagepasser/protocol/admin";
+import { CredentialStore } from "../../src/credentials/credential-store.ts";
 import { mintSecret } from "../../src/credentials/secret.ts";
 import worker from "../../src/worker.ts";
 import { admin, expectProblem, pepper, Realm } from "./realm.ts";
@@ -319,28 +320,6 @@ describe("what is known of a client", () => {
   });
 });
 
-test("a table of the version before is served, with what it holds", async () => {
-  const realm = new Realm();
-  const { text: secret, id, hash } = mintSecret(pepper, realm.name, "alice", 3);
-  await runInDurableObject(realm.stub, (_object, { storage: { sql } }) => {
-    sql.exec(`CREATE TABLE clients (name TEXT PRIMARY KEY, revision INTEGER NOT NULL, least_revision INTEGER NOT NULL,
-      secrets TEXT NOT NULL, changed_at INTEGER NOT NULL, kv_pending INTEGER NOT NULL) WITHOUT ROWID`);
-    const insert = "INSERT INTO clients VALUES (?, ?, ?, ?, ?, 0)";
-    sql.exec(insert, "alice", 3, 3, JSON.stringify([{ id, revision: 3, hash }]), now);
-    sql.exec(insert, "bob", 5, 6, "[]", now);
-  });
-  for (let time = 0; time < 2; time++) {
-    await evictDurableObject(realm.stub);
-    expect(await statusWith(realm, "alice", secret)).toBe(101);
-    expect(await infoOf(realm, "alice")).toMatchObject({ revision: 3, expiresAt: null, isDisabled: false });
-    await expectProblem(await admin(realm.clientPath("bob")), 404, "no-such-client");
-  }
-  expect(await realm.add("bob")).toMatchObject({ revision: 6 });
-  const rotated = await rotate(realm, "alice", { overlapS: 60 });
-  expect(rotated).toMatchObject({ revision: 4, previous: { secretId: id } });
-  for (const good of [secret, rotated.secret]) expect(await statusWith(realm, "alice", good)).toBe(101);
-});
-
 /** A KV of which everybody reads what was there a minute ago. */
 class LaggingKv {
   readonly #puts: { readonly key: string; readonly value: string; readonly atMs: number }[] = [];
@@ -441,7 +420,7 @@ test("more clients than one alarm takes expire all, by as many alarms as it need
   const count = 120;
   await runInDurableObject(realm.stub, (_object, { storage }) => {
     // The realm's own tables, written without an alarm for each.
-    const store = new CredentialStore(storage.sql, new LaggingKv() as unknown as KVNamespace, pepper, realm.name);
+    const store = new CredentialStore(storage.sql, pepper, realm.name);
     for (let number = 0; number < count; number++) store.add(`client ${number}`, { expiresAtMs: now + 1_000 });
   });
   await add(realm, "last", { expiresAt: isoIn(1_000) });

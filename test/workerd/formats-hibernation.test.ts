@@ -6,13 +6,14 @@ import {
   type DataFrame,
   limits,
   originalLimits,
+  routerLimits,
   subprotocols,
 } from "@messagepasser/protocol";
 import { formats, msgpack, native } from "@messagepasser/protocol/formats";
 import { describe, expect, test } from "vitest";
 import { encodeGob, gobDefinition } from "../../protocol/src/original/gob.ts";
 import { batchOf } from "../../src/routing/encoding.ts";
-import { maxPairs, SocketLink } from "../../src/realm/socket-link.ts";
+import { SocketLink } from "../../src/realm/socket-link.ts";
 import { Counters } from "../../src/realm/usage.ts";
 import { Realm } from "./realm.ts";
 import { type AnyItem, type AnyLink } from "../support/readings.ts";
@@ -199,8 +200,8 @@ test("a guest's link with all that it can have to remember fits its attachment, 
       grant: { host: longest, peer: longest, protocol: longest, expiresAtMs: Date.now() },
       pairs: new Uint32Array(count),
     });
-    socket.serializeAttachment(withPairs(maxPairs));
-    expect(() => socket.serializeAttachment(withPairs(maxPairs + 150))).toThrow(/16384/);
+    socket.serializeAttachment(withPairs(routerLimits.maxPairs));
+    expect(() => socket.serializeAttachment(withPairs(routerLimits.maxPairs + 150))).toThrow(/16384/);
   });
 });
 

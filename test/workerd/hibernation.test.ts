@@ -1,7 +1,7 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { closeCodes, errorCodes, goneReasons, heartbeat, originalLimits } from "@messagepasser/protocol";
+import { closeCodes, errorCodes, goneReasons, heartbeat, originalLimits, routerLimits } from "@messagepasser/protocol";
 import { describe, expect, test, vi } from "vitest";
-import { maxPairs, SocketLink } from "../../src/realm/socket-link.ts";
+import { SocketLink } from "../../src/realm/socket-link.ts";
 import { Counters } from "../../src/realm/usage.ts";
 import { Realm } from "./realm.ts";
 import { newSession } from "../support/credentials.ts";
@@ -453,7 +453,7 @@ describe("a link with all the pairs that it may have", () => {
         if (link === undefined) throw new Error("No link");
         let count = [...link.pairs].length;
         while (link.pairs.add(0xffff_ffff - count)) count++;
-        expect(count).toBe(maxPairs);
+        expect(count).toBe(routerLimits.maxPairs);
       }
     });
     await evictDurableObject(realm.stub);
@@ -470,7 +470,7 @@ describe("a link with all the pairs that it may have", () => {
       const [socket] = state.getWebSockets(`name:${longestName}`);
       if (socket === undefined) throw new Error("No socket");
       const attachment = socket.deserializeAttachment() as { pairs: Uint32Array; usage: number[] };
-      expect(attachment.pairs).toHaveLength(maxPairs);
+      expect(attachment.pairs).toHaveLength(routerLimits.maxPairs);
       expect(attachment).toMatchObject({ name: longestName, overflowed: true });
       const grant = { host: longestName, peer: longestName, protocol: longestName, expiresAtMs: 0 };
       const formatMemory = new Uint8Array(originalLimits.maxGobDefinitionBytes);
@@ -478,7 +478,7 @@ describe("a link with all the pairs that it may have", () => {
       expect(attachment.usage).toHaveLength(usage.length);
       const most = { ...attachment, formatMemory, grant, usage };
       socket.serializeAttachment(most);
-      const tooMany = { ...most, pairs: new Uint32Array(maxPairs + 150) };
+      const tooMany = { ...most, pairs: new Uint32Array(routerLimits.maxPairs + 150) };
       expect(() => socket.serializeAttachment(tooMany)).toThrow(/16384/);
     });
     expect(await full.outcome()).toBe("open");

@@ -2,7 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { closeCodes, subprotocols } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { type CredentialRecord, credentialKey } from "../../src/credentials/kv-records.ts";
+import { type CredentialRecord, credentialKey, KvCopier } from "../../src/credentials/kv-records.ts";
 import { CredentialStore } from "../../src/credentials/credential-store.ts";
 import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/credentials/secret.ts";
@@ -128,7 +128,7 @@ function counting(kv: { get(key: string, type: "json"): Promise<unknown> } = env
         count.objectRequests++;
         return env.ROUTER.getByName(name);
       },
-    } as Env["ROUTER"],
+    } as unknown as Env["ROUTER"],
   };
   return {
     get kvReads() {
@@ -275,18 +275,19 @@ describe("a change that KV doesn't take", () => {
     const realm = new Realm();
     await runInDurableObject(realm.stub, async (_object, state) => {
       const kv = flakyKv();
-      // The store puts into KV, and nothing else.
-      const store = new CredentialStore(state.storage.sql, kv as unknown as KVNamespace, pepper, realm.name);
+      const store = new CredentialStore(state.storage.sql, pepper, realm.name);
+      // The copier writes to KV, and does nothing else with it.
+      const copier = new KvCopier(kv as unknown as KVNamespace, realm.name, store);
       const { secret } = store.add("alice") ?? { secret: "" };
       expect(secret).toMatch(/^mp_/);
-      expect(await store.syncToKv()).toBe(false);
+      expect(await copier.copyPending()).toBe(false);
       store.rotate("alice");
-      expect(await store.syncToKv()).toBe(false);
+      expect(await copier.copyPending()).toBe(false);
       kv.isDown = false;
-      expect(await store.syncToKv()).toBe(true);
+      expect(await copier.copyPending()).toBe(true);
       expect(kv.puts).toHaveLength(1);
       expect(kv.puts[0]).toContain(`${credentialKey(realm.name, "alice")} {"version":1,"leastRevision":2`);
-      expect(await store.syncToKv()).toBe(true);
+      expect(await copier.copyPending()).toBe(true);
       expect(kv.puts).toHaveLength(1);
     });
   });
@@ -302,13 +303,14 @@ describe("a change that KV doesn't take", () => {
           return puts.length === 1 ? held.promise : Promise.resolve();
         },
       };
-      const store = new CredentialStore(state.storage.sql, kv as unknown as KVNamespace, pepper, realm.name);
+      const store = new CredentialStore(state.storage.sql, pepper, realm.name);
+      const copier = new KvCopier(kv as unknown as KVNamespace, realm.name, store);
       store.add("alice");
-      const first = store.syncToKv();
+      const first = copier.copyPending();
       store.rotate("alice");
       held.resolve();
       await first;
-      await store.syncToKv();
+      await copier.copyPending();
       expect(puts.map((value) => (JSON.parse(value) as CredentialRecord).leastRevision)).toEqual([1, 2]);
     });
   });

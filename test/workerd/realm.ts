@@ -2,7 +2,7 @@ import { env, exports } from "cloudflare:workers";
 import { subprotocols } from "@messagepasser/protocol";
 import { formatOf } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
-import type { NewSecret } from "../../src/credentials/credential-store.ts";
+import type { NewSecret } from "@messagepasser/protocol/admin";
 import type { RouterObject } from "../../src/router-object.ts";
 import { basic, newSession } from "../support/credentials.ts";
 import { RawLink } from "../support/raw-link.ts";

@@ -85,9 +85,9 @@ describe("a second link of the same name", () => {
     await runInDurableObject(realm.stub, (object, state) => {
       const [socket] = state.getWebSockets("name:bob");
       if (socket === undefined) throw new Error("No socket");
-      const identity = { realm: realm.name, name: "bob" };
-      const admission = { identity, session: newSession(), resumes: true, format: subprotocols.native };
-      const response = object.fetch(upgradeRequest(admission));
+      const admission = { realm: realm.name, name: "bob" };
+      const upgrade = { admission, session: newSession(), resumes: true, format: subprotocols.native };
+      const response = object.fetch(upgradeRequest(upgrade));
       response.webSocket?.accept();
       object.webSocketMessage(socket, segment(aliceAddress, Uint8Array.of(1)).buffer as ArrayBuffer);
     });
@@ -154,9 +154,9 @@ describe("a live link", () => {
 
   test("that came in without a secret of this router's is no business of rotation", async () => {
     const realm = new Realm();
-    const identity = { realm: realm.name, name: "bob" };
-    const admission = { identity, session: newSession(), resumes: true, format: subprotocols.native };
-    const response = await realm.stub.fetch(upgradeRequest(admission));
+    const admission = { realm: realm.name, name: "bob" };
+    const upgrade = { admission, session: newSession(), resumes: true, format: subprotocols.native };
+    const response = await realm.stub.fetch(upgradeRequest(upgrade));
     let ended: unknown;
     void closingOf(response).then(
       (closing) => (ended = closing),

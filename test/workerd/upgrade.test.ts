@@ -263,7 +263,7 @@ describe("a request to /connect", () => {
     const session = newSession();
     const admission = {
       version: 2,
-      identity: { realm: other.name, name: "root" },
+      admission: { realm: other.name, name: "root" },
       session,
       resumes: true,
       format: subprotocols.native,
@@ -291,7 +291,7 @@ test("the object refuses an upgrade that doesn't come from this version of the W
   const ofVersion = (version: number): Record<string, string> => {
     const admission = {
       version,
-      identity: { realm: other.name, name: "root" },
+      admission: { realm: other.name, name: "root" },
       session: newSession(),
       format: "mp.v2",
     };

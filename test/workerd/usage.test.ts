@@ -1,8 +1,8 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
+import type { Usage } from "@messagepasser/protocol/admin";
 import { credentialKey } from "../../src/credentials/kv-records.ts";
-import type { UsageReport } from "../../src/realm/usage.ts";
 import worker from "../../src/worker.ts";
 import { admin, expectProblem, Realm } from "./realm.ts";
 import { newSession } from "../support/credentials.ts";
@@ -11,14 +11,14 @@ import { pairUp } from "./pairs.ts";
 
 const headerBytes = 8;
 
-async function usageOf(realm: Realm): Promise<UsageReport> {
+async function usageOf(realm: Realm): Promise<Usage> {
   const response = await admin(`/realms/${realm.name}/usage`);
   expect(response.status).toBe(200);
   return response.json();
 }
 
 /** What was added between two reports, of which the second counts itself. */
-function difference(before: UsageReport, after: UsageReport): Partial<Record<keyof UsageReport, number>> {
+function difference(before: Usage, after: Usage): Partial<Record<keyof Usage, number>> {
   const names = ["messagesIn", "bytesIn", "messagesOut", "bytesOut", "upgrades", "adminCalls", "wakes"] as const;
   return Object.fromEntries(names.map((name) => [name, after[name] - before[name]]));
 }

@@ -1,0 +1,52 @@
+import type { Invitation } from "@messagepasser/protocol";
+import type { CredentialStore } from "./credential-store.ts";
+
+/**
+ * The sessions that came in by each invitation, in the object's own SQLite: all that the router stores about invitations,
+ * and only until they expire.
+ */
+export class GuestStore {
+  readonly #sql: SqlStorage;
+  readonly #credentials: CredentialStore;
+
+  constructor(sql: SqlStorage, credentials: CredentialStore) {
+    this.#sql = sql;
+    this.#credentials = credentials;
+    sql.exec(`CREATE TABLE IF NOT EXISTS guests (
+      host TEXT NOT NULL,
+      nonce TEXT NOT NULL,
+      session TEXT NOT NULL,
+      expires_at INTEGER NOT NULL,
+      PRIMARY KEY (host, nonce, session)
+    ) WITHOUT ROWID`);
+  }
+
+  /** Whether a guest may come in: its host's secret is valid, no client has its name, and its invitation has uses left. */
+  admit(name: string, session: string, invitation: Invitation): boolean {
+    const { host, secretId, revision, nonce, uses, expiresAtMs } = invitation;
+    if (!this.#credentials.isValid(host, { id: secretId, revision }) || this.#credentials.info(name) !== undefined)
+      return false;
+    const sessions = this.#sql
+      .exec<{ session: string }>("SELECT session FROM guests WHERE host = ? AND nonce = ?", host, nonce)
+      .toArray();
+    if (sessions.some((known) => known.session === session)) return true;
+    if (sessions.length >= uses) return false;
+    this.#sql.exec("INSERT INTO guests VALUES (?, ?, ?, ?)", host, nonce, session, expiresAtMs);
+    return true;
+  }
+
+  /** Forgets all guests of a client. */
+  forget(host: string): void {
+    this.#sql.exec("DELETE FROM guests WHERE host = ?", host);
+  }
+
+  /** Forgets the guests whose invitations have expired. */
+  expire(): void {
+    this.#sql.exec("DELETE FROM guests WHERE expires_at <= ?", Date.now());
+  }
+
+  /** When the next invitation expires, in milliseconds since 1970; `undefined` for never. */
+  get nextExpiryMs(): number | undefined {
+    return this.#sql.exec<{ at: number | null }>("SELECT MIN(expires_at) AS at FROM guests").one().at ?? undefined;
+  }
+}

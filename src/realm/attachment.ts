@@ -1,0 +1,58 @@
+import { formatOf } from "@messagepasser/protocol/formats";
+import type { Grant } from "../routing/link.ts";
+import type { Upgrade } from "./admission.ts";
+import type { KeptSums } from "./usage.ts";
+
+const version = 2;
+
+/** What a link remembers while the object is not in memory. It is attached to the link's socket. */
+export interface Attachment extends Omit<Upgrade, "admission"> {
+  readonly version: typeof version;
+  readonly address: number;
+  readonly name: string;
+  /** State of the format, such as the types that a gob stream has defined. */
+  readonly formatMemory: Uint8Array;
+  /** The revision of the secret that opened the link, or of the host's secret for a guest; 0 where the authenticator knows no revisions. */
+  readonly revision: number;
+  readonly connectedAtMs: number;
+  readonly grant: Grant | undefined;
+  readonly pairs: Uint32Array;
+  /** Whether a pair found no room in `pairs`. */
+  readonly overflowed: boolean;
+  /** Counts of the realm, not of this link; see usage-keeper.ts. */
+  readonly usage: KeptSums | undefined;
+}
+
+/** What a new link remembers. */
+export function newAttachment(
+  { admission: { name, credential, invitation }, session, resumes, format }: Upgrade,
+  address: number,
+): Attachment {
+  return {
+    version,
+    address,
+    name,
+    session,
+    resumes,
+    format,
+    formatMemory: new Uint8Array(),
+    revision: (credential ?? invitation)?.revision ?? 0,
+    connectedAtMs: Date.now(),
+    grant: invitation && {
+      host: invitation.host,
+      peer: invitation.peer,
+      protocol: invitation.protocol,
+      expiresAtMs: invitation.expiresAtMs,
+    },
+    pairs: new Uint32Array(),
+    overflowed: false,
+    usage: undefined,
+  };
+}
+
+/** What is attached to a socket, or `undefined` if its link was removed or code of another version wrote it. */
+export function attachmentOf(socket: WebSocket): Attachment | undefined {
+  // Written by SocketLink, of this version or another one.
+  const attachment = socket.deserializeAttachment() as Attachment | null;
+  return attachment?.version === version && formatOf(attachment.format) !== undefined ? attachment : undefined;
+}

@@ -1,0 +1,68 @@
+import type { Usage } from "@messagepasser/protocol/admin";
+import type { SocketLink } from "./socket-link.ts";
+import { add, belongsIntoStorage, Counters, type KeptSums, merged, sumsIn, usageOf } from "./usage.ts";
+
+/** The storage row of the realm's sums. */
+const key = "usage";
+
+/**
+ * Keeps what a realm's object counts beyond the object's memory: in the attachment of one link, which costs nothing, and
+ * in storage where no link is at hand or the attachment already keeps much.
+ */
+export class UsageKeeper {
+  readonly counters = new Counters(Date.now());
+  readonly #storage: DurableObjectStorage;
+  #stored: KeptSums | undefined;
+  /** The link whose attachment keeps what was counted since the wake. */
+  #holder: SocketLink | undefined;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+  }
+
+  /** Keeps the counts if enough of them are in memory only. */
+  keepIfDue(link?: SocketLink): void {
+    if (this.counters.isDue) this.keep(link);
+  }
+
+  /** Keeps the counts. @param link a link whose attachment may keep them */
+  keep(link?: SocketLink): void {
+    const nowMs = Date.now();
+    const sums = this.counters.drain(nowMs);
+    // The attachment of a link that is over is empty, and stays so.
+    if (link === undefined || link.memory.isOver) {
+      this.#store(add(sums, this.#kept, nowMs));
+      return;
+    }
+    let kept = add(sums, link.usage, nowMs);
+    // The sums move with the latest link: if each link kept its own, each would cost a row an hour.
+    const before = this.#holder;
+    this.#holder = link;
+    if (before?.usage !== undefined && before !== link && !before.memory.isOver) {
+      kept = merged(kept, before.usage);
+      before.usage = undefined;
+    }
+    const isForStorage = belongsIntoStorage(kept, nowMs);
+    if (isForStorage) this.#store(add(sumsIn(kept), this.#kept, nowMs));
+    link.usage = isForStorage ? undefined : kept;
+  }
+
+  /** What the realm has used. @param links all links of the realm */
+  report(links: Iterable<SocketLink>): Usage {
+    let all = this.#kept;
+    for (const { usage } of links) if (usage !== undefined) all = add(sumsIn(usage), all, Date.now());
+    return usageOf(all, Date.now());
+  }
+
+  get #kept(): KeptSums {
+    return (this.#stored ??= this.#storage.kv.get<KeptSums>(key) ?? []);
+  }
+
+  #store(kept: KeptSums): void {
+    this.#stored = kept;
+    // Unconfirmed: the object's messages would wait for a confirmed write. The next write repeats one that failed.
+    this.#storage.put(key, kept, { allowUnconfirmed: true }).catch((error: unknown) => {
+      console.warn("Cannot store what the realm has used", error);
+    });
+  }
+}
