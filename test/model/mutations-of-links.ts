@@ -144,7 +144,7 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "the same address on the same link is no new route",
-    changes: [[peer, "    if (this.#link === link && this.#address === address) return;\n", ""]],
+    changes: [[peer, "    if (this.#at?.carrier === link && this.#at.address === address) return;\n", ""]],
   },
   {
     rule: "a position says how far the receiver is, whatever the link",
