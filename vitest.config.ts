@@ -23,6 +23,7 @@ export default defineConfig({
             "{protocol,client,cli}/src/**/*.test.ts",
             "{src,scripts}/**/*.test.ts",
             "test/unit/**/*.test.ts",
+            "test/bench/**/*.test.ts",
             "test/model/**/*.test.ts",
           ],
         },

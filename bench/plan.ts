@@ -1,102 +1,63 @@
 // What a run measures, and the targets of each scenario.
 import type { Plan } from "./run.ts";
 import { connects } from "./scenarios/connects.ts";
+import { curves } from "./scenarios/curves.ts";
 import { idleMemory } from "./scenarios/idle-memory.ts";
 import { openToFirstByte, roundTrip, roundTripUnderLoad } from "./scenarios/latency.ts";
-import { oneWay } from "./scenarios/one-way.ts";
+import { oneWay, type OneWay } from "./scenarios/one-way.ts";
 import { restart } from "./scenarios/restart.ts";
 import type { Target } from "./scenarios/scenario.ts";
 import { stuckReceiver } from "./scenarios/stuck-receiver.ts";
 import { wake } from "./scenarios/wake.ts";
-import { libp2p } from "./systems/libp2p.ts";
-import { nats, natsPublish } from "./systems/nats.ts";
-import { original } from "./systems/original.ts";
-import { partyserver } from "./systems/partyserver.ts";
-import { batchRelay, relay } from "./systems/relay.ts";
-import { router, routerBetween } from "./systems/router.ts";
-import { socketIo } from "./systems/socket-io.ts";
-import type { System } from "./systems/system.ts";
-import { wsRelay } from "./systems/ws-relay.ts";
+import { nats, natsPublish } from "./systems/nats/system.ts";
+import { router, routerBetween } from "./systems/router/system.ts";
+import { crowdSystems, systems } from "./systems/systems.ts";
 
-const everybody: readonly System[] = [
-  router,
-  batchRelay,
-  relay,
-  wsRelay,
-  nats,
-  socketIo,
-  partyserver,
-  libp2p,
-  original,
-];
+/** A target of messages per second. With messages of one size, a ratio of messages is also one of bytes. */
+const rate = (against: string, atLeast: number): Target => ({ figure: "messagesPerSecond", against, atLeast });
 
-const sizes: readonly (readonly [messageBytes: number, title: string])[] = [
-  [16, "16 B"],
-  [64, "64 B"],
-  [1_024, "1 KiB"],
+/** A target of the time that half of all round trips or opens take. */
+const p50 = (against: string, atMost: number): Target => ({ figure: "p50Us", against, atMost });
+
+/** Of one-way traffic. On a machine that shares its cache, a round may have half the speed of the next. */
+const sizes: readonly (readonly [messageBytes: number, title: string, options?: Partial<OneWay>])[] = [
+  // The first scenario of all compiles what most others run, too.
+  [16, "16 B", { settleMs: 4_000 }],
+  [
+    64,
+    "64 B",
+    {
+      rounds: 15,
+      targets: [
+        rate("nats", 3),
+        rate("original", 5),
+        rate("socket-io", 20),
+        rate("partyserver", 20),
+        rate("libp2p", 20),
+      ],
+    },
+  ],
+  [1_024, "1 KiB", { rounds: 15, targets: [rate("nats", 1.3)] }],
   [16_384, "16 KiB"],
-  [65_536, "64 KiB"],
+  [65_536, "64 KiB", { rounds: 15, targets: [rate("nats", 1.3), rate("batch-relay", 0.85)] }],
   [1_048_576, "1 MiB"],
 ];
 
-/** Of messages per second, by size. With messages of one size that ratio is the one of bytes per second, too. */
-const throughput: Readonly<Record<number, readonly Target[]>> = {
-  64: [
-    { figure: "messagesPerSecond", against: "nats", atLeast: 3 },
-    { figure: "messagesPerSecond", against: "original", atLeast: 5 },
-    { figure: "messagesPerSecond", against: "socket-io", atLeast: 20 },
-    { figure: "messagesPerSecond", against: "partyserver", atLeast: 20 },
-    { figure: "messagesPerSecond", against: "libp2p", atLeast: 20 },
-  ],
-  1_024: [{ figure: "messagesPerSecond", against: "nats", atLeast: 1.3 }],
-  65_536: [
-    { figure: "messagesPerSecond", against: "nats", atLeast: 1.3 },
-    { figure: "messagesPerSecond", against: "batch-relay", atLeast: 0.85 },
-  ],
-};
-
-const oneWayAtAllSizes = sizes.map(([messageBytes, title]) =>
-  oneWay({
-    name: `one-way-${messageBytes}`,
-    title: `${title} one way`,
-    systems: everybody,
-    messageBytes,
-    targets: throughput[messageBytes] ?? [],
-  }),
+const oneWayAtAllSizes = sizes.map(([messageBytes, title, options]) =>
+  oneWay({ name: `one-way-${messageBytes}`, title: `${title} one way`, systems, messageBytes, ...options }),
 );
 
-/** Of `everybody`, who can have a hundred senders, all to one receiver as well. */
-const crowds = everybody.filter(({ name }) => ["router", "nats", "socket-io"].includes(name));
+const roundTripSystems = systems.flatMap((system) => (system === nats ? [nats, natsPublish] : [system]));
 
-const withManyClients = [
-  oneWay({
-    name: "pairs-100",
-    title: "64 B one way, a hundred pairs",
-    systems: crowds,
-    messageBytes: 64,
-    cast: { senders: 100, receivers: 100 },
-  }),
-  oneWay({
-    name: "fan-in-100",
-    title: "64 B one way, a hundred to one",
-    systems: crowds,
-    messageBytes: 64,
-    cast: { senders: 100, receivers: 1 },
-  }),
-  stuckReceiver,
-  connects,
-  restart,
-  idleMemory,
-  wake,
-];
+const idleRoundTrip = roundTrip(roundTripSystems, {
+  targets: [p50("relay", 1.15), p50("nats", 0.8)],
+  // V8 counts calls, and all is compiled after some 15,000 round trips. Rounds differ much where cores sleep between
+  // two messages.
+  settleMs: 10_000,
+  rounds: 25,
+});
 
-const everybodyAnswers = everybody.flatMap((system) => (system === nats ? [nats, natsPublish] : [system]));
-
-const idleRoundTrip = roundTrip(everybodyAnswers, [
-  { figure: "p50Us", against: "relay", atMost: 1.15 },
-  { figure: "p50Us", against: "nats", atMost: 0.8 },
-]);
-const opening = openToFirstByte(everybody, [{ figure: "p50Us", against: "libp2p", atMost: 0.2 }]);
+const opening = openToFirstByte(systems, { targets: [p50("libp2p", 0.2)], rounds: 5 });
 
 const betweenFormats = oneWay({
   name: "formats",
@@ -113,12 +74,36 @@ const betweenFormats = oneWay({
   messageBytes: 64,
 });
 
-/** What has a target, in under two minutes: ours, and those that it is promised of. What takes minutes by itself isn't there. */
+const crowd = { systems: crowdSystems, messageBytes: 64 };
+
+export const fullPlan: Plan = {
+  name: "full",
+  scenarios: [
+    ...oneWayAtAllSizes,
+    idleRoundTrip,
+    roundTripUnderLoad(roundTripSystems),
+    opening,
+    betweenFormats,
+    oneWay({ ...crowd, name: "pairs-100", title: "64 B, a hundred pairs", cast: { senders: 100, receivers: 100 } }),
+    oneWay({ ...crowd, name: "fan-in-100", title: "64 B, a hundred to one", cast: { senders: 100, receivers: 1 } }),
+    stuckReceiver,
+    connects,
+    restart,
+    idleMemory,
+    wake,
+    ...curves,
+  ],
+  settleMs: 2_000,
+  rounds: 3,
+  times: { warmUpMs: 250, durationMs: 700 },
+};
+
+/** Streams, round trips and opens that have a target: ours, and those that the targets are about. */
 export const quickPlan: Plan = {
   name: "quick",
   scenarios: [...oneWayAtAllSizes, idleRoundTrip, opening]
     .filter(({ targets }) => targets.length > 0)
-    .map((scenario) => ({
+    .map(({ settleMs: _settleMs, rounds: _rounds, ...scenario }) => ({
       ...scenario,
       contenders: scenario.contenders.filter(
         ({ name }, at) => at === 0 || scenario.targets.some(({ against }) => against === name),
@@ -127,30 +112,4 @@ export const quickPlan: Plan = {
   settleMs: 2_500,
   rounds: 5,
   times: { warmUpMs: 150, durationMs: 300 },
-};
-
-export const formatsPlan: Plan = {
-  name: "formats",
-  scenarios: [betweenFormats],
-  settleMs: 2_500,
-  rounds: 7,
-  times: { warmUpMs: 150, durationMs: 600 },
-};
-
-export const fullPlan: Plan = {
-  name: "full",
-  scenarios: [
-    // On a machine that shares its cache, a round may have half of the speed of the next.
-    ...oneWayAtAllSizes.map((scenario) => (scenario.targets.length > 0 ? { ...scenario, rounds: 15 } : scenario)),
-    // V8 counts calls, and a round trip has few in a second: all is machine code after some 15,000. Its figures are far
-    // apart from round to round where cores sleep between two messages.
-    { ...idleRoundTrip, settleMs: 10_000, rounds: 25 },
-    roundTripUnderLoad(everybodyAnswers),
-    opening,
-    betweenFormats,
-    ...withManyClients,
-  ],
-  settleMs: 4_000,
-  rounds: 5,
-  times: { warmUpMs: 250, durationMs: 700 },
 };

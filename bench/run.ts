@@ -1,53 +1,57 @@
-import type { Contender, Figures, RoundTimes, Scenario } from "./scenarios/scenario.ts";
+import type { Contender, Figures, Measure, RoundTimes, Scenario } from "./scenarios/scenario.ts";
 import type { Stage } from "./stage.ts";
 import { AbsentError } from "./systems/system.ts";
 
 /** What a run measures, how often and for how long. */
 export interface Plan {
-  /** Of the file with its results, too. */
+  /** Also of the file with the results. */
   readonly name: string;
   readonly scenarios: readonly Scenario[];
-  /** How long the round takes that comes first and doesn't count. Until its machine code is made, all that runs is slow. */
+  /** How long the first round of a contender takes, which doesn't count. All code is slow until V8 has compiled it. */
   readonly settleMs: number;
   readonly rounds: number;
   readonly times: RoundTimes;
 }
 
-/** All figures of one scenario, round by round, by contender. */
+/** The figures of one scenario, round by round. */
 export interface Measured {
   readonly scenario: Scenario;
   readonly rounds: ReadonlyMap<Contender, readonly Figures[]>;
 }
 
-/** Tells people what goes on: a line that is gone with the next one, or one that stays. */
-export interface Progress {
-  now(text: string): void;
-  said(text: string): void;
-}
+/** Tells people what goes on. @param isLasting false if the next text may take its place. */
+export type Progress = (text: string, isLasting?: boolean) => void;
 
-/**
- * Measures a scenario. Rounds of the contenders alternate, so that a machine that slows down or is busy for a while does
- * it to all of them. Who isn't on this machine is left out, and said once a run.
- */
+/** Measures a scenario. Contenders that aren't on this machine are left out, and the run says so. */
 export async function measured(scenario: Scenario, plan: Plan, stage: Stage, progress: Progress): Promise<Measured> {
-  await using own = new AsyncDisposableStack();
-  const ready: { contender: Contender; measure: (times: RoundTimes) => Promise<Figures>; figures: Figures[] }[] = [];
-  for (const contender of scenario.contenders) {
-    progress.now(`${scenario.title}: starting ${contender.title}`);
-    try {
-      ready.push({ contender, measure: await contender.start(stage, own), figures: [] });
-    } catch (error) {
-      if (!(error instanceof AbsentError)) throw error;
-      if (stage.isFirstAbsence(contender.name)) progress.said(`${contender.title} is left out: ${error.message}`);
+  const { contenders, axis, targets, title, rounds = plan.rounds, settleMs = plan.settleMs } = scenario;
+  const all = new Map<Contender, Figures[]>();
+  // The contenders of a curve are measured apart.
+  for (const group of axis === undefined ? [contenders] : contenders.map((contender) => [contender])) {
+    await using own = new AsyncDisposableStack();
+    const ready = new Map<Contender, Measure>();
+    for (const contender of group) {
+      progress(`${title}: starting ${contender.title}`);
+      try {
+        ready.set(contender, await contender.start(stage, own));
+        all.set(contender, []);
+      } catch (error) {
+        if (!(error instanceof AbsentError)) throw error;
+        if (!stage.absent.has(contender.name)) progress(`${contender.title} is left out: ${error.message}`, true);
+        stage.absent.add(contender.name);
+      }
+    }
+    // Contenders take turns, so that a machine that is busy for a while is busy for all of them.
+    for (let round = settleMs > 0 ? 0 : 1; round <= rounds; round++) {
+      for (const [contender, measure] of ready) {
+        // More rounds than the plan's are there for the targets' sake.
+        const hasTarget = contender === contenders[0] || targets.some(({ against }) => against === contender.name);
+        if (round > plan.rounds && !hasTarget) continue;
+        progress(`${title}: ${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}, ${contender.title}`);
+        const figures = await measure(round === 0 ? { warmUpMs: 0, durationMs: settleMs } : plan.times);
+        if (round > 0) all.get(contender)?.push(figures);
+      }
     }
   }
-  const { rounds = plan.rounds, settleMs = plan.settleMs } = scenario;
-  for (let round = 0; round <= rounds; round++) {
-    for (const { contender, measure, figures } of ready) {
-      progress.now(`${scenario.title}: ${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}, ${contender.title}`);
-      const ofRound = await measure(round === 0 ? { warmUpMs: 0, durationMs: settleMs } : plan.times);
-      if (round > 0) figures.push(ofRound);
-    }
-  }
-  return { scenario, rounds: new Map(ready.map(({ contender, figures }) => [contender, figures])) };
+  return { scenario, rounds: all };
 }

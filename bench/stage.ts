@@ -1,16 +1,19 @@
-import { type Peer, startPeer } from "./peer.ts";
-import { Population } from "./population.ts";
-import type { Role, RunningSystem, System } from "./systems/system.ts";
+import { join } from "node:path";
+import { Child } from "./processes/child.ts";
+import { compiled, nodeCommand } from "./processes/compiled.ts";
+import type { EndCalls } from "./processes/ends-process.ts";
+import type { Role } from "./systems/end.ts";
+import type { RunningSystem, System } from "./systems/system.ts";
 
 /** The ends of one system, in two processes. */
 export interface Ends {
-  readonly sender: Peer;
-  readonly receiver: Peer;
+  readonly sender: Child<EndCalls>;
+  readonly receiver: Child<EndCalls>;
   /** The server's processes. */
   readonly serverIds: readonly number[];
 }
 
-/** How many ends there are, and who sends to whom: pairs, or all senders to one receiver. */
+/** How many ends there are. Each sender has a receiver of its own, or all senders have the same one. */
 export interface Cast {
   readonly senders: number;
   readonly receivers: number;
@@ -18,90 +21,54 @@ export interface Cast {
 
 export const onePair: Cast = { senders: 1, receivers: 1 };
 
-/** What is up: systems and their ends, started when a scenario first asks for them. Those that wait do nothing. */
+/** Systems and their ends, started when a scenario first asks for them. Those that wait for their turn do nothing. */
 export class Stage implements AsyncDisposable {
-  readonly #profileFolder: string | undefined;
-  readonly #stack = new AsyncDisposableStack();
+  readonly #own = new AsyncDisposableStack();
   readonly #systems = new Map<string, Promise<RunningSystem>>();
   readonly #ends = new Map<string, Promise<Ends>>();
-  readonly #populations = new Map<number, Promise<Population>>();
-  readonly #absent = new Set<string>();
-
-  /** @param profileFolder where the Node processes with ends leave CPU profiles; undefined for none. */
-  constructor(profileFolder?: string) {
-    this.#profileFolder = profileFolder;
-  }
-
-  /** @throws AbsentError */
-  system(system: System): Promise<RunningSystem> {
-    return remembered(this.#systems, system.name, async () => this.#stack.use(await system.start()));
-  }
+  /** Of all systems that are up. */
+  readonly versions: Record<string, string> = {};
+  /** Names of contenders that aren't on this machine. */
+  readonly absent = new Set<string>();
 
   /** @throws AbsentError */
   ends(system: System, cast: Cast = onePair): Promise<Ends> {
-    const which = `${cast.senders}-${cast.receivers}`;
-    return remembered(this.#ends, `${system.name} ${which}`, async () => {
-      const running = await this.system(system);
-      const start = async (role: Role, pairs: readonly (readonly [name: string, peer: string])[]): Promise<Peer> => {
-        const dials = await Promise.all(pairs.map(([name, peer]) => running.dial(role, name, peer)));
-        return this.#stack.use(
-          await startPeer(running, role, dials, this.#nodeOptions(`${system.name}-${which}-${role}`)),
-        );
-      };
-      const sender = (at: number): string => `sender-${which}-${at}`;
-      const receiver = (at: number): string => `receiver-${which}-${at % cast.receivers}`;
-      const numbers = [...Array(cast.senders).keys()];
-      return {
-        receiver: await start(
-          "receiver",
-          numbers.slice(0, cast.receivers).map((at) => [receiver(at), sender(at)]),
-        ),
-        sender: await start(
-          "sender",
-          numbers.map((at) => [sender(at), receiver(at)]),
-        ),
-        serverIds: running.processIds,
-      };
-    });
-  }
-
-  /** The state of a router that knows this many clients. */
-  population(count: number): Promise<Population> {
-    return remembered(this.#populations, count, async () => this.#stack.use(await Population.make(count)));
-  }
-
-  /** Of all systems that are up. */
-  async versions(): Promise<Record<string, string>> {
-    const versions: Record<string, string> = {};
-    for (const [name, running] of this.#systems) {
-      // Who is absent has none.
-      await running.then(
-        ({ version }) => (versions[name] = version),
-        () => undefined,
-      );
-    }
-    return versions;
-  }
-
-  /** True once for each name. */
-  isFirstAbsence(name: string): boolean {
-    if (this.#absent.has(name)) return false;
-    this.#absent.add(name);
-    return true;
+    const key = `${system.name} ${cast.senders}-${cast.receivers}`;
+    const ends = this.#ends.get(key) ?? this.#startEnds(system, cast);
+    this.#ends.set(key, ends);
+    return ends;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack.disposeAsync();
+    await this.#own.disposeAsync();
   }
 
-  #nodeOptions(name: string): string[] {
-    if (this.#profileFolder === undefined) return [];
-    return ["--cpu-prof", `--cpu-prof-dir=${this.#profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`];
+  async #startEnds(system: System, { senders, receivers }: Cast): Promise<Ends> {
+    const started = this.#systems.get(system.name) ?? system.start().then((running) => this.#own.use(running));
+    this.#systems.set(system.name, started);
+    const running = await started;
+    this.versions[system.name] = running.version;
+    const which = `${senders}-${receivers}`;
+    const sender = (at: number): string => `sender-${which}-${at}`;
+    const receiver = (at: number): string => `receiver-${which}-${at % receivers}`;
+    const start = async (role: Role, count: number): Promise<Child<EndCalls>> => {
+      const names = Array.from({ length: count }, (_, at) => [sender(at), receiver(at)] as const);
+      const dials = names.map(([from, to]) =>
+        role === "sender" ? running.dial(role, from, to) : running.dial(role, to, from),
+      );
+      const { end } = running;
+      const isProgram = "program" in end;
+      const file = join(import.meta.dirname, "processes", "ends-process.ts");
+      const command = isProgram ? ([end.program] as const) : nodeCommand(file);
+      const child = this.#own.use(new Child<EndCalls>(`${role} of ${system.title}`, command));
+      const module = isProgram ? "" : compiled(end.module);
+      await child.call("connect", { module, role, dials: await Promise.all(dials) });
+      return child;
+    };
+    return {
+      receiver: await start("receiver", receivers),
+      sender: await start("sender", senders),
+      serverIds: running.processIds,
+    };
   }
-}
-
-function remembered<Key, T>(known: Map<Key, Promise<T>>, key: Key, make: () => Promise<T>): Promise<T> {
-  const made = known.get(key) ?? make();
-  known.set(key, made);
-  return made;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runSync } from "./run.mjs";
 
 /** What the benchmark's peers import is only there once `npm run bench:peers` has installed it. */
-const hasPeers = existsSync(join(import.meta.dirname, "../bench/peers/node_modules"));
+const hasPeers = existsSync(join(import.meta.dirname, "../bench/systems/node_modules"));
 
 const projects = [
   "protocol",
@@ -13,7 +13,7 @@ const projects = [
   "client/tsconfig.node.json",
   "cli",
   "bench",
-  ...(hasPeers ? ["bench/peers"] : []),
+  ...(hasPeers ? ["bench/systems"] : []),
   "examples",
   "scripts",
   "test",
@@ -25,7 +25,15 @@ const steps: readonly (readonly [what: string, ...command: string[]])[] = [
   ["Declarations of the client", "node", "scripts/build.ts", "--types"],
   ["Public API of the client", "node", "scripts/check-api.ts"],
   ["Format", "prettier", "--check", "--log-level", "warn", "."],
-  ["Lint", "oxlint", ...(hasPeers ? [] : ["--ignore-pattern=bench/peers/{ends,servers}"])],
+  [
+    "Lint",
+    "oxlint",
+    ...(hasPeers
+      ? []
+      : [
+          "--ignore-pattern=bench/systems/{nats,socket-io,partyserver,libp2p}/{ends,links,server,partyserver-worker}.ts",
+        ]),
+  ],
   ["Code of the Protobuf schema", "node", "scripts/check-proto.ts"],
   ...projects.map((project) => [`Types of ${project}`, "tsc", "-p", project] as const),
   ["Deployment, dry", "wrangler", "deploy", "--dry-run", "--outdir", ".wrangler/dry-run"],

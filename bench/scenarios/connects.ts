@@ -1,70 +1,61 @@
-import { addClient } from "../../scripts/admin-client.ts";
 import { startRouter } from "../../scripts/router.ts";
-import type { Account } from "../clients/calls.ts";
-import { openLink } from "../links/link.ts";
-import { trustingWorker } from "../links/trusting-worker.ts";
-import { startRelay } from "../systems/relay.ts";
-import type { Contender, Figures, RoundTimes, Scenario } from "./scenario.ts";
+import { type Account, addClients, trustedAccounts } from "../processes/accounts.ts";
+import { openLink } from "../processes/links.ts";
+import { startTrustingRouter } from "../processes/trusting-router.ts";
+import { startRelay } from "../systems/relay/system.ts";
+import type { Contender, Scenario } from "./scenario.ts";
 
 const atOnce = 8;
-const names = Array.from({ length: atOnce }, (_, at) => `client-${at}`);
 
-/** Clients that connect one after the other, eight at once: what does it cost to know them? */
+/** Clients that connect again and again, eight at once: what does authentication cost? */
 export const connects: Scenario = {
   name: "connects",
   title: "links opened, eight at once",
   metrics: [{ figure: "linksPerSecond", title: "links", unit: "/s" }],
   contenders: [
     contender("router", "MessagePasser", async (own) => {
-      const { url, adminToken } = own.use(await startRouter());
-      const accountOf = async (name: string): Promise<Account> => ({
-        name,
-        secret: await addClient({ url, adminToken }, name),
-      });
-      return { url, accounts: await Promise.all(names.map(accountOf)) };
+      const router = own.use(await startRouter());
+      return { url: router.url, accounts: await addClients(router, atOnce) };
     }),
-    contender("open", "without authentication", async (own) => {
-      const { url } = own.use(await startRouter({ worker: await trustingWorker() }));
-      return { url, accounts: names.map((name) => ({ name, secret: "any" })) };
+    contender("open", "MessagePasser without authentication", async (own) => {
+      const { url } = own.use(await startTrustingRouter());
+      return { url, accounts: trustedAccounts(atOnce) };
     }),
     contender("relay", "opaque relay on workerd", async (own) => {
       const relay = await startRelay();
       own.defer(() => relay.dispose());
-      return { url: await relay.ready, accounts: names.map(() => null) };
+      return { url: await relay.ready, accounts: Array.from({ length: atOnce }, () => null) };
     }),
   ],
   targets: [],
 };
 
-/** Where to connect, and as whom. */
-interface Door {
-  readonly url: URL;
-  readonly accounts: readonly (Account | null)[];
-}
-
-function contender(name: string, title: string, start: (own: AsyncDisposableStack) => Promise<Door>): Contender {
+/** @param start says where to connect, and as whom. */
+function contender(
+  name: string,
+  title: string,
+  start: (own: AsyncDisposableStack) => Promise<{ url: URL; accounts: readonly (Account | null)[] }>,
+): Contender {
   return {
     name,
     title,
     start: async (_stage, own) => {
-      const door = await start(own);
-      return (times) => opened(door, times);
+      const { url, accounts } = await start(own);
+      return async ({ warmUpMs, durationMs }) => {
+        const startMs = performance.now() + warmUpMs;
+        const endMs = startMs + durationMs;
+        let count = 0;
+        const openAgainAndAgain = async (account: Account | null): Promise<void> => {
+          while (performance.now() < endMs) {
+            const link = await openLink(url, account);
+            link.terminate();
+            const nowMs = performance.now();
+            if (nowMs >= startMs && nowMs < endMs) count++;
+          }
+        };
+        await Promise.all(accounts.map(openAgainAndAgain));
+        return { linksPerSecond: (count * 1_000) / durationMs };
+      };
     },
   };
-}
-
-async function opened({ url, accounts }: Door, { warmUpMs, durationMs }: RoundTimes): Promise<Figures> {
-  const startMs = performance.now() + warmUpMs;
-  const endMs = startMs + durationMs;
-  let count = 0;
-  const openOver = async (account: Account | null): Promise<void> => {
-    while (performance.now() < endMs) {
-      const link = await openLink(url, account);
-      link.terminate();
-      const nowMs = performance.now();
-      if (nowMs >= startMs && nowMs < endMs) count++;
-    }
-  };
-  await Promise.all(accounts.map(openOver));
-  return { linksPerSecond: (count * 1_000) / durationMs };
 }

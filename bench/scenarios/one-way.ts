@@ -1,26 +1,22 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { cpuMs } from "../processes/linux.ts";
 import { type Cast, type Ends, onePair } from "../stage.ts";
-import { cpuMs } from "../systems/processes.ts";
 import type { System } from "../systems/system.ts";
-import type { Figures, RoundTimes, Scenario, Target } from "./scenario.ts";
-import { stopStreams } from "./streams.ts";
+import type { Figures, RoundTimes, Scenario } from "./scenario.ts";
 
-export interface OneWay {
-  readonly name: string;
-  readonly title: string;
-  readonly systems: readonly System[];
-  readonly messageBytes: number;
-  readonly targets?: readonly Target[];
-  /** Default: one of each. */
-  readonly cast?: Cast;
-  readonly rounds?: number;
-}
+export type OneWay = Pick<Scenario, "name" | "title"> &
+  Partial<Pick<Scenario, "targets" | "rounds" | "settleMs">> & {
+    readonly systems: readonly System[];
+    readonly messageBytes: number;
+    /** Default: one sender and one receiver. */
+    readonly cast?: Cast;
+  };
 
-/** Messages of one size, as fast as they go, on one Connection of each sender. */
-export function oneWay({ name, title, systems, messageBytes, targets = [], cast = onePair, rounds }: OneWay): Scenario {
+/** Messages of one size, as fast as possible, on one Connection of each sender. */
+export function oneWay({ systems, messageBytes, cast = onePair, ...scenario }: OneWay): Scenario {
   return {
-    name,
-    title,
+    targets: [],
+    ...scenario,
     metrics: [
       { figure: "messagesPerSecond", title: "messages", unit: "/s" },
       { figure: "megabytesPerSecond", title: "payload", unit: "MB/s" },
@@ -29,8 +25,6 @@ export function oneWay({ name, title, systems, messageBytes, targets = [], cast 
       { figure: "serverCpuPerGibibyte", title: "server's time for a GiB", unit: "s" },
       { figure: "clientsCpuPerGibibyte", title: "both clients' time for a GiB", unit: "s" },
     ],
-    targets,
-    ...(rounds !== undefined && { rounds }),
     contenders: systems.map((system) => ({
       name: system.name,
       title: system.title,
@@ -42,7 +36,7 @@ export function oneWay({ name, title, systems, messageBytes, targets = [], cast 
   };
 }
 
-/** One round of streams. @throws Error when not all that was sent has arrived. */
+/** One round of streams. @throws Error when not all messages have arrived. */
 async function streamed(
   ends: Ends,
   { messageBytes, streamsEach }: { readonly messageBytes: number; readonly streamsEach: number },
@@ -56,21 +50,37 @@ async function streamed(
   await stopStreams(ends, streamsEach);
   const bytes = after.payloadBytes - before.payloadBytes;
   const elapsedMs = after.timeMs - before.timeMs;
-  const [serverMs, clientsMs] = [after.serverCpuMs - before.serverCpuMs, after.clientsCpuMs - before.clientsCpuMs];
+  const serverSeconds = (after.serverCpuMs - before.serverCpuMs) / 1_000;
+  const clientsSeconds = (after.clientsCpuMs - before.clientsCpuMs) / 1_000;
   const [millions, gibibytes] = [bytes / messageBytes / 1e6, bytes / 2 ** 30];
   return {
-    // A relay's ends pack messages in batches of their own, so those are counted by their bytes.
+    // A relay's ends pack messages in batches of their own, so messages are counted by their bytes.
     messagesPerSecond: (bytes / messageBytes / elapsedMs) * 1_000,
     megabytesPerSecond: bytes / 1_000 / elapsedMs,
-    serverCpuPerMillion: serverMs / 1_000 / millions,
-    clientsCpuPerMillion: clientsMs / 1_000 / millions,
-    serverCpuPerGibibyte: serverMs / 1_000 / gibibytes,
-    clientsCpuPerGibibyte: clientsMs / 1_000 / gibibytes,
+    serverCpuPerMillion: serverSeconds / millions,
+    clientsCpuPerMillion: clientsSeconds / millions,
+    serverCpuPerGibibyte: serverSeconds / gibibytes,
+    clientsCpuPerGibibyte: clientsSeconds / gibibytes,
   };
 }
 
 async function costsOf({ sender, receiver, serverIds }: Ends) {
-  const [sending, receiving] = await Promise.all([sender.call("snapshot", null), receiver.call("snapshot", null)]);
+  const [sending, receiving] = await Promise.all([sender.call("snapshot"), receiver.call("snapshot")]);
   const { timeMs, payloadBytes } = receiving;
   return { timeMs, payloadBytes, clientsCpuMs: sending.cpuMs + receiving.cpuMs, serverCpuMs: cpuMs(serverIds) };
+}
+
+/**
+ * Ends the streams of all senders.
+ *
+ * @param streamsEach how many of them each receiver has.
+ * @throws Error when not all messages have arrived.
+ */
+export async function stopStreams({ sender, receiver }: Ends, streamsEach: number): Promise<void> {
+  const [sent, received] = await Promise.all([
+    sender.call("stopStreams"),
+    receiver.call("finishStreams", { streamsEach }),
+  ]);
+  if (sent.messages !== received.messages)
+    throw new Error(`${sent.messages} messages were sent, ${received.messages} arrived`);
 }

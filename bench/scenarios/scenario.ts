@@ -1,11 +1,11 @@
 import type { Stage } from "../stage.ts";
 
-/** Figures of one round, by what they measure. */
+/** What one round has measured, by figure. */
 export type Figures = Readonly<Record<string, number>>;
 
 /** How long one round takes. */
 export interface RoundTimes {
-  /** Time whose figures are thrown away. */
+  /** Time whose figures don't count. */
   readonly warmUpMs: number;
   readonly durationMs: number;
 }
@@ -23,31 +23,39 @@ export type Target = { readonly figure: string; readonly against: string } & (
   { readonly atLeast: number } | { readonly atMost: number }
 );
 
+/** Measures one round. */
+export type Measure = (times: RoundTimes) => Promise<Figures>;
+
 /** One of those that a scenario compares. */
 export interface Contender {
   readonly name: string;
   readonly title: string;
   /**
-   * Makes ready; what it resolves to measures a round.
+   * Gets ready.
    *
-   * @param own takes what is to end with the scenario.
-   * @throws AbsentError when it can't be measured here.
+   * @param own disposes of what ends with the scenario.
+   * @throws AbsentError when the contender can't be measured here.
    */
-  start(stage: Stage, own: AsyncDisposableStack): Promise<(times: RoundTimes) => Promise<Figures>>;
+  start(stage: Stage, own: AsyncDisposableStack): Promise<Measure>;
 }
 
 /** Something to measure on several contenders. */
 export interface Scenario {
-  /** As in results and file names. */
+  /** As in options, results and file names. */
   readonly name: string;
   readonly title: string;
-  /** The first is the one that its chart shows. */
+  /** The chart shows the first. */
   readonly metrics: readonly Metric[];
-  /** The first is ours: the ratios are of it to each of the others. */
+  /** The first is ours: ratios are of its figures to those of the others. */
   readonly contenders: readonly Contender[];
   readonly targets: readonly Target[];
-  /** Instead of the plan's, where a round is long, or one says little. */
+  /**
+   * Makes this a curve: the contenders' names are numbers, of which this is the unit, as in "clients". Each of them is
+   * started, measured and ended before the next.
+   */
+  readonly axis?: string;
+  /** Instead of the plan's. A contender without a target has no more than the plan's. */
   readonly rounds?: number;
-  /** Instead of the plan's, where it takes longer until there is machine code. */
+  /** Instead of the plan's. 0 for no round before those that count. */
   readonly settleMs?: number;
 }

@@ -1,14 +1,13 @@
-import { connect } from "messagepasser";
-import { addClient } from "../../scripts/admin-client.ts";
-import { startRouter } from "../../scripts/router.ts";
-import { Links, linksPossible } from "../links/links.ts";
-import { quantile } from "../statistics.ts";
-import type { Contender, Figures, Scenario } from "./scenario.ts";
+import { type Client, connect } from "messagepasser";
+import { trustedAccounts } from "../processes/accounts.ts";
+import { IdleLinks, mostLinks } from "../processes/links.ts";
+import { startTrustingRouter } from "../processes/trusting-router.ts";
+import { quantile } from "../report/statistics.ts";
+import type { Contender, Scenario } from "./scenario.ts";
 
-const [few, many] = [10, linksPossible(10_000)];
 const wakesPerRound = 5;
 
-/** The object hibernates with many idle links: what does the first message after that wait for? */
+/** The object hibernates with many idle links: how long does the first message after that take? */
 export const wake: Scenario = {
   name: "wake",
   title: "first round trip after hibernation",
@@ -16,21 +15,21 @@ export const wake: Scenario = {
     { figure: "wokenMs", title: "first round trip", unit: "ms" },
     { figure: "awakeMs", title: "the next one", unit: "ms" },
   ],
-  contenders: [contender("many", many), contender("few", few)],
+  contenders: [contender("many", mostLinks), contender("few", 10)],
   targets: [{ figure: "wokenMs", against: "few", atMost: 2 }],
+  rounds: 5,
 };
 
 function contender(name: string, count: number): Contender {
   return {
     name,
     title: `${count.toLocaleString("en")} idle links`,
-    start: async (stage, own) => {
-      const population = await stage.population(many);
-      const router = own.use(await startRouter({ stateDirectory: await population.copy() }));
-      const links = own.use(new Links(router.url));
-      await links.open(population.accounts.slice(0, count));
-      const join = async (who: string) => {
-        const client = await connect(router.url, { name: who, secret: await addClient(router, who) });
+    start: async (_stage, own) => {
+      const router = own.use(await startTrustingRouter());
+      const links = own.use(new IdleLinks());
+      await links.open(router.url, trustedAccounts(count));
+      const join = async (who: string): Promise<Client> => {
+        const client = await connect(router.url, { name: who, secret: "any" });
         own.defer(() => client.close());
         return client;
       };
@@ -45,16 +44,16 @@ function contender(name: string, count: number): Contender {
         await connection.receive();
         return performance.now() - beforeMs;
       };
-      return async (): Promise<Figures> => {
+      return async () => {
         const [woken, awake]: [number[], number[]] = [[], []];
-        // It may have gone to sleep by itself while somebody else was measured, and only what is awake can be evicted.
+        // The object may have hibernated while another contender was measured, and only what is awake can be evicted.
         await roundTripMs();
         for (let at = 0; at < wakesPerRound; at++) {
           await router.evict("hibernate");
           woken.push(await roundTripMs());
           awake.push(await roundTripMs());
         }
-        await links.check();
+        links.check();
         return { wokenMs: quantile(woken, 0.5), awakeMs: quantile(awake, 0.5) };
       };
     },

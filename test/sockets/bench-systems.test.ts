@@ -1,15 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, describe, expect, test, type TestContext } from "vitest";
 import { type Cast, type Ends, onePair, Stage } from "../../bench/stage.ts";
-import { libp2p } from "../../bench/systems/libp2p.ts";
-import { nats } from "../../bench/systems/nats.ts";
-import { original } from "../../bench/systems/original.ts";
-import { partyserver } from "../../bench/systems/partyserver.ts";
-import { batchRelay, relay } from "../../bench/systems/relay.ts";
-import { router } from "../../bench/systems/router.ts";
-import { socketIo } from "../../bench/systems/socket-io.ts";
 import { AbsentError, type System } from "../../bench/systems/system.ts";
-import { wsRelay } from "../../bench/systems/ws-relay.ts";
+import { crowdSystems, systems } from "../../bench/systems/systems.ts";
 
 // All that the benchmark compares, for a moment each: that it works, not how fast.
 
@@ -33,26 +26,23 @@ async function expectStreams({ sender, receiver }: Ends, messageBytes: number, s
   await sender.call("startStreams", { messageBytes });
   await delay(streamMs);
   const [sent, received] = await Promise.all([
-    sender.call("stopStreams", null),
+    sender.call("stopStreams"),
     receiver.call("finishStreams", { streamsEach }),
   ]);
   expect(received).toEqual(sent);
   expect(sent.messages).toBeGreaterThan(0);
 }
 
-describe.each([router, batchRelay, relay, wsRelay, nats, socketIo, partyserver, libp2p, original])(
-  "$name",
-  (system) => {
-    test("all of a stream arrives, messages come back, and Connections open", async (context) => {
-      const ends = await endsOf(system, context);
-      for (const messageBytes of [1, 64, 65_536, 1_048_576]) await expectStreams(ends, messageBytes);
-      expect((await ends.sender.call("timeRoundTrips", round)).count).toBeGreaterThan(0);
-      expect((await ends.sender.call("timeOpens", round)).count).toBeGreaterThan(0);
-    });
-  },
-);
+describe.each(systems)("$name", (system) => {
+  test("all of a stream arrives, messages come back, and Connections open", async (context) => {
+    const ends = await endsOf(system, context);
+    for (const messageBytes of [1, 64, 65_536, 1_048_576]) await expectStreams(ends, messageBytes);
+    expect((await ends.sender.call("timeRoundTrips", round)).count).toBeGreaterThan(0);
+    expect((await ends.sender.call("timeOpens", round)).count).toBeGreaterThan(0);
+  });
+});
 
-describe.each([router, nats, socketIo])("$name", (system) => {
+describe.each(crowdSystems)("$name", (system) => {
   test("all arrives of many senders to one receiver", async (context) => {
     await expectStreams(await endsOf(system, context, { senders: 5, receivers: 1 }), 64, 5);
   });
