@@ -66,7 +66,7 @@ export type IdleTime = "billed" | "free";
  */
 const rowsPerConnect = 3;
 
-/** Counted sums of so many messages are one row: see src/realm/usage.ts, which also stores those that a client's link keeps for an hour. */
+/** Counted sums of so many messages are one row: see src/realm/usage-keeper.ts, which also stores those that a client's link keeps for an hour. */
 const messagesPerRow = 1_024;
 
 /** What the router of this project costs. */

@@ -7,7 +7,7 @@ import { Alarms } from "./alarms.ts";
 import { AuditLog } from "./audit-log.ts";
 import type { SocketLink } from "./socket-link.ts";
 
-/** Which clients and guests a realm has, and who of them may have a link: the object's own stores, and KV's copy. */
+/** Which clients and guests a realm has, and which of them may have a link: the object's own stores, and KV's copy. */
 export class Registry {
   readonly credentials: CredentialStore;
   readonly guests: GuestStore;

@@ -4,10 +4,10 @@ import { arePaired, type Link, type Links, linksAt, principalOf } from "./link.t
 import { patternOf } from "./pattern.ts";
 import type { Rules } from "./rules.ts";
 
-/** One side of an open: a link, or a name that nobody may hold. */
+/** One side of an open: a link, or the name of a client that may not be connected. */
 type Party = Pick<Link, "name"> & Partial<Pick<Link, "grant">>;
 
-/** Who may open what to whom, by the realm's rules and by invitations; and what becomes of what is open when rules change. */
+/** Which opens the realm's rules and a guest's invitation allow, and what changed rules do to what is open. */
 export class Access {
   readonly #links: Links;
   readonly #delivery: Delivery;
@@ -19,7 +19,7 @@ export class Access {
     this.#rules = rules;
   }
 
-  /** Why a client may not open a protocol to a peer, if it may not. A guest may do what it was invited for, if its host may. */
+  /** Why a client may not open a protocol to a peer, or `undefined`. A guest may open what its invitation says, if its host may. */
   denialOf(opener: Party, peer: Party, protocol: string): string | undefined {
     const { grant } = opener;
     if (grant !== undefined && !(patternOf(grant.peer).fits(peer.name) && patternOf(grant.protocol).fits(protocol)))
@@ -28,7 +28,7 @@ export class Access {
     return isAllowed ? undefined : `Line ${line} of the realm's rules doesn't allow it`;
   }
 
-  /** Whether either of the two may open anything to the other. */
+  /** Whether one of two clients may open anything to the other. */
   isAnythingAllowed(one: Link, other: Link): boolean {
     return this.#mayOpenSomething(one, other) || this.#mayOpenSomething(other, one);
   }
@@ -38,16 +38,16 @@ export class Access {
     return this.#rules().isAnythingAllowed(principalOf(opener), principalOf(peer));
   }
 
-  /** A client asks whether Connections that it has may go on. @param isInTime whether it asks no more often than it may */
-  check(from: Link, { address, opener, protocol }: RouterFrameOf<"check">, isInTime: boolean): void {
+  /** Answers a client that asks whether its Connections of one protocol may go on. @param isWithinRate see `OpenRate` */
+  check(from: Link, { address, opener, protocol }: RouterFrameOf<"check">, isWithinRate: boolean): void {
     const to = this.#links.byAddress(address);
     if (to === undefined || !arePaired(from, to)) return;
     const [opening, peer] = opener === 0 ? [to, from] : [from, to];
-    const reason = isInTime ? this.denialOf(opening, peer, protocol) : "Too many checks at once";
+    const reason = isWithinRate ? this.denialOf(opening, peer, protocol) : "Too many checks at once";
     if (reason !== undefined) this.#delivery.say(from, { kind: "denied", address, opener, protocol, reason });
   }
 
-  /** The realm's rules are others than before: those who may talk less hear of it, and what they may not ends. */
+  /** Applies new rules: tells paired clients whose rules differ, and unpairs those that may open nothing to each other. */
   changeRules(before: Rules): void {
     const after = this.#rules();
     const isSame = (one: Link, other: Link): boolean => {
@@ -55,7 +55,7 @@ export class Access {
       return before.digest(opener, peer) === after.digest(opener, peer);
     };
     for (const [one, other] of pairsOf(this.#links)) {
-      // One may have been too slow for what it was told of another pair.
+      // A link may have been given up while another pair was told.
       if (!arePaired(one, other) || one.memory.isOver || other.memory.isOver) continue;
       if (isSame(one, other) && isSame(other, one)) continue;
       const canCheck = one.format.addressing === "address" || other.format.addressing === "address";
@@ -71,14 +71,14 @@ export class Access {
     }
   }
 
-  /** Two links were paired again: rules may have changed while they weren't, and only what isn't all open can have. */
+  /** Two links are paired again. Rules may have changed meanwhile, unless they allow everything between the two. */
   resumed(one: Link, other: Link): void {
     const rules = this.#rules();
     const [here, there] = [principalOf(one), principalOf(other)];
     if (!rules.areAllOpen(here, there) || !rules.areAllOpen(there, here)) this.#sayChanged(one, other);
   }
 
-  /** Each end knows what is open between the two: it asks for each protocol, and ends what is no longer allowed. */
+  /** Each client knows its Connections: it asks for each protocol, and ends what is no longer allowed. */
   #sayChanged(one: Link, other: Link): void {
     for (const [to, { address }] of one === other
       ? ([[one, one]] as const)
@@ -91,7 +91,7 @@ export class Access {
   }
 }
 
-/** All pairs of links that may exchange segments, each once. */
+/** All pairs of links, each once. */
 function pairsOf(links: Links): [Link, Link][] {
   return Array.from(links.all()).flatMap((link) =>
     Array.from(linksAt(links, link.pairs))

@@ -8,11 +8,11 @@ import {
   routerLimits,
 } from "@messagepasser/protocol";
 import { errorCodeNamed, uncountedOffset } from "@messagepasser/protocol/formats";
-import type { Sender } from "./delivery.ts";
+import type { Endpoint } from "./link.ts";
 
 type Frame = (ControlFrame & PeerFrame) | DataFrame;
 
-/** What a built-in peer sees of an open. */
+/** What a built-in peer learns from an open. */
 export interface Opened {
   readonly connection: number;
   readonly protocol: string;
@@ -20,12 +20,12 @@ export interface Opened {
 }
 
 /**
- * A peer that the router plays itself, so that whoever writes a client can test it against what the router really does.
- * It remembers nothing: each answer follows from the frames that it answers.
+ * A peer inside the router, against which the author of a client can test it. It has no memory: each answer follows from
+ * the frames that it answers.
  */
-export interface BuiltInPeer extends Sender {
+export interface BuiltInPeer extends Endpoint {
   readonly session: string;
-  /** Whether a Connection with it can be taken up on another link. */
+  /** Whether a Connection with this peer can go on over another link. */
   readonly resumes: boolean;
   /** The answer to an open. */
   open(open: Opened): Frame[];
@@ -35,7 +35,7 @@ export interface BuiltInPeer extends Sender {
 
 const encoder = new TextEncoder();
 
-/** Sends back what comes. As its own position is its client's, it needs no memory even for a resume. */
+/** Sends each frame back. Its position is always its client's own, so it needs no memory for a resume either. */
 const echo = {
   resumes: true,
   open: ({ connection, limit }: Opened): Frame[] => [{ kind: "position", connection, received: 0, limit }],
@@ -43,7 +43,7 @@ const echo = {
     frames.map((frame) => (isEnd(frame) ? over(frame) : mirrored(frame))),
 };
 
-/** Takes what comes, and ends when its client does. */
+/** Accepts all data, and finishes when its client does. */
 function sink(windowBytes: number): Pick<BuiltInPeer, "resumes" | "open" | "answer"> {
   return {
     resumes: false,
@@ -53,7 +53,7 @@ function sink(windowBytes: number): Pick<BuiltInPeer, "resumes" | "open" | "answ
   };
 }
 
-/** Sends what the protocol's name asks for, as in "100x64": a hundred messages of 64 bytes. */
+/** Sends the messages that the protocol's name asks for: "100x64" asks for 100 messages of 64 bytes. */
 const source = {
   resumes: false,
   open({ connection, protocol, limit }: Opened): Frame[] {
@@ -67,7 +67,9 @@ const source = {
       size > limits.maxPayloadBytes ||
       totalBytes > routerLimits.maxSourceBytes;
     if (isTooMuch || totalBytes + limits.frameCostBytes > limit)
-      return [rejected(connection, errorCodes.rejected, "More than it sends, or than the limit of the open allows")];
+      return [
+        rejected(connection, errorCodes.rejected, "More than $source sends, or than the limit of the open allows"),
+      ];
     const payload = Uint8Array.from({ length: size }, (_, at) => at % 251);
     return [
       { kind: "position", connection, received: 0, limit: limits.firstWindowBytes },
@@ -78,7 +80,7 @@ const source = {
   answer: (frames: readonly PeerFrame[]): Frame[] => taken(frames, limits.firstWindowBytes, (frame) => [over(frame)]),
 };
 
-/** Says its last word at once, and goes on reading. */
+/** Sends one message and a FIN, and goes on reading. */
 const halfClose = {
   resumes: false,
   open({ connection, limit }: Opened): Frame[] {
@@ -95,7 +97,7 @@ const halfClose = {
   answer: source.answer,
 };
 
-/** Refuses, with the code whose name or number the protocol is. */
+/** Rejects each open with the code that the protocol's name gives, by name or number. */
 const reject = {
   resumes: false,
   open: ({ connection, protocol }: Opened): Frame[] => [
@@ -104,7 +106,7 @@ const reject = {
   answer: (frames: readonly PeerFrame[]): Frame[] => unknown(frames),
 };
 
-/** Accepts, and resets at the first message. */
+/** Accepts each open, and resets the Connection at the first message. */
 const reset = {
   resumes: false,
   open: ({ connection }: Opened): Frame[] => [
@@ -118,7 +120,7 @@ const reset = {
     }),
 };
 
-/** By name. Their addresses are the last ones, which no link gets to. */
+/** The built-in peers by name. Their addresses are the highest, which no link ever gets. */
 const builtInPeers: ReadonlyMap<string, BuiltInPeer> = new Map(
   Object.entries({
     $echo: echo,
@@ -135,28 +137,28 @@ const builtInPeers: ReadonlyMap<string, BuiltInPeer> = new Map(
 );
 const byAddress = new Map(Array.from(builtInPeers.values(), (peer) => [peer.address, peer]));
 
-/** The built-in peer of a name, if there is one. */
+/** The built-in peer of this name, or `undefined`. */
 export function builtInPeerNamed(name: string): BuiltInPeer | undefined {
   return builtInPeers.get(name);
 }
 
-/** The built-in peer at an address, if there is one. */
+/** The built-in peer at this address, or `undefined`. */
 export function builtInPeerAt(address: number): BuiltInPeer | undefined {
   return byAddress.get(address);
 }
 
-/** The answers of who takes all data, with credit for it, and answers a FIN. */
+/** The answers of a peer that accepts all data and grants credit for it. @param finished the answers to a FIN */
 function taken(frames: readonly PeerFrame[], windowBytes: number, finished: (fin: PeerFrame) => Frame[]): Frame[] {
   const ends = new Map<number, number>();
   const answers = frames.flatMap((frame): Frame[] => {
     switch (frame.kind) {
       case "data": {
         const start = frame.offset ?? ends.get(flipped(frame));
-        // Who doesn't count wants no credit.
+        // A sender that doesn't count offsets needs no credit.
         if (start === undefined) return [];
         const costBytes = frame.payload.length + limits.frameCostBytes;
         ends.set(flipped(frame), start + costBytes);
-        // The one wrong count that can be seen without memory.
+        // The only violation of credit that can be seen without memory.
         return costBytes > windowBytes ? [violated(frame, windowBytes)] : [];
       }
       case "fin":
@@ -185,12 +187,12 @@ function taken(frames: readonly PeerFrame[], windowBytes: number, finished: (fin
   return [...credits, ...answers];
 }
 
-/** The answers of who has no such Connection. */
+/** The answers of a peer that doesn't know the Connections. */
 function unknown(frames: readonly PeerFrame[]): Frame[] {
   return frames.flatMap((frame) => (frame.kind === "over" ? [] : [over(frame)]));
 }
 
-/** The id by which the other end calls a Connection. */
+/** The id that the other end uses for the Connection. */
 function flipped({ connection }: PeerFrame): number {
   return flipOpenerBit(connection);
 }

@@ -1,22 +1,22 @@
 import { flipOpenerBit, limits, type PeerFrame, routerLimits } from "@messagepasser/protocol";
 import { uncountedOffset } from "@messagepasser/protocol/formats";
 
-/** What the router owes the sender of frames that went to a client of a by-name format, which says none of it itself. */
+/** What the router answers for the recipient of frames, a client of a by-name format, which can't answer itself. */
 export interface ByNameAnswers {
-  /** What the sender hears at once. */
+  /** Frames for the sender, to be sent at once. */
   readonly answers: readonly PeerFrame[];
-  /** By Connection, as the client calls it: the offset up to which the sender may hear that it was read, once it was. */
+  /** By the recipient's id of a Connection: the offset for which the sender gets credit, once the recipient has read so far. */
   readonly credits: ReadonlyMap<number, number>;
 }
 
 /**
- * Works out what to answer from nothing but the frames themselves, so that nothing has to be remembered of a Connection:
- * they carry their offsets, unless their sender doesn't count.
+ * Derives the answers from the frames alone, so that the router has to remember nothing about a Connection: frames carry
+ * their offsets, unless their sender doesn't count.
  */
 export function byNameAnswers(frames: readonly PeerFrame[]): ByNameAnswers {
   const answers: PeerFrame[] = [];
   const credits = new Map<number, number>();
-  /** By Connection: up to where its data is known to go. */
+  /** By Connection: the offset at which its data ends, as far as these frames tell. */
   const ends = new Map<number, number>();
   for (const frame of frames) {
     const connection = flipOpenerBit(frame.connection);
@@ -35,7 +35,7 @@ export function byNameAnswers(frames: readonly PeerFrame[]): ByNameAnswers {
         if (frame.offset < uncountedOffset) ends.set(connection, frame.offset + limits.frameCostBytes);
         break;
       case "yield":
-        // Nobody here knows what it used. More than it gives back is the answer that leaves it as it was.
+        // The router doesn't know how much the sender has used. A limit above the given-back one declines the yield.
         answers.push({ kind: "credit", connection, received: 0, limit: Math.min(frame.from + 1, limits.maxOffset) });
         break;
       case "reject":
@@ -47,7 +47,7 @@ export function byNameAnswers(frames: readonly PeerFrame[]): ByNameAnswers {
         break;
     }
   }
-  // It has arrived as far as it can: who has no way back gets nothing twice. Before all that may end the Connection.
+  // Acknowledge everything, since this recipient can't come back for it. First, because other answers may end the Connection.
   const received = Array.from(
     ends,
     ([connection, end]) => ({ kind: "credit", connection, received: end, limit: 0 }) as const,

@@ -3,14 +3,8 @@ import { byteLength, creditToken, pieces, type WireMessage } from "@messagepasse
 import { byNameAnswers } from "./by-name-answers.ts";
 import { type Closing, closings } from "./closings.ts";
 import { batchesOf, batchOf, routerMessages } from "./encoding.ts";
-import type { Link } from "./link.ts";
+import type { Endpoint, Link } from "./link.ts";
 import { UnreadLimiter } from "./unread.ts";
-
-/** The sender of frames: a link, or a built-in peer. */
-export interface Sender {
-  readonly address: number;
-  readonly name: string;
-}
 
 /** A link to which nothing is sent any more, and which has to be closed. */
 export interface GivenUp {
@@ -59,14 +53,14 @@ export class Delivery {
   }
 
   /** Tells a client that a peer is gone, or was never there. @param reason one of `goneReasons` */
-  sayGone(to: Link, { address, name }: Sender, reason: number = goneReasons.lost): void {
+  sayGone(to: Link, { address, name }: Endpoint, reason: number = goneReasons.lost): void {
     const { format } = to;
     if (format.addressing === "address") this.say(to, { kind: "gone", address, reason });
     else for (const message of format.encodeGone(name, reason)) this.send(to, message);
   }
 
   /** Sends frames of a peer. @returns what the router must answer to their sender, because the recipient's format can't. */
-  carry(to: Link, from: Sender, frames: readonly PeerFrame[]): readonly PeerFrame[] {
+  carry(to: Link, from: Endpoint, frames: readonly PeerFrame[]): readonly PeerFrame[] {
     const { format } = to;
     if (format.addressing === "address") {
       for (const batch of batchesOf(format, from.address, pieces(frames))) this.send(to, batch);

@@ -5,7 +5,7 @@ import type { Delivery } from "./delivery.ts";
 import { framesIn } from "./encoding.ts";
 import { arePaired, type Link, type Links } from "./link.ts";
 
-/** What one client says to another: passed on as it is where both have one format, and written anew where they haven't. */
+/** Forwards frames between clients: as they are where both clients have one format, otherwise rewritten. */
 export class Forwarding {
   readonly #links: Links;
   readonly #delivery: Delivery;
@@ -15,7 +15,7 @@ export class Forwarding {
     this.#delivery = delivery;
   }
 
-  /** False where the segment's address leads nowhere. @throws ProtocolError for frames that have to be read and can't be */
+  /** Forwards a segment; false if its address leads nowhere. @throws ProtocolError for frames that must be read but can't be */
   segment(from: Link, format: SegmentFormat, segments: SegmentReader): boolean {
     const { address, bytes, start, end } = segments;
     const to = this.#links.byAddress(address);
@@ -25,13 +25,13 @@ export class Forwarding {
       return builtInPeer !== undefined;
     }
     if (start === end) return true;
-    // Where it can't be delivered, the sender has been told: the two were paired.
+    // If this fails, the sender is told that the recipient is gone, since the two are paired.
     if (to.format === format) this.#delivery.send(to, readdressed(segments, from.address));
     else this.#carry(to, from, framesIn(format.peerFrames(bytes, start, end)));
     return true;
   }
 
-  /** The same for frames that name whom they are for. */
+  /** Forwards frames of a by-name format; false if the peer's name leads nowhere. */
   frames(from: Link, peer: string, frames: readonly PeerFrame[]): boolean {
     if (peerProblem(peer) !== undefined) return false;
     const builtInPeer = builtInPeerNamed(peer);
@@ -45,7 +45,7 @@ export class Forwarding {
     return true;
   }
 
-  /** A mark came back: who sent what stood before it may send more, if it is still there. */
+  /** A by-name client returned a mark: the sender of the data before the mark gets credit, if it is still there. */
   credit(from: Link, address: number, frame: PeerFrame): void {
     const to = this.#links.byAddress(address);
     const builtInPeer = builtInPeerAt(address);
@@ -66,25 +66,25 @@ export class Forwarding {
   }
 }
 
-/** A segment as it goes on: its bytes where they are, with another address in them. All that the router changes. */
+/** The same bytes with the sender's address in place of the recipient's, which is all that the router changes. */
 function readdressed({ bytes, headerStart, end }: SegmentReader, address: number): Uint8Array {
   bytes[headerStart] = address >>> 24;
   bytes[headerStart + 1] = address >>> 16;
   bytes[headerStart + 2] = address >>> 8;
   bytes[headerStart + 3] = address;
-  // Most batches are one segment, and a view would cost more than the address.
+  // Most batches are one segment, for which a view would cost more than writing the address.
   return end - headerStart === bytes.length ? bytes : bytes.subarray(headerStart, end);
 }
 
-/** So far from the end of all numbers that what follows a frame, and the credit for it, can still be counted. */
+/** The largest offset of a frame: the end of the frame and the credit for it must not pass `maxOffset`. */
 const largestOffset = limits.maxOffset - limits.maxWindowBytes;
 
-/** No honest half gets there, and what the router answers must be readable. @throws ProtocolError */
+/** Refuses offsets that no Connection reaches, since the router's answers could not be encoded. @throws ProtocolError */
 function checkOffsets(frames: readonly PeerFrame[]): void {
   for (const frame of frames) {
     if (frame.kind !== "data" && frame.kind !== "fin") continue;
     const { offset } = frame;
     if (offset !== undefined && offset > largestOffset && !(frame.kind === "fin" && offset === uncountedOffset))
-      throw new ProtocolError(`Offset ${offset}, where no half can be`);
+      throw new ProtocolError(`Offset ${offset} is above ${largestOffset}`);
   }
 }

@@ -3,62 +3,67 @@ import { Meter } from "./unread.ts";
 import { OpenRate } from "./open-rate.ts";
 import { Outbox } from "./outbox.ts";
 
-/** What routing needs of a client's link. The object backs it with a WebSocket and its attachment. */
-export interface Link extends Speaker {
-  /** How the client wants its messages written. */
-  readonly format: Format;
-  /** What a guest was invited for; absent for clients that came by a secret of their own. */
-  readonly grant?: Grant | undefined;
-  /** Unique in the life of the object; never 0. */
+/** A client and a built-in peer alike, as frames name them. */
+export interface Endpoint {
+  /** Unique in the life of the realm; never 0. */
   readonly address: number;
+  readonly name: string;
+}
+
+/** A client's link, as routing needs it. The realm's object backs it with a WebSocket and an attachment. */
+export interface Link extends Endpoint, Speaker {
+  /** The format of the client's messages. */
+  readonly format: Format;
+  /** What a guest may do; absent for a client with a secret of its own. */
+  readonly grant?: Grant | undefined;
   readonly session: string;
-  /** Whether the client chose its session and has a format for it, and so can come back in it. */
+  /** Whether the client can come back in this session: it chose the session, and its format has addresses. */
   readonly resumes: boolean;
-  /** Addresses of links that this one may exchange segments with. */
+  /** The links that this link may exchange segments with. */
   readonly pairs: Pairs;
-  /** When something was last heard of the client, as far as is known without memory. */
+  /** When the client was last heard, in milliseconds since 1970, as far as is known after a wake. */
   readonly lastHeardMs: number;
   readonly memory: LinkMemory;
   send(message: WireMessage): void;
-  /** Tells the client why its link ends, and ends it. Does nothing to one that is closing already. */
+  /** Tells the client why its link ends, and closes it. Does nothing to a link that is closing already. */
   close(code: number, reason: string, delayMs: number): void;
 }
 
-/** What an invitation lets its guest do. */
+/** What an invitation allows its guest. */
 export interface Grant {
-  /** The client that invited: rules are those for it, and what ends it ends the guest. */
+  /** The client that invited the guest. Its rules are the guest's, and the end of its secret ends the guest. */
   readonly host: string;
-  /** Patterns of whom the guest may open what to. */
+  /** Patterns of the peers and the protocols that the guest may open. */
   readonly peer: string;
   readonly protocol: string;
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
 }
 
-/** Whom rules are about: a guest stands for who invited it. */
+/** The client whose rules hold: for a guest its host. */
 export function principalOf({ name, grant }: { readonly name: string; readonly grant?: Grant | undefined }): string {
   return grant?.host ?? name;
 }
 
-/** What routing knows of a link while it has memory: after a wake all of it begins anew. */
+/** What routing remembers about a link only while the object is in memory. After a wake it is new. */
 export class LinkMemory {
   readonly meter = new Meter();
   readonly opens = new OpenRate();
   readonly outbox = new Outbox();
-  /** When the last message of the client came. */
+  /** When the client's last message came, in milliseconds since 1970. */
   heardAtMs = 0;
-  /** The router dropped the link, or it is gone: nothing goes to it, and nothing that comes from it counts. */
+  /** Whether the router gave the link up, or its socket is closed: it gets nothing more, and its messages are ignored. */
   isOver = false;
 }
 
-/** A link's list of pairs, which is kept where it survives hibernation, and so has a bound. */
+/** A link's list of pairs. It survives hibernation in an attachment, so its length is limited. */
 export interface Pairs extends Iterable<number> {
   /** Whether an address found no room here, so that only the other link lists the pair. */
   readonly overflowed: boolean;
   /** Whether the list has no room for another address. */
   readonly isFull: boolean;
   has(address: number): boolean;
-  /** False when there is no room. */
+  /** Adds an address; false if there is no room. */
   add(address: number): boolean;
   remove(address: number): void;
   /** Notes that another link lists a pair that found no room here. */
@@ -69,17 +74,17 @@ export interface Pairs extends Iterable<number> {
 export interface Links {
   byAddress(address: number): Link | undefined;
   byName(name: string): Link | undefined;
-  /** How many are known without a look for others: since the object is in memory, these came or were heard of. */
+  /** How many links are in memory. There may be more, which have not been looked up since the object woke. */
   readonly knownCount: number;
-  /** All of them: slow, for what is rare. */
+  /** All links. Slow. */
   all(): Iterable<Link>;
-  /** Takes a new link in: from now on it is found, and can be sent to. */
+  /** Adds a new link: from now on it is found, and can be sent to. */
   add(link: Link): void;
-  /** From now on the link isn't found any more. */
+  /** Removes a link: from now on it isn't found. */
   remove(link: Link): void;
 }
 
-/** Those of some addresses that there are. */
+/** The links at these addresses, as far as there are any. */
 export function* linksAt(links: Links, addresses: Iterable<number>): Iterable<Link> {
   for (const address of addresses) {
     const link = links.byAddress(address);

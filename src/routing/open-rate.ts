@@ -1,13 +1,13 @@
 import { limits } from "@messagepasser/protocol";
 
-/** How many opens and resumes a link may still send: so many at once, and so many more each second. */
+/** The rate of a link's opens, resumes and checks: a token bucket of `maxOpensAtOnce`, filled by `maxOpensPerSecond`. */
 export class OpenRate {
   #left: number = limits.maxOpensAtOnce;
   #countedAtMs = 0;
 
-  /** Whether one more is allowed now; if so it is counted. */
+  /** Counts one more; false if it is over the rate. */
   take(nowMs: number): boolean {
-    // A clock that was set back gives nothing and takes nothing.
+    // A clock that was set back changes nothing.
     const passedMs = Math.max(0, nowMs - this.#countedAtMs);
     this.#left = Math.min(limits.maxOpensAtOnce, this.#left + (passedMs * limits.maxOpensPerSecond) / 1_000);
     this.#countedAtMs = nowMs;

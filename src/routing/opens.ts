@@ -12,10 +12,10 @@ import { byteLength, type WireMessage } from "@messagepasser/protocol/formats";
 import type { Access } from "./access.ts";
 import { type BuiltInPeer, builtInPeerNamed } from "./built-in-peers.ts";
 import { closings } from "./closings.ts";
-import type { Delivery, GivenUp, Sender } from "./delivery.ts";
+import type { Delivery, GivenUp } from "./delivery.ts";
 import type { Departures } from "./departures.ts";
 import { earlyFor, routerMessages } from "./encoding.ts";
-import { arePaired, canPair, type Link, type Links, pair } from "./link.ts";
+import { arePaired, canPair, type Endpoint, type Link, type Links, pair } from "./link.ts";
 import type { UnreadLimiter } from "./unread.ts";
 
 /** What the checks of an open or a resume read. They change nothing. */
@@ -44,7 +44,7 @@ interface Refusal {
   readonly givenUp?: GivenUp;
 }
 
-/** Why a resume pairs nobody, as an `absent` frame says it. */
+/** Why a resume fails, as an `absent` frame says it. */
 interface Absence {
   readonly absence: number;
   readonly givenUp?: GivenUp;
@@ -113,7 +113,7 @@ export class Opens {
   }
 }
 
-/** What becomes of an open. The checks of an open are here, in their order. */
+/** Decides an open. The checks of an open are here, in their order. */
 export function decideOpen(
   from: Link,
   open: RouterFrameOf<"open">,
@@ -168,7 +168,7 @@ export function decideOpen(
   return { to, messages };
 }
 
-/** What becomes of a resume. */
+/** Decides a resume, by checks in their order. */
 export function decideResume(
   from: Link,
   { session, peer }: RouterFrameOf<"resume">,
@@ -218,6 +218,6 @@ function incomingMessages(to: Link, from: Link, open: RouterFrameOf<"open">): re
 }
 
 /** What a resume tells each client about the other one. */
-function pairedWith({ address, session, name }: Sender & { readonly session: string }): RouterFrame {
+function pairedWith({ address, session, name }: Endpoint & { readonly session: string }): RouterFrame {
   return { kind: "paired", address, session, peer: name };
 }

@@ -1,7 +1,7 @@
 import { limits, routerLimits } from "@messagepasser/protocol";
 import { joined } from "./encoding.ts";
 
-/** Batches that leave a link as one: their segments, one after the other, are a batch as well. */
+/** Batches that leave as one message: batches one after the other are a batch too. */
 export class Outbox {
   #batches: Uint8Array[] = [];
   #bytes = 0;
@@ -10,7 +10,7 @@ export class Outbox {
     return this.#bytes === 0;
   }
 
-  /** Adds a batch behind the others; false where it can't be one with them. */
+  /** Adds a batch; false if it is too large to wait. */
   add(batch: Uint8Array): boolean {
     if (batch.length > routerLimits.maxOutboxBatchBytes || this.#bytes + batch.length > limits.maxBatchBytes)
       return false;
@@ -19,7 +19,7 @@ export class Outbox {
     return true;
   }
 
-  /** Takes all out as one batch, which is copied unless it is the only one. There must be one. */
+  /** Removes all batches and returns them as one. The outbox must not be empty. */
   take(): Uint8Array {
     const batches = this.#batches;
     this.#batches = [];

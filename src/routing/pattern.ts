@@ -1,10 +1,10 @@
-/** A text in which `*` stands for anything. */
+/** A string in which `*` stands for any characters. */
 export interface Pattern {
   readonly source: string;
   fits(text: string): boolean;
 }
 
-/** Compiles a pattern. It takes time in proportion to the text, whatever the pattern: no regular expression does. */
+/** Compiles a pattern. Matching takes linear time for every pattern, unlike with a regular expression. */
 export function patternOf(source: string): Pattern {
   const [first = "", ...rest] = source.split("*");
   const last = rest.pop();

@@ -42,7 +42,7 @@ describe("rules", () => {
     ["allow a -> b : c : d", /Line 1: a rule is written/],
     ["allow a = b -> c : d", /Line 1: a rule is written/],
     ['allow "a -> b : c', /Line 1: a quote without an end/],
-    ['allow "\\x" -> b : c', /Line 1: a text in quotes/],
+    ['allow "\\x" -> b : c', /Line 1: a quoted name/],
     ["allow @none -> b : c", /Line 1: there is no role "none" above/],
     ["role a", /Line 1: a role is written/],
     ["role a = b\nrole a = c", /Line 2: there is a role "a" already/],

@@ -10,13 +10,14 @@ interface Rule {
   readonly protocols: readonly Pattern[];
 }
 
-/** A line can't be read. The message says which and why. */
+/** A line of rules can't be parsed. The message says which line, and why. */
 export class RulesError extends Error {
   override readonly name = "RulesError";
 }
 
 /**
- * Who of a realm may open what to whom. Lines of text, of which the first one that fits decides:
+ * Which client of a realm may open which protocol to which peer. Rules are lines of text, and the first line that fits an
+ * open decides:
  *
  *     # people
  *     role staff = alice bob
@@ -24,8 +25,8 @@ export class RulesError extends Error {
  *     deny  *      -> vault   : *
  *     default closed
  *
- * In names, patterns of peers and protocols `*` stands for anything. Names with spaces or signs stand in double quotes, as
- * in JSON. A realm without rules, or without a line `default`, is open.
+ * In names and protocols `*` stands for any characters. A name with spaces or signs is a JSON string. Without a line
+ * `default`, everything is allowed that no other line denies.
  */
 export class Rules {
   readonly #rules: readonly Rule[];
@@ -37,7 +38,7 @@ export class Rules {
     this.#default = byDefault;
   }
 
-  /** Reads rules. @throws RulesError */
+  /** Parses rules. @throws RulesError */
   static parse(text: string): Rules {
     const roles = new Roles();
     const rules: Rule[] = [];
@@ -97,7 +98,7 @@ export class Rules {
     return this.#default;
   }
 
-  /** A text that says all of what one may open to the other, and differs where something else is allowed. */
+  /** A digest of what one client may open to another: equal digests allow the same. */
   digest(opener: string, peer: string): string {
     const lines = this.#between(opener, peer).map(({ isAllow, protocols }) => [
       isAllow,
@@ -106,9 +107,9 @@ export class Rules {
     return JSON.stringify([...lines, this.#default.isAllowed]);
   }
 
-  /** Whether one may open anything to the other. */
+  /** Whether one client may open anything to another. */
   isAnythingAllowed(opener: string, peer: string): boolean {
-    // What is allowed counts unless all has been denied above it.
+    // An allow line counts unless a line above it denies everything.
     for (const { isAllow, protocols } of this.#between(opener, peer)) {
       if (isAllow) return true;
       if (protocols.some(({ source }) => source === "*")) return false;
@@ -116,7 +117,7 @@ export class Rules {
     return this.#default.isAllowed;
   }
 
-  /** Whether one may open everything to the other. */
+  /** Whether one client may open everything to another. */
   areAllOpen(opener: string, peer: string): boolean {
     return this.#default.isAllowed && this.#between(opener, peer).every(({ isAllow }) => isAllow);
   }
@@ -125,12 +126,12 @@ export class Rules {
     return this.#rulesFor(opener).filter(({ peers }) => fits(peers, peer));
   }
 
-  /** The rules about one opener, in their order. */
+  /** The rules for one opener, in their order. */
   #rulesFor(opener: string): readonly Rule[] {
     let rules = this.#ofOpener.get(opener);
     if (rules === undefined) {
       rules = this.#rules.filter(({ openers }) => fits(openers, opener));
-      // Found anew for all: better than to keep those of openers of long ago.
+      // Starts again: a simple way to forget openers that are gone.
       if (this.#ofOpener.size >= routerLimits.maxCachedOpeners) this.#ofOpener.clear();
       this.#ofOpener.set(opener, rules);
     }
@@ -140,13 +141,13 @@ export class Rules {
 
 interface Word {
   readonly text: string;
-  /** In quotes it is a name and nothing else. */
+  /** A quoted word is a name, never a sign or a role. */
   readonly isQuoted: boolean;
 }
 
 type Fail = (what: string) => never;
 
-/** The words of a line, up to a comment. */
+/** The words of a line without its comment. */
 function wordsOf(line: string, fail: Fail): Word[] {
   const words: Word[] = [];
   const pattern = /\s*(?:(#.*)|("(?:[^"\\]|\\.)*")|(->|[=:])|([^\s,=:"#]+)|(,)|(.))/suy;
@@ -165,11 +166,11 @@ function unquoted(text: string, fail: Fail): string {
   try {
     return JSON.parse(text) as string;
   } catch {
-    return fail("a text in quotes that is not as in JSON");
+    return fail("a quoted name must be a JSON string");
   }
 }
 
-/** Openers, peers and protocols of "OPENER… -> PEER… : PROTOCOL…". */
+/** The openers, peers and protocols of a rule. */
 function partsOf(words: readonly Word[], fail: Fail): [Word[], Word[], Word[]] {
   const arrow = words.findIndex(({ text, isQuoted }) => text === "->" && !isQuoted);
   const colon = words.findIndex(({ text, isQuoted }) => text === ":" && !isQuoted);
@@ -183,7 +184,7 @@ function partsOf(words: readonly Word[], fail: Fail): [Word[], Word[], Word[]] {
   return isWhole && isClean ? parts : fail('a rule is written "allow OPENER… -> PEER… : PROTOCOL…"');
 }
 
-/** The roles of a document so far, and how much they come to. */
+/** The roles so far, and the number of patterns in all rules. */
 class Roles {
   readonly #roles = new Map<string, readonly Pattern[]>();
   #patterns = 0;
@@ -196,22 +197,22 @@ class Roles {
     this.#roles.set(name, members);
   }
 
-  /** What words stand for, names of roles among them. */
+  /** The patterns that words stand for, roles among them. */
   patternsOf(words: readonly Word[], fail: Fail): Pattern[] {
     return words.flatMap((word) => {
       const isRole = !word.isQuoted && word.text.startsWith("@");
       const name = word.text.slice(1);
       const patterns = isRole ? (this.#roles.get(name) ?? fail(`there is no role "${name}" above`)) : [patternIn(word)];
-      // Before they are copied.
+      // Before a role's patterns are copied, so that a short text can't fill the memory.
       this.#patterns += patterns.length;
       if (this.#patterns > routerLimits.maxRulePatterns)
-        fail(`more than ${routerLimits.maxRulePatterns} names and patterns, a role counted wherever it is used`);
+        fail(`more than ${routerLimits.maxRulePatterns} names and patterns, a role counted at each use`);
       return patterns;
     });
   }
 }
 
-/** A word as a pattern: in quotes `*` is a character as any other. */
+/** A word as a pattern. In a quoted word `*` is an ordinary character. */
 function patternIn({ text, isQuoted }: Word): Pattern {
   return isQuoted ? { source: JSON.stringify(text), fits: (other) => other === text } : patternOf(text);
 }

@@ -1,48 +1,48 @@
 import { frameHeaderBytes, limits, routerLimits, segmentHeaderBytes } from "@messagepasser/protocol";
 
-/** Bytes of a mark on its way: a segment of its own with a token and a budget. */
+/** Bytes of a mark: one segment with a token and a budget. */
 export const markBytes = segmentHeaderBytes + frameHeaderBytes + 8;
 
-/** What the router may still hold in memory of what it sent to one link. */
+/** How much the router may still hold in memory of what it sent to one link. */
 export class Meter {
-  /** Bytes after the last mark that was reached, while another one is under way; otherwise 0. */
+  /** Bytes after the last mark that was reached, while another mark is under way; otherwise 0. */
   heldBytes = 0;
-  /** Bytes after the last mark that was sent, or that was reached; not in `heldBytes` while no mark is under way. */
+  /** Bytes after the last mark that was sent. Part of `heldBytes` only while a mark is under way. */
   unmarkedBytes = 0;
-  /** Marks that the client has not reached, in the order in which they were sent. */
+  /** Marks that the client has not reached, the oldest first. */
   readonly marks: Mark[] = [];
   unknownTokens = 0;
-  /** What its client was last told that it may grant. */
+  /** The budget that the client was last told. */
   budgetBytes = Infinity;
-  /** No mark was sent yet. */
+  /** Whether no mark was sent yet. */
   isNew = true;
-  /** The router has closed the link, but its bytes stay until the socket has gone. */
+  /** Whether the router has closed the link. Its bytes stay in memory until the socket is gone. */
   isClosing = false;
 }
 
 interface Mark {
   readonly token: number;
-  /** Bytes since the mark before. */
+  /** Bytes since the mark before, this mark included. */
   readonly bytes: number;
 }
 
 /**
- * What the router holds for clients that don't read. The runtime queues what is sent without bound and doesn't tell how
- * much that is, so the router puts marks between the segments, and the client answers those that it has read. A random
- * token in each shows that it has.
+ * Limits what the router holds in memory for clients that don't read. The runtime queues what is sent without a bound, and
+ * doesn't tell how much it has queued. So the router sends marks between segments, and a client answers each mark that it
+ * has read; a random token in the mark proves it.
  *
- * No link may hold more than half of what is left of the cap. Alone, one may have a third of the cap (q = (cap - q) / 2);
- * of many that don't read each has less, and together they never have all.
+ * No link may hold more than half of what is left of the cap. One link alone may hold a third of the cap (q = (cap - q) / 2);
+ * of many links that don't read each holds less, and together they never hold all.
  */
 export class UnreadLimiter {
   readonly #randomU32: () => number;
-  /** Of all links. */
+  /** Bytes that all links hold. */
   #heldBytes = 0;
-  /** Sent to links that have no mark under way, behind their last one: not counted as held. */
+  /** Bytes after the last marks of links that have no mark under way. They don't count as held. */
   #tailBytes = 0;
-  /** How many links have a mark under way: as far as can be known, those that are busy. */
+  /** How many links have a mark under way: the router's estimate of how many are busy. */
   #busyLinks = 0;
-  /** Of those that are closing: nothing but time, or the end of the object, frees it. */
+  /** Bytes that closing links hold. Only the ends of their sockets, or of the object, free them. */
   #closingBytes = 0;
 
   constructor(randomU32: () => number) {
@@ -57,37 +57,37 @@ export class UnreadLimiter {
     return this.#closingBytes;
   }
 
-  /** Whether a link may be sent so many bytes more. One of which all is read, or nearly, may while there is room at all. */
+  /** Whether a link may be sent this many bytes. A link that holds nothing may as long as there is any room. */
   admits(meter: Meter, bytes: number): boolean {
     if (meter.heldBytes === 0) return this.#hasRoom(meter, bytes);
     return meter.heldBytes + bytes <= (limits.maxUnreadBytes - this.#heldBytes) / 2;
   }
 
-  /** Whether all is within the cap after so many bytes more, with the tail and the mark that come to be counted then. */
+  /** Whether the cap has room for this many bytes, with the tail and the mark that count as held from then on. */
   #hasRoom(meter: Meter, bytes: number): boolean {
     const tailBytes = meter.heldBytes === 0 ? meter.unmarkedBytes : 0;
     return this.#heldBytes + tailBytes + bytes + markBytes <= limits.maxUnreadBytes;
   }
 
-  /** Whether a link takes what it doesn't have to take yet: it has less than half of what it may have. */
+  /** Whether a link may be sent data before its client accepts it: it holds less than half of what it may. */
   admitsEarly(meter: Meter, bytes: number): boolean {
     return meter.heldBytes + bytes <= (limits.maxUnreadBytes - this.#heldBytes) / 4;
   }
 
   /**
-   * Counts what was just sent to a link.
+   * Counts bytes that were just sent to a link.
    *
-   * @returns the token of a mark that is to follow at once and is counted too, or 0 for none.
+   * @returns the token of a mark that must be sent next, which is counted already; 0 for none.
    */
   count(meter: Meter, bytes: number): number {
     meter.unmarkedBytes += bytes;
-    // A tail that is never marked isn't counted: an idle link holds nothing, for all that the router can know.
+    // Bytes without a mark under way don't count: the client of an idle link has most likely read them.
     if (meter.marks.length === 0) this.#tailBytes += bytes;
     else this.#hold(meter, bytes);
     return this.#isDue(meter) ? this.#mark(meter) : 0;
   }
 
-  /** Whether a mark is to follow. A client's answer costs as much as a small message, so they come as late as memory allows. */
+  /** Whether a mark is due. Its answer costs as much as a small message, so marks are as rare as memory allows. */
   #isDue({ isNew, marks, unmarkedBytes }: Meter): boolean {
     if (unmarkedBytes < limits.firstMarkBytes) return false;
     const isEarly = isNew || (marks.length === 0 && this.#tailBytes > routerLimits.maxTailBytes);
@@ -96,7 +96,7 @@ export class UnreadLimiter {
   }
 
   #mark(meter: Meter): number {
-    // The first mark under way: from here on the tail counts.
+    // With a mark under way, the tail counts as held.
     if (meter.marks.length === 0) {
       this.#tailBytes -= meter.unmarkedBytes;
       this.#hold(meter, meter.unmarkedBytes);
@@ -111,9 +111,9 @@ export class UnreadLimiter {
   }
 
   /**
-   * A client has read up to a mark. A token of no mark is ignored: it may be from before the router lost its memory.
+   * A client has read up to a mark. An unknown token is ignored: it may be older than the object's memory.
    *
-   * @returns the token of a mark that is to be sent now, or 0 for none.
+   * @returns the token of a mark that must be sent next, or 0 for none.
    */
   reached(meter: Meter, token: number): number {
     if (meter.isClosing || meter.unknownTokens > routerLimits.maxUnknownTokens) return 0;
@@ -131,10 +131,10 @@ export class UnreadLimiter {
   }
 
   /**
-   * How much a client may grant to its peers in all: an equal share of what all may that are busy, and no more than two
-   * thirds of what may be unread of its link, since frames have headers too.
+   * The credit that a client may grant to all its peers together: an equal share for each busy link, and at most two thirds
+   * of what the client's link may hold, since frames have headers too.
    *
-   * @param mayBeBusy how many may be soon, where that is known.
+   * @param mayBeBusy how many links may be busy soon, where that is known.
    */
   budgetOf(meter: Meter, mayBeBusy = 1): number {
     const share = limits.maxBudgetBytes / Math.max(mayBeBusy, this.#busyLinks);
@@ -144,8 +144,8 @@ export class UnreadLimiter {
   }
 
   /**
-   * The budget that a client is told now: at most twice the one before. Where many begin at once, it is known how many by
-   * the time that they hear again.
+   * The budget that a client is told now: at most twice the budget before. So where many clients begin at once, the router
+   * knows how many they are before their budgets grow.
    */
   tellBudget(meter: Meter, mayBeBusy?: number): number {
     const mostBytes = Math.max(limits.minWindowBytes, 2 * meter.budgetBytes);
@@ -153,14 +153,14 @@ export class UnreadLimiter {
     return meter.budgetBytes;
   }
 
-  /** The router closes a link: what it holds for it stays until the socket has gone. */
+  /** The router closes a link. The link's bytes stay in memory until its socket is gone. */
   close(meter: Meter): void {
     if (meter.isClosing) return;
     meter.isClosing = true;
     this.#closingBytes += meter.heldBytes;
   }
 
-  /** A link's socket has gone, and all that was held for it. */
+  /** A link's socket is gone, and with it all bytes that were held for the link. */
   end(meter: Meter): void {
     this.#hold(meter, -meter.heldBytes);
     if (meter.marks.length === 0) this.#tailBytes -= meter.unmarkedBytes;
@@ -169,7 +169,7 @@ export class UnreadLimiter {
     meter.unmarkedBytes = 0;
   }
 
-  /** Whether nothing helps but to end the object: links that are closing hold most of the cap, or no link has room for these bytes. */
+  /** Whether the object has to end: closing links hold most of the cap, or these bytes have no room on any link. */
   isExhausted(meter: Meter, bytes: number): boolean {
     return this.#closingBytes > (limits.maxUnreadBytes * 3) / 4 || !this.#hasRoom(meter, bytes);
   }
