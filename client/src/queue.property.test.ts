@@ -11,7 +11,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   }),
 );
 
-test("a queue does what an array does", () => {
+test("a queue does exactly what an array does", () => {
   fc.assert(
     fc.property(steps, (script) => {
       const queue = new Queue<number>();

@@ -30,7 +30,7 @@ function dataOf(batch: Uint8Array): DataFrame[] {
 }
 
 describe("encodeBatch", () => {
-  test("makes the batch that a writer makes of one frame", () => {
+  test("encodeBatch makes the batch that a writer makes of one frame", () => {
     for (const address of [routerAddress, 1, 0xffff_ffff]) {
       const { writer, hex } = writerOf();
       writer.frame(address, stop);
@@ -41,7 +41,7 @@ describe("encodeBatch", () => {
 });
 
 describe("SegmentReader", () => {
-  test("takes a batch of the most bytes, and refuses one with a byte more", () => {
+  test("a SegmentReader takes a batch of the most bytes, and refuses one with a byte more", () => {
     const most = new Uint8Array(limits.maxBatchBytes);
     new DataView(most.buffer).setUint32(4, limits.maxBatchBytes - segmentHeaderBytes);
     const segments = new SegmentReader(most);
@@ -51,7 +51,7 @@ describe("SegmentReader", () => {
     expect(() => new SegmentReader(new Uint8Array(limits.maxBatchBytes + 1))).toThrow(ProtocolError);
   });
 
-  test("counts from the start of the batch, though the batch is a view on a larger buffer", () => {
+  test("a SegmentReader counts from the start of the batch, though the batch is a view on a larger buffer", () => {
     const around = Buffer.from(`ffffffff0000000700000008${stopHex}ffffffff`, "hex");
     const segments = new SegmentReader(around.subarray(4, -4));
     expect(segments.next()).toBe(true);
@@ -59,7 +59,7 @@ describe("SegmentReader", () => {
     expect(segments.next()).toBe(false);
   });
 
-  test("throws again when it is asked again after an error, instead of going on behind it", () => {
+  test("a SegmentReader throws again when it is asked again after an error, instead of going on behind it", () => {
     const segments = new SegmentReader(new Uint8Array(Buffer.from(`0000000700000008${stopHex}00`, "hex")));
     expect(segments.next()).toBe(true);
     for (let time = 0; time < 2; time++) expect(() => segments.next()).toThrow("Truncated segment header at byte 16");
@@ -67,7 +67,7 @@ describe("SegmentReader", () => {
 });
 
 describe("BatchWriter", () => {
-  test("hands over nothing when nothing was gathered, also right after a batch", () => {
+  test("a BatchWriter hands over nothing when nothing was gathered, even right after a batch", () => {
     const { writer, batches } = writerOf();
     writer.flush();
     expect(batches).toHaveLength(0);
@@ -77,7 +77,7 @@ describe("BatchWriter", () => {
     expect(batches).toHaveLength(1);
   });
 
-  test("joins neighbouring frames to one address in a segment, and no others", () => {
+  test("a BatchWriter joins neighbouring frames to one address in a segment, and no others", () => {
     const { writer, hex } = writerOf();
     for (const address of [7, 7, 9, 7]) writer.frame(address, stop);
     writer.flush();
@@ -86,7 +86,7 @@ describe("BatchWriter", () => {
     ]);
   });
 
-  test("begins a segment anew after a batch, though the address is the same", () => {
+  test("a BatchWriter begins a new segment after a batch, though the address is the same", () => {
     const { writer, hex } = writerOf();
     for (let time = 0; time < 2; time++) {
       writer.frame(7, stop);
@@ -95,7 +95,7 @@ describe("BatchWriter", () => {
     expect(hex()).toEqual([`0000000700000008${stopHex}`, `0000000700000008${stopHex}`]);
   });
 
-  test("gives bytes away for good: what it writes later doesn't change them, nor does the payload's owner", () => {
+  test("a BatchWriter gives bytes away for good: neither its later writes nor the payload's owner change them", () => {
     const { writer, batches, hex } = writerOf();
     const payload = Uint8Array.of(1, 2, 3);
     writer.data({ address: 7, connection: 1 }, 0, 0, payload);
@@ -108,7 +108,7 @@ describe("BatchWriter", () => {
     expect(dataOf(batches[0] ?? payload)[0]?.payload).toEqual(Uint8Array.of(1, 2, 3));
   });
 
-  test("may be written to by the one who takes a batch", () => {
+  test("a BatchWriter may be written to by the function that takes a batch", () => {
     const taken: Uint8Array[] = [];
     const writer: BatchWriter = new BatchWriter((batch) => {
       if (taken.push(batch) === 1) writer.frame(9, stop);
@@ -122,7 +122,7 @@ describe("BatchWriter", () => {
     ]);
   });
 
-  test("hands over a batch by itself once data has brought it to the flush limit, and not a byte earlier", () => {
+  test("a BatchWriter hands over a batch by itself once data has brought it to the flush limit, and not a byte earlier", () => {
     const room = limits.flushBatchBytes - segmentHeaderBytes - dataBytes;
     const below = writerOf();
     below.writer.data({ address: 1, connection: 1 }, 0, 0, new Uint8Array(room - 1));
@@ -132,7 +132,7 @@ describe("BatchWriter", () => {
     expect(at.batches.map((batch) => batch.length)).toEqual([limits.flushBatchBytes]);
   });
 
-  test("holds the largest payload behind the most that a batch gathers, in two batches where one is too small", () => {
+  test("a BatchWriter holds the largest payload behind the most that a batch gathers, in two batches where one is too small", () => {
     const gathered = limits.flushBatchBytes - 1;
     const halves = [limits.maxPayloadBytes, gathered - 2 * (segmentHeaderBytes + dataBytes) - limits.maxPayloadBytes];
     const room = limits.maxBatchBytes - gathered - segmentHeaderBytes - dataBytes;
@@ -149,7 +149,7 @@ describe("BatchWriter", () => {
     expect(sizesWith(limits.maxPayloadBytes)).toHaveLength(2);
   });
 
-  test("never makes a batch over the limit of frames other than data, however many", () => {
+  test("a BatchWriter never makes a batch over the limit of frames other than data, however many", () => {
     const { writer, batches } = writerOf();
     const reset = { kind: "reset", connection: 1, code: 1, reason: "r".repeat(limits.maxReasonBytes) } as const;
     for (let count = 0; count < 600; count++) writer.frame(count % 3, reset);
@@ -158,7 +158,7 @@ describe("BatchWriter", () => {
     for (const batch of batches) expect(batch.length).toBeLessThanOrEqual(limits.maxBatchBytes);
   });
 
-  test("omits the offset of a data frame behind one of its Connection in the same segment, and no other offset", () => {
+  test("a BatchWriter omits the offset of a data frame behind one of its Connection in the same segment, and no other offset", () => {
     const { writer, batches } = writerOf();
     const [target, one] = [{ address: 7, connection: 1 }, Uint8Array.of(1)];
     writer.data(target, 0, 0, one);
@@ -176,7 +176,7 @@ describe("BatchWriter", () => {
     expect(offsets).toEqual([[0, undefined, 0, 34, 34, 51], [68]]);
   });
 
-  test("writes flags and the largest offset as they are", () => {
+  test("a BatchWriter writes flags and the largest offset unchanged", () => {
     const { writer, batches } = writerOf();
     writer.data(
       { address: 7, connection: 0xffff_ffff },
@@ -189,7 +189,7 @@ describe("BatchWriter", () => {
     expect(batches.flatMap(dataOf)).toEqual([{ ...expected, payload: new Uint8Array() }]);
   });
 
-  test("writes into a batch's memory again once it is given back, and never before", () => {
+  test("a BatchWriter writes into a batch's memory again once it is given back, and never before", () => {
     const under: Uint8Array<ArrayBuffer>[] = [];
     const writer = new BatchWriter((batch) => under.push(batch));
     const buffers = new Set<ArrayBufferLike>();
@@ -215,7 +215,7 @@ describe("BatchWriter", () => {
     expect(buffers.size).toBeLessThan(100);
   });
 
-  test("puts small batches into one buffer, as long as they fit", () => {
+  test("a BatchWriter puts small batches into one buffer, as long as they fit", () => {
     const batches: Uint8Array[] = [];
     const writer = new BatchWriter((batch) => batches.push(batch));
     const payloadBytes = 1_000 - segmentHeaderBytes - dataBytes;
@@ -233,7 +233,7 @@ describe("BatchWriter", () => {
     }
   });
 
-  test("makes a batch as large as one may be, also where small ones came before", () => {
+  test("a BatchWriter makes a batch as large as one may be, even after small ones", () => {
     const { writer, batches } = writerOf();
     writer.frame(7, stop);
     writer.flush();
@@ -247,7 +247,7 @@ describe("BatchWriter", () => {
     ]);
   });
 
-  test("doesn't write again into the buffer of a small batch that is given back", () => {
+  test("a BatchWriter doesn't write again into the buffer of a small batch that is given back", () => {
     const batches: Uint8Array<ArrayBuffer>[] = [];
     const writer = new BatchWriter((batch) => batches.push(batch));
     for (let count = 0; count < 3; count++) {
@@ -261,7 +261,7 @@ describe("BatchWriter", () => {
       expect(dataOf(batch)).toMatchObject([{ offset: at, payload: new Uint8Array(100).fill(at) }]);
   });
 
-  test("keeps few of the batches that are given back", () => {
+  test("a BatchWriter keeps few of the batches that are given back", () => {
     const batches: Uint8Array<ArrayBuffer>[] = [];
     const writer = new BatchWriter((batch) => batches.push(batch));
     const fill = (): ArrayBufferLike[] => {

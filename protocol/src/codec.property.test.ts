@@ -113,7 +113,7 @@ describe("every kind of frame", () => {
   );
 
   test.for(kinds.filter(({ kind }) => kind !== "data"))(
-    "$kind is decoded as it was encoded",
+    'a frame of the kind "$kind" is decoded as it was encoded',
     ({ range, kind, shape }) => {
       const property = fc.property(frameOf(kind, shape), fc.nat(9), (frame, before) => {
         const bytes = encodeFrame(frame as ControlFrame);
@@ -132,7 +132,7 @@ describe("every kind of frame", () => {
 });
 
 describe("a sequence of frames to any addresses", () => {
-  test("is read as it was written, in order, in batches within the limit", () => {
+  test("a sequence of frames is read as it was written, in order, in batches within the limit", () => {
     const property = fc.property(sends, (list) => {
       const batches = write(list);
       for (const batch of batches) expect(batch.length).toBeLessThanOrEqual(limits.maxBatchBytes);
@@ -148,7 +148,7 @@ describe("a sequence of frames to any addresses", () => {
     fc.assert(property, { numRuns: 200 });
   });
 
-  test("carries a data frame's offset unless it follows from the segment's data frame before", () => {
+  test("a data frame carries its offset unless it follows from the segment's data frame before", () => {
     const property = fc.property(sends, (list) => {
       const ends = new Map<string, number>();
       let last: { readonly segment: number; readonly key: string; readonly end: number } | undefined;
@@ -167,7 +167,7 @@ describe("a sequence of frames to any addresses", () => {
     fc.assert(property, { numRuns: 200 });
   });
 
-  test("is read past ignorable frames that nobody knows, wherever they stand", () => {
+  test("a sequence of frames is read past unknown ignorable frames, wherever they stand", () => {
     const unknown = Uint8Array.of(0xff, 0, 0, 2, 7, 7);
     const property = fc.property(sends, fc.nat(), (list, seed) => {
       for (const { address, frame } of list) {
@@ -184,12 +184,12 @@ describe("a sequence of frames to any addresses", () => {
 });
 
 describe("hostile input", () => {
-  test("of any bytes ends with frames or a ProtocolError", () => {
+  test("any bytes are read as frames or throw a ProtocolError", () => {
     const property = fc.property(fc.uint8Array({ maxLength: 300, size: "max" }), (bytes) => void readHostile(bytes));
     fc.assert(property, { numRuns: 2_000 });
   });
 
-  test("of any bytes as the body of any type ends with frames or a ProtocolError", () => {
+  test("any bytes as the body of any type are read as frames or throw a ProtocolError", () => {
     const property = fc.property(
       fc.nat(0xff),
       fc.boolean(),
@@ -202,7 +202,7 @@ describe("hostile input", () => {
     fc.assert(property, { numRuns: 10_000 });
   });
 
-  test("of a valid batch that is cut anywhere is a ProtocolError, except between segments", () => {
+  test("a valid batch that is cut anywhere throws a ProtocolError, except between segments", () => {
     const property = fc.property(smallBatch, (batch) => {
       const boundaries = new Set([0]);
       const segments = new SegmentReader(batch);
@@ -214,7 +214,7 @@ describe("hostile input", () => {
     fc.assert(property, { numRuns: 50 });
   });
 
-  test("of a valid batch with any one bit flipped ends with frames or a ProtocolError", () => {
+  test("a valid batch with any one bit flipped is read as frames or throws a ProtocolError", () => {
     const property = fc.property(smallBatch, (batch) => {
       for (let bit = 0; bit < batch.length * 8; bit++) {
         const flipped = batch.slice();

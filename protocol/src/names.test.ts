@@ -10,7 +10,7 @@ const texts = [
   { what: "a protocol's name", problemOf: protocolProblem, maxBytes: limits.maxProtocolBytes },
 ];
 
-describe.for(texts)("$what", ({ problemOf, maxBytes }) => {
+describe.for(texts)("$what", ({ what, problemOf, maxBytes }) => {
   const tooLong = `must have at most ${maxBytes} bytes`;
 
   test.for([
@@ -18,22 +18,25 @@ describe.for(texts)("$what", ({ problemOf, maxBytes }) => {
     { width: 2, character: "\u00e9" },
     { width: 3, character: "\u6771" },
     { width: 4, character: "\u{1f600}" },
-  ])("may fill its bytes with characters of $width bytes, and not go one past them", ({ width, character }) => {
+  ])(`${what} may fill its bytes with characters of $width bytes, and not go one past them`, ({ width, character }) => {
     const full = character.repeat(Math.floor(maxBytes / width)) + "a".repeat(maxBytes % width);
     expect(problemOf(full)).toBeUndefined();
     expect(problemOf(`${full}a`)).toBe(tooLong);
     expect(problemOf(full + character)).toBe(tooLong);
   });
 
-  test("is refused by its length alone when it is huge, before it is looked into", () => {
+  test(`${what} that is huge is refused by its length alone, before its characters are read`, () => {
     expect(problemOf("\0".repeat(50_000_000))).toBe(tooLong);
   });
 
-  test.for(["\ud800", "\udc00", "a\ud800b", "\udc00\ud800", "a\ud83d"])("has no lone surrogate: case %#", (name) => {
-    expect(problemOf(name)).toBe("must be well-formed Unicode");
-  });
+  test.for(["\ud800", "\udc00", "a\ud800b", "\udc00\ud800", "a\ud83d"])(
+    `${what} has no lone surrogate: case %#`,
+    (name) => {
+      expect(problemOf(name)).toBe("must be well-formed Unicode");
+    },
+  );
 
-  test("has no control character anywhere, whichever of them", () => {
+  test(`${what} has no control character anywhere`, () => {
     const controls = Array.from({ length: 0xa0 }, (_, code) => code).filter((code) => code < 0x20 || code >= 0x7f);
     expect(controls).toHaveLength(65);
     for (const code of [...controls, 0x2028, 0x2029]) {
@@ -44,7 +47,7 @@ describe.for(texts)("$what", ({ problemOf, maxBytes }) => {
     }
   });
 
-  test("that is good comes out of UTF-8 as it went in, within its bytes", () => {
+  test(`${what} that is valid comes out of UTF-8 as it went in, within its bytes`, () => {
     const any = fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme", maxLength: 200, size: "max" }));
     const property = fc.property(any, (name) => {
       const bytes = new TextEncoder().encode(name);
@@ -56,7 +59,7 @@ describe.for(texts)("$what", ({ problemOf, maxBytes }) => {
     fc.assert(property, { numRuns: 500 });
   });
 
-  test("is judged without an exception, whatever UTF-16 it is", () => {
+  test(`${what} is judged without an exception, whatever UTF-16 it is`, () => {
     const utf16 = fc
       .array(fc.integer({ min: 0, max: 0xffff }))
       .map((units) => units.map((unit) => String.fromCharCode(unit)).join(""));
@@ -64,8 +67,8 @@ describe.for(texts)("$what", ({ problemOf, maxBytes }) => {
   });
 });
 
-describe("a client's name", () => {
-  test("separates from a secret at the first colon, so it has none", () => {
+describe("the name of a client", () => {
+  test("a client's name has no colon, since the first colon separates it from the secret", () => {
     const property = fc.property(fc.string({ unit: "binary" }), fc.string(), (name, secret) => {
       if (nameProblem(name) !== undefined) return;
       const credentials = `${name}:${secret}`;
@@ -75,20 +78,20 @@ describe("a client's name", () => {
   });
 });
 
-describe("a realm's name", () => {
+describe("the name of a realm", () => {
   const tooLong = `must have at most ${limits.maxRealmLength} characters`;
 
-  test("of clients that name none is good", () => {
+  test("the realm of clients that name none has a valid name", () => {
     expect(realmProblem(defaultRealm)).toBeUndefined();
   });
 
-  test("may have as many characters as the limit says, and not one more", () => {
+  test("a realm's name may have as many characters as the limit says, and not one more", () => {
     expect(realmProblem("a".repeat(limits.maxRealmLength))).toBeUndefined();
     expect(realmProblem("a".repeat(limits.maxRealmLength + 1))).toBe(tooLong);
     expect(realmProblem("-".repeat(50_000_000))).toBe(tooLong);
   });
 
-  test("that is good stands in a URL's path as it is", () => {
+  test("a valid realm's name stands in a URL's path unchanged", () => {
     const property = fc.property(fc.string({ unit: fc.constantFrom(..."az09-A_./%\u00e9 ".split("")) }), (realm) => {
       if (realmProblem(realm) !== undefined) return;
       expect(new URL(`https://router.example/${realm}`).pathname).toBe(`/${realm}`);

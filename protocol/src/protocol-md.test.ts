@@ -123,16 +123,16 @@ function routerTakes({ type, fields }: FrameRow): boolean {
 describe("PROTOCOL.md", () => {
   const [routerRows = [], peerRows = [], ...otherRows] = tablesWith("Type", "Frame", "Direction", "Fields");
 
-  test("lists every router frame with its type, its fields and their kinds", () => {
+  test("PROTOCOL.md lists every router frame with its type, its fields and their kinds", () => {
     expect(framesInTable(routerRows)).toEqual(framesInCode(routerFrames));
   });
 
-  test("lists every peer frame with its type, its fields and their kinds", () => {
+  test("PROTOCOL.md lists every peer frame with its type, its fields and their kinds", () => {
     expect(framesInTable(peerRows)).toEqual(framesInCode(peerFrames));
     expect(otherRows).toEqual([]);
   });
 
-  test("gives each router frame the direction in which the router lets it pass", () => {
+  test("PROTOCOL.md gives each router frame the direction in which the router lets it pass", () => {
     const told = routerRows.map(({ Frame, Direction }) => [Frame, Direction]);
     const done = framesInCode(routerFrames).map((frame) => [
       frame.kind,
@@ -141,13 +141,13 @@ describe("PROTOCOL.md", () => {
     expect(told).toEqual(done);
   });
 
-  test("gives each peer frame the ends that send it", () => {
+  test("PROTOCOL.md gives each peer frame the ends that send it", () => {
     for (const { Frame = "", Direction } of peerRows) {
       expect(Direction, Frame).toBe(Frame === "reject" ? "acceptor → opener" : "either end");
     }
   });
 
-  test("explains every kind of field that a frame has, and no other", () => {
+  test("PROTOCOL.md explains every kind of field that a frame has, and no other", () => {
     const used = framesInCode({ ...routerFrames, ...peerFrames }).flatMap(({ fields }) =>
       fields.map(([, kind]) => kind),
     );
@@ -156,29 +156,29 @@ describe("PROTOCOL.md", () => {
     expect(explained).toHaveLength(new Set(used).size);
   });
 
-  test("lists every data flag", () => {
+  test("PROTOCOL.md lists every data flag", () => {
     expect(numbersIn(onlyTableWith("Flag", "Name"), "Name", "Flag")).toEqual(Object.entries(dataFlags));
   });
 
-  test("lists every close code, and whether to dial again", () => {
+  test("PROTOCOL.md lists every close code, and whether to reconnect", () => {
     const rows = onlyTableWith("Code", "Name", "Retry");
     expect(numbersIn(rows, "Name", "Code")).toEqual(Object.entries(closeCodes));
     for (const { Code: code, Retry: retry } of rows) expect(retry, code).toBe(isRetryable(Number(code)) ? "yes" : "no");
   });
 
-  test("lists every error code", () => {
+  test("PROTOCOL.md lists every error code", () => {
     expect(numbersIn(onlyTableWith("Code", "Name", "In"), "Name", "Code")).toEqual(Object.entries(errorCodes));
   });
 
-  test("lists every reason of a gone frame", () => {
+  test("PROTOCOL.md lists every reason of a gone frame", () => {
     expect(numbersIn(onlyTableWith("Reason", "Name"), "Name", "Reason")).toEqual(Object.entries(goneReasons));
   });
 
-  test("lists every limit with its value", () => {
+  test("PROTOCOL.md lists every limit with its value", () => {
     expect(numbersIn(onlyTableWith("Limit", "Value", "Unit"), "Limit", "Value")).toEqual(Object.entries(limits));
   });
 
-  test("names in its prose no limit that there isn't", () => {
+  test("PROTOCOL.md names in its prose only limits that exist", () => {
     const named = Array.from(
       markdown.matchAll(/`((?:max|min|first|mark|ghost|flush)[A-Z]\w*|\w+CostBytes)`/g),
       ([, name]) => name,
@@ -186,7 +186,7 @@ describe("PROTOCOL.md", () => {
     expect(Object.keys(limits)).toEqual(expect.arrayContaining(named));
   });
 
-  test("has the heartbeat's texts, the subprotocols, the bits and the sizes of headers", () => {
+  test("PROTOCOL.md has the heartbeat's strings, the subprotocols, the bits and the sizes of headers", () => {
     const [texts = [], numbers = [], ...others] = tablesWith("Constant", "Value");
     expect(texts.map(({ Constant, Value }) => [Constant, Value])).toEqual([
       ...Object.entries(subprotocols).map(([name, value]) => [`subprotocols.${name}`, value]),
@@ -198,13 +198,13 @@ describe("PROTOCOL.md", () => {
     expect(others).toEqual([]);
   });
 
-  test("closes the link of a refused page with codes that there are", () => {
+  test("PROTOCOL.md closes the link of a refused page with codes that exist", () => {
     const codes = onlyTableWith("Status", "code", "Close code for a page").map((row) => row["Close code for a page"]);
     const known = [...Object.values(closeCodes).map(String), "none"];
     expect(known).toEqual(expect.arrayContaining(codes));
   });
 
-  test("says of each range which types are free: all that no frame has", () => {
+  test("PROTOCOL.md says which types of each range are free: exactly those that no frame has", () => {
     const [, zero, ...bounds] =
       /types (0x\w+) and (0x\w+) to (0x\w+) are free for the router, (0x\w+) to (0x\w+) for peers/.exec(markdown) ?? [];
     const typesOf = (table: FrameTable): number[] => framesInCode(table).map(({ type }) => type);
@@ -217,7 +217,7 @@ describe("PROTOCOL.md", () => {
     expect(range(firstPeer, lastPeer)).toEqual(free(0x40, ignorableBit - 1, peerFrames));
   });
 
-  test("shows a batch that decodes to what it says, and that a writer makes", () => {
+  test("PROTOCOL.md shows a batch that decodes to what it says, and that a writer makes", () => {
     const hex = /```hex\n(.*)\n```/.exec(markdown)?.[1] ?? "";
     const bytes = new Uint8Array(Buffer.from(hex.replaceAll(" ", ""), "hex"));
     const segments = new SegmentReader(bytes);
@@ -238,14 +238,14 @@ describe("PROTOCOL.md", () => {
     expect(batches).toEqual([bytes]);
   });
 
-  test("refers to sections that there are", () => {
+  test("PROTOCOL.md refers to sections that exist", () => {
     const headings = new Set(Array.from(markdown.matchAll(/^##+ (\d+(?:\.\d+)?)/gm), ([, number]) => number));
     const references = Array.from(markdown.matchAll(/section\s+(\d+(?:\.\d+)?)/g), ([, number]) => number);
     expect(references).not.toEqual([]);
     for (const reference of references) expect(headings, `section ${reference}`).toContain(reference);
   });
 
-  test("has at most 600 lines", () => {
+  test("PROTOCOL.md has at most 600 lines", () => {
     expect(markdown.trimEnd().split("\n").length).toBeLessThanOrEqual(600);
   });
 });

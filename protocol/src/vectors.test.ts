@@ -53,11 +53,11 @@ function writeBatch(segments: readonly { address: number; frames: readonly Frame
 }
 
 describe("frames.json", () => {
-  test.for(frameVectors)("decodes $range $comment", ({ range, frame, hex }) => {
+  test.for(frameVectors)("the vector of frames.json is decoded: $range $comment", ({ range, frame, hex }) => {
     expect(readAll(range, fromHex(hex))).toEqual([frameOf(frame)]);
   });
 
-  test.for(frameVectors)("encodes $range $comment", ({ frame: fields, hex }) => {
+  test.for(frameVectors)("the vector of frames.json is encoded: $range $comment", ({ frame: fields, hex }) => {
     const frame = frameOf(fields);
     const bytes = frame.kind === "data" ? encodeData(frame) : encodeFrame(frame);
     expect(Buffer.from(bytes).equals(fromHex(hex))).toBe(true);
@@ -66,7 +66,7 @@ describe("frames.json", () => {
     expect(Buffer.from(writeBatch([{ address: 1, frames: [frame] }]).slice(8)).equals(fromHex(hex))).toBe(true);
   });
 
-  test("has at least two vectors for every frame that has fields", () => {
+  test("frames.json has at least two vectors for every frame that has fields", () => {
     for (const [kind, { fields }] of Object.entries({ ...routerFrames, ...peerFrames })) {
       const count = frameVectors.filter(({ frame }) => frame.kind === kind).length;
       expect(count, kind).toBeGreaterThanOrEqual(Object.keys(fields).length === 0 ? 1 : 2);
@@ -75,7 +75,7 @@ describe("frames.json", () => {
 });
 
 describe("the types of frames", () => {
-  test("are all different, below 40 for the router's and from there up to the ignorable bit for the peers'", () => {
+  test("the types of frames are all different, below 40 for the router's and from there up to the ignorable bit for the peers'", () => {
     const typesOf = (table: object): number[] => Object.values(table).map(({ type }: { type: number }) => type);
     const [router, peer] = [typesOf(routerFrames), typesOf(peerFrames)];
     expect(new Set([...router, ...peer]).size).toBe(router.length + peer.length);
@@ -86,19 +86,22 @@ describe("the types of frames", () => {
 });
 
 describe("batches.json", () => {
-  test.for(batchVectors)("decodes $comment", ({ hex, segments }) => {
+  test.for(batchVectors)("the vector of batches.json is decoded: $comment", ({ hex, segments }) => {
     const expected = segments.map(({ address, frames }) => ({ address, frames: frames.map(frameOf) }));
     expect(readBatch(fromHex(hex))).toEqual(expected);
   });
 
-  test.for(batchVectors.filter(({ canonical }) => canonical))("encodes $comment", ({ hex, segments }) => {
-    const frames = segments.map(({ address, frames }) => ({ address, frames: frames.map(frameOf) }));
-    expect(Buffer.from(writeBatch(frames)).toString("hex")).toBe(Buffer.from(fromHex(hex)).toString("hex"));
-  });
+  test.for(batchVectors.filter(({ canonical }) => canonical))(
+    "the vector of batches.json is encoded: $comment",
+    ({ hex, segments }) => {
+      const frames = segments.map(({ address, frames }) => ({ address, frames: frames.map(frameOf) }));
+      expect(Buffer.from(writeBatch(frames)).toString("hex")).toBe(Buffer.from(fromHex(hex)).toString("hex"));
+    },
+  );
 });
 
 describe("invalid.json", () => {
-  test.for(invalidVectors)("refuses $range: $comment", ({ range, hex, error }) => {
+  test.for(invalidVectors)("the vector of invalid.json is refused: $range: $comment", ({ range, hex, error }) => {
     const bytes = fromHex(hex);
     let thrown: unknown;
     try {
@@ -119,7 +122,7 @@ describe("names.json", () => {
     nameVectors[kind].map((vector: { comment: string; name: string; problem?: string }) => ({ kind, ...vector })),
   );
 
-  test.for(cases)("judges a $kind name: $comment", ({ kind, name, problem }) => {
+  test.for(cases)("the vector of names.json is judged as it says: $kind name, $comment", ({ kind, name, problem }) => {
     expect(problemOf[kind](name)).toBe(problem);
   });
 });

@@ -49,21 +49,24 @@ describe("an open", () => {
     [grantOf("alice"), "allow eve -> bob : test\ndefault closed", "bob", "test", false],
     [grantOf("alice"), "deny alice -> * : *", "bob", "test", false],
     [grantOf("alice", "carol"), "allow alice -> bob : test", "bob", "test", false],
-  ])("by a grant %o, with rules %j, to %s of %s is allowed: %s", (grant, rules, peer, protocol, isAllowed) => {
-    const access = new Access(new FakeLinks(), new Delivery(Math.random), () => Rules.parse(rules));
-    const reason = access.denialOf({ name: "eve", grant }, { name: peer }, protocol);
-    expect(reason === undefined).toBe(isAllowed);
-    expect(new TextEncoder().encode(reason).length).toBeLessThanOrEqual(limits.maxReasonBytes);
-  });
+  ])(
+    "a guest's grant %o and the rules %j make an open to %s of %s allowed: %s",
+    (grant, rules, peer, protocol, isAllowed) => {
+      const access = new Access(new FakeLinks(), new Delivery(Math.random), () => Rules.parse(rules));
+      const reason = access.denialOf({ name: "eve", grant }, { name: peer }, protocol);
+      expect(reason === undefined).toBe(isAllowed);
+      expect(new TextEncoder().encode(reason).length).toBeLessThanOrEqual(limits.maxReasonBytes);
+    },
+  );
 
-  test("that isn't allowed has a reason that fits its frame, however long the patterns are", () => {
+  test("the reason for a refused open fits its frame, however long the patterns are", () => {
     const realm = realmOf();
     const grant = grantOf("alice", "é".repeat(64), "\u4e00".repeat(42));
     const guest = realm.join("alice/eve", { grant });
     expect(outcomeOf(realm, guest, "bob")).toBe(errorCodes.notAllowed);
   });
 
-  test("says nothing of who is there, nor of who has which session", () => {
+  test("a refused open reveals neither which peers are connected nor which sessions they have", () => {
     const realm = realmOf();
     realm.runtime.currentRules = Rules.parse("deny alice -> * : test");
     const [alice, bob, guest] = [
@@ -82,7 +85,7 @@ describe("an open", () => {
     expect([...bob.take(), ...guest.take()]).toEqual([]);
   });
 
-  test("reaches no guest, whoever it comes from", () => {
+  test("an open from any client reaches no guest", () => {
     const realm = realmOf();
     const guest = realm.join("alice/eve", { grant: grantOf("alice") });
     const second = realm.join("alice/fay", { grant: grantOf("alice") });
@@ -106,7 +109,7 @@ describe("a check", () => {
     return answers.length;
   }
 
-  test("is answered for each side as an open of that side would be", () => {
+  test("a check is answered for each side as an open from that side would be", () => {
     const realm = realmOf();
     const [alice, guest] = [realm.join("alice"), realm.join("bob/eve", { grant: grantOf("bob", "alice", "t*") })];
     realm.pair(guest, alice);
@@ -119,7 +122,7 @@ describe("a check", () => {
     expect(answersTo(realm, alice, guest.address, 0)).toBe(1);
   });
 
-  test("tells nobody anything of those that it isn't paired with", () => {
+  test("a check reveals nothing about clients that aren't paired with the sender", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.runtime.currentRules = Rules.parse("default closed");
@@ -128,7 +131,7 @@ describe("a check", () => {
     }
   });
 
-  test("counts as an open does: past the rate the answer is no, and others may go on asking", () => {
+  test("checks count towards the rate of opens: past it they are denied, while other clients may go on asking", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, bob);
@@ -140,7 +143,7 @@ describe("a check", () => {
   });
 });
 
-test("a guest's list has those whom it may open to, and others' lists have it", () => {
+test("a guest's list names the peers that it may open to, and their lists name the guest", () => {
   const realm = realmOf();
   const [alice, guest] = [realm.join("alice"), realm.join("alice/eve", { grant: grantOf("alice", "b*") })];
   for (const name of ["bob", "bea", "carol"]) realm.join(name);
@@ -155,7 +158,7 @@ test("a guest's list has those whom it may open to, and others' lists have it", 
 });
 
 describe("a resume", () => {
-  test("of a guest is for those whom it may open to, and for nobody else's to it", () => {
+  test("a guest's resume pairs it only with peers that it may open to, and no other client's resume pairs with the guest", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     const guest = realm.join("alice/eve", { grant: grantOf("alice", "bob") });
@@ -176,7 +179,7 @@ describe("a resume", () => {
     expect(kindOf(bob, alice)).toBe("paired");
   });
 
-  test("has the two ask for what goes on between them when it pairs them, and not again when they are", () => {
+  test("a resume makes both clients check their Connections when it pairs them, and not again while they are paired", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.runtime.currentRules = Rules.parse("deny bob -> alice : x");
@@ -192,7 +195,7 @@ describe("a resume", () => {
 });
 
 describe("a change of rules", () => {
-  test("is told to pairs that it touches, in whichever direction, once", () => {
+  test("a change of rules is told once to each pair that it affects, in either direction", () => {
     const realm = realmOf();
     const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
     realm.pair(alice, bob);
@@ -206,7 +209,7 @@ describe("a change of rules", () => {
     for (const link of [bob, carol]) expect(link.take()).toEqual([changed(alice)]);
   });
 
-  test("is told to a client that is paired with itself once, and so is its end", () => {
+  test("a client that is paired with itself is told about changed rules once, and about the end of the pair once", () => {
     const realm = realmOf();
     const alice = realm.join("alice");
     realm.pair(alice, alice);
@@ -218,25 +221,28 @@ describe("a change of rules", () => {
     expect(alice.take()).toEqual([]);
   });
 
-  test.each([0, 1])("finds pairs that only one of two lists, cuts them, and forgets them (listed by: %i)", (lister) => {
-    const realm = realmOf();
-    const full = realm.join("full", { capacity: 1 });
-    const [other, bob] = [realm.join("other"), realm.join("bob")];
-    realm.pair(full, other);
-    if (lister === 0) realm.pair(full, bob);
-    else realm.pair(bob, full);
-    expect([full.pairs.has(bob.address), full.pairs.overflowed]).toEqual([false, true]);
-    changeRules(realm, "deny bob -> full : x");
-    expect([full.take(), bob.take(), other.take()]).toEqual([[changed(bob)], [changed(full)], []]);
-    changeRules(realm, "deny bob full -> full bob : *");
-    expect([full.take(), bob.take(), other.take()]).toEqual([[cut(bob)], [cut(full)], []]);
-    realm.routing.receive(bob, batchOf([full.address, Uint8Array.of(1)]));
-    expect(bob.take()).toEqual([{ kind: "gone", address: full.address, reason: goneReasons.lost }]);
-    realm.routing.leave(full, goneReasons.lost);
-    expect([other.take().length, bob.take()]).toEqual([1, []]);
-  });
+  test.each([0, 1])(
+    "changed rules cut and forget a pair that only one of its links lists (listed by link %i)",
+    (lister) => {
+      const realm = realmOf();
+      const full = realm.join("full", { capacity: 1 });
+      const [other, bob] = [realm.join("other"), realm.join("bob")];
+      realm.pair(full, other);
+      if (lister === 0) realm.pair(full, bob);
+      else realm.pair(bob, full);
+      expect([full.pairs.has(bob.address), full.pairs.overflowed]).toEqual([false, true]);
+      changeRules(realm, "deny bob -> full : x");
+      expect([full.take(), bob.take(), other.take()]).toEqual([[changed(bob)], [changed(full)], []]);
+      changeRules(realm, "deny bob full -> full bob : *");
+      expect([full.take(), bob.take(), other.take()]).toEqual([[cut(bob)], [cut(full)], []]);
+      realm.routing.receive(bob, batchOf([full.address, Uint8Array.of(1)]));
+      expect(bob.take()).toEqual([{ kind: "gone", address: full.address, reason: goneReasons.lost }]);
+      realm.routing.leave(full, goneReasons.lost);
+      expect([other.take().length, bob.take()]).toEqual([1, []]);
+    },
+  );
 
-  test("cuts a guest from those whom its host may open nothing to any more, though they may to its host", () => {
+  test("changed rules cut a guest from peers that its host may no longer open to, even if those may open to its host", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     const guest = realm.join("alice/eve", { grant: grantOf("alice", "bob") });
@@ -250,7 +256,7 @@ describe("a change of rules", () => {
     expect(bob.take()).toEqual(expect.arrayContaining([cut(guest), changed(alice)]));
   });
 
-  test("cuts two clients whose formats have names, and tells one of two that has addresses", () => {
+  test("changed rules cut two clients whose formats name peers, and tell the one of two that has addresses", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice", { format: json }), realm.join("bob", { format: json })];
     const carol = realm.join("carol");
@@ -265,7 +271,7 @@ describe("a change of rules", () => {
     expect(carol.take()).toEqual([changed(alice)]);
   });
 
-  test("that a link is too slow to be told of ends it, and its peers hear of that once", () => {
+  test("a link that is too slow to be told about changed rules ends, and its peers are told about that once", () => {
     const realm = realmOf();
     const [slow, first, second] = [realm.join("slow"), realm.join("first"), realm.join("second")];
     realm.pair(slow, first);
@@ -283,7 +289,7 @@ describe("a change of rules", () => {
       expect(link.take().filter((heard) => "kind" in heard && heard.kind === "gone")).toEqual([gone]);
   });
 
-  test("leaves exactly those pairs between which something may be opened, over any rules", () => {
+  test("changed rules leave exactly the pairs between which something may be opened, for any rules", () => {
     const names = ["a", "b", "c"];
     const word = fc.constantFrom("a", "b", "c", "*");
     const line = fc

@@ -31,8 +31,8 @@ const over = { kind: "over", connection } as const;
 const position = (limit: number): object => ({ kind: "position", connection, received: 0, limit });
 const credit = (received: number, limit: number): object => ({ kind: "credit", connection, received, limit });
 
-describe("peers that the router plays", () => {
-  test("are found by name and by address, and are nobody else", () => {
+describe("built-in peers", () => {
+  test("built-in peers are found by name and by address, and no other name or address finds one", () => {
     for (const name of names) {
       const builtInPeer = named(name);
       expect(builtInPeer.name).toBe(name);
@@ -48,7 +48,7 @@ describe("peers that the router plays", () => {
       expect(builtInPeerAt(address)).toBeUndefined();
   });
 
-  test.for(names)("%s: whatever is said, all answers can be read, and are about its Connections", (name) => {
+  test.for(names)("%s answers anything it is sent with readable frames about its own Connections", (name) => {
     // Offsets that no half gets to are refused before.
     const frame = fc
       .oneof(...peerKinds)
@@ -70,7 +70,7 @@ describe("peers that the router plays", () => {
   });
 
   test.for(names.filter((name) => name !== "$echo"))(
-    "%s: over is never answered, so that no two go on for ever",
+    "%s never answers an over, so two ends can't answer each other for ever",
     (name) => {
       expect(named(name).answer([{ kind: "over", connection: theirs }])).toEqual([]);
     },
@@ -78,11 +78,11 @@ describe("peers that the router plays", () => {
 });
 
 describe("$echo", () => {
-  test("accepts with the limit of the open", () => {
+  test("$echo accepts with the limit of the open", () => {
     expect(opened("$echo", "p", 5)).toEqual([position(5)]);
   });
 
-  test("sends each frame back in its order, as the other end of the Connection", () => {
+  test("$echo sends each frame back in order, as the other end of the Connection", () => {
     const frames: PeerFrame[] = [
       data({ text: true, last: false, offset: 7 }),
       data({ offset: undefined, connection: 9 }),
@@ -97,7 +97,7 @@ describe("$echo", () => {
     expect(named("$echo").answer(frames)).toEqual(back);
   });
 
-  test.for(["reset", "reject"] as const)("answers a %s with over, since nothing comes after it", (kind) => {
+  test.for(["reset", "reject"] as const)("$echo answers a %s with over, since nothing comes after it", (kind) => {
     expect(named("$echo").answer([{ kind, connection: theirs, code: 1, reason: "" }])).toEqual([over]);
   });
 });
@@ -106,25 +106,25 @@ describe.for([
   ["$sink", limits.firstWindowBytes],
   ["$slow", 1_024],
 ] as const)("%s", ([name, window]) => {
-  test("accepts with its window, and grants as much again for what has come", () => {
+  test(`${name} accepts with its window, and grants as much again for data that arrived`, () => {
     expect(opened(name)).toEqual([position(window)]);
     expect(named(name).answer([data(), data({ offset: undefined })])).toEqual([credit(38, 38 + window)]);
     expect(named(name).answer([data({ offset: 1_000 })])).toEqual([credit(1_019, 1_019 + window)]);
   });
 
-  test("ends when its client does", () => {
+  test(`${name} ends a Connection when its client does`, () => {
     const end = { kind: "fin", connection, offset: 0 };
     expect(named(name).answer([data(), fin(19)])).toEqual([credit(35, 35 + window), end, over]);
     // Who doesn't count is owed no credit.
     expect(named(name).answer([data({ offset: undefined }), fin(uncountedOffset)])).toEqual([end, over]);
   });
 
-  test("leaves a limit as it was that its client gives back", () => {
+  test(`${name} keeps a limit as it was when its client gives credit back`, () => {
     const [answer] = named(name).answer([{ kind: "yield", connection: theirs, from: 500, limit: 100 }]);
     expect(answer).toEqual(credit(0, 501));
   });
 
-  test.for(["reset", "reject", "position"] as const)("answers a %s with over", (kind) => {
+  test.for(["reset", "reject", "position"] as const)(`${name} answers a %s with over`, (kind) => {
     const rest = kind === "position" ? { received: 0, limit: 1 } : { code: 1, reason: "" };
     // One object for three kinds of frames, which have either of these fields.
     expect(named(name).answer([{ kind, connection: theirs, ...rest } as PeerFrame])).toEqual([over]);
@@ -132,7 +132,7 @@ describe.for([
 });
 
 describe("$source", () => {
-  test("sends as many messages as it is asked for, and ends", () => {
+  test("$source sends as many messages as the protocol asks for, and ends", () => {
     const payload = Uint8Array.of(0, 1, 2);
     const message = { kind: "data", connection, last: true, text: false, payload };
     expect(opened("$source", "2x3")).toEqual([
@@ -148,7 +148,7 @@ describe("$source", () => {
   });
 
   test.for(["", "x", "1", "1x", "x1", "-1x1", "1x-1", "1.5x1", "0x1x1", " 1x1", "1x1 ", "1X1", "1e3x1", "9999999x1"])(
-    'knows no protocol "%s"',
+    '$source knows no protocol "%s"',
     (protocol) => {
       expect(opened("$source", protocol)).toMatchObject([{ kind: "reject", code: errorCodes.unknownProtocol }]);
     },
@@ -163,7 +163,7 @@ describe("$source", () => {
     // The fin has to fit too.
     ["1x84", 115],
     ["0x0", 15],
-  ] as const)("rejects %s with a limit of %i", ([protocol, limit]) => {
+  ] as const)("$source rejects %s with a limit of %i", ([protocol, limit]) => {
     expect(opened("$source", protocol, limit)).toMatchObject([{ kind: "reject", code: errorCodes.rejected }]);
   });
 
@@ -173,18 +173,18 @@ describe("$source", () => {
     ["1x65536", 2 ** 30, 1],
     ["1x84", 116, 1],
     ["0x0", 16, 0],
-  ] as const)("takes %s with a limit of %i", ([protocol, limit, count]) => {
+  ] as const)("$source takes %s with a limit of %i", ([protocol, limit, count]) => {
     expect(opened("$source", protocol, limit)).toHaveLength(count + 2);
   });
 
-  test("reads what comes, and answers a fin with over", () => {
+  test("$source reads data without a word, and answers a fin with over", () => {
     const window = limits.firstWindowBytes;
     expect(named("$source").answer([data(), fin(19)])).toEqual([credit(35, 35 + window), over]);
   });
 });
 
 describe("$half-close", () => {
-  test("says one thing and ends its half", () => {
+  test("$half-close sends one message and ends its half", () => {
     const payload = new TextEncoder().encode("no more from here");
     expect(opened("$half-close", "p", 49)).toEqual([
       position(limits.firstWindowBytes),
@@ -193,11 +193,11 @@ describe("$half-close", () => {
     ]);
   });
 
-  test("rejects an open whose limit has no room for that", () => {
+  test("$half-close rejects an open whose limit has no room for its message", () => {
     expect(opened("$half-close", "p", 48)).toMatchObject([{ kind: "reject", code: errorCodes.rejected }]);
   });
 
-  test("reads on until its client ends", () => {
+  test("$half-close reads on until its client ends", () => {
     const window = limits.firstWindowBytes;
     expect(named("$half-close").answer([data()])).toEqual([credit(19, 19 + window)]);
     expect(named("$half-close").answer([fin(19)])).toEqual([credit(35, 35 + window), over]);
@@ -213,24 +213,24 @@ describe("$reject", () => {
     ["65536", errorCodes.rejected],
     ["0107", errorCodes.rejected],
     ["107 ", errorCodes.rejected],
-  ] as const)('of the protocol "%s" has the code %i', ([protocol, code]) => {
+  ] as const)('$reject answers the protocol "%s" with the code %i', ([protocol, code]) => {
     expect(opened("$reject", protocol)).toEqual([{ kind: "reject", connection, code, reason: expect.any(String) }]);
   });
 
-  test("knows of no Connection afterwards", () => {
+  test("$reject knows no Connection afterwards", () => {
     expect(named("$reject").answer([data(), fin(19)])).toEqual([over, over]);
   });
 });
 
 describe("$reset", () => {
-  test("accepts, and resets at the first data", () => {
+  test("$reset accepts, and resets at the first data", () => {
     expect(opened("$reset")).toEqual([position(limits.firstWindowBytes)]);
     const reset = { kind: "reset", connection, code: errorCodes.aborted, reason: expect.any(String) };
     expect(named("$reset").answer([data()])).toEqual([reset]);
     expect(named("$reset").answer([data({ offset: undefined, last: false })])).toEqual([reset]);
   });
 
-  test("answers what ends the Connection without data with over", () => {
+  test("$reset answers frames that end the Connection without data with over", () => {
     expect(named("$reset").answer([fin(0)])).toEqual([over]);
     expect(named("$reset").answer([{ kind: "reset", connection: theirs, code: 1, reason: "" }])).toEqual([over]);
     expect(named("$reset").answer([{ kind: "credit", connection: theirs, received: 0, limit: 1 }])).toEqual([]);

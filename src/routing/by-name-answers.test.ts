@@ -19,8 +19,8 @@ function received(received: number, connection = theirs): PeerFrame {
   return { kind: "credit", connection, received, limit: 0 };
 }
 
-describe("what the router says for a client that says nothing of it", () => {
-  test("is nothing to what needs no answer", () => {
+describe("answers for a client that doesn't write them", () => {
+  test("the router answers nothing to frames that need no answer", () => {
     const frames: PeerFrame[] = [
       { kind: "position", connection: mine, received: 0, limit: 5 },
       { kind: "credit", connection: mine, received: 5, limit: 5 },
@@ -30,28 +30,28 @@ describe("what the router says for a client that says nothing of it", () => {
     expect(byNameAnswers([])).toEqual({ answers: [], credits: new Map() });
   });
 
-  test("acknowledges data, once for each Connection, up to the end of the last", () => {
+  test("the router acknowledges data once for each Connection, up to the end of the last frame", () => {
     const frames = [data(0, 10), data(undefined, 5), data(100, 0, other), data(undefined, 1)];
     expect(byNameAnswers(frames).answers).toEqual([received(10 + 5 + 1 + 3 * 16), received(116, othersOther)]);
   });
 
-  test("acknowledges a fin, by itself and after data", () => {
+  test("the router acknowledges a fin, alone and after data", () => {
     expect(byNameAnswers([{ kind: "fin", connection: mine, offset: 26 }]).answers).toEqual([received(42)]);
     expect(byNameAnswers([data(0, 10), { kind: "fin", connection: mine, offset: 26 }]).answers).toEqual([received(42)]);
   });
 
-  test("is nothing to data whose offset nobody knows, and to a fin that isn't counted", () => {
+  test("the router doesn't answer data with an unknown offset, nor an uncounted fin", () => {
     expect(byNameAnswers([data(undefined, 100_000), data(undefined, 5)])).toEqual({ answers: [], credits: new Map() });
     expect(byNameAnswers([{ kind: "fin", connection: mine, offset: uncountedOffset }]).answers).toEqual([]);
   });
 
-  test.for(["reject", "reset", "over"] as const)("answers a %s with over", (kind) => {
+  test.for(["reject", "reset", "over"] as const)("the router answers a %s with over", (kind) => {
     const frame: PeerFrame =
       kind === "over" ? { kind, connection: mine } : { kind, connection: mine, code: 103, reason: "" };
     expect(byNameAnswers([frame]).answers).toEqual([{ kind: "over", connection: theirs }]);
   });
 
-  test("acknowledges before it answers with what ends the Connection", () => {
+  test("the router acknowledges data before it answers the frame that ends the Connection", () => {
     const frames: PeerFrame[] = [{ kind: "over", connection: other }, data(0, 4), { kind: "over", connection: mine }];
     expect(byNameAnswers(frames).answers).toEqual([
       received(20),
@@ -60,7 +60,7 @@ describe("what the router says for a client that says nothing of it", () => {
     ]);
   });
 
-  test("leaves a limit as it was that its sender gives back: no answer may be at or below it", () => {
+  test("the router keeps a limit as it was when its sender gives credit back: no answer is at or below it", () => {
     const yields = (from: number): PeerFrame => ({ kind: "yield", connection: mine, from, limit: 0 });
     expect(byNameAnswers([yields(1_000)]).answers).toEqual([
       { kind: "credit", connection: theirs, received: 0, limit: 1_001 },
@@ -69,7 +69,7 @@ describe("what the router says for a client that says nothing of it", () => {
   });
 });
 
-describe("credit for a client that says nothing of it", () => {
+describe("credit for a client that doesn't write it", () => {
   test.for([
     { start: 0, bytes: quarter - 17, isGranted: false },
     { start: 0, bytes: quarter - 16, isGranted: true },
@@ -77,12 +77,15 @@ describe("credit for a client that says nothing of it", () => {
     { start: quarter - 1, bytes: 0, isGranted: true },
     { start: 5 * quarter - 100, bytes: 83, isGranted: false },
     { start: 5 * quarter - 100, bytes: 84, isGranted: true },
-  ])("is asked for where a quarter of a window ends: $bytes bytes from $start on", ({ start, bytes, isGranted }) => {
-    const end = start + bytes + limits.frameCostBytes;
-    expect(byNameAnswers([data(start, bytes)]).credits).toEqual(new Map(isGranted ? [[theirs, end]] : []));
-  });
+  ])(
+    "the router asks for credit where a quarter of a window ends: $bytes bytes from $start on",
+    ({ start, bytes, isGranted }) => {
+      const end = start + bytes + limits.frameCostBytes;
+      expect(byNameAnswers([data(start, bytes)]).credits).toEqual(new Map(isGranted ? [[theirs, end]] : []));
+    },
+  );
 
-  test("is asked for once for all the frames of one Connection, up to the last that ended a quarter", () => {
+  test("the router asks for credit once for all frames of one Connection, up to the last that ended a quarter", () => {
     const frames = [data(0, 65_536), data(undefined, 65_536), data(undefined, 1), data(quarter - 1, 0, other)];
     expect(byNameAnswers(frames).credits).toEqual(
       new Map([
@@ -92,7 +95,7 @@ describe("credit for a client that says nothing of it", () => {
     );
   });
 
-  test("comes for every quarter, in whatever frames and segments the bytes are", () => {
+  test("the router grants credit for every quarter of a window, however frames and segments divide the bytes", () => {
     const sizes = fc.array(fc.nat(65_536), { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(sizes, fc.nat(5), (payloads, perSegment) => {

@@ -53,7 +53,7 @@ function data(fields: Partial<DataFrame> = {}): DataFrame {
   return { kind: "data", connection: mine, last: true, text: true, offset: 0, payload, ...fields };
 }
 
-test("an open whose frames grow past a batch in the peer's format is refused, and the peer hears nothing", () => {
+test("an open whose frames grow past a batch in the peer's format is refused, and the peer gets nothing", () => {
   const realm = realmOf();
   const [alice, bob] = [realm.join("alice", { format: msgpack }), realm.join("bob", { format: native })];
   const position = msgpack.encode({ kind: "position", connection: 0, received: 0, limit: 0 });
@@ -70,7 +70,7 @@ test("an open whose frames grow past a batch in the peer's format is refused, an
 });
 
 describe.for(byName.map((format) => [format.subprotocol, format] as const))("a client of %s", ([, format]) => {
-  test("never hears of Connection 0, by whose name it could not even answer: who says that breaks a rule", () => {
+  test("Connection 0, which a by-name format can't name, reaches no client of one: sending it breaks a rule", () => {
     for (const connection of [0, openerBit]) {
       const { bob, say } = sceneOf(native, format);
       expect(() => say(data({ connection }))).toThrow(ProtocolError);
@@ -80,7 +80,7 @@ describe.for(byName.map((format) => [format.subprotocol, format] as const))("a c
   });
 
   test.for([limits.maxOffset, limits.maxOffset - 100, limits.maxOffset - limits.maxWindowBytes + 1])(
-    "hears nothing of an offset of %i, where no half can be: who says that breaks a rule",
+    "a by-name format gets nothing for an offset of %i, where no half can be: sending it breaks a rule",
     (offset) => {
       const { bob, say } = sceneOf(native, format);
       expect(() => say(data({ offset }))).toThrow(ProtocolError);
@@ -90,7 +90,7 @@ describe.for(byName.map((format) => [format.subprotocol, format] as const))("a c
     },
   );
 
-  test("gets few messages for many frames, of which a segment has no more than a native one could", () => {
+  test("a client of a by-name format gets few messages for many frames, and a segment has no more frames than a native one could", () => {
     const over = { kind: "over", connection: mine } as const;
     const most = limits.maxBatchBytes / 8;
     const { bob, say } = sceneOf(msgpack, format);
@@ -106,7 +106,7 @@ describe("a mark", () => {
   const tokensIn = (link: FakeLink): string[] =>
     link.messages.splice(0).flatMap((message) => /"token":"([^"]+)"/.exec(String(message))?.[1] ?? []);
 
-  test("that stands for the last credit there can be may be answered", () => {
+  test("a mark for the last possible credit may be answered", () => {
     const { bob, alice, routing, say } = sceneOf(native, json);
     const offset = limits.maxOffset - limits.maxWindowBytes;
     say(data({ offset, payload: new Uint8Array(limits.maxPayloadBytes) }));
@@ -119,7 +119,7 @@ describe("a mark", () => {
     expect(alice.take()).toEqual([{ kind: "segment", from: bob.address, bytes: native.encode(credit) }]);
   });
 
-  test("that nobody got grants nothing to who is no peer, and does no harm", () => {
+  test("a mark's token that was never sent grants nothing to a client that is no peer, and does no harm", () => {
     const { alice, routing, join, bob } = sceneOf(native, json);
     const carol = join("carol");
     for (const address of [carol.address, bob.address, 99, 0])
@@ -129,7 +129,7 @@ describe("a mark", () => {
   });
 });
 
-test("what stands before a bad line of the original's wire gets there", () => {
+test("the lines before a bad line of the original's wire arrive", () => {
   const { routing, join, bob } = sceneOf(native, originalJson);
   const carol = join("carol");
   const line = (Meta: number, ConnectionID: string): string =>

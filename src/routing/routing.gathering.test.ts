@@ -13,8 +13,8 @@ function threeOf({ join, pair }: ReturnType<typeof realmOf>): [FakeLink, FakeLin
   return [alice, bob, carol];
 }
 
-describe("what one message brings for a link", () => {
-  test("leaves as one message, in its order, whether it is a peer's or the router's", () => {
+describe("the output of one message for a link", () => {
+  test("the output of one message for a link leaves as one message in order, whether it is a peer's or the router's", () => {
     const realm = realmOf();
     const [alice, bob, carol] = threeOf(realm);
     const before = batchOf([bob.address, pieces[0]], [carol.address, pieces[1]]);
@@ -31,7 +31,7 @@ describe("what one message brings for a link", () => {
     expect(alice.takeMessages()).toEqual([[expect.objectContaining({ kind: "routed", address: bob.address })]]);
   });
 
-  test("doesn't wait for the next message", () => {
+  test("the output of one message doesn't wait for the next message", () => {
     const realm = realmOf();
     const [alice, bob] = threeOf(realm);
     for (const bytes of pieces) {
@@ -40,7 +40,7 @@ describe("what one message brings for a link", () => {
     }
   });
 
-  test("isn't copied where it is large, and what is small goes before and behind it", () => {
+  test("a large segment isn't copied, and small ones go before and behind it", () => {
     const realm = realmOf();
     const [alice, bob] = threeOf(realm);
     const sent: unknown[] = [];
@@ -69,7 +69,7 @@ describe("what one message brings for a link", () => {
     expect(sent[1]).toBe(batch.buffer);
   });
 
-  test("leaves as several messages where it is too much for one", () => {
+  test("output that is too long for one message leaves as several", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("a".repeat(limits.maxNameBytes)), realm.join("bob")];
     const lengths: number[] = [];
@@ -90,7 +90,7 @@ describe("what one message brings for a link", () => {
     expect(Math.max(...lengths)).toBeLessThanOrEqual(limits.maxBatchBytes);
   });
 
-  test("gets there also where the link ends by what follows", () => {
+  test("output reaches a link that ends by a later frame of the same message", () => {
     const realm = realmOf();
     const [alice, bob] = threeOf(realm);
     const chunk = new Uint8Array(10_000);
@@ -103,7 +103,7 @@ describe("what one message brings for a link", () => {
     expect(bob.takeMessages()).toEqual([[{ kind: "segment", from: alice.address, bytes: pieces[0] }]]);
   });
 
-  test("gets there with the next message where another link couldn't be sent to", () => {
+  test("output that stayed behind because another link's socket failed leaves with the next message", () => {
     const realm = realmOf();
     const [alice, bob, carol] = threeOf(realm);
     const send = bob.send.bind(bob);
@@ -119,7 +119,7 @@ describe("what one message brings for a link", () => {
     expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes: pieces[2] }]);
   });
 
-  test("counts as many bytes as were sent", () => {
+  test("a link counts exactly the bytes that were sent to it", () => {
     const realm = realmOf();
     const [alice, bob] = threeOf(realm);
     const before = bob.sentBytes;

@@ -22,7 +22,7 @@ function flood({ routing }: FakeRealm, from: FakeLink, to: FakeLink, times = Inf
 }
 
 describe("a link that doesn't read", () => {
-  test("gets no more than a third of the cap, is closed to come back, and its peers are told that it was lost", () => {
+  test("a link that doesn't read gets at most a third of the cap and is closed to come back, and its peers are told that it was lost", () => {
     const realm = realmOf();
     const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
     realm.pair(alice, bob);
@@ -38,7 +38,7 @@ describe("a link that doesn't read", () => {
     expect(realm.runtime.aborts).toEqual([]);
   });
 
-  test("holds memory until its socket is gone, and then no more", () => {
+  test("a link that doesn't read holds memory only until its socket is gone", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, bob);
@@ -49,7 +49,7 @@ describe("a link that doesn't read", () => {
     expect(alice.take()).toHaveLength(1);
   });
 
-  test("gives back what it held when it goes by itself", () => {
+  test("a link that leaves by itself gives back the memory that it held", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, bob);
@@ -60,7 +60,7 @@ describe("a link that doesn't read", () => {
     expect(realm.routing.unread.heldBytes).toBe(0);
   });
 
-  test("costs the rest of the batch in which it is dropped nothing", () => {
+  test("a link that is dropped in the middle of a batch costs the rest of the batch nothing", () => {
     const realm = realmOf();
     const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
     realm.pair(alice, bob);
@@ -75,7 +75,7 @@ describe("a link that doesn't read", () => {
     expect(alice.takeMessages()[0]).toEqual([{ kind: "gone", address: bob.address, reason: goneReasons.lost }]);
   });
 
-  test("leaves a link that answers its marks alone, whatever goes through it", () => {
+  test("a link that answers its marks stays open, however much goes through it", () => {
     const realm = realmOf();
     const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
     realm.pair(alice, bob);
@@ -89,7 +89,7 @@ describe("a link that doesn't read", () => {
     expect(carol.closed).toBeUndefined();
   });
 
-  test("may be the sender itself: what follows in its batch is dropped, and a fault in it is none", () => {
+  test("a sender whose own link is dropped loses the rest of its batch, and a fault in that rest is none", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, alice);
@@ -108,7 +108,7 @@ describe("a link that doesn't read", () => {
     expect(bob.take()).toEqual([{ kind: "gone", address: alice.address, reason: goneReasons.lost }]);
   });
 
-  test("is dropped by the router's own answers as well", () => {
+  test("the router's own answers can drop a link that doesn't read", () => {
     const realm = realmOf();
     const names = Array.from({ length: limits.maxPageLength }, (_, at) => `${at}`.padStart(limits.maxNameBytes, "n"));
     for (const name of names) realm.join(name);
@@ -121,7 +121,7 @@ describe("a link that doesn't read", () => {
     expect(asked).toBeGreaterThan(200);
   });
 
-  test("may take others with it that are as full, one after the other, though they are all told of each other", () => {
+  test("a dropped link may drop others that are as full when they are told about each other", () => {
     const realm = realmOf();
     const { routing, links, runtime } = realm;
     const sender = realm.join("sender");
@@ -138,8 +138,8 @@ describe("a link that doesn't read", () => {
   });
 });
 
-describe("memory that only links hold that are closing", () => {
-  test("ends the object when it is most of the cap", () => {
+describe("memory of closing links", () => {
+  test("closing links that hold most of the cap end the object", () => {
     const realm = realmOf();
     const alice = realm.join("alice");
     for (let at = 0; realm.runtime.aborts.length === 0; at++) {
@@ -156,7 +156,7 @@ describe("memory that only links hold that are closing", () => {
 });
 
 describe("marks", () => {
-  test("come right after the segment that brings them, with a budget that falls by what others don't read", () => {
+  test("a mark comes right after the segment that caused it, with a budget that falls by what other links haven't read", () => {
     const realm = realmOf();
     const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
     realm.pair(alice, bob);
@@ -177,7 +177,7 @@ describe("marks", () => {
     expect(carol.marks.at(-1)?.budget).toBe(limits.maxBudgetBytes);
   });
 
-  test("that nobody sent are ignored, in any number", () => {
+  test("any number of answers to marks that were never sent is ignored", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, bob);
@@ -191,7 +191,7 @@ describe("marks", () => {
 });
 
 describe("an open with early data", () => {
-  test("is refused as busy where the peer has more than half of what it may have unread, and goes through without", () => {
+  test("an open with early data is refused as busy where the peer has more than half of its unread bytes, and goes through without the data", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, bob);
@@ -209,28 +209,31 @@ describe("an open with early data", () => {
 });
 
 describe("an open or a resume that is too much for the peer's link", () => {
-  test.for(["open", "resume"] as const)("finds nobody: the link is dropped, and no pair is told of: %s", (kind) => {
-    const realm = realmOf();
-    const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
-    realm.pair(alice, bob);
-    while (bob.closed === undefined) {
-      carol.take();
-      // In small steps, so that the next thing that is too much is not a segment.
-      flood(realm, alice, bob, maxUnreadBytes / 3 - bob.sentBytes > 3 * chunk.length ? 1 : 0);
-      realm.routing.receive(carol, kind === "open" ? toRouter(openTo("bob")) : resume(bob));
-    }
-    expect(carol.take().at(-1)).toMatchObject(
-      kind === "open"
-        ? { kind: "refused", code: errorCodes.peerAbsent }
-        : { kind: "absent", session: bob.session, reason: goneReasons.lost },
-    );
-    expect(bob.closed).toMatchObject({ code: closeCodes.tooSlow });
-  });
+  test.for(["open", "resume"] as const)(
+    "an open or a resume that is too much for the peer's link finds no peer, drops the link and tells no pair: %s",
+    (kind) => {
+      const realm = realmOf();
+      const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
+      realm.pair(alice, bob);
+      while (bob.closed === undefined) {
+        carol.take();
+        // In small steps, so that the next thing that is too much is not a segment.
+        flood(realm, alice, bob, maxUnreadBytes / 3 - bob.sentBytes > 3 * chunk.length ? 1 : 0);
+        realm.routing.receive(carol, kind === "open" ? toRouter(openTo("bob")) : resume(bob));
+      }
+      expect(carol.take().at(-1)).toMatchObject(
+        kind === "open"
+          ? { kind: "refused", code: errorCodes.peerAbsent }
+          : { kind: "absent", session: bob.session, reason: goneReasons.lost },
+      );
+      expect(bob.closed).toMatchObject({ code: closeCodes.tooSlow });
+    },
+  );
 });
 
 describe("opens and resumes", () => {
   test.for(["open", "resume"] as const)(
-    "of one link are answered up to the limit, and one past it is refused, for others not, until time has passed: %s",
+    "opens and resumes past the rate of one link are refused until time has passed, and other links' aren't: %s",
     (kind) => {
       const realm = realmOf();
       const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
@@ -257,7 +260,7 @@ describe("opens and resumes", () => {
     },
   );
 
-  test("count though they are refused for something else", () => {
+  test("opens that are refused for another reason count towards the rate", () => {
     const realm = realmOf();
     const alice = realm.join("alice");
     for (let count = 0; count < limits.maxOpensAtOnce; count++) {
@@ -270,13 +273,13 @@ describe("opens and resumes", () => {
   });
 });
 
-describe("a link of which nothing was heard for long", () => {
+describe("a silent link", () => {
   const asks: [string, (bob: FakeLink) => Uint8Array, (bob: FakeLink) => object][] = [
     ["an open", () => toRouter(openTo("bob")), () => ({ kind: "refused", code: errorCodes.peerAbsent })],
     ["a resume", resume, ({ session }) => ({ kind: "absent", session, reason: goneReasons.lost })],
   ];
 
-  test.for(asks)("is there up to the limit; past it it is dropped by %s, which finds nobody", ([, ask, absent]) => {
+  test.for(asks)("a link that was silent for too long is dropped by %s, which finds no peer", ([, ask, absent]) => {
     const { routing, runtime, join, pair } = realmOf();
     const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
     pair(carol, bob);
@@ -295,7 +298,7 @@ describe("a link of which nothing was heard for long", () => {
   test.for<[string, (realm: FakeRealm, bob: FakeLink) => void]>([
     ["a heartbeat came", ({ runtime }, bob) => void (bob.lastHeardMs = runtime.nowMs)],
     ["it sent something", ({ routing }, bob) => void routing.receive(bob, new Uint8Array())],
-  ])("is there where %s since", ([, act]) => {
+  ])("a link is found as before where %s since", ([, act]) => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.runtime.nowMs += limits.ghostAfterMs;
@@ -306,7 +309,7 @@ describe("a link of which nothing was heard for long", () => {
   });
 
   test.for([originalGob, originalJson])(
-    "is there where $subprotocol, which has no heartbeat, says nothing of it",
+    "a link of $subprotocol, which has no heartbeat, is found however long it is silent",
     (format) => {
       const { routing, runtime, join } = realmOf();
       const [alice, bob] = [join("alice"), join("bob", { format })];
@@ -317,7 +320,7 @@ describe("a link of which nothing was heard for long", () => {
     },
   );
 
-  test("still gets what is sent to it: only who asks for its name finds out", () => {
+  test("a silent link still gets messages: only a request for its name drops it", () => {
     const { routing, runtime, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);

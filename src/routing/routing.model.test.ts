@@ -139,14 +139,14 @@ function run(steps: readonly Step[], pairCapacity: number): void {
   }
 }
 
-test("a segment arrives exactly where an open or a resume was let through before, whatever came between, and nobody else hears it", () => {
+test("a segment arrives exactly where an open or a resume was let through before, whatever came between, and reaches no other link", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => run(steps, Infinity)),
     { numRuns: 500 },
   );
 });
 
-test("the same holds when the lists of pairs are nearly always full", () => {
+test("segments arrive only at paired links when the lists of pairs are nearly always full", () => {
   const capacity = fc.integer({ min: 0, max: 2 });
   fc.assert(fc.property(fc.array(step, { maxLength: 60 }), capacity, run), { numRuns: 1_000 });
 });

@@ -13,11 +13,11 @@ function takeAll(rate: OpenRate, nowMs: number): number {
   return count;
 }
 
-test("allows as many at once as the limit says, and not one more", () => {
+test("the rate of opens allows as many at once as the limit says, and not one more", () => {
   expect(takeAll(new OpenRate(), startMs)).toBe(maxOpensAtOnce);
 });
 
-test("gives back so many a second, and not more than there were at first", () => {
+test("the rate of opens gives back its number a second, and never exceeds its maximum", () => {
   const rate = new OpenRate();
   takeAll(rate, startMs);
   expect(takeAll(rate, startMs + 1_000)).toBe(maxOpensPerSecond);
@@ -25,14 +25,14 @@ test("gives back so many a second, and not more than there were at first", () =>
   expect(takeAll(rate, startMs + 3_600_000)).toBe(maxOpensAtOnce);
 });
 
-test("takes and gives nothing when the clock is set back", () => {
+test("the rate of opens takes and gives nothing when the clock is set back", () => {
   const rate = new OpenRate();
   takeAll(rate, startMs);
   expect(takeAll(rate, startMs - 3_600_000)).toBe(0);
   expect(takeAll(rate, startMs - 3_600_000 + 1_000)).toBe(maxOpensPerSecond);
 });
 
-test("never allows more in any time than what was there and what came", () => {
+test("the rate of opens allows no more in any time than the initial number and those given back", () => {
   const steps = fc.array(fc.record({ waitMs: fc.nat(5_000), tries: fc.nat(20_000) }), { maxLength: 20 });
   const property = fc.property(steps, (all) => {
     const rate = new OpenRate();

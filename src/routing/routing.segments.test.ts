@@ -14,7 +14,7 @@ const bytes = Uint8Array.of(0x42, 0, 0, 1, 2, 3);
 const neverIssued = 9_999;
 
 describe("a segment", () => {
-  test("reaches the paired link with the sender's address and otherwise as it was, in both directions", () => {
+  test("a segment reaches the paired link with the sender's address and is otherwise unchanged, in both directions", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -24,7 +24,7 @@ describe("a segment", () => {
     expect(alice.take()).toEqual([{ kind: "segment", from: bob.address, bytes }]);
   });
 
-  test("changes in its 4 bytes of address only, in the batch that it came in", () => {
+  test("a segment changes only in the 4 bytes of its address, in the batch that it came in", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -34,7 +34,7 @@ describe("a segment", () => {
     expect(batch).toEqual(expected);
   });
 
-  test("names a sender by any address, also one with the highest bit", () => {
+  test("a segment names its sender by any address, including one with the highest bit set", () => {
     const { routing, join, pair } = realmOf();
     const alice = new FakeLink(0xfedc_ba98, "alice", { lastHeardMs: 1_000_000 });
     routing.join(alice);
@@ -49,7 +49,7 @@ describe("a segment", () => {
     }
   });
 
-  test("is not parsed: bytes that are no frames pass", () => {
+  test("a segment isn't parsed: bytes that are no frames pass", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -61,7 +61,7 @@ describe("a segment", () => {
     ]);
   });
 
-  test("without frames reaches nobody and is no fault, while its neighbours arrive", () => {
+  test("a segment without frames reaches no link and is no fault, while its neighbours arrive", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -72,14 +72,14 @@ describe("a segment", () => {
     expect(alice.takeMessages()).toEqual([]);
   });
 
-  test("without frames is answered all the same where its address leads nowhere", () => {
+  test("a segment without frames to an unused address is answered like any other", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     routing.receive(alice, batchOf([neverIssued, new Uint8Array()]));
     expect(alice.take()).toEqual([{ kind: "gone", address: neverIssued, reason: goneReasons.lost }]);
   });
 
-  test("goes where its own address says, though its neighbours in the batch go elsewhere", () => {
+  test("a segment goes where its own address says, though its neighbours in the batch go elsewhere", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
     pair(alice, bob);
@@ -90,7 +90,7 @@ describe("a segment", () => {
     expect(carol.take().map((heard) => "bytes" in heard && heard.bytes)).toEqual([pieces[0], pieces[2]]);
   });
 
-  test("to an unpaired, a gone or a never issued address gets one and the same answer, and reaches nobody", () => {
+  test("a segment to an unpaired, a gone or a never issued address gets the same answer, and reaches no link", () => {
     const { routing, join, pair } = realmOf();
     const [alice, unpaired, gone] = [join("alice"), join("unpaired"), join("gone")];
     pair(alice, gone);
@@ -103,7 +103,7 @@ describe("a segment", () => {
     for (const other of [unpaired, gone]) expect(other.take()).toEqual([]);
   });
 
-  test("doesn't pass to a third through a common peer", () => {
+  test("a segment doesn't pass to a third link through a common peer", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
     pair(alice, bob);
@@ -113,7 +113,7 @@ describe("a segment", () => {
     expect(carol.take()).toEqual([]);
   });
 
-  test("doesn't pass to whoever has the name of the link that was paired", () => {
+  test("a segment doesn't pass to a new link that has the name of the paired one", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -127,7 +127,7 @@ describe("a segment", () => {
     expect(heir.take()).toEqual([]);
   });
 
-  test("to one's own address needs an open as any other does", () => {
+  test("a segment to the sender's own address needs an open like any other", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     routing.receive(alice, batchOf([alice.address, bytes]));
@@ -135,10 +135,10 @@ describe("a segment", () => {
   });
 });
 
-describe("addresses that lead nowhere", () => {
+describe("unused addresses", () => {
   const goneFrom = (address: number): RouterFrame => ({ kind: "gone", address, reason: goneReasons.lost });
 
-  test("get one answer each in a batch, all after the rest of the batch has been routed", () => {
+  test("unused addresses get one answer each in a batch, after the rest of the batch was routed", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob, unpaired] = [join("alice"), join("bob"), join("unpaired")];
     pair(alice, bob);
@@ -156,7 +156,7 @@ describe("addresses that lead nowhere", () => {
     expect(bob.take()).toHaveLength(2);
   });
 
-  test("get it anew in the next batch", () => {
+  test("an unused address gets its answer again in the next batch", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     for (let count = 0; count < 2; count++) {
@@ -165,7 +165,7 @@ describe("addresses that lead nowhere", () => {
     }
   });
 
-  test("get it in one message, though they are as many as a batch has segments", () => {
+  test("unused addresses get their answers in one message, even if they are as many as a batch has segments", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     const addresses = Array.from({ length: limits.maxSegments }, (_, at) => neverIssued + at);
@@ -173,7 +173,7 @@ describe("addresses that lead nowhere", () => {
     expect(alice.takeMessages()).toEqual([addresses.map(goneFrom)]);
   });
 
-  test("get none where the link ends with the batch, whether by a bye or by a fault", () => {
+  test("unused addresses get no answer where the link ends with the batch, by a bye or by a fault", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     const nowhere = batchOf([neverIssued, bytes]);
@@ -184,7 +184,7 @@ describe("addresses that lead nowhere", () => {
 });
 
 describe("a batch of many segments", () => {
-  test("is routed when it has as many as are allowed", () => {
+  test("a batch of as many segments as are allowed is routed", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -198,7 +198,7 @@ describe("a batch of many segments", () => {
     ["for the router", routerAddress, Uint8Array.of(0x09, 0, 0, 0)],
     ["for nobody", neverIssued, bytes],
     ["without frames", 2, new Uint8Array()],
-  ])("throws at the header of the first one too many: %s", ([, address, frames]) => {
+  ])("a batch of too many segments throws at the header of the first one past the limit: %s", ([, address, frames]) => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     expect(bob.address).toBe(2);
@@ -216,7 +216,7 @@ describe("a batch of many segments", () => {
     expect(bob.take()).toHaveLength(limits.maxSegments);
   });
 
-  test("counts those for the router, for nobody and without frames like any other", () => {
+  test("the limit of segments counts those for the router, to unused addresses and without frames like any other", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -234,7 +234,7 @@ describe("a batch of many segments", () => {
     );
   });
 
-  test("never comes from a writer, however many frames to however many addresses it gathers", () => {
+  test("a writer never makes a batch of too many segments, however many frames to however many addresses it gathers", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
     for (const peer of [bob, carol]) pair(alice, peer);
@@ -274,7 +274,7 @@ describe("a batch that breaks a rule", () => {
     { kind: "mark", token: 1, budget: 1 },
   ];
 
-  test.for(routersOwn)("throws for a frame that only the router sends: $kind", (frame) => {
+  test.for(routersOwn)("a frame that only the router sends throws: $kind", (frame) => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -282,14 +282,14 @@ describe("a batch that breaks a rule", () => {
     expect(bob.take()).toEqual([]);
   });
 
-  test("throws for a peer frame to the router, with the place in the batch", () => {
+  test("a peer frame to the router throws with its place in the batch", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     const batch = Uint8Array.of(...toRouter(), ...toRouter({ kind: "stop", connection: 1 }));
     expect(() => routing.receive(alice, batch)).toThrow(expect.objectContaining({ name: "ProtocolError", offset: 16 }));
   });
 
-  test("throws where it breaks it, after what stands before has been routed", () => {
+  test("a batch that breaks a rule throws there, after everything before it was routed", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -301,7 +301,7 @@ describe("a batch that breaks a rule", () => {
     expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
   });
 
-  test("skips frames that it doesn't know and may ignore, and takes the next one", () => {
+  test("a frame that is unknown and ignorable is skipped, and the next one is read", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     const unknown = Uint8Array.of(0xbf, 0, 0, 2, 1, 2);

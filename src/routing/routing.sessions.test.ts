@@ -16,7 +16,7 @@ function paired(link: FakeLink): RouterFrame {
 }
 
 describe("a link that joins", () => {
-  test("is told its name, session, realm and budget, and nobody else anything", () => {
+  test("a link that joins is told its name, session, realm and budget, and no other link is told anything", () => {
     const { links, routing, join } = realmOf();
     const alice = join("alice");
     const bob = links.make("bob", { session });
@@ -28,7 +28,7 @@ describe("a link that joins", () => {
     expect(links.byName("bob")).toBe(bob);
   });
 
-  test("replaces one of the same session, whose peers are told that it was lost", () => {
+  test("a link that joins replaces the one of the same session, whose peers are told that it was lost", () => {
     const { links, routing, join, pair } = realmOf();
     const [alice, old, stranger] = [join("alice"), join("bob", { session }), join("stranger")];
     pair(alice, old);
@@ -42,7 +42,7 @@ describe("a link that joins", () => {
     expect(links.byAddress(old.address)).toBeUndefined();
   });
 
-  test("supersedes one of another session, whose peers are told so", () => {
+  test("a link that joins supersedes one of another session, whose peers are told so", () => {
     const { links, routing, join, pair } = realmOf();
     const [alice, old] = [join("alice"), join("bob", { session })];
     pair(old, alice);
@@ -51,7 +51,7 @@ describe("a link that joins", () => {
     expect(alice.take()).toEqual([{ kind: "gone", address: old.address, reason: goneReasons.superseded }]);
   });
 
-  test("makes what the one before it still sends worth nothing, and its end no news", () => {
+  test("a replaced link's later messages do nothing, and its end is told to no peer", () => {
     const { links, routing, join, pair } = realmOf();
     const [alice, old] = [join("alice"), join("bob", { session })];
     pair(alice, old);
@@ -69,7 +69,7 @@ describe("a link that joins", () => {
   });
 });
 
-describe("a link that can't come back", () => {
+describe("a link that can't resume", () => {
   const endings: [string, (realm: ReturnType<typeof realmOf>, bob: FakeLink) => void, number][] = [
     ["is lost", ({ routing }, bob) => routing.leave(bob, goneReasons.lost), goneReasons.over],
     [
@@ -85,7 +85,7 @@ describe("a link that can't come back", () => {
     ],
   ];
 
-  test.for(endings)("and %s is gone for good", ([, end, reason]) => {
+  test.for(endings)("a link that can't resume and %s is gone for good", ([, end, reason]) => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob", { session, resumes: false })];
     realm.pair(alice, bob);
@@ -95,7 +95,7 @@ describe("a link that can't come back", () => {
 });
 
 describe("an open that went to a session before", () => {
-  test("goes to that session again, whatever its link", () => {
+  test("an open for a session that a client has used goes to that session again, whatever its link", () => {
     const { routing, join } = realmOf();
     const [alice, bob] = [join("alice"), join("bob", { session })];
     for (const wanted of [session, anySession]) {
@@ -105,7 +105,7 @@ describe("an open that went to a session before", () => {
     }
   });
 
-  test("is refused when another session has the name, and pairs nobody", () => {
+  test("an open for a session is refused when another session has the name, and pairs no links", () => {
     const { routing, join } = realmOf();
     const [alice, bob] = [join("alice"), join("bob", { session })];
     routing.receive(alice, toRouter(openTo("bob", { session: otherSession, connection: 3 })));
@@ -115,7 +115,7 @@ describe("an open that went to a session before", () => {
     expect(alice.take()).toMatchObject([{ kind: "gone" }]);
   });
 
-  test("is refused as any other when nobody has the name", () => {
+  test("an open for a session is refused like any other when no client has the name", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     routing.receive(alice, toRouter(openTo("bob", { session })));
@@ -124,7 +124,7 @@ describe("an open that went to a session before", () => {
 });
 
 describe("resume", () => {
-  test("pairs both, tells each about the other, and nobody else anything", () => {
+  test("a resume pairs two links, tells each about the other, and tells no other link anything", () => {
     const { routing, join } = realmOf();
     const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
     routing.receive(alice, resume("bob", bob.session));
@@ -139,7 +139,7 @@ describe("resume", () => {
     expect(alice.take()).toEqual([{ kind: "gone", address: bob.address, reason: goneReasons.lost }]);
   });
 
-  test("may come from both, and again, and beside opens: the pair is one", () => {
+  test("resumes from both ends, repeated and beside opens, make one pair", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -151,7 +151,7 @@ describe("resume", () => {
     expect(bob.take()).toHaveLength(1);
   });
 
-  test("with oneself is told twice and harms nothing", () => {
+  test("a resume with oneself is told twice and harms nothing", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     routing.receive(alice, resume("alice", alice.session));
@@ -167,7 +167,7 @@ describe("resume", () => {
     ["another session has the name", "bob", otherSession, goneReasons.superseded],
     ["it names no session", "bob", anySession, goneReasons.superseded],
   ];
-  test.for(absences)("is answered with absent, and pairs nobody, when %s", ([, peer, wanted, reason]) => {
+  test.for(absences)("a resume is answered with absent, and pairs no links, when %s", ([, peer, wanted, reason]) => {
     const { routing, join } = realmOf();
     const [alice, bob] = [join("alice"), join("bob", { session })];
     routing.receive(alice, resume(peer, wanted));
@@ -177,7 +177,7 @@ describe("resume", () => {
     expect(alice.take()).toMatchObject([{ kind: "gone" }]);
   });
 
-  test("is answered with absent while both have all the pairs they may have, and goes through when one has room", () => {
+  test("a resume is answered with absent while both links have the most pairs, and goes through when one has room", () => {
     const { routing, join, pair } = realmOf(1);
     const [alice, bob, carol, dave] = [join("alice"), join("bob"), join("carol"), join("dave")];
     pair(alice, carol);

@@ -6,7 +6,7 @@ import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
 const bytes = Uint8Array.of(0x42, 0, 0, 1, 2, 3);
 
 describe("open", () => {
-  test("arrives stamped with the opener's name, session and address; the opener hears whom it reached", () => {
+  test("an open arrives stamped with the opener's name, session and address, and its opener is told which link it reached", () => {
     const { routing, join } = realmOf();
     const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
     const fields = { connection: 7, protocol: "chat", limit: 2 ** 40, metadata: { topic: "näh" }, early: bytes };
@@ -18,7 +18,7 @@ describe("open", () => {
     expect(carol.take()).toEqual([]);
   });
 
-  test("may go to oneself", () => {
+  test("an open to oneself goes through", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     routing.receive(alice, toRouter(openTo("alice")));
@@ -29,7 +29,7 @@ describe("open", () => {
     expect(alice.take()).toEqual([]);
   });
 
-  test("goes through for the smallest and the largest id and for as much early data as is allowed", () => {
+  test("an open goes through for the smallest and the largest id and for as much early data as is allowed", () => {
     const { routing, join } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     const early = new Uint8Array(limits.maxEarlyBytes);
@@ -60,7 +60,7 @@ describe("open", () => {
     ["an absent peer", { peer: longText }, errorCodes.peerAbsent, /Nobody of that name .*"home"/],
   ];
 
-  test.for(refusals)("with %s is refused with a reason, and pairs nobody", ([, fields, code, reason]) => {
+  test.for(refusals)("an open with %s is refused with a reason, and pairs no links", ([, fields, code, reason]) => {
     const { routing, join } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     routing.receive(alice, toRouter(openTo("bob", fields)));
@@ -76,7 +76,7 @@ describe("open", () => {
     expect(bob.take()).toEqual([]);
   });
 
-  test("to a name whose link has left is refused as to any absent one", () => {
+  test("an open to a name whose link has left is refused like one to any absent name", () => {
     const { links, routing, join } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     links.remove(bob);
@@ -87,7 +87,7 @@ describe("open", () => {
 });
 
 describe("a pair", () => {
-  test("that finds no room at one link is proven by the other's entry, in both directions", () => {
+  test("a pair that finds no room at one link is proven by the other's entry, in both directions", () => {
     const { links, routing, join, pair } = realmOf(1);
     const [busy, first, second] = [join("busy"), join("first"), join("second")];
     pair(busy, first);
@@ -104,7 +104,7 @@ describe("a pair", () => {
     expect(links.scans).toBe(0);
   });
 
-  test("that finds room at neither is refused as busy, also to oneself, and lets nothing through", () => {
+  test("a pair that finds room at neither link is refused as busy, also to oneself, and lets nothing through", () => {
     const { routing, join, pair } = realmOf(1);
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, join("carol"));
@@ -118,7 +118,7 @@ describe("a pair", () => {
     expect(bob.take()).toEqual([]);
   });
 
-  test("that is there goes on being open to further opens, though both are full", () => {
+  test("a pair that exists stays open to further opens, though both lists are full", () => {
     const { routing, join, pair } = realmOf(1);
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -129,7 +129,7 @@ describe("a pair", () => {
     expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
   });
 
-  test("gives its room back when the other link leaves", () => {
+  test("a pair gives its room back when the other link leaves", () => {
     const { routing, join, pair } = realmOf(1);
     const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
     pair(alice, bob);
@@ -141,7 +141,7 @@ describe("a pair", () => {
 });
 
 describe("gone", () => {
-  test.for(Object.entries(goneReasons))("goes to those who were paired and to no one else: %s", ([, reason]) => {
+  test.for(Object.entries(goneReasons))("a gone goes exactly to the links that were paired: %s", ([, reason]) => {
     const { links, routing, join, pair } = realmOf();
     const [alice, opened, opener, stranger] = [join("alice"), join("opened"), join("opener"), join("stranger")];
     pair(alice, opened);
@@ -156,7 +156,7 @@ describe("gone", () => {
     expect(links.scans).toBe(0);
   });
 
-  test("comes once for many opens between the same two", () => {
+  test("a gone comes once for many opens between the same two links", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     for (let count = 0; count < 3; count++) pair(alice, bob);
@@ -165,7 +165,7 @@ describe("gone", () => {
     expect(bob.take()).toHaveLength(1);
   });
 
-  test("also reaches those whom a full link has no entry of, and no one else", () => {
+  test("a gone reaches the links that a full link has no entry for, and no others", () => {
     const { routing, join, pair } = realmOf(1);
     const [busy, listed, unlisted, stranger] = [join("busy"), join("listed"), join("unlisted"), join("stranger")];
     pair(busy, listed);
@@ -175,7 +175,7 @@ describe("gone", () => {
     expect(stranger.take()).toEqual([]);
   });
 
-  test("reaches a full link that has no entry of the one who left", () => {
+  test("a gone reaches a full link that has no entry for the link that left", () => {
     const { routing, join, pair } = realmOf(1);
     const [busy, listed, unlisted] = [join("busy"), join("listed"), join("unlisted")];
     pair(busy, listed);
@@ -185,7 +185,7 @@ describe("gone", () => {
     expect(listed.take()).toEqual([]);
   });
 
-  test("doesn't come again to who left in the meantime", () => {
+  test("a gone doesn't come again for a link that left in the meantime", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -200,14 +200,14 @@ describe("list", () => {
   const namesOf = (link: FakeLink): readonly string[] =>
     link.take().flatMap((heard) => ("kind" in heard && heard.kind === "peers" ? heard.names : []));
 
-  test("names everybody, the asker too, in order, and says that it is the last page", () => {
+  test("a list names every client in order, including the asker, and says that it is the last page", () => {
     const { routing, join } = realmOf();
     const [zoe] = [join("zoe"), join("Bob"), join("ålice"), join("alice")];
     routing.receive(zoe, toRouter({ kind: "list", request: 5, cursor: "" }));
     expect(zoe.take()).toEqual([{ kind: "peers", request: 5, cursor: "", names: ["Bob", "alice", "zoe", "ålice"] }]);
   });
 
-  test("comes in pages, none larger than allowed, and every name once", () => {
+  test("a list comes in pages, none larger than allowed, with every name once", () => {
     const { links, routing, join } = realmOf();
     const count = 2 * limits.maxPageLength;
     for (let number = 0; number < count; number++) join(`client ${number}`);
@@ -228,7 +228,7 @@ describe("list", () => {
     expect(seen).toEqual([...new Set(links.current().map(({ name }) => name))].sort());
   });
 
-  test("is answered once a batch: a second one throws where it ends, after the first was answered", () => {
+  test("a second list in a batch throws where it ends, after the first was answered", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     const [first, second] = [1, 2].map((request) => ({ kind: "list", request, cursor: "" }) as const);
@@ -247,7 +247,7 @@ describe("list", () => {
     }
   });
 
-  test("may come in each of two batches, and beside other frames", () => {
+  test("a list may come in each of two batches, and beside other frames", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     for (const request of [1, 2]) {
@@ -256,7 +256,7 @@ describe("list", () => {
     }
   });
 
-  test("after a cursor that is nobody's name goes on behind it", () => {
+  test("a list after a cursor that is no client's name goes on behind it", () => {
     const { routing, join } = realmOf();
     const [alice] = [join("alice"), join("carol")];
     routing.receive(alice, toRouter({ kind: "list", request: 1, cursor: "bob" }));
@@ -267,7 +267,7 @@ describe("list", () => {
 });
 
 describe("bye", () => {
-  test("ends the link, and what stands behind it in the batch is dropped", () => {
+  test("a bye ends the link, and the frames behind it in the batch are dropped", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);
@@ -278,7 +278,7 @@ describe("bye", () => {
     expect(alice.take()).toEqual([]);
   });
 
-  test("lets pass what stands before it in the batch; without one the link goes on", () => {
+  test("frames before a bye in its batch pass, and a link without a bye goes on", () => {
     const { routing, join, pair } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
     pair(alice, bob);

@@ -29,11 +29,11 @@ function fill(unread: UnreadLimiter, meter: Meter, mostBytes = Infinity): number
 }
 
 describe("marks", () => {
-  test("are as long as they are counted", () => {
+  test("marks are as long as the bytes that are counted for them", () => {
     expect(encodeBatch(routerAddress, { kind: "mark", token: 1, budget: 1 })).toHaveLength(markBytes);
   });
 
-  test("come after so many bytes, not one less, and a link's first one early", () => {
+  test("a mark comes after exactly its number of bytes, and a link's first one comes early", () => {
     const unread = unreadOf();
     const meter = new Meter();
     expect(unread.count(meter, firstMarkBytes - 1)).toBe(0);
@@ -49,7 +49,7 @@ describe("marks", () => {
     expect(unread.count(meter, 1)).toBe(3);
   });
 
-  test("that are reached free what stands before them; a tail behind the last one is free as well", () => {
+  test("a mark that is reached frees the bytes before it, and a tail behind the last mark is free as well", () => {
     const unread = unreadOf();
     const meter = settled(unread);
     expect(unread.count(meter, markEveryBytes)).toBe(2);
@@ -64,7 +64,7 @@ describe("marks", () => {
     expect(unread.heldBytes).toBe(markEveryBytes + markBytes);
   });
 
-  test("come earlier once many links have tails, and at their old distance when those are gone", () => {
+  test("marks come closer together once many links have tails, and at their old distance when those are gone", () => {
     const unread = unreadOf();
     const others = Array.from({ length: 6 }, () => settled(unread));
     for (const other of others) expect(unread.count(other, markEveryBytes - 1)).toBe(0);
@@ -82,7 +82,7 @@ describe("marks", () => {
     expect(unread.count(meter, 1)).toBe(token + 2);
   });
 
-  test("may be reached out of turn: a later one stands for those before it", () => {
+  test("marks may be reached out of turn: a later one stands for those before it", () => {
     const unread = unreadOf();
     const meter = new Meter();
     unread.count(meter, markEveryBytes);
@@ -94,12 +94,12 @@ describe("marks", () => {
     expect(unread.heldBytes).toBe(markEveryBytes + markBytes);
   });
 
-  test("never have the token 0", () => {
+  test("marks never have the token 0", () => {
     const unread = new UnreadLimiter(() => 0);
     expect(unread.count(new Meter(), markEveryBytes)).toBe(1);
   });
 
-  test("of another link aren't this one's", () => {
+  test("marks of another link don't count for this one", () => {
     const unread = unreadOf();
     const [one, other] = [new Meter(), new Meter()];
     const token = unread.count(one, markEveryBytes);
@@ -108,7 +108,7 @@ describe("marks", () => {
     expect(unread.heldBytes).toBe(2 * (markEveryBytes + markBytes));
   });
 
-  test("can't be guessed: who sends many tokens that it never got isn't listened to any more", () => {
+  test("marks can't be guessed: a client that sends many unknown tokens is no longer heeded", () => {
     const unread = unreadOf();
     const [honest, guessing] = [new Meter(), new Meter()];
     const tokens = [honest, guessing].map((meter) => unread.count(meter, markEveryBytes));
@@ -122,14 +122,14 @@ describe("marks", () => {
 });
 
 describe("the cap", () => {
-  test("gives a link that is alone a third of it", () => {
+  test("the cap gives a link that is alone a third of it", () => {
     const unread = unreadOf();
     const sentBytes = fill(unread, new Meter());
     expect(sentBytes).toBeGreaterThan(maxUnreadBytes / 3 - chunkBytes - 10_000);
     expect(sentBytes).toBeLessThanOrEqual(maxUnreadBytes / 3);
   });
 
-  test("is at the limit exact to a byte", () => {
+  test("the cap is exact to a byte", () => {
     const unread = unreadOf();
     const meter = new Meter();
     fill(unread, meter);
@@ -138,7 +138,7 @@ describe("the cap", () => {
     expect(unread.admits(meter, roomBytes + 1)).toBe(false);
   });
 
-  test("is never passed, however many links don't read, and each new one is still sent something while there is room", () => {
+  test("the cap is never passed, however many links don't read, and each new link still gets something while there is room", () => {
     const unread = unreadOf();
     let links = 0;
     for (;;) {
@@ -151,7 +151,7 @@ describe("the cap", () => {
     expect(unread.isExhausted(new Meter(), chunkBytes)).toBe(true);
   });
 
-  test("leaves a link that reads as much as before beside one that doesn't", () => {
+  test("the cap leaves a reading link as much as before beside one that doesn't read", () => {
     const unread = unreadOf();
     const [stalled, reading] = [new Meter(), new Meter()];
     fill(unread, stalled);
@@ -163,7 +163,7 @@ describe("the cap", () => {
     expect(reading.heldBytes).toBe(0);
   });
 
-  test("is reached when links that are closing hold three quarters of it, until they are gone", () => {
+  test("the cap is reached when closing links hold three quarters of it, until they are gone", () => {
     const unread = unreadOf();
     const closed: Meter[] = [];
     const isExhausted = (): boolean => unread.isExhausted(new Meter(), 0);
@@ -186,7 +186,7 @@ describe("the cap", () => {
 });
 
 describe("early data", () => {
-  test("is taken by a link within half of what it may have", () => {
+  test("early data is taken by a link within half of its unread bytes", () => {
     const unread = unreadOf();
     const meter = new Meter();
     expect(unread.admitsEarly(meter, chunkBytes)).toBe(true);
@@ -200,14 +200,14 @@ describe("early data", () => {
 });
 
 describe("the budget", () => {
-  test("is the most that there is without load, and can be used up with half as much again of headers", () => {
+  test("a budget is at its maximum without load, and can be used up with half as much again of headers", () => {
     const unread = unreadOf();
     const meter = new Meter();
     expect(unread.budgetOf(meter)).toBe(maxBudgetBytes);
     expect(fill(unread, meter)).toBeGreaterThan(1.5 * maxBudgetBytes);
   });
 
-  test("doesn't fall by what a link has unread itself, but by what others have, down to nothing", () => {
+  test("a budget falls by what other links haven't read, down to nothing, and not by the link's own unread bytes", () => {
     const unread = unreadOf();
     const [own, other] = [new Meter(), new Meter()];
     fill(unread, own);
@@ -220,7 +220,7 @@ describe("the budget", () => {
     expect(budgets.at(-1)).toBeGreaterThanOrEqual(0);
   });
 
-  test("that a client is told grows to twice the one before at most, and falls at once", () => {
+  test("a budget that a client is told grows to at most twice the one before, and falls at once", () => {
     const unread = unreadOf();
     const meter = new Meter();
     expect(unread.tellBudget(meter, 1_000)).toBe(Math.floor(maxBudgetBytes / 1_000));
@@ -231,7 +231,7 @@ describe("the budget", () => {
     expect(unread.tellBudget(meter)).toBe(minWindowBytes);
   });
 
-  test("is an equal share where many links are busy, or may be soon, and as before when they are done", () => {
+  test("a budget is an equal share where many links are busy or may be soon, and recovers when they are done", () => {
     const unread = unreadOf();
     const share = Math.floor(maxBudgetBytes / 100);
     expect(unread.budgetOf(new Meter(), 100)).toBe(share);
@@ -246,7 +246,7 @@ describe("the budget", () => {
   });
 });
 
-describe("any order of sending, reading, closing and going", () => {
+describe("any order of sends, reads, closes and leaves", () => {
   /** What a link was sent since its start, and where in that its marks stand. */
   class ModelLink {
     readonly meter = new Meter();
@@ -281,7 +281,7 @@ describe("any order of sending, reading, closing and going", () => {
     ),
   });
 
-  test("holds what stands behind the last mark that was reached, and in all never more than the cap", () => {
+  test("the router holds the bytes behind the last reached mark, and never more than the cap in all", () => {
     const property = fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const unread = unreadOf();
       const realm = Array.from({ length: links }, () => new ModelLink());

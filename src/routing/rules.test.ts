@@ -25,11 +25,11 @@ describe("rules", () => {
     ["a b", "odd:name, #1", "a protocol", true, 7],
     ["guest-7", "bob", "$ping", true, 8],
     ["guest", "bob", "$ping", false, 9],
-  ])("say of %s to %s about %s: %s, by line %i", (opener, peer, protocol, isAllowed, line) => {
+  ])("rules say of %s to %s about %s: %s, by line %i", (opener, peer, protocol, isAllowed, line) => {
     expect(rules.decide(opener, peer, protocol)).toEqual({ isAllowed, line });
   });
 
-  test("that aren't there let everybody", () => {
+  test("a realm without rules allows everything", () => {
     expect(Rules.parse("").decide("a", "b", "c")).toEqual({ isAllowed: true, line: 0 });
     expect(Rules.parse("deny a -> b : c").decide("a", "b", "d")).toEqual({ isAllowed: true, line: 0 });
   });
@@ -49,12 +49,12 @@ describe("rules", () => {
     ["default", /Line 1: it must be/],
     ["default maybe", /Line 1: it must be/],
     ["default open\nallow a -> b : c", /Line 2: nothing can follow "default"/],
-  ])("that can't be read say which line, and why: %s", (text, message) => {
+  ])("rules that can't be parsed are refused with their line and the reason: %s", (text, message) => {
     expect(() => Rules.parse(text)).toThrow(message);
     expect(() => Rules.parse(text)).toThrow(RulesError);
   });
 
-  test("of any text are rules or an error that names a line", () => {
+  test("any string is either rules or an error that names a line", () => {
     const word = fc.constantFrom(
       "role",
       "allow",
@@ -91,7 +91,7 @@ describe("rules", () => {
     );
   });
 
-  test("tell between which two something has changed, and whether anything is left", () => {
+  test("a comparison of rules tells between which two names something changed, and whether anything is still allowed", () => {
     const [before, after] = [Rules.parse("deny a -> c : x"), Rules.parse("deny a -> b : y\ndefault open")];
     expect(before.digest("a", "b")).not.toBe(after.digest("a", "b"));
     expect(before.digest("b", "a")).toBe(after.digest("b", "a"));
@@ -105,7 +105,7 @@ describe("rules", () => {
   });
 });
 
-test("a pattern fits what a regular expression of it does", () => {
+test("a pattern matches exactly the names that its regular expression does", () => {
   const text = fc.string({ unit: fc.constantFrom("a", "b", "*"), maxLength: 12 });
   fc.assert(
     fc.property(text, fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 12 }), (source, subject) => {

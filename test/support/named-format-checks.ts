@@ -14,36 +14,48 @@ export function checkNamedVectors(format: NamedFormat, { messages, invalid }: Na
   const fromClient = messages.filter(({ direction }) => direction === "from-client");
   const toClient = messages.filter(({ direction }) => direction === "to-client");
 
-  test("are from and to clients, and each bad one says why", () => {
+  test(`the vectors of ${format.subprotocol} are from and to clients, and each invalid one says why`, () => {
     expect(fromClient.length + toClient.length).toBe(messages.length);
     for (const kind of [fromClient, toClient, invalid]) expect(kind.length).toBeGreaterThan(0);
   });
 
-  test.for(fromClient)("from a client: $comment", ({ message, self, says }) => {
-    const decoded = decodeAll(format, messageOf(message ?? ""), self);
-    expect(decoded.problem).toBeUndefined();
-    expect(decoded.says).toEqual(expectedOf(says));
-  });
+  test.for(fromClient)(
+    `the vector of ${format.subprotocol} from a client is decoded: $comment`,
+    ({ message, self, says }) => {
+      const decoded = decodeAll(format, messageOf(message ?? ""), self);
+      expect(decoded.problem).toBeUndefined();
+      expect(decoded.says).toEqual(expectedOf(says));
+    },
+  );
 
-  test.for(toClient)("to a client: $comment", ({ message, self, peer = "", says }) => {
-    expect(encodeAll(format, says, self, peer)).toBe(message === null ? null : messageOf(message));
-  });
+  test.for(toClient)(
+    `the vector of ${format.subprotocol} to a client is encoded: $comment`,
+    ({ message, self, peer = "", says }) => {
+      expect(encodeAll(format, says, self, peer)).toBe(message === null ? null : messageOf(message));
+    },
+  );
 
-  test.for(invalid.filter(({ message }) => message !== undefined))("refuses $comment", (vector) => {
-    const { says, problem } = decodeAll(format, messageOf(vector.message ?? ""), "alice");
-    expect(says).toEqual(expectedOf(vector.says ?? []));
-    expectProtocolError(problem, vector.error);
-  });
+  test.for(invalid.filter(({ message }) => message !== undefined))(
+    `the vector of ${format.subprotocol} is refused: $comment`,
+    (vector) => {
+      const { says, problem } = decodeAll(format, messageOf(vector.message ?? ""), "alice");
+      expect(says).toEqual(expectedOf(vector.says ?? []));
+      expectProtocolError(problem, vector.error);
+    },
+  );
 
-  test.for(invalid.filter(({ direction }) => direction === "to-client"))("can't say $comment", ({ says, error }) => {
-    let problem: unknown;
-    try {
-      encodeAll(format, says ?? [], "alice", "bob");
-    } catch (thrown) {
-      problem = thrown;
-    }
-    expectProtocolError(problem, error);
-  });
+  test.for(invalid.filter(({ direction }) => direction === "to-client"))(
+    `${format.subprotocol} can't carry the vector's frames: $comment`,
+    ({ says, error }) => {
+      let problem: unknown;
+      try {
+        encodeAll(format, says ?? [], "alice", "bob");
+      } catch (thrown) {
+        problem = thrown;
+      }
+      expectProtocolError(problem, error);
+    },
+  );
 }
 
 function expectProtocolError(problem: unknown, message: string): void {
@@ -73,7 +85,7 @@ export function checkBothWays(
   heardToSaid: (message: WireMessage) => WireMessage,
   expected: (frame: PeerFrame) => readonly PeerFrame[],
 ): void {
-  test("any frame of a peer can be heard, and said again, in whatever names", () => {
+  test(`any peer frame can be written in ${format.subprotocol} and read again, with any names`, () => {
     const name = fc.oneof(fc.constantFrom("a", '"\\', "żółw 亀 🐢", "mark", "__proto__"), fc.string({ minLength: 1 }));
     const names = fc
       .tuple(name, name)
@@ -117,8 +129,8 @@ export function checkNamedHostile(format: NamedFormat, { messages, invalid }: Na
     expectSayable(format, says);
   };
 
-  describe("hostile input is read, or refused with a ProtocolError:", () => {
-    test("any text", () => {
+  describe(`hostile input in ${format.subprotocol}`, () => {
+    test(`any string in ${format.subprotocol} is read or refused with a ProtocolError`, () => {
       const any = fc.oneof(
         fc.string({ unit: "binary", maxLength: 300 }),
         fc.json(),
@@ -127,18 +139,18 @@ export function checkNamedHostile(format: NamedFormat, { messages, invalid }: Na
       fc.assert(fc.property(any, read), { numRuns: 5_000 });
     });
 
-    test("any bytes", () => {
+    test(`any bytes in ${format.subprotocol} are read or refused with a ProtocolError`, () => {
       fc.assert(fc.property(fc.uint8Array({ maxLength: 200, size: "max" }), read), { numRuns: 2_000 });
     });
 
-    test("a vector that is cut anywhere", () => {
+    test(`a vector of ${format.subprotocol} that is cut anywhere is read or refused with a ProtocolError`, () => {
       for (const text of texts) {
         if (text.length > 400) continue;
         for (let cut = 0; cut < text.length; cut++) read(text.slice(0, cut));
       }
     });
 
-    test("a vector with any of its characters another, left out or put in", () => {
+    test(`a vector of ${format.subprotocol} with any character changed, left out or put in is read or refused with a ProtocolError`, () => {
       const character = fc.oneof(
         fc.constantFrom("{", "}", "[", "]", '"', ",", ":", "\\", "0", "-", "e", "\n", "\u0000", "\ud800"),
         fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
@@ -151,7 +163,7 @@ export function checkNamedHostile(format: NamedFormat, { messages, invalid }: Na
       fc.assert(property, { numRuns: 10_000 });
     });
 
-    test("a vector with any of its values another", () => {
+    test(`a vector of ${format.subprotocol} with any value changed is read or refused with a ProtocolError`, () => {
       const property = fc.property(vector, fc.jsonValue(), fc.nat(20), (text, value, at) => {
         let index = 0;
         let parsed: unknown;

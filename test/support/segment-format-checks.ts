@@ -74,24 +74,30 @@ export function checkVectors(format: SegmentFormat, file: string): void {
   const { frames, invalid } = JSON.parse(json) as FormatVectors;
 
   describe("vectors of all formats", () => {
-    test.for(frameVectors)("$range $comment: decoded as it was encoded", ({ range, frame: fields }) => {
-      const frame = frameOf(fields);
-      expect(readAll(format, range, format.encode(frame))).toEqual([frame]);
-    });
+    test.for(frameVectors)(
+      `${format.subprotocol} decodes the frame of frames.json as it was encoded: $range $comment`,
+      ({ range, frame: fields }) => {
+        const frame = frameOf(fields);
+        expect(readAll(format, range, format.encode(frame))).toEqual([frame]);
+      },
+    );
   });
 
   describe("vectors of this format", () => {
-    test.for([...frames])("decodes $range $comment", ({ range, frame, hex }) => {
+    test.for([...frames])(`the vector of ${file} is decoded: $range $comment`, ({ range, frame, hex }) => {
       expect(readAll(format, range, fromHex(hex))).toEqual([frameOf(frame)]);
     });
 
-    test.for(frames.filter(({ canonical }) => canonical))("encodes $range $comment", ({ frame, hex }) => {
-      expect(Buffer.from(format.encode(frameOf(frame))).toString("hex")).toBe(
-        Buffer.from(fromHex(hex)).toString("hex"),
-      );
-    });
+    test.for(frames.filter(({ canonical }) => canonical))(
+      `the vector of ${file} is encoded: $range $comment`,
+      ({ frame, hex }) => {
+        expect(Buffer.from(format.encode(frameOf(frame))).toString("hex")).toBe(
+          Buffer.from(fromHex(hex)).toString("hex"),
+        );
+      },
+    );
 
-    test.for([...invalid])("refuses $range: $comment", ({ range, hex, error }) => {
+    test.for([...invalid])(`the vector of ${file} is refused: $range: $comment`, ({ range, hex, error }) => {
       let thrown: unknown;
       try {
         readAll(format, range, fromHex(hex));
@@ -102,7 +108,7 @@ export function checkVectors(format: SegmentFormat, file: string): void {
       expect((thrown as ProtocolError).message).toBe(error);
     });
 
-    test("cover every frame of frames.json", () => {
+    test(`the vectors of ${file} cover every frame of frames.json`, () => {
       // All but `early`, which holds frames in the format of the link.
       const withoutEarly = (frame: object): object => ({ ...frame, early: undefined });
       const known = frames.map(({ frame }) => withoutEarly(frame));
@@ -114,7 +120,7 @@ export function checkVectors(format: SegmentFormat, file: string): void {
 /** Any frames are read as they were written. */
 export function checkSequences(format: SegmentFormat): void {
   describe.for(["router", "peer"] as const)("any %s frames", (range) => {
-    test("are read as they were written, one after the other, from the middle of other bytes", () => {
+    test(`any ${range} frames in ${format.subprotocol} are read as they were written, from the middle of other bytes`, () => {
       const property = fc.property(framesOf[range], fc.nat(9), (frames, before) => {
         const bytes = joined(format, frames);
         const around = new Uint8Array(before + bytes.length + 9).fill(0xff);
@@ -129,7 +135,7 @@ export function checkSequences(format: SegmentFormat): void {
     });
   });
 
-  test("the position is where the next router frame begins", () => {
+  test(`a ${format.subprotocol} reader's position is where the next router frame begins`, () => {
     const property = fc.property(framesOf.router, (frames) => {
       const bytes = joined(format, frames);
       const reader = format.routerFrames(bytes, 0, bytes.length);
@@ -144,7 +150,7 @@ export function checkSequences(format: SegmentFormat): void {
     fc.assert(property, { numRuns: 100 });
   });
 
-  test("a payload is a view on the segment", () => {
+  test(`a payload in ${format.subprotocol} is a view on the segment`, () => {
     const frame = {
       kind: "data",
       connection: 1,
@@ -158,7 +164,7 @@ export function checkSequences(format: SegmentFormat): void {
     expect(read?.kind === "data" && read.payload.buffer === bytes.buffer).toBe(true);
   });
 
-  test("half a surrogate pair is encoded as the character for what can't be written", () => {
+  test(`half a surrogate pair is encoded in ${format.subprotocol} as the replacement character`, () => {
     const texts = {
       kind: "peers",
       request: 1,
@@ -176,14 +182,14 @@ export function checkSequences(format: SegmentFormat): void {
 /** Whatever the bytes: frames or a ProtocolError. */
 export function checkHostile(format: SegmentFormat): void {
   describe.for(["router", "peer"] as const)("hostile input among %s frames", (range) => {
-    test("of any bytes ends with frames or a ProtocolError", () => {
+    test(`any bytes as ${range} frames of ${format.subprotocol} are read as frames or throw a ProtocolError`, () => {
       const property = fc.property(fc.uint8Array({ maxLength: 200, size: "max" }), (bytes) => {
         readHostile(format, range, bytes);
       });
       fc.assert(property, { numRuns: 5_000 });
     });
 
-    test("that is cut anywhere is a ProtocolError, except between frames", () => {
+    test(`${range} frames of ${format.subprotocol} that are cut anywhere throw a ProtocolError, except between frames`, () => {
       const property = fc.property(framesOf[range], (list) => {
         const frames = list.slice(0, 4);
         const bytes = joined(format, frames);
@@ -198,7 +204,7 @@ export function checkHostile(format: SegmentFormat): void {
       fc.assert(property, { numRuns: 100 });
     });
 
-    test("with any one bit flipped ends with frames or a ProtocolError", () => {
+    test(`${range} frames of ${format.subprotocol} with any one bit flipped are read as frames or throw a ProtocolError`, () => {
       const property = fc.property(smallSegment(format, range), (bytes) => {
         for (let bit = 0; bit < bytes.length * 8; bit++) {
           const flipped = bytes.slice();
@@ -209,7 +215,7 @@ export function checkHostile(format: SegmentFormat): void {
       fc.assert(property, { numRuns: 20 });
     });
 
-    test("with any one byte another, left out or put in ends with frames or a ProtocolError", () => {
+    test(`${range} frames of ${format.subprotocol} with any one byte changed, left out or put in are read as frames or throw a ProtocolError`, () => {
       const property = fc.property(smallSegment(format, range), fc.nat(0xff), (bytes, byte) => {
         for (let at = 0; at < bytes.length; at++) {
           for (const [count, piece] of [

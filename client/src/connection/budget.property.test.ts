@@ -29,7 +29,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 describe("a budget", () => {
-  test("counts what is granted, gives half of what is free at most, and what must be in any case", () => {
+  test("a budget counts what is granted, gives at most half of what is free, and always gives the required minimum", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
         const budget = new Budget();
@@ -55,14 +55,14 @@ describe("a budget", () => {
     );
   });
 
-  test("is never overdrawn by those who need nothing, however many there are", () => {
+  test("a budget is never overdrawn by receivers that need nothing, however many there are", () => {
     const budget = new Budget();
     for (let taken = 0; taken < 1_000; taken++) budget.take(limits.maxWindowBytes, 0);
     expect(budget.has(0)).toBe(true);
   });
 });
 
-describe("what is kept", () => {
+describe("a quota of unacknowledged bytes", () => {
   const frameBytes = limits.maxPayloadBytes + limits.frameCostBytes;
 
   /** Keeps frames for a peer until it may not. */
@@ -72,7 +72,7 @@ describe("what is kept", () => {
     return bytes;
   }
 
-  test("for peers that acknowledge nothing is half of what is left for each, and something for all", () => {
+  test("the quota for peers that acknowledge nothing is half of what is left for each, and something for all", () => {
     const total = { bytes: 0, maxBytes: limits.maxUnacknowledgedBytes };
     for (let peer = 0, leftBytes = limits.maxUnacknowledgedBytes; peer < 100; peer++) {
       const bytes = fill(new Quota(total));
@@ -84,7 +84,7 @@ describe("what is kept", () => {
     expect(total.bytes).toBeLessThan(limits.maxUnacknowledgedBytes + 100 * frameBytes);
   });
 
-  test("is counted for each and for all, whoever acknowledges what, and holds up nobody who has nothing under way", () => {
+  test("the quota is counted for each peer and for all, whichever acknowledges bytes, and holds up no peer with nothing under way", () => {
     const step = fc.record({ peer: fc.nat(4), bytes: fc.nat(8_000_000), isSent: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {

@@ -109,7 +109,7 @@ const steps = fc.array(fc.constantFrom<Step>("toAcceptor", "toOpener", "receiveH
 const budgetBytes = fc.constantFrom(0, 40_000, 10_485_760);
 
 describe("two channels", () => {
-  test("deliver every message once, whole and in order, in both directions, whatever the schedule and the window", async () => {
+  test("two channels deliver every message once, whole and in order, in both directions, whatever the schedule and the window", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(message, { maxLength: 20 }),
@@ -140,7 +140,7 @@ describe("two channels", () => {
     );
   });
 
-  test("never have more on its way to a reader who doesn't read than the window", async () => {
+  test("two channels never have more bytes under way to a reader that doesn't read than the window", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(message, { maxLength: 50 }), budgetBytes, async (messages, budget) => {
         const pair = new Pair(budget);
@@ -156,7 +156,7 @@ describe("two channels", () => {
     );
   });
 
-  test("end once, on both sides, whatever both do to end it and however that crosses", async () => {
+  test("two channels end once on both sides, whatever both do to end and however that crosses", async () => {
     const ending = fc.constantFrom("close", "end and receive", "abort", "lose");
     await fc.assert(
       fc.asyncProperty(ending, ending, steps, async (here, there, schedule) => {

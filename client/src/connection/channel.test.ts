@@ -64,7 +64,7 @@ function data(payload: Uint8Array, flags: number, offset?: number): PeerFrame {
 }
 
 describe("a channel", () => {
-  test("whose next message is unfit gives nothing of what came after it", async () => {
+  test("a channel whose next message is unfit gives nothing of what came after it", async () => {
     const badText = opened().channel;
     badText.receive(data(new Uint8Array([0xff]), dataFlags.text | dataFlags.last));
     badText.receive(data(new TextEncoder().encode("second"), dataFlags.text | dataFlags.last));
@@ -79,7 +79,7 @@ describe("a channel", () => {
     await expect(tooLarge.receiver.receive(undefined)).rejects.toMatchObject({ code: "message-too-large" });
   });
 
-  test("that has failed says so to everyone who waits or comes later, and closes without a word", async () => {
+  test("a channel that has failed says so to every waiting and later call, and closes without a word", async () => {
     const { channel } = opened(0);
     const waiting = Promise.allSettled([
       channel.send("unsent", undefined),
@@ -92,7 +92,7 @@ describe("a channel", () => {
     await channel.close(undefined);
   });
 
-  test("whose other end reads no more has ended its direction well", async () => {
+  test("a channel whose other end stopped reading has ended its direction well", async () => {
     const { channel } = opened(0);
     const sending = channel.send("unsent", undefined);
     const endings = [channel.end(undefined), channel.end(undefined), channel.close(undefined)];
@@ -102,7 +102,7 @@ describe("a channel", () => {
     await channel.end(undefined);
   });
 
-  test("goes on when a send that held others up is aborted", async () => {
+  test("a channel goes on when a send that held others up is aborted", async () => {
     // After the first message there is room for an empty frame, and none for a byte.
     const { channel, written } = opened(60 + 16 + 16);
     await channel.send(new Uint8Array(60), undefined);
@@ -116,7 +116,7 @@ describe("a channel", () => {
     expect(written).toEqual(["data", "fin"]);
   });
 
-  test("tells of credit that it gives on a new route before the other end's position has come", async () => {
+  test("a channel tells about credit that it gives on a new route before the other end's position has come", async () => {
     const { channel } = opened();
     const frames: ControlFrame[] = [];
     channel.receive(data(new Uint8Array(limits.maxPayloadBytes), 0, 0));
@@ -133,7 +133,7 @@ describe("a channel", () => {
   test.each([
     ["takes back what it acknowledged", 10_000],
     ["grants less than was sent", 5],
-  ])("is reset, and nothing else, by an open that comes again and %s", async (_, limit) => {
+  ])("a channel is reset, and does nothing else, by an open that comes again and %s", async (_, limit) => {
     const written: string[] = [];
     const connection = (openerBit | 1) >>> 0;
     const channel = new Channel(startOf(connection), { from: linkTo(written), limit: 10_000 });
@@ -146,38 +146,44 @@ describe("a channel", () => {
     expect(await channel.closed).toMatchObject({ code: "violation" });
   });
 
-  test.each(["data", "credit", "fin", "stop"] as const)("is reset by a %s before the other end's position", (kind) => {
-    const written: string[] = [];
-    const channel = new Channel(startOf(1));
-    channel.routed(linkTo(written));
-    const frames: Record<typeof kind, PeerFrame> = {
-      data: data(new Uint8Array(1), dataFlags.last, 0),
-      credit: { kind: "credit", connection: 1, received: 0, limit: 1_000 },
-      fin: { kind: "fin", connection: 1, offset: 0 },
-      stop: { kind: "stop", connection: 1 },
-    };
-    channel.receive(frames[kind]);
-    expect(written).toEqual(["reset"]);
-    expect(channel.isOver).toBe(true);
-  });
+  test.each(["data", "credit", "fin", "stop"] as const)(
+    "a channel is reset by a %s before the other end's position",
+    (kind) => {
+      const written: string[] = [];
+      const channel = new Channel(startOf(1));
+      channel.routed(linkTo(written));
+      const frames: Record<typeof kind, PeerFrame> = {
+        data: data(new Uint8Array(1), dataFlags.last, 0),
+        credit: { kind: "credit", connection: 1, received: 0, limit: 1_000 },
+        fin: { kind: "fin", connection: 1, offset: 0 },
+        stop: { kind: "stop", connection: 1 },
+      };
+      channel.receive(frames[kind]);
+      expect(written).toEqual(["reset"]);
+      expect(channel.isOver).toBe(true);
+    },
+  );
 
-  test.each(["credit", "stop", "position", "reject"] as const)("that nobody has accepted is reset by a %s", (kind) => {
-    const written: string[] = [];
-    const connection = (openerBit | 1) >>> 0;
-    const channel = new Channel(startOf(connection), { from: linkTo(written), limit: 1_000 });
-    const frames: Record<typeof kind, PeerFrame> = {
-      credit: { kind: "credit", connection, received: 0, limit: 2_000 },
-      stop: { kind: "stop", connection },
-      position: { kind: "position", connection, received: 0, limit: 1_000 },
-      reject: { kind: "reject", connection, code: 101, reason: "" },
-    };
-    channel.receive(frames[kind]);
-    expect(written).toEqual(["reset"]);
-  });
+  test.each(["credit", "stop", "position", "reject"] as const)(
+    "a channel that is not accepted yet is reset by a %s",
+    (kind) => {
+      const written: string[] = [];
+      const connection = (openerBit | 1) >>> 0;
+      const channel = new Channel(startOf(connection), { from: linkTo(written), limit: 1_000 });
+      const frames: Record<typeof kind, PeerFrame> = {
+        credit: { kind: "credit", connection, received: 0, limit: 2_000 },
+        stop: { kind: "stop", connection },
+        position: { kind: "position", connection, received: 0, limit: 1_000 },
+        reject: { kind: "reject", connection, code: 101, reason: "" },
+      };
+      channel.receive(frames[kind]);
+      expect(written).toEqual(["reset"]);
+    },
+  );
 });
 
 describe("a small message", () => {
-  test("waits for credit rather than to go in pieces, where the other end keeps a window for it", () => {
+  test("a small message waits for credit rather than going in pieces, where the other end keeps a window for it", () => {
     const [limit, message] = [limits.minWindowBytes, new Uint8Array(4_000)];
     const { channel, written } = opened(limit);
     for (let sent = 0; sent < 5; sent++) void channel.send(message, undefined);
@@ -186,7 +192,7 @@ describe("a small message", () => {
     expect(written.filter((kind) => kind === "data")).toHaveLength(5);
   });
 
-  test("goes in pieces where the other end may never have room for it", () => {
+  test("a small message goes in pieces where the other end may never have room for it", () => {
     const { channel, written } = opened(1_000);
     void channel.send(new Uint8Array(4_000), undefined);
     expect(written).toContain("data");

@@ -19,7 +19,7 @@ const step = fc.record({
 });
 
 describe("held frames", () => {
-  test("come back as they were and in order, and never keep much more memory alive than they have cost", () => {
+  test("held frames come back unchanged and in order, and never keep much more memory alive than they have cost", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100, size: "max" }), (steps) => {
         const held = new HeldFrames();
@@ -51,7 +51,7 @@ describe("held frames", () => {
     );
   });
 
-  test("aren't copied where they fill their batches, however many wait and for however long", () => {
+  test("held frames aren't copied where they fill their batches, however many wait and for however long", () => {
     const held = new HeldFrames();
     const [count, length] = [1_000, 64];
     for (let batch = 0; batch < 1_000; batch++) {
@@ -65,7 +65,7 @@ describe("held frames", () => {
     }
   });
 
-  test("that a reader leaves for later are copied where each came in a batch of its own", () => {
+  test("held frames that a reader leaves for later are copied where each came in a batch of its own", () => {
     const held = new HeldFrames();
     for (let at = 0; at < 10_000; at++) held.push(frameOf(new ArrayBuffer(maxBatchBytes), 0, 1));
     let keptBytes = 0;

@@ -60,7 +60,7 @@ function sharesOf({ roundTripMs, bytesPerMs, payloadBytes }: Path, seconds: numb
 }
 
 test.each([1_024, 16_384, limits.maxPayloadBytes])(
-  "a long path is full within 4 s, with frames of %i bytes",
+  "a receiver's window fills a long path within 4 s, with frames of %i bytes",
   (payloadBytes) => {
     for (const [roundTripMs, bytesPerMs] of [
       [180, 10_757],

@@ -53,7 +53,7 @@ class Harness {
 }
 
 describe("a receiver", () => {
-  test("keeps little more alive than its window, however small the payloads and large the batches are", async () => {
+  test("a receiver keeps little more memory alive than its window, however small the payloads and large the batches are", async () => {
     const harness = new Harness();
     const count = Math.floor(windowBytes / (1 + limits.frameCostBytes));
     for (let sent = 0; sent < count; sent++) harness.frame(1, {}, limits.maxBatchBytes);
@@ -66,7 +66,7 @@ describe("a receiver", () => {
     expect(kept).toBeLessThan(4 * windowBytes);
   });
 
-  test("puts a message of many tiny pieces together without keeping their batches", async () => {
+  test("a receiver puts a message of many tiny pieces together without keeping their batches", async () => {
     const harness = new Harness();
     const receiving = harness.receiver.receive(undefined);
     for (let sent = 0; sent < 20_000; sent++) harness.frame(1, { last: sent === 19_999 }, 1_000);
@@ -79,7 +79,7 @@ describe("a receiver", () => {
     [100, 100, true],
     [101, 100, false],
     [0, 0, true],
-  ])("takes a message of %i bytes where %i are allowed: %s", async (size, max, isTaken) => {
+  ])("a receiver gets a message of %i bytes where %i are allowed: %s", async (size, max, isTaken) => {
     for (const pieces of [1, 2]) {
       const harness = new Harness(max);
       if (pieces === 2) harness.frame(0, { last: false });
@@ -93,7 +93,7 @@ describe("a receiver", () => {
     }
   });
 
-  test("takes data up to the limit and not one unit further", () => {
+  test("a receiver takes data up to the limit and not one unit further", () => {
     const rest = limits.minWindowBytes - 2 * limits.frameCostBytes - 100;
     const harness = new Harness(1_000_000, scarce);
     harness.frame(100);
@@ -108,7 +108,7 @@ describe("a receiver", () => {
     }).toThrow(Violation);
   });
 
-  test("grants when a quarter of the window is taken, and never less than before", async () => {
+  test("a receiver grants when a quarter of the window is taken, and never less than before", async () => {
     const harness = new Harness();
     const quarter = windowBytes / 4;
     for (let sent = 0; sent < 2; sent++) harness.frame(quarter / 2 - limits.frameCostBytes - sent);
@@ -121,7 +121,7 @@ describe("a receiver", () => {
     expect(harness.credits).toEqual([{ received, limit: received + windowBytes }]);
   });
 
-  test("takes no more of the budget than is there, but its smallest window in any case, and gives all of it back", async () => {
+  test("a receiver takes only what is left of the budget, but always its smallest window, and gives all of it back", async () => {
     for (const budgetBytes of [scarce, 100_000, ample]) {
       const harness = new Harness(1_000_000, budgetBytes);
       const { budget, receiver } = harness;
@@ -140,7 +140,7 @@ describe("a receiver", () => {
     }
   });
 
-  test("goes on counting what waits to be taken after a FIN, and gives back the rest at once", async () => {
+  test("a receiver goes on counting the messages that wait after a FIN, and gives back the rest at once", async () => {
     const harness = new Harness();
     const { budget, receiver } = harness;
     for (let sent = 0; sent < 3; sent++) harness.frame(1_000);
@@ -153,7 +153,7 @@ describe("a receiver", () => {
     expect(budget.has(ample + 1)).toBe(false);
   });
 
-  test("refuses a message of text and bytes, and text that is none", async () => {
+  test("a receiver refuses a message of text and bytes, and text that is not UTF-8", async () => {
     const mixed = new Harness();
     mixed.frame(1, { last: false, text: true });
     expect(() => {
@@ -165,7 +165,7 @@ describe("a receiver", () => {
     expect(invalid.faults).toHaveLength(1);
   });
 
-  test("gives text whose characters are split between pieces as one", async () => {
+  test("a receiver gives text whose characters are split between pieces as one string", async () => {
     const harness = new Harness();
     const [first, second] = [new Uint8Array([0xe2, 0x9c]), new Uint8Array([0x93])];
     harness.frame(2, { last: false, text: true, payload: first });
@@ -173,7 +173,7 @@ describe("a receiver", () => {
     expect(await harness.receiver.receive(undefined)).toBe("✓");
   });
 
-  test("serves those who wait in the order in which they came, and skips who has left", async () => {
+  test("a receiver serves waiting calls in their order, and skips those that were aborted", async () => {
     const harness = new Harness();
     const controller = new AbortController();
     const first = harness.receiver.receive(undefined);
@@ -187,10 +187,10 @@ describe("a receiver", () => {
   });
 });
 
-describe("a receiver of a half that isn't counted", () => {
+describe("a receiver of an uncounted half", () => {
   const uncounted = { offset: undefined };
 
-  test("takes data past every limit, and says nothing of credit", async () => {
+  test("a receiver of an uncounted half takes data past every limit, and gives no credit", async () => {
     const harness = new Harness();
     for (let sent = 0; sent < 10; sent++) {
       harness.frame(limits.maxPayloadBytes, uncounted);
@@ -204,7 +204,7 @@ describe("a receiver of a half that isn't counted", () => {
     expect(await harness.receiver.receive(undefined)).toBeUndefined();
   });
 
-  test("takes half of what there is for all such halves, and then says that it is too much", async () => {
+  test("a receiver of an uncounted half takes half of the memory for all such halves, and then says that it is too much", async () => {
     const harness = new Harness();
     const mostFrames = Math.floor(limits.maxUncountedBytes / 2 / (limits.maxPayloadBytes + limits.frameCostBytes));
     for (let sent = 0; sent < mostFrames; sent++) harness.frame(limits.maxPayloadBytes, uncounted);

@@ -103,8 +103,8 @@ function compare(frame: LoggedFrame | undefined, expected: LoggedFrame | undefin
   expect(Buffer.compare(frame?.payload ?? Buffer.of(), expected?.payload ?? Buffer.of())).toBe(0);
 }
 
-describe("what was sent", () => {
-  test("comes back as from an array, from the first frame that is not acknowledged, whatever is acknowledged meanwhile", () => {
+describe("a sent log", () => {
+  test("a sent log gives frames back like an array, from the first unacknowledged one, whatever is acknowledged meanwhile", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(1), step), { maxLength: 100, size: "max" }), (steps) => {
         // Two logs that take each other's blocks.
@@ -125,7 +125,7 @@ describe("what was sent", () => {
     );
   });
 
-  test("that is acknowledged leaves nothing to send again, and what comes after it is found", () => {
+  test("a sent log with nothing unacknowledged has nothing to send again, and finds what comes after it", () => {
     const log = new SentLog();
     for (let round = 1; round <= 100; round++) {
       for (let frame = 0; frame < 30; frame++) log.push(1, new Uint8Array(100).fill(round));
@@ -138,7 +138,7 @@ describe("what was sent", () => {
     }
   });
 
-  test("leaves the memory of its large blocks to other logs, once it is acknowledged", () => {
+  test("a sent log leaves the memory of its large blocks to other logs once it is acknowledged", () => {
     const [one, other] = [new SentLog(), new SentLog()];
     const payload = new Uint8Array(limits.maxPayloadBytes);
     const memoryOf = (log: SentLog): ArrayBufferLike | undefined => {

@@ -63,7 +63,7 @@ function simulate({ roundTripMs, bytesPerMs, readerBytesPerMs = Infinity }: Path
 }
 
 describe("a window", () => {
-  test("grows until it fills a long, fast path: 100 ms and 100 MB/s", () => {
+  test("a window grows until it fills a long, fast path: 100 ms and 100 MB/s", () => {
     const path = { roundTripMs: 100, bytesPerMs: 100_000 };
     const { windowBytes, bytesPerMs, measuredMs } = simulate(path, 30);
     expect(windowBytes).toBeGreaterThan(path.roundTripMs * path.bytesPerMs);
@@ -72,19 +72,19 @@ describe("a window", () => {
     expect(measuredMs).toBeLessThan(110);
   });
 
-  test("stays small where the way is short: 0.3 ms and 200 MB/s", () => {
+  test("a window stays small where the path is short: 0.3 ms and 200 MB/s", () => {
     const path = { roundTripMs: 0.3, bytesPerMs: 200_000 };
     const { mostBytes, bytesPerMs } = simulate(path, 10_000);
     expect(mostBytes).toBeLessThan(limits.maxWindowBytes / 8);
     expect(bytesPerMs).toBeGreaterThan(0.95 * path.bytesPerMs);
   });
 
-  test("doesn't grow for a reader that is slow: 1 MB/s at the end of a fast path", () => {
+  test("a window doesn't grow for a slow reader: 1 MB/s at the end of a fast path", () => {
     const { mostBytes } = simulate({ roundTripMs: 100, bytesPerMs: 100_000, readerBytesPerMs: 1_000 }, 200);
     expect(mostBytes).toBe(limits.firstWindowBytes);
   });
 
-  test("never has much more than what arrives in two round trips and the slack, nor more than the most", () => {
+  test("a window is never much larger than what arrives in two round trips and the slack, nor than its maximum", () => {
     const path = fc.record({
       roundTripMs: fc.double({ min: 0.2, max: 300, noNaN: true }),
       bytesPerMs: fc.integer({ min: 10, max: 300_000 }),
@@ -104,7 +104,7 @@ describe("a window", () => {
     );
   });
 
-  test("lets a fast reader have all that the path carries within 40 round trips, up to half of the largest window in one", () => {
+  test("a window lets a fast reader have all that the path carries within 40 round trips, up to half of the largest window in one", () => {
     const path = fc.record({
       roundTripMs: fc.double({ min: 1, max: 200, noNaN: true }),
       bytesPerMs: fc.integer({ min: 100, max: 200_000 }),
@@ -118,7 +118,7 @@ describe("a window", () => {
     );
   });
 
-  test("grows to twice its size at most for one burst, and never shrinks when less comes", () => {
+  test("a window grows to at most twice its size for one burst, and never shrinks when less arrives", () => {
     let nowMs = 0;
     const tuner = new WindowTuner(() => nowMs, { ms: 50 });
     nowMs = 60;
@@ -129,7 +129,7 @@ describe("a window", () => {
     expect(tuner.windowBytes).toBe(2 * limits.firstWindowBytes);
   });
 
-  test("takes no rate from less than 10 ms or a round trip, nor from any time before a round trip was measured", () => {
+  test("a window takes no rate from less than 10 ms or a round trip, nor from any time before a round trip was measured", () => {
     for (const [ms, isEnough] of [
       [9, false],
       [10, true],
@@ -147,7 +147,7 @@ describe("a window", () => {
     expect(tuner.windowBytes).toBe(limits.firstWindowBytes);
   });
 
-  test("measures the round trip again and again, from one credit to the first byte that needed it, and keeps the shortest", () => {
+  test("a window measures the round trip again and again, from one credit to the first byte that needed it, and keeps the shortest", () => {
     let nowMs = 0;
     const roundTrip = { ms: Infinity };
     const tuner = new WindowTuner(() => nowMs, roundTrip);

@@ -5,7 +5,7 @@ import { backoffMs } from "./backoff.ts";
 const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 const mostMs = fc.constantFrom(5_000, 30_000);
 
-test("a pause is never longer than 0.5 s × 2^attempt, nor than the longest one, and never negative", () => {
+test("a pause before a reconnect is never longer than 0.5 s × 2^attempt or the longest one, and never negative", () => {
   fc.assert(
     // A client that has been offline for months has tried so often.
     fc.property(fc.nat(1_000_000), random, mostMs, (attempt, chance, most) => {
@@ -16,7 +16,7 @@ test("a pause is never longer than 0.5 s × 2^attempt, nor than the longest one,
   );
 });
 
-test("pauses are spread evenly, down to none at all", () => {
+test("pauses before reconnects are spread evenly, down to none at all", () => {
   fc.assert(
     fc.property(fc.nat(20), random, mostMs, (attempt, chance, most) => {
       expect(backoffMs(attempt, 0, most)).toBe(0);
@@ -26,7 +26,7 @@ test("pauses are spread evenly, down to none at all", () => {
   );
 });
 
-test("the pauses that may be grow to the longest one", () => {
+test("the range of pauses before reconnects grows to the longest one", () => {
   const longest = Array.from({ length: 9 }, (_, attempt) => backoffMs(attempt, 0.5, 30_000) * 2);
   expect(longest).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
 });

@@ -63,7 +63,7 @@ test.each([0, 1, 14_999, 15_000, 15_001, 24_999, 25_000])(
   },
 );
 
-test("a link whose pings are answered, or that hears anything else, goes on", () => {
+test("a link whose pings are answered, or that gets anything else, goes on", () => {
   link.keepAlive();
   for (const message of [heartbeat.pong, new Uint8Array(), heartbeat.pong]) {
     vi.advanceTimersByTime(15_000);
@@ -74,7 +74,7 @@ test("a link whose pings are answered, or that hears anything else, goes on", ()
   expect(ends).toEqual([]);
 });
 
-test("a link that is asked for an answer within 3 s ends after 3 s without one, and goes on as ever with one", () => {
+test("a link that is asked for an answer within 3 s ends after 3 s without one, and goes on as before with one", () => {
   link.keepAlive();
   link.probe(3_000);
   socket.onMessage(heartbeat.pong);
@@ -86,7 +86,7 @@ test("a link that is asked for an answer within 3 s ends after 3 s without one, 
   expect(ends).toEqual([{ closeCode: 1006, reason: "no answer to a ping within 3 s" }]);
 });
 
-test("a link that is over has no timers left", () => {
+test("a link that has ended has no timers left", () => {
   link.keepAlive();
   socket.onClose({ closeCode: 1000, reason: "" });
   expect(vi.getTimerCount()).toBe(0);

@@ -17,8 +17,8 @@ function sender(name: number, frames: number, log: number[]): Turn {
 const rounds = fc.array(fc.nat(12), { maxLength: 30 });
 const needs = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 8 });
 
-describe("those who have data to send", () => {
-  test("write one after the other, each as often as they need, and no more than fits", () => {
+describe("senders that take turns", () => {
+  test("senders with data write one after the other, each as often as it needs, and no more than fits", () => {
     fc.assert(
       fc.property(needs, rounds, (frames, capacities) => {
         const turns = new Turns();
@@ -39,7 +39,7 @@ describe("those who have data to send", () => {
     );
   });
 
-  test("get their turn within one round of all others, also when they come late", () => {
+  test("a sender gets its turn within one round of all others, even if it comes late", () => {
     fc.assert(
       fc.property(needs, fc.nat(40), (frames, latecomer) => {
         const turns = new Turns();
@@ -55,7 +55,7 @@ describe("those who have data to send", () => {
     );
   });
 
-  test("write nothing while the link is full, and are not forgotten", () => {
+  test("senders write nothing while the link is full, and are not forgotten", () => {
     const turns = new Turns();
     const log: number[] = [];
     turns.add(sender(1, 2, log));
@@ -65,7 +65,7 @@ describe("those who have data to send", () => {
     expect(log).toEqual([1, 1]);
   });
 
-  test("have no more turns than others if they ask again and again", () => {
+  test("a sender has no more turns than others if it asks again and again", () => {
     const turns = new Turns();
     const log: number[] = [];
     const [one, other] = [sender(1, 4, log), sender(2, 4, log)];

@@ -41,7 +41,7 @@ function limitsOf(answers: readonly Answer[]): number[] {
 }
 
 describe("peers that went away and never came back", () => {
-  test("leave room for others, however many Connections they had", async () => {
+  test("peers that went away for good leave room for others, however many Connections they had", async () => {
     router.session.onIncoming = (channel) => {
       channel.reject(errorCodes.unknownProtocol, "");
     };
@@ -68,7 +68,7 @@ describe("a FIN that comes with an open", () => {
     router.open(1, connection, encodeFrame({ kind: "fin", connection: opened(connection), offset: 0 }));
   };
 
-  test("gives nothing to others that nobody was granted", async () => {
+  test("a FIN that comes with an open gives other Connections nothing that they were not granted", async () => {
     for (let connection = 1; connection <= 200; connection++) withFin(connection);
     await router.turn();
     const channels = [...router.incoming];
@@ -87,7 +87,7 @@ describe("a FIN that comes with an open", () => {
     expect(beyondTheSmallest).toBeLessThanOrEqual(limits.maxBudgetBytes);
   });
 
-  test("is answered with no window, which would be held for nothing", async () => {
+  test("a FIN that comes with an open is answered with no window, which would be held for nothing", async () => {
     withFin(1);
     await router.turn();
     router.acceptAll();
@@ -95,7 +95,7 @@ describe("a FIN that comes with an open", () => {
   });
 });
 
-test("after changed rules no more is asked than what still goes on", async () => {
+test("after changed rules a session asks only about Connections that still go on", async () => {
   router.session.onIncoming = (channel) => {
     if (channel.protocol === "wanted") channel.accept();
     else channel.reject(errorCodes.unknownProtocol, "");
@@ -109,7 +109,7 @@ test("after changed rules no more is asked than what still goes on", async () =>
   expect(router.said).toEqual([{ kind: "check", address: 1, opener: 0, protocol: "wanted" }]);
 });
 
-test("of a peer that sent too much without counting, nothing is received afterwards", async () => {
+test("a session receives nothing more of a peer that sent too much without counting", async () => {
   router.open(1, 1);
   await router.turn();
   const [channel] = router.incoming;
@@ -121,7 +121,7 @@ test("of a peer that sent too much without counting, nothing is received afterwa
   await expect(channel?.receiver.receive(undefined)).rejects.toMatchObject({ code: "overrun" });
 });
 
-test("what was granted after the last message is given back when it isn't used", async () => {
+test("credit that was granted after the last message is given back when it isn't used", async () => {
   const channel = await openTo(1, 20_000);
   const sent = channel.send(new Uint8Array(18_000), undefined);
   await router.advance(3_000);
@@ -132,7 +132,7 @@ test("what was granted after the last message is given back when it isn't used",
   expect(yields).toMatchObject([{ frame: { from: end + 8_000_000 } }]);
 });
 
-test("all is settled when the only message that waited is taken back", async () => {
+test("a Connection is settled when the only message that waited is taken back", async () => {
   const channel = await openTo(1, 8);
   const abort = new AbortController();
   const sending = channel.send(new Uint8Array(100), abort.signal);
@@ -142,7 +142,7 @@ test("all is settled when the only message that waited is taken back", async () 
   await settled;
 });
 
-test("what a status callback throws keeps nothing else in the message from being heard", async () => {
+test("a status callback that throws doesn't keep the rest of the message from being handled", async () => {
   const slip = new Error("a slip of the program's");
   const thrown = new Promise((resolve) => process.once("uncaughtException", resolve));
   const channel = await openTo(1, 1_000);

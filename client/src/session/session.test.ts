@@ -10,8 +10,8 @@ beforeEach(async () => {
   router = await ScriptedRouter.start();
 });
 
-describe("a client takes at most", () => {
-  test("so many opens of one peer that it has not decided on, and as many of another", async () => {
+describe("the limits of a client", () => {
+  test("a client takes at most a fixed number of undecided opens of one peer, and as many of another", async () => {
     for (let connection = 1; connection <= limits.maxPendingOpens; connection++) router.open(1, connection);
     expect(await router.turn()).toEqual([]);
     router.open(1, limits.maxPendingOpens + 1);
@@ -24,7 +24,7 @@ describe("a client takes at most", () => {
     expect(await router.turn()).toEqual([]);
   });
 
-  test("so many bytes with opens that it has not decided on, and any number of opens without", async () => {
+  test("a client takes at most a fixed number of bytes with undecided opens, and any number of opens without", async () => {
     // What is in there doesn't count; a frame that the reader skips will do.
     const early = (bytes: number): Uint8Array<ArrayBuffer> => {
       const frame = new Uint8Array(bytes);
@@ -45,7 +45,7 @@ describe("a client takes at most", () => {
     expect(await router.turn()).toEqual([]);
   });
 
-  test("so many Connections with all its peers together", async () => {
+  test("a client has at most a fixed number of Connections with all its peers together", async () => {
     let count = 0;
     const fill = async (upTo: number): Promise<void> => {
       while (count < upTo) {
@@ -63,7 +63,7 @@ describe("a client takes at most", () => {
     expect(await router.turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.tooManyConnections } }]);
   });
 
-  test("so many bytes of windows, but the smallest window for each Connection", async () => {
+  test("a client grants at most a fixed number of bytes of windows, but the smallest window for each Connection", async () => {
     const count = 200;
     for (let connection = 1; connection <= count; connection++) router.open(1, connection);
     await router.turn();
@@ -78,8 +78,8 @@ describe("a client takes at most", () => {
   });
 });
 
-describe("what is said in answer to a message", () => {
-  test("leaves in one batch, with what handlers of opens in it answer at once", async () => {
+describe("the answer to a message", () => {
+  test("the answers to one message leave in one batch, with those of the handlers that it ran", async () => {
     router.open(1, 1);
     await router.turn();
     const ended = router.incoming.splice(0).map((channel) => channel.end(undefined));
@@ -100,7 +100,7 @@ describe("what is said in answer to a message", () => {
   });
 });
 
-test("an open is handled when the program has heard what came before it, in the same message too", async () => {
+test("a handler gets an open after the program got everything that came before it, even in the same message", async () => {
   const channel = router.session.open("peer-1", "p", {}, undefined);
   let isHeard = false;
   const program = (async () => {
@@ -123,7 +123,7 @@ test("an open is handled when the program has heard what came before it, in the 
   expect(heard).toEqual([true]);
 });
 
-test("the end of a Connection resolves when all is given to the socket", async () => {
+test("the end of a Connection resolves when all its data is given to the socket", async () => {
   router.open(1, 1);
   await router.turn();
   const [channel] = router.incoming;

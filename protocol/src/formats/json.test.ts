@@ -24,7 +24,7 @@ function framesIn(message: string): TypedFrame[] {
 describe("json.json", () => {
   checkNamedVectors(json, vectors);
 
-  test("has every type of a frame, both ways, as PROTOCOL.md lists them", () => {
+  test("json.json has every type of a frame in both directions, as PROTOCOL.md lists them", () => {
     const types = (direction: string): Set<string> =>
       new Set(
         vectors.messages
@@ -37,7 +37,7 @@ describe("json.json", () => {
     expect([...types("to-client")].sort()).toEqual([...both, "welcome", "gone", "mark", "peers", "closing"].sort());
   });
 
-  test("has every code by its name, both ways", () => {
+  test("json.json has every code by its name in both directions", () => {
     for (const direction of ["from-client", "to-client"]) {
       const named = vectors.messages
         .filter((vector) => vector.direction === direction)
@@ -68,7 +68,7 @@ describe("frames in JSON", () => {
   // Only the router says what it has received.
   checkBothWays(json, (message) => String(message).replaceAll(/,"received":\d+/g, ""), said);
 
-  test("are in messages that a client's library takes: as few as there can be, and each short", () => {
+  test("frames in JSON go in as few messages as possible, each short enough for a client's library", () => {
     const frame = { kind: "over", connection: 1 } as const;
     const messages = json.encodePeer(
       Array.from({ length: 10_000 }, () => frame),
@@ -85,7 +85,7 @@ describe("frames in JSON", () => {
 describe("JSON", () => {
   checkNamedHostile(json, vectors);
 
-  test("is no binary message, though it be JSON", () => {
+  test("JSON in a binary message is refused", () => {
     const { problem } = decodeAll(json, new TextEncoder().encode('{"type":"bye"}'), "alice");
     expect(problem).toMatchObject({ name: "ProtocolError", message: "Binary message on a text format" });
   });

@@ -15,7 +15,7 @@ checkVectors(msgpack, "msgpack.json");
 checkSequences(msgpack);
 checkHostile(msgpack);
 
-describe("memory", () => {
+describe("memory for MessagePack", () => {
   const filled = (...pattern: number[]): Uint8Array =>
     Uint8Array.from({ length: limits.maxBatchBytes }, (_, at) => pattern[at % pattern.length] ?? 0);
 
@@ -24,7 +24,7 @@ describe("memory", () => {
     ["a text of 4 GiB", [0x93, 0x07, 0x01, 0xdb, 0xff, 0xff, 0xff, 0xff]],
     ["an array of 4 Gi elements", [0xdd, 0xff, 0xff, 0xff, 0xff]],
     ["a map of 4 Gi entries", [0x98, 0x02, 0x01, 0xdf, 0xff, 0xff, 0xff, 0xff]],
-  ] as const)("isn't taken for %s that is only announced", ([, bytes]) => {
+  ] as const)("a MessagePack reader takes no memory for %s that is only announced", ([, bytes]) => {
     for (const range of ["router", "peer"]) expectLittleMemory(msgpack, range, Uint8Array.from(bytes));
   });
 
@@ -36,25 +36,25 @@ describe("memory", () => {
       "frames of empty maps, each with the ignorable bit",
       [0xdc, 0x01, 0xf4, 0xcc, 0xff, ...Array.from({ length: 499 }, () => 0x80)],
     ],
-  ] as const)("isn't taken for a whole batch of %s", ([, pattern]) => {
+  ] as const)("a MessagePack reader takes no memory for a whole batch of %s", ([, pattern]) => {
     expectLittleMemory(msgpack, "router", filled(...pattern));
   });
 });
 
 describe("the library on its own", () => {
-  test("decodes what is encoded here", () => {
+  test("the MessagePack library decodes the frames that are encoded here", () => {
     const bytes = msgpack.encode({ kind: "credit", connection: 7, received: 2 ** 40, limit: limits.maxOffset });
     expect(decode(bytes)).toEqual([0x43, 7, 2 ** 40, limits.maxOffset]);
   });
 
-  test("encodes what is decoded here", () => {
+  test("frames that the MessagePack library encodes are decoded here", () => {
     const names = ["a", "\ufeff".repeat(40), "\u00e9"];
     const bytes = encode([0x08, 1, "", names]);
     expect(readAll(msgpack, "router", bytes)).toEqual([{ kind: "peers", request: 1, cursor: "", names }]);
   });
 
   // If one of these fails, the library has changed, and `readValue` may be asked again whether it is needed.
-  test("drops a byte order mark, keys that come twice and what is wrong with UTF-8", () => {
+  test("the MessagePack library drops a byte order mark, keys that come twice and invalid UTF-8", () => {
     expect(decode(encode(`\ufeff${"a".repeat(300)}`))).toBe("a".repeat(300));
     expect(decode(Buffer.from("82a16b01a16b02", "hex"))).toEqual({ k: 2 });
     expect(decode(Buffer.from("a2c080", "hex"))).toBe("\0");

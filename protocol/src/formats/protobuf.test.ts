@@ -41,7 +41,7 @@ describe("the schema", () => {
 
   const { data, ...others } = { ...routerFrames, ...peerFrames };
 
-  test("has a message for every frame, under the number of its type, and no other", () => {
+  test("the Protobuf schema has a message for every frame, under the number of its type, and no other", () => {
     const types = Object.entries({ ...others, data }).map(([kind, { type }]) => `${type} ${kind}`);
     const numbers = FrameSchema.fields.map(({ number, localName }) => `${number} ${localName}`);
     expect(numbers.toSorted()).toEqual(types.toSorted());
@@ -49,7 +49,7 @@ describe("the schema", () => {
   });
 
   test.for(Object.entries<FrameShape>(others))(
-    "has the fields of %s in the order of its table",
+    "the Protobuf schema has the fields of %s in the order of its table",
     ([kind, { fields }]) => {
       const expected = Object.entries(fields).map(([field, spec], at) => {
         const fieldKind = typeof spec === "string" ? spec : spec[0];
@@ -59,7 +59,7 @@ describe("the schema", () => {
     },
   );
 
-  test("has data's flags as fields", () => {
+  test("the Protobuf schema has data's flags as fields", () => {
     const message = FrameSchema.fields.find(({ localName }) => localName === "data")?.message;
     expect(fieldsOf(message)).toEqual([
       "1 connection: UINT32",
@@ -72,7 +72,7 @@ describe("the schema", () => {
 });
 
 describe("a segment", () => {
-  test("gives the frames before a fault first", () => {
+  test("a Protobuf segment gives the frames before a fault first", () => {
     const stop = protobuf.encode({ kind: "stop", connection: 1 });
     const bytes = Uint8Array.of(...stop, ...stop, 0x0a, 0x00);
     const reader = protobuf.peerFrames(bytes, 0, bytes.length);
@@ -82,17 +82,17 @@ describe("a segment", () => {
   });
 });
 
-describe("memory", () => {
+describe("memory for Protobuf", () => {
   test.for([
     ["a frame", [0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]],
     ["a kind", [0x0a, 0x06, 0x32, 0xff, 0xff, 0xff, 0xff, 0x0f]],
     ["a payload", [0x0a, 0x09, 0x92, 0x04, 0x06, 0x2a, 0xff, 0xff, 0xff, 0xff, 0x0f]],
     ["a text", [0x0a, 0x08, 0x3a, 0x06, 0x12, 0xff, 0xff, 0xff, 0xff, 0x0f]],
-  ] as const)("isn't taken for %s of 4 GiB that is only announced", ([, bytes]) => {
+  ] as const)("a Protobuf reader takes no memory for %s of 4 GiB that is only announced", ([, bytes]) => {
     for (const range of ["router", "peer"]) expectLittleMemory(protobuf, range, Uint8Array.from(bytes));
   });
 
-  test("isn't taken for a whole batch of empty names", () => {
+  test("a Protobuf reader takes no memory for a whole batch of empty names", () => {
     const body = Array.from({ length: 120_000 }, (_, at) => (at % 2 === 0 ? 0x1a : 0x00));
     const varint = (value: number): number[] => [(value & 0x7f) | 0x80, ((value >> 7) & 0x7f) | 0x80, value >> 14];
     const peers = [0x42, ...varint(body.length), ...body];

@@ -116,7 +116,7 @@ function openToAll({ routing }: FakeRealm, alice: FakeLink, ...others: readonly 
 }
 
 describe("a format of frames in segments that is one object", () => {
-  test("is enough to be heard in every other, and to hear them", () => {
+  test("a segment format that is one object can talk with every other format", () => {
     const realm = realmOf();
     const { routing, join } = realm;
     const alice = join("alice", { format: lines });
@@ -151,7 +151,7 @@ describe("a format of frames in segments that is one object", () => {
     ]);
   });
 
-  test("is passed on unread between two clients of it", () => {
+  test("a segment of one format is passed on unread between two clients of it", () => {
     const realm = realmOf();
     const alice = realm.join("alice", { format: lines });
     const bob = realm.join("bob", { format: lines });
@@ -162,7 +162,7 @@ describe("a format of frames in segments that is one object", () => {
     expect(bob.messages).toEqual([batchOf([alice.address, nonsense])]);
   });
 
-  test("has its own early data written anew for the others", () => {
+  test("a segment format has its early data rewritten for the others", () => {
     const { routing, join } = realmOf();
     const alice = join("alice", { format: lines });
     const bob = join("bob");
@@ -171,7 +171,7 @@ describe("a format of frames in segments that is one object", () => {
   });
 });
 
-test("a format that names its peers is one object, and is enough to be heard in every other, and to hear them", () => {
+test("a by-name format that is one object can talk with every other format", () => {
   const { routing, join, links } = realmOf();
   const walter = links.make("walter", { format: words, lastHeardMs: 1_000_000 });
   routing.join(walter);

@@ -49,7 +49,7 @@ describe("messages in gob", () => {
   const hello: OriginalMessage = { meta: 0, otherClient: "bob", connectionId: "alice:0", data: Uint8Array.of(1) };
   const value = encodeGob(hello);
 
-  test("need their type once on a link, which is remembered from one message to the next", () => {
+  test("gob messages need their type once on a link, which is remembered from one message to the next", () => {
     const first = decodeAll(originalGob, withDefinition(value), "alice");
     expect(first.says).toHaveLength(1);
     expect(first.formatMemory).toEqual(gobDefinition);
@@ -58,19 +58,19 @@ describe("messages in gob", () => {
     expect(decodeAll(originalGob, value, "alice").problem).toMatchObject({ name: "ProtocolError" });
   });
 
-  test("before a fault count, and what they defined is remembered", () => {
+  test("gob messages before a fault count, and their definitions are remembered", () => {
     const { says, problem, formatMemory } = decodeAll(originalGob, Uint8Array.of(...withDefinition(value), 5), "alice");
     expect(says).toHaveLength(1);
     expect(problem).toMatchObject({ name: "ProtocolError" });
     expect(formatMemory).toEqual(gobDefinition);
   });
 
-  test("are no text", () => {
+  test("gob in a text message is refused", () => {
     const { problem } = decodeAll(originalGob, "\u0003", "alice");
     expect(problem).toMatchObject({ name: "ProtocolError", message: "Text message on a binary format" });
   });
 
-  test("are at most 1,024 in one", () => {
+  test("a gob message holds at most 1,024 messages of the original", () => {
     const many = (count: number): Uint8Array =>
       Uint8Array.from([...gobDefinition, ...Array.from({ length: count }, () => [...value]).flat()]);
     expect(decodeAll(originalGob, many(limits.maxSegments), "alice").problem).toBeUndefined();

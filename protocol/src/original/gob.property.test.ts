@@ -63,7 +63,7 @@ function checkWhole(messages: readonly OriginalMessage[], bytes: Uint8Array): vo
 }
 
 describe("a message", () => {
-  test("is read as it was encoded", () => {
+  test("a message of gob is read as it was encoded", () => {
     const property = fc.property(fc.array(message, { maxLength: 5 }), (list) => {
       const read = readAll(fresh(), join(gobDefinition, ...list.map(encodeGob)));
       expect(read).toEqual(list);
@@ -71,7 +71,7 @@ describe("a message", () => {
     fc.assert(property, { numRuns: 500 });
   });
 
-  test("is read by a new reader with the definitions of the one before, wherever that ends", () => {
+  test("a message of gob is read by a new reader with the definitions of the one before, wherever that ends", () => {
     const property = fc.property(fc.array(message, { minLength: 1, maxLength: 5 }), (list) => {
       let { definitions } = fresh();
       const read = [gobDefinition, ...list.map(encodeGob)].flatMap((bytes) => {
@@ -88,7 +88,7 @@ describe("a message", () => {
 });
 
 describe("hostile input", () => {
-  test("of any bytes ends with messages or a ProtocolError", () => {
+  test("any bytes of gob are read as messages or throw a ProtocolError", () => {
     const property = fc.property(fc.uint8Array({ maxLength: 300, size: "max" }), (bytes) => {
       readHostile(bytes);
       readHostile(bytes, new GobReader(gobDefinition));
@@ -96,7 +96,7 @@ describe("hostile input", () => {
     fc.assert(property, { numRuns: 5_000 });
   });
 
-  test("of any bytes as a value, a definition or its fields ends with messages or a ProtocolError", () => {
+  test("any bytes as a value, a definition or its fields of gob are read as messages or throw a ProtocolError", () => {
     // Small numbers are what lengths, steps and ids are mostly.
     const byte = fc.oneof(fc.nat(12), fc.nat(255), fc.constantFrom(0x40, 0xf7, 0xf8, 0xfe, 0xff));
     const beginnings = [
@@ -118,7 +118,7 @@ describe("hostile input", () => {
     fc.assert(property, { numRuns: 20_000 });
   });
 
-  test("of a valid stream that is cut anywhere is a ProtocolError, except between gob messages", () => {
+  test("a valid stream of gob that is cut anywhere throws a ProtocolError, except between gob messages", () => {
     const property = fc.property(smallMessages, (list) => {
       const parts = [gobDefinition, ...list.map(encodeGob)];
       const stream = join(...parts);
@@ -130,7 +130,7 @@ describe("hostile input", () => {
     fc.assert(property, { numRuns: 100 });
   });
 
-  test("of a valid stream with any one bit flipped ends with messages or a ProtocolError", () => {
+  test("a valid stream of gob with any one bit flipped is read as messages or throws a ProtocolError", () => {
     const property = fc.property(smallMessages, (list) => {
       const stream = join(gobDefinition, ...list.map(encodeGob));
       for (let bit = 0; bit < stream.length * 8; bit++) {
@@ -142,7 +142,7 @@ describe("hostile input", () => {
     fc.assert(property, { numRuns: 50 });
   });
 
-  test("of the most and smallest values is read once over", () => {
+  test("a stream of the most and smallest gob values is read only once", () => {
     const values = new Uint8Array(4 * 250_000);
     for (let at = 0; at < values.length; at += 4) values.set([3, 0xff, 0x80, 0], at);
     expect(readHostile(join(gobDefinition, values))).toHaveLength(250_000);

@@ -45,7 +45,7 @@ function definitionOf(id: number): Uint8Array {
 }
 
 describe("gob.json", () => {
-  test.for(vectors.stream)("decodes $comment", ({ definition, message, hex }) => {
+  test.for(vectors.stream)("the vector of gob.json is decoded: $comment", ({ definition, message, hex }) => {
     const expected = [messageOf(message)];
     expect(readAll(fresh(), join(fromHex(definition), fromHex(hex)))).toEqual(expected);
     const reader = fresh();
@@ -54,12 +54,15 @@ describe("gob.json", () => {
     expect(reader.definitions).toEqual(fromHex(definition));
   });
 
-  test.for(vectors.stream)("encodes $comment to the same bytes as Go", ({ definition, message, hex }) => {
-    expect(toHex(gobDefinition)).toBe(definition);
-    expect(Buffer.from(encodeGob(messageOf(message))).equals(fromHex(hex))).toBe(true);
-  });
+  test.for(vectors.stream)(
+    "the vector of gob.json is encoded to the same bytes as by Go: $comment",
+    ({ definition, message, hex }) => {
+      expect(toHex(gobDefinition)).toBe(definition);
+      expect(Buffer.from(encodeGob(messageOf(message))).equals(fromHex(hex))).toBe(true);
+    },
+  );
 
-  test.for(vectors.sequences)("decodes what came of $comment", ({ hex, messages }) => {
+  test.for(vectors.sequences)("the mutated vector of gob.json is decoded: $comment", ({ hex, messages }) => {
     const reader = fresh();
     const pieces = hex.map(fromHex);
     const expected = messages.map(messageOf);
@@ -67,7 +70,7 @@ describe("gob.json", () => {
     expect(readAll(fresh(), join(...pieces))).toEqual(expected);
   });
 
-  test.for(vectors.invalid)("refuses $comment", ({ hex, error }) => {
+  test.for(vectors.invalid)("the vector of gob.json is refused: $comment", ({ hex, error }) => {
     const bytes = fromHex(hex);
     let thrown: unknown;
     try {
@@ -82,7 +85,7 @@ describe("gob.json", () => {
 });
 
 describe("numbers", () => {
-  test("may be longer than they need, as in Go", () => {
+  test("numbers of gob may be longer than they need, as in Go", () => {
     // The length, the id, the steps, the value and the length of a text each have 8 bytes.
     const eight = (value: number): string => `f8${value.toString(16).padStart(16, "0")}`;
     const body = [128, 1, 7, 1, 1].map(eight).join("") + "61" + eight(0);
@@ -91,25 +94,25 @@ describe("numbers", () => {
     expect(message).toEqual({ meta: 7, otherClient: "a", connectionId: "", data: new Uint8Array() });
   });
 
-  test("of a field may be 0, and texts and data empty, though Go leaves such fields out", () => {
+  test("numbers of a gob field may be 0, and texts and data empty, though Go leaves such fields out", () => {
     const [message] = readAll(fresh(), join(gobDefinition, fromHex("0bff80010001000100010000")));
     expect(message).toEqual({ meta: 0, otherClient: "", connectionId: "", data: new Uint8Array() });
   });
 
-  test("that no byte holds aren't encoded as meta", () => {
+  test("numbers that fit no byte aren't encoded as meta", () => {
     for (const meta of [-1, 256, 0.5, Number.NaN]) expect(() => encodeGob({ ...example, meta })).toThrow(TypeError);
   });
 });
 
 describe("data", () => {
-  test("is a view on the input, so that reading takes no memory for it", () => {
+  test("data of gob is a view on the input, so that reading takes no memory for it", () => {
     const bytes = join(gobDefinition, encodeGob(example));
     expect(readAll(fresh(), bytes)[0]?.data.buffer).toBe(bytes.buffer);
   });
 });
 
 describe("definitions", () => {
-  test("let a new reader read on", () => {
+  test("definitions of gob let a new reader read on", () => {
     const first = fresh();
     readAll(first, join(gobDefinition, encodeGob(example), definitionOf(65)));
     const second = new GobReader(first.definitions);
@@ -118,7 +121,7 @@ describe("definitions", () => {
     expect(() => readAll(second, definitionOf(65))).toThrow("Second definition of type 65 at byte 0");
   });
 
-  test("stay as they were when the input's memory is used again", () => {
+  test("definitions of gob stay unchanged when the input's memory is used again", () => {
     const input = gobDefinition.slice();
     const reader = fresh();
     readAll(reader, input);
@@ -129,12 +132,12 @@ describe("definitions", () => {
     expect(readAll(new GobReader(kept), encodeGob(example))).toEqual([example]);
   });
 
-  test("that aren't whole definitions are no definitions of an earlier reader", () => {
+  test("definitions of gob that aren't whole are no definitions of an earlier reader", () => {
     for (const bytes of [gobDefinition.subarray(0, -1), encodeGob(example), join(gobDefinition, encodeGob(example))])
       expect(() => new GobReader(bytes)).toThrow(ProtocolError);
   });
 
-  test("may be 8", () => {
+  test("a link may have 8 definitions of gob", () => {
     const ids = Array.from({ length: 8 }, (_, at) => 64 + at);
     const reader = fresh();
     for (const id of ids) readAll(reader, definitionOf(id));
@@ -142,7 +145,7 @@ describe("definitions", () => {
     expect(() => readAll(reader, definitionOf(72))).toThrow("More than 8 type definitions at byte 0");
   });
 
-  test("may have 2,048 bytes, and not one more", () => {
+  test("definitions of gob may have 2,048 bytes, and not one more", () => {
     const withName = (nameBytes: number): Uint8Array => {
       const rest = toHex(gobDefinition)
         .slice(2)
@@ -194,7 +197,7 @@ describe("beside encoding/gob", { timeout: 120_000 }, () => {
     { noNullPrototype: true },
   );
 
-  test("Go reads what is encoded here", ({ skip }) => {
+  test("Go's encoding/gob reads what is encoded here", ({ skip }) => {
     if (!hasGo) skip(noGo);
     const lists = [
       ...vectors.stream.map(({ message }) => [messageOf(message)]),
@@ -204,7 +207,9 @@ describe("beside encoding/gob", { timeout: 120_000 }, () => {
     expect(checked).toEqual(lists.map((list) => ({ messages: list.map(hexOf), error: "" })));
   });
 
-  test("Go reads the same from what is accepted here, also when a byte of it was changed", ({ skip }) => {
+  test("Go's encoding/gob reads the same from what is accepted here, even when a byte of it was changed", ({
+    skip,
+  }) => {
     if (!hasGo) skip(noGo);
     const value = { ...example, otherClient: "a", data: Uint8Array.of(9) };
     const good = join(gobDefinition, encodeGob(value), encodeGob(example));
