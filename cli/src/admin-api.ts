@@ -40,7 +40,7 @@ export class AdminApi {
     await this.#request("DELETE", pathOf(name));
   }
 
-  /** Keeps a client out, or lets it in again. */
+  /** Refuses a client until it is enabled, or admits it again. */
   async setDisabled(name: string, isDisabled: boolean): Promise<ClientInfo> {
     return clientOf(await this.#request("POST", `${pathOf(name)}/${isDisabled ? "disable" : "enable"}`));
   }
@@ -62,19 +62,19 @@ export class AdminApi {
     return { isAllowed, line };
   }
 
-  /** What was done to the realm, the newest first. */
+  /** The realm's audit trail, newest first. */
   async audit(count: number): Promise<AuditEntry[]> {
     const entries = fieldsOf(await this.#request("GET", `/audit?limit=${count}`)).get("entries");
     if (!Array.isArray(entries)) throw notUnderstood();
     return entries.map(entryOf);
   }
 
-  /** What the realm has used since it is counted. */
+  /** What the realm has used since the count began. */
   async usage(): Promise<Usage> {
     return usageOf(await this.#request("GET", "/usage"));
   }
 
-  /** All clients in the order of their names, page by page. */
+  /** Yields all clients in the order of their names, page by page. */
   async *list(): AsyncGenerator<ClientInfo> {
     let cursor: unknown = "";
     do {
@@ -95,7 +95,7 @@ export class AdminApi {
     return value;
   }
 
-  /** @param body an object goes as JSON. */
+  /** @param body an object is sent as JSON. */
   async #requestText(method: string, path: string, body?: object | string): Promise<string> {
     const { status, text } = await this.#fetch(method, path, body);
     if (status >= 200 && status < 300) return text;
@@ -115,7 +115,7 @@ export class AdminApi {
         method,
         headers: { authorization: `Bearer ${this.#token}`, ...(body !== undefined && { "content-type": type }) },
         ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
-        // Where the token goes is for the user to say, not for an answer.
+        // The user decides where the token goes, not an answer.
         redirect: "error",
         signal: AbortSignal.timeout(timeoutMs),
       });
@@ -198,10 +198,10 @@ function parsed(text: string): object | undefined {
 }
 
 function notUnderstood(): Failure {
-  return new Failure(statuses.failed, "The router's answer is not understood: is it of the same version as mp?");
+  return new Failure(statuses.failed, "The router sent an unknown answer: is it of the same version as mp?");
 }
 
-/** `fetch` says only that it failed; its causes say why. */
+/** The reason of a failed `fetch`, which only its causes tell. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === "TimeoutError") return `no answer within ${timeoutMs} ms`;

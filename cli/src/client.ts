@@ -2,7 +2,7 @@ import { type Client, connect, ConnectionError, LinkError, type Status } from "m
 import { note, reportError } from "./output.ts";
 import type { ClientSettings } from "./settings.ts";
 
-/** Connects as the settings say. Tells of a link that is lost, and of its return. */
+/** Connects with these settings. Notes when the link is lost and when it is back. */
 export function connectClient({ url, ...settings }: ClientSettings, signal?: AbortSignal): Promise<Client> {
   return connect(url, { ...settings, onStatus: tell, onHandlerError: reportError, ...(signal && { signal }) });
 }
@@ -10,31 +10,31 @@ export function connectClient({ url, ...settings }: ClientSettings, signal?: Abo
 function tell(status: Status): void {
   switch (status.kind) {
     case "offline":
-      note(`${status.error.message}; trying again in ${(status.retryInMs / 1_000).toFixed(1)} s`);
+      note(`${status.error.message}; reconnecting in ${(status.retryInMs / 1_000).toFixed(1)} s`);
       break;
     case "online":
       note("The link to the router is back");
       break;
     case "resumed":
-      note(`Connections with "${status.peer}" go on`);
+      note(`Connections with "${status.peer}" continue`);
   }
 }
 
-/** Rejects once the client is no longer connected, with the reason. */
+/** Rejects once the client has ended, with the reason. */
 export async function lost(client: Client): Promise<never> {
   const error = await client.closed;
   throw error ?? new LinkError("closed", "The client is closed");
 }
 
-/** The error of the link, where a Connection failed only because the link did. */
+/** The error of the link, if a Connection failed only because the link did. */
 export async function rootOf(error: unknown, client: Client): Promise<unknown> {
   const isOfLink = error instanceof ConnectionError && (error.code === "link-lost" || error.code === "closed");
   if (!isOfLink) return error;
-  // Settled already if the link is gone: no wait.
+  // Already settled if the client has ended, so this doesn't wait.
   return (await Promise.race([client.closed, Promise.resolve(undefined)])) ?? error;
 }
 
-/** Says that a listener is ready, which scripts can wait for. */
+/** Notes that a listener is ready. Scripts can wait for this line. */
 export function noteListening(client: Client, protocol: string): void {
   note(`Listening for "${protocol}" as "${client.name}" in realm "${client.realm}"`);
 }

@@ -7,19 +7,19 @@ import { note, write } from "./output.ts";
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
-/** How a process ended; both `null` are never seen together. */
+/** How a process ended. Exactly one of the two is `null`. */
 interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A command that has closed its output usually ends at once. Past this, it is taken for a half-close. */
+/** A command that has closed its output usually exits at once. After this time it counts as a half-close. */
 const exitGraceMs = 200;
-/** How long a command may take to end when asked to, before it is killed. */
+/** How long a command may take to exit after SIGTERM before it is killed. */
 const killAfterMs = 5_000;
 const hasProcessGroups = process.platform !== "win32";
 
-/** Runs a process of the same command for each Connection. */
+/** Runs a command for each Connection. */
 export class CommandServer {
   readonly #file: string;
   readonly #parameters: readonly string[];
@@ -34,10 +34,10 @@ export class CommandServer {
     this.#maxAtOnce = maxAtOnce;
   }
 
-  /** A handler for `client.handle`. Resolves when the process has ended; never rejects. */
+  /** A handler for `client.handle`. Resolves when the process has ended. Never rejects. */
   serve(connection: Connection): Promise<void> {
     if (this.#isStopping || this.#runs.size >= this.#maxAtOnce) {
-      connection.reject(this.#isStopping ? "The listener is stopping" : "Too many commands run already");
+      connection.reject(this.#isStopping ? "The listener is stopping" : "Too many commands are running");
       return Promise.resolve();
     }
     const run = this.#run(connection).catch((error: unknown) => {
@@ -47,18 +47,18 @@ export class CommandServer {
     return run.finally(() => this.#runs.delete(connection));
   }
 
-  /** Takes no more Connections, ends all processes, and resolves when the last is gone. */
+  /** Accepts no more Connections, ends all processes, and resolves when the last one has ended. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     for (const child of this.#children) terminate(child);
-    // A peer that doesn't read may hold up the end of its Connection.
+    // A peer that doesn't read may delay the end of its Connection.
     await Promise.race([Promise.all(this.#runs.values()), delay(killAfterMs + 1_000, undefined, { ref: false })]);
   }
 
   async #run(connection: Connection): Promise<void> {
     const child = spawn(this.#file, this.#parameters, {
       stdio: ["pipe", "pipe", "inherit"],
-      // A process group of its own, so that a shell ends together with what it has started.
+      // A process group of its own, so that a shell ends together with its children.
       detached: hasProcessGroups,
       windowsHide: true,
       env: environmentFor(connection),
@@ -72,7 +72,7 @@ export class CommandServer {
     }
     child.on("error", () => undefined);
     this.#children.add(child);
-    // Between this Connection's open and the start of the process, the listener may have been told to stop.
+    // The listener may have been stopped while the process was starting.
     if (this.#isStopping) terminate(child);
     try {
       await serveWith(connection, child);
@@ -82,14 +82,14 @@ export class CommandServer {
   }
 }
 
-/** Wires a process to a Connection until the process has ended. */
+/** Connects a process to a Connection until the process has ended. */
 async function serveWith(connection: Connection, child: Child): Promise<void> {
   const exited = new Promise<Exit>((resolve) => {
     child.once("exit", (code, signal) => {
       resolve({ code, signal });
     });
   });
-  // An end of input would tell the process that it got all: where that isn't so, it is stopped instead.
+  // An end of input would tell the process that its input is complete. If it isn't, the process is stopped instead.
   void connection.closed.then((error) => {
     if (error !== undefined) terminate(child);
   });
@@ -101,7 +101,7 @@ async function serveWith(connection: Connection, child: Child): Promise<void> {
   await feeding;
 }
 
-/** Gives the process what arrives. Once it takes no more, the rest is thrown away, so that the peer isn't held up. */
+/** Passes on to the process what arrives. Once the process reads no more, the rest is discarded, so that the peer can go on. */
 async function feed(connection: Connection, stdin: Writable): Promise<void> {
   let isOpen = true;
   stdin.on("error", () => (isOpen = false));
@@ -116,7 +116,7 @@ async function feed(connection: Connection, stdin: Writable): Promise<void> {
   }
 }
 
-/** Sends what the process writes, until it closes its output or nobody takes it any more. */
+/** Sends the output of the process, until the process closes it or the Connection ends. */
 async function drain(connection: Connection, stdout: Readable): Promise<void> {
   try {
     for await (const chunk of stdout) {
@@ -124,9 +124,9 @@ async function drain(connection: Connection, stdout: Readable): Promise<void> {
       await connection.send(chunk as Uint8Array);
     }
   } catch (error) {
-    // Destroyed here when the process was ended: nothing more is wanted of it.
+    // `terminate` destroys the output, which is no failure.
     const wasCut = stdout.destroyed && stdout.errored === null;
-    // The process gets SIGPIPE when it goes on writing.
+    // If the process goes on writing, it gets SIGPIPE.
     stdout.destroy();
     if (!wasCut && !(error instanceof ConnectionError)) throw error;
   }
@@ -138,7 +138,7 @@ async function finish(connection: Connection, { code, signal }: Exit): Promise<v
     await connection.close().catch(() => undefined);
     return;
   }
-  const how = signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`;
+  const how = signal === null ? `exited with status ${code}` : `was ended by ${signal}`;
   const failure = await Promise.race([connection.closed, Promise.resolve(undefined)]);
   if (failure !== undefined) {
     note(failure.message);
@@ -150,7 +150,7 @@ async function finish(connection: Connection, { code, signal }: Exit): Promise<v
 
 function terminate(child: Child): void {
   if (child.exitCode !== null || child.signalCode !== null) {
-    // Whatever it has started may still write, and nobody listens.
+    // Its children may still write, and nobody reads.
     child.stdout.destroy();
     return;
   }
@@ -169,7 +169,7 @@ function kill(child: Child, signal: NodeJS.Signals): void {
   else process.kill(-child.pid, signal);
 }
 
-/** Strangers choose what the command gets to read, so it doesn't get this client's secrets along. */
+/** The environment of a command. Strangers choose its input, so it doesn't get this client's secrets. */
 function environmentFor({ peer, protocol }: Connection): NodeJS.ProcessEnv {
   const { MP_SECRET: _secret, MP_ADMIN_TOKEN: _adminToken, ...environment } = process.env;
   return { ...environment, MP_PEER: peer, MP_PROTOCOL: protocol };

@@ -17,24 +17,24 @@ import { flushed, reportError } from "./output.ts";
 import { Failure, statuses, statusMeanings, statusOf } from "./status.ts";
 
 const epilogue = `
-Settings come from flags, then from MP_URL, MP_REALM, MP_NAME, MP_SECRET and MP_ADMIN_TOKEN, then from the profile that
-"mp login" writes. Secrets are never taken from a command line, where other users and histories see them.
-A name belongs to one running program at a time: a second one that connects with it takes its place.
+A setting comes from its flag, else from MP_URL, MP_REALM, MP_NAME, MP_SECRET or MP_ADMIN_TOKEN, else from the profile that
+"mp login" writes. No flag takes a secret, since other users and the shell's history see the command line.
+A name belongs to one running program at a time. A second program that connects with the name takes its place.
 
 Exit statuses:
 ${Object.entries(statusMeanings)
   .map(([status, meaning]) => `  ${status}  ${meaning}`)
   .join("\n")}
-  128 and the signal's number when a signal stopped it, as 130 for Ctrl+C
+  128 and the signal's number if a signal stopped the command, as 130 for Ctrl+C
 
 Examples:
-  mp login                          remember router, name and secret
-  mp listen files > files.tar       take one Connection (on one machine)
-  tar c . | mp connect bob files    open it (on another)
+  mp login                          store the router, the name and the secret
+  mp listen files > files.tar       accept one Connection (on one machine)
+  tar c photos | mp connect bob files    open it (on another machine)
   mp ping bob
-  mp doctor                         check the way to the router`;
+  mp doctor                         check the path to the router`;
 
-/** The whole command. */
+/** The command with all its subcommands. */
 function programOf(): Command {
   const program = new Command("mp")
     .description(packageJson.description)
@@ -42,7 +42,7 @@ function programOf(): Command {
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
     .addHelpText("after", epilogue)
-    // Errors of usage end where all others do.
+    // Usage errors are reported where all others are.
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
   addLogin(program);
@@ -65,7 +65,7 @@ async function run(parameters: readonly string[]): Promise<number> {
   try {
     refuseSecrets(parameters);
     await programOf().parseAsync(parameters, { from: "user" });
-    // A command that has done its work may still answer no.
+    // A command that succeeded may still answer "no".
     return Number(process.exitCode ?? statuses.done);
   } catch (error) {
     if (!(error instanceof CommanderError)) {
@@ -73,13 +73,13 @@ async function run(parameters: readonly string[]): Promise<number> {
       return statusOf(error);
     }
     if (error.exitCode === 0) return statuses.done;
-    // This one comes with the help, which says it all.
+    // This error comes with the help, which says everything.
     if (error.code !== "commander.help") reportError(new Failure(statuses.usage, usageOf(error), { cause: error }));
     return statuses.usage;
   }
 }
 
-/** Before anything else looks at the parameters: what follows "--" belongs to somebody else's command. */
+/** Refuses flags with secrets, before anything else reads the parameters. After "--" they are another command's. */
 function refuseSecrets(parameters: readonly string[]): void {
   const end = parameters.indexOf("--");
   const own = end === -1 ? parameters : parameters.slice(0, end);
@@ -91,11 +91,11 @@ function refuseSecrets(parameters: readonly string[]): void {
   const remedy = isToken
     ? "set MP_ADMIN_TOKEN, or give a file with --admin-token-file"
     : 'set MP_SECRET, give a file with --secret-file, or run "mp login"';
-  const why = "other users and the shell's history see what stands on a command line";
-  throw new Failure(statuses.usage, `--${flag} is not taken, since ${why}: ${remedy}`);
+  const why = "other users and the shell's history see the command line";
+  throw new Failure(statuses.usage, `--${flag} is not supported, since ${why}: ${remedy}`);
 }
 
-/** Commander's sentence, in our form and without values that it doesn't know: one may be a secret in the wrong place. */
+/** Commander's sentence in our form, without the values of unknown flags: one may be a secret in the wrong place. */
 function usageOf({ message }: CommanderError): string {
   const [sentence = ""] = message.replace(/^error: /, "").split("\n(");
   const hint = /\(Did you mean (.+)\?\)/.exec(message)?.[1];
@@ -106,10 +106,10 @@ function usageOf({ message }: CommanderError): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${hint === undefined ? "" : ` (did you mean ${hint}?)`}`;
 }
 
-// Whoever reads our output may go away; who writes learns of it from the write itself.
+// The reader of the output may go away. The write itself then fails.
 process.stdout.on("error", () => undefined);
 process.stderr.on("error", () => undefined);
 const status = await run(process.argv.slice(2));
 await flushed(process.stdout).catch(() => undefined);
-// Not left to run out: a terminal that is still being read would keep the process.
+// Exits at once, since a terminal that is still being read would keep the process alive.
 process.exit(status);

@@ -1,29 +1,29 @@
 import type { Writable } from "node:stream";
 import { inspect } from "node:util";
 
-/** Tells people something on standard error, in one line. */
+/** Writes one line for people to standard error. */
 export function note(sentence: string): void {
   process.stderr.write(`mp: ${printable(sentence)}\n`);
 }
 
-/** Tells what went wrong; with MP_DEBUG set also where. */
+/** Reports an error. With MP_DEBUG set it also reports where the error happened. */
 export function reportError(error: unknown): void {
   note(error instanceof Error ? error.message : String(error));
   const isDebugging = (process.env["MP_DEBUG"] ?? "") !== "";
   if (isDebugging) process.stderr.write(`${inspect(error).split("\n").map(printable).join("\n")}\n`);
 }
 
-/** Writes what the command is for to standard output. */
+/** Writes the result of a command to standard output. */
 export async function print(text: string): Promise<void> {
   await write(process.stdout, text);
 }
 
-/** Writes one value as JSON, in a line of its own. */
+/** Writes one value as a line of JSON. */
 export function printJson(value: unknown): Promise<void> {
   return print(`${JSON.stringify(value)}\n`);
 }
 
-/** Writes a piece; resolves when the stream has room for more. */
+/** Writes to a stream. Resolves when the stream has room for more. */
 export function write(stream: Writable, piece: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     const hasRoom = stream.write(piece, (error) => {
@@ -34,7 +34,7 @@ export function write(stream: Writable, piece: string | Uint8Array): Promise<voi
   });
 }
 
-/** Resolves when all that was written has left the process. */
+/** Resolves when everything that was written has left the process. */
 export function flushed(stream: Writable): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write("", (error) => {
@@ -45,8 +45,8 @@ export function flushed(stream: Writable): Promise<void> {
 }
 
 /**
- * Text that is safe on a terminal and in a log. Peers and routers write parts of messages, so control characters are
- * escaped; and whoever put a secret where it doesn't belong doesn't see it repeated.
+ * Makes a string safe for terminals and logs. Parts of messages come from peers and routers, so control characters are
+ * escaped. Secrets are shortened, in case somebody put one in the wrong place.
  */
 export function printable(text: string): string {
   return text

@@ -11,11 +11,11 @@ export interface Stdio {
 }
 
 /**
- * Copies both ways until both have ended, each as fast as its reader takes it. An input that is a terminal ends with the
- * other direction, so that nobody has to press Ctrl+D after a transfer.
+ * Copies in both directions until both have ended, each as fast as its reader reads. If the input is a terminal, it ends
+ * together with the other direction, so that nobody has to press Ctrl+D after a transfer.
  *
- * @param signal closes the Connection in good order: what was sent still arrives.
- * @throws ConnectionError if the Connection ended badly; Failure if input or output did; or the signal's reason.
+ * @param signal closes the Connection in good order: bytes that were sent before still arrive.
+ * @throws ConnectionError if the Connection failed; Failure if input or output did; or the signal's reason.
  */
 export async function pipe(connection: Connection, { input, output }: Stdio, signal: AbortSignal): Promise<void> {
   const stopInput = (): void => {
@@ -32,10 +32,10 @@ export async function pipe(connection: Connection, { input, output }: Stdio, sig
     if (input.isTTY === true) stopInput();
   });
   const both = Promise.allSettled([receiving, sendAll(connection, input)]);
-  // A send may wait long for a peer that doesn't read: who stops doesn't wait along.
+  // A send may wait long for a peer that doesn't read. A command that is stopped doesn't wait for it.
   const [received, sent] = await Promise.race([both, aborted(signal)]);
   signal.removeEventListener("abort", onAbort);
-  // What broke here explains what then broke on the Connection.
+  // A failure here explains the failure of the Connection that followed.
   const errors = [received, sent].flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
   const error = errors.find((candidate) => candidate instanceof Failure) ?? errors[0] ?? (await connection.closed);
   if (error !== undefined) throw error;
@@ -52,9 +52,9 @@ async function sendAll(connection: Connection, input: Readable): Promise<void> {
       input.destroy();
       throw error;
     }
-    // Destroyed by us, which the iterator takes for a failure; errored is set where the stream itself failed.
+    // The iterator also throws if the stream was destroyed above. `errored` is set only if the stream itself failed.
     if (input.errored !== null) {
-      connection.abort("Its input could not be read");
+      connection.abort("The sender's input could not be read");
       throw new Failure(statuses.failed, `Cannot read standard input: ${input.errored.message}`, { cause: error });
     }
   }
@@ -70,7 +70,7 @@ async function written(connection: Connection, writing: () => Promise<void>): Pr
   try {
     await writing();
   } catch (cause) {
-    connection.abort("Its output could not be written");
+    connection.abort("The receiver's output could not be written");
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Failure(statuses.failed, `Cannot write to standard output: ${why}`, { cause });
   }

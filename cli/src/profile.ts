@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { Failure, statuses } from "./status.ts";
 
-/** What `mp login` remembers. */
+/** What `mp login` stores. */
 export interface Profile {
   readonly url: string;
   readonly realm: string;
@@ -15,7 +15,7 @@ export interface Profile {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where the profile is unless `--profile` says otherwise. */
+/** The path of the profile, unless `--profile` gives another. */
 export function defaultProfilePath(environment: Environment, platform: NodeJS.Platform = process.platform): string {
   return join(configDirectory(environment, platform), "messagepasser", "profile.json");
 }
@@ -23,19 +23,19 @@ export function defaultProfilePath(environment: Environment, platform: NodeJS.Pl
 function configDirectory(environment: Environment, platform: NodeJS.Platform): string {
   if (platform === "win32") return environment["APPDATA"] ?? join(homedir(), "AppData", "Roaming");
   const directory = environment["XDG_CONFIG_HOME"] ?? "";
-  // The XDG specification has relative paths ignored.
+  // The XDG specification says to ignore relative paths.
   return isAbsolute(directory) ? directory : join(homedir(), ".config");
 }
 
-/** The profile in a file; `undefined` if there is no such file. */
+/** Reads a profile. Returns `undefined` if there is no such file. */
 export async function readProfile(path: string): Promise<Profile | undefined> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
-    // Windows keeps no such bits; there the user's own folder protects the file.
+    // Windows has no such bits. There the user's folder protects the file.
     const { mode } = await stat(path);
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-      throw new Failure(statuses.usage, `Others may read the profile ${path}: run "chmod 600" on it`);
+      throw new Failure(statuses.usage, `Other users may read the profile ${path}: run "chmod 600" on it`);
     }
   } catch (error) {
     if (isMissing(error)) return undefined;
@@ -43,12 +43,12 @@ export async function readProfile(path: string): Promise<Profile | undefined> {
   }
   const profile = profileOf(text);
   if (profile === undefined) {
-    throw new Failure(statuses.usage, `The profile ${path} is damaged: run "mp login" to write it anew`);
+    throw new Failure(statuses.usage, `The profile ${path} is damaged: run "mp login" to write a new one`);
   }
   return profile;
 }
 
-/** Writes a profile that only its owner may read. A reader sees the file before or the file after, never half of it. */
+/** Writes a profile that only its owner may read. A reader sees the old file or the new one, never half of it. */
 export async function writeProfile(path: string, profile: Profile): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
   try {
@@ -59,7 +59,7 @@ export async function writeProfile(path: string, profile: Profile): Promise<void
     } finally {
       await file.close();
     }
-    // A umask may have taken bits from the owner too.
+    // A umask may have removed bits of the owner too.
     await chmod(temporary, 0o600);
     await rename(temporary, path);
   } catch (error) {
@@ -68,7 +68,7 @@ export async function writeProfile(path: string, profile: Profile): Promise<void
   }
 }
 
-/** Removes a profile; false if there was none. */
+/** Removes a profile. Returns false if there was none. */
 export async function removeProfile(path: string): Promise<boolean> {
   try {
     await rm(path);

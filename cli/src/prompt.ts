@@ -2,7 +2,7 @@ import { createInterface, type Interface } from "node:readline/promises";
 import { type Readable, Writable } from "node:stream";
 import { Interrupted } from "./status.ts";
 
-/** Asks people at a terminal. What it shows goes to `output`; answers to `askHidden` don't. */
+/** Asks questions at a terminal. Answers to `askHidden` aren't shown. */
 export class Prompt implements Disposable {
   readonly #interface: Interface;
   readonly #output: Writable;
@@ -24,7 +24,7 @@ export class Prompt implements Disposable {
     this.#interface.once("SIGINT", onGone).once("close", onGone);
   }
 
-  /** Asks until there is an answer; an empty one means the fallback, where there is one. */
+  /** Asks until there is an answer. An empty answer means the fallback, if there is one. */
   async ask(question: string, fallback?: string): Promise<string> {
     const hint = fallback === undefined ? "" : ` [${fallback}]`;
     for (;;) {
@@ -34,7 +34,7 @@ export class Prompt implements Disposable {
     }
   }
 
-  /** Asks for what nobody may see on the screen. */
+  /** Asks for something that must not appear on the screen. */
   async askHidden(question: string): Promise<string> {
     for (;;) {
       this.#output.write(`${question} (not shown): `);
@@ -53,7 +53,7 @@ export class Prompt implements Disposable {
     this.#interface.close();
   }
 
-  /** @throws Interrupted at Ctrl+C and at the end of the input. */
+  /** @throws Interrupted at Ctrl+C and at the end of the input */
   async #line(question: string): Promise<string> {
     try {
       return await this.#interface.question(question, { signal: this.#closed.signal });

@@ -5,7 +5,7 @@ import { note } from "./output.ts";
 import { defaultProfilePath, type Profile, readProfile } from "./profile.ts";
 import { Failure, statuses } from "./status.ts";
 
-/** Flags that say which router and realm; commander fills them. */
+/** The flags for a router and realm. Commander fills them. */
 export interface RouterFlags {
   readonly url?: string;
   readonly realm?: string;
@@ -17,13 +17,13 @@ export interface GraceFlags {
   readonly grace?: number;
 }
 
-/** Flags of commands that connect. */
+/** The flags of commands that connect. */
 export interface ClientFlags extends RouterFlags, GraceFlags {
   readonly name?: string;
   readonly secretFile?: string;
 }
 
-/** Flags of commands that administer. */
+/** The flags of commands that use the admin API. */
 export interface AdminFlags extends RouterFlags {
   readonly adminTokenFile?: string;
 }
@@ -54,23 +54,23 @@ const maxSecretFileBytes = 4_096;
 /** Adds the flags of `RouterFlags`. */
 export function withRouterFlags(command: Command): Command {
   return command
-    .option("--url <url>", "the router, as in wss://router.example.com (MP_URL)")
+    .option("--url <url>", "the router's URL, as in wss://router.example.com (MP_URL)")
     .option("--realm <realm>", `the realm (MP_REALM; default: "${defaultRealm}")`)
-    .option("--profile <path>", 'the profile, as "mp login" writes it');
+    .option("--profile <path>", 'the profile, as written by "mp login"');
 }
 
 /** Adds the flags of `ClientFlags`. */
 export function withClientFlags(command: Command): Command {
   return withGraceFlag(withRouterFlags(command))
     .option("--name <name>", "the name to connect with (MP_NAME)")
-    .option("--secret-file <file>", "a file that holds the secret (or the secret in MP_SECRET)");
+    .option("--secret-file <file>", "a file with the secret (default: the secret in MP_SECRET)");
 }
 
 /** Adds the flags of `AdminFlags`. */
 export function withAdminFlags(command: Command): Command {
   return withRouterFlags(command).option(
     "--admin-token-file <file>",
-    "a file that holds the admin token (or the token in MP_ADMIN_TOKEN)",
+    "a file with the admin token (default: the token in MP_ADMIN_TOKEN)",
   );
 }
 
@@ -78,18 +78,18 @@ export function withAdminFlags(command: Command): Command {
 export function withGraceFlag(command: Command): Command {
   return command.option(
     "--grace <seconds>",
-    "how long to wait for a lost link, here or at the peer (default: 120)",
+    "how long Connections wait for a lost link, here or at the peer (default: 120)",
     secondsOf,
   );
 }
 
 function secondsOf(text: string): number {
   const seconds = Number(text);
-  if (text.trim() === "" || !(seconds >= 0)) throw new InvalidArgumentError("It must be a number of seconds.");
+  if (text.trim() === "" || !(seconds >= 0)) throw new InvalidArgumentError("Give a number of seconds.");
   return seconds;
 }
 
-/** Settings of a command whose clients say themselves who they are: from flags, then the environment, then the profile. */
+/** Settings of a command whose clients have names of their own: from flags, the environment, or the profile. */
 export async function routerSettings(flags: RouterFlags & GraceFlags): Promise<RouterSettings> {
   const own = ownSettings(flags);
   const isComplete = own.url !== undefined && own.realm !== undefined;
@@ -99,7 +99,7 @@ export async function routerSettings(flags: RouterFlags & GraceFlags): Promise<R
   return { url, realm: realmOf(own.realm ?? profile?.realm), ...graceOf(flags) };
 }
 
-/** Settings of a command that connects: from flags, then the environment, then the profile. */
+/** Settings of a command that connects: from flags, the environment, or the profile. */
 export async function clientSettings(flags: ClientFlags): Promise<ClientSettings> {
   const own = ownSettings(flags);
   const ownSecret = await secretFrom(flags.secretFile, "MP_SECRET", "secret");
@@ -118,7 +118,7 @@ function graceOf({ grace }: GraceFlags): { graceMs?: number } {
   return grace === undefined ? {} : { graceMs: grace * 1_000 };
 }
 
-/** Settings of a command that administers a realm. */
+/** Settings of a command that uses the admin API: from flags, the environment, or the profile. */
 export async function adminSettings(flags: AdminFlags): Promise<AdminSettings> {
   const own = ownSettings(flags);
   const ownToken = await secretFrom(flags.adminTokenFile, "MP_ADMIN_TOKEN", "admin token");
@@ -134,7 +134,7 @@ export async function adminSettings(flags: AdminFlags): Promise<AdminSettings> {
   return { url, realm: realmOf(own.realm ?? profile?.realm), adminToken };
 }
 
-/** What flags and environment say about the router and the name, unchecked. */
+/** The router, realm and name in flags and environment, unchecked. */
 export function ownSettings(flags: ClientFlags): { url?: string; realm?: string; name?: string } {
   const url = flags.url ?? environment("MP_URL");
   const realm = flags.realm ?? environment("MP_REALM");
@@ -146,7 +146,7 @@ export function ownSettings(flags: ClientFlags): { url?: string; realm?: string;
   };
 }
 
-/** A secret from a file or, without one, from the environment. */
+/** Reads a secret from a file or, if there is none, from the environment. */
 export async function secretFrom(
   file: string | undefined,
   variable: string,
@@ -166,27 +166,27 @@ export async function secretFrom(
   return secretOf(text, file, what);
 }
 
-/** A secret without the white space around it. What is wrong with one is told without showing it. */
+/** Takes a secret without the white space around it. The error for a bad secret doesn't show it. */
 export function secretOf(text: string, source: string, what: string): string {
   const secret = text.trim();
-  // An HTTP header can carry nothing else, and the error for it would quote what it can't carry.
+  // An HTTP header can carry nothing else, and its own error would quote the secret.
   if (secret.length <= maxSecretFileBytes && /^[\x21-\x7e]+$/.test(secret)) return secret;
   const problem = secret === "" ? "is empty" : `must be one line of at most ${maxSecretFileBytes} ASCII characters`;
   throw new Failure(statuses.usage, `The ${what} in ${source} ${problem}`);
 }
 
-/** A router's URL, checked. */
+/** Checks a router's URL. Changes http and https to ws and wss. */
 export function urlOf(text: string | undefined): URL {
   if (text === undefined) {
     throw new Failure(statuses.usage, 'No router: give --url, set MP_URL, or run "mp login"');
   }
   const url = URL.parse(text);
-  // The text may be a secret in the wrong place, so it isn't repeated.
+  // The string may be a secret in the wrong place, so it isn't repeated.
   if (url === null)
-    throw new Failure(statuses.usage, "The router's URL is not a URL: write it as in wss://router.example.com");
+    throw new Failure(statuses.usage, "The router's URL is not a URL: it must look like wss://router.example.com");
   if (url.username !== "" || url.password !== "") {
     const remedy = "give the name with --name and the secret with MP_SECRET or --secret-file";
-    throw new Failure(statuses.usage, `The router's URL must hold no name and no secret: ${remedy}`);
+    throw new Failure(statuses.usage, `The router's URL must not contain a name or a secret: ${remedy}`);
   }
   url.protocol = url.protocol.replace(/^http/, "ws");
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
@@ -197,14 +197,14 @@ export function urlOf(text: string | undefined): URL {
   return url;
 }
 
-/** A realm's name, checked. */
+/** Checks a realm's name. */
 export function realmOf(realm: string = defaultRealm): string {
   const rule = realmProblem(realm);
   if (rule !== undefined) throw new Failure(statuses.usage, `The realm's name ${rule}`);
   return realm;
 }
 
-/** The name to connect with, checked. */
+/** Checks the name to connect with. */
 export function nameOf(name: string | undefined): string {
   if (name === undefined) throw new Failure(statuses.usage, 'No name: give --name, set MP_NAME, or run "mp login"');
   const rule = nameProblem(name);
@@ -212,41 +212,42 @@ export function nameOf(name: string | undefined): string {
   return name;
 }
 
-/** The name of a client to open to or to administer, checked. */
+/** Checks the name of a client to open to, or to manage. */
 export function checkedPeer(name: string, what = "peer"): string {
   const rule = what === "peer" ? peerProblem(name) : nameProblem(name);
   if (rule !== undefined) throw new Failure(statuses.usage, `The ${what}'s name ${rule}`);
   return name;
 }
 
-/** A protocol's name, checked. */
+/** Checks a protocol's name. */
 export function checkedProtocol(protocol: string): string {
   const rule = protocolProblem(protocol);
   if (rule !== undefined) throw new Failure(statuses.usage, `The protocol's name ${rule}`);
   return protocol;
 }
 
-/** Where the profile of these flags is. */
+/** The path of the profile for these flags. */
 export function profilePathOf(flags: RouterFlags): string {
   return flags.profile ?? defaultProfilePath(process.env);
 }
 
-/** Says so where the secret would cross a network unencrypted. */
+/** Warns if the secret would cross a network unencrypted. */
 export function warnOfPlainText(url: URL): void {
   const isLocal = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname);
-  if (url.protocol === "ws:" && !isLocal) note(`Warning: secrets go to ${url.host} unencrypted: use wss://`);
+  if (url.protocol === "ws:" && !isLocal)
+    note(`Warning: secrets cross the network to ${url.host} unencrypted: use wss://`);
 }
 
 async function profileOf(flags: RouterFlags): Promise<Profile | undefined> {
   const path = profilePathOf(flags);
   const profile = await readProfile(path);
   if (profile === undefined && flags.profile !== undefined) {
-    throw new Failure(statuses.usage, `There is no profile ${path}: "mp login --profile ${path}" writes it`);
+    throw new Failure(statuses.usage, `There is no profile ${path}: run "mp login --profile ${path}" to write it`);
   }
   return profile;
 }
 
-/** A secret is for one router, realm and name: it isn't sent elsewhere because a flag overrode a part of the profile. */
+/** The profile's secret, if it is for this router, realm and name. A flag may have overridden a part of the profile. */
 function profileSecret(profile: Profile | undefined, url: URL, realm: string, name: string): string {
   const remedy = 'set MP_SECRET, give a file with --secret-file, or run "mp login"';
   if (profile === undefined) throw new Failure(statuses.usage, `No secret: ${remedy}`);
@@ -254,7 +255,7 @@ function profileSecret(profile: Profile | undefined, url: URL, realm: string, na
   const whose = `"${profile.name}" in realm "${profile.realm}" of ${urlOf(profile.url).host}`;
   throw new Failure(
     statuses.usage,
-    `No secret for "${name}" in realm "${realm}" (the profile has that of ${whose}): ${remedy}`,
+    `No secret for "${name}" in realm "${realm}" (the profile has the secret of ${whose}): ${remedy}`,
   );
 }
 

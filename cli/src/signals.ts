@@ -1,6 +1,6 @@
 import { Interrupted } from "./status.ts";
 
-/** Turns the first SIGINT, SIGTERM or SIGHUP into an AbortSignal; a second one ends the process as if nobody listened. */
+/** Turns the first SIGINT, SIGTERM or SIGHUP into an AbortSignal. A second one ends the process at once. */
 export function onStop(): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController();
   const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

@@ -15,15 +15,15 @@ export const statuses = {
 
 export type Status = (typeof statuses)[keyof typeof statuses];
 
-/** What each status means: for `mp --help`. */
+/** What each status means, for `mp --help`. cli/README.md has the same table. */
 export const statusMeanings: Readonly<Record<Status, string>> = {
   0: "done",
-  1: "the Connection ended badly, or another failure",
+  1: "the Connection failed, or another failure",
   2: "wrong usage or settings",
-  3: "not let in: name, secret or admin token is wrong, or was revoked",
-  4: "the peer is absent, or went away",
-  5: "refused: the peer doesn't handle the protocol, or said no",
-  6: "the router can't be reached, or no answer came in time",
+  3: "not admitted: the name, secret or admin token is wrong or was revoked",
+  4: "the peer is absent or has left",
+  5: "refused: by the peer or by the realm's rules",
+  6: "the router can't be reached, or no answer in time",
 };
 
 /** A code of an error that the client throws, or of a problem that the admin API answers with. */
@@ -79,7 +79,7 @@ export function statusOfCode(code: string): Status | undefined {
   return Object.hasOwn(statusByCode, code) ? statusByCode[code as keyof typeof statusByCode] : undefined;
 }
 
-/** The command can't do what it was asked to. The message is one sentence for people. */
+/** The command can't do what it was asked for. The message is one sentence for people. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly status: Status;
@@ -90,10 +90,10 @@ export class Failure extends Error {
   }
 }
 
-/** Somebody asked the command to stop. */
+/** A signal stopped the command. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
-  /** 128 and the signal's number, as shells have it. */
+  /** 128 and the signal's number, as shells do it. */
   readonly status: number;
 
   constructor(signal: NodeJS.Signals) {
@@ -102,7 +102,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** The exit status for whatever was thrown. */
+/** The exit status for an error. */
 export function statusOf(error: unknown): number {
   if (error instanceof Failure || error instanceof Interrupted) return error.status;
   if (error instanceof MessagePasserError) return statusOfCode(error.code) ?? statuses.failed;

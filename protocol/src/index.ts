@@ -53,4 +53,4 @@ export {
 export { limits, originalLimits, routerLimits } from "./limits.ts";
 export { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "./names.ts";
 export { ProtocolError } from "./protocol-error.ts";
-export { characterBefore, cutText, utf8Length } from "./utf8.ts";
+export { characterBefore, cutText, decodeText, utf8Length } from "./utf8.ts";

@@ -8,15 +8,8 @@ import {
   ProtocolError,
   SegmentReader,
 } from "@messagepasser/protocol";
-import {
-  type Format,
-  formats,
-  json,
-  msgpack,
-  native,
-  originalJson,
-  type SegmentFormat,
-} from "@messagepasser/protocol/formats";
+import { type Format, formats, json, msgpack, native, type SegmentFormat } from "@messagepasser/protocol/formats";
+import { json as originalJson } from "@messagepasser/protocol/original";
 import { describe, expect, test } from "vitest";
 import { batchOf as segmentOf } from "./encoding.ts";
 import { openTo } from "../../test/support/batches.ts";

@@ -1,5 +1,5 @@
 import { closeCodes, errorCodes, goneReasons, limits, segmentHeaderBytes } from "@messagepasser/protocol";
-import { originalGob, originalJson } from "@messagepasser/protocol/formats";
+import { gob as originalGob, json as originalJson } from "@messagepasser/protocol/original";
 import { describe, expect, test } from "vitest";
 import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
 import { type FakeLink, type FakeRealm, realmOf } from "../../test/support/routing-fakes.ts";

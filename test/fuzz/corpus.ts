@@ -2,7 +2,7 @@
 import { anySession, type ControlFrame, type DataFrame, openerBit } from "@messagepasser/protocol";
 import type { Format, SegmentFormat } from "@messagepasser/protocol/formats";
 import { encodeGob, gobDefinition } from "../../protocol/src/original/gob.ts";
-import type { OriginalMessage } from "../../protocol/src/original/message.ts";
+import type { Message } from "../../protocol/src/original/message.ts";
 import { fromHex, type HexBytes } from "../support/frame-vectors.ts";
 import { messageOf } from "../support/named-vectors.ts";
 import { namedVectorsIn, vectorsIn } from "../support/vector-files.ts";
@@ -118,7 +118,7 @@ function talkInJson(): Seed[] {
   });
 }
 
-function originalTalk(): OriginalMessage[] {
+function originalTalk(): Message[] {
   return [...peers.map(({ name }) => name), ...builtInPeerNames, self].flatMap((otherClient) =>
     [5, 6, 0, 3, 7, 2, 8].map((meta) => {
       const connectionId = meta === 3 || meta === 6 ? `${otherClient}:0` : `${self}:0`;
@@ -127,7 +127,7 @@ function originalTalk(): OriginalMessage[] {
   );
 }
 
-function lineOf({ meta, otherClient, connectionId, data }: OriginalMessage): Seed {
+function lineOf({ meta, otherClient, connectionId, data }: Message): Seed {
   const Data = data.length === 0 ? null : Buffer.from(data).toString("base64");
   const line = `${JSON.stringify({ Meta: meta, OtherClient: otherClient, ConnectionID: connectionId, Data })}\n`;
   return { range: "message", bytes: encoder.encode(line) };

@@ -2,7 +2,7 @@ import { limits } from "@messagepasser/protocol";
 import { creditToken, type NamedFormat, type Said, type WireMessage } from "@messagepasser/protocol/formats";
 import { openerBit, type PeerFrame } from "@messagepasser/protocol";
 import { encodeGob, gobDefinition } from "../../protocol/src/original/gob.ts";
-import type { OriginalMessage } from "../../protocol/src/original/message.ts";
+import type { Message } from "../../protocol/src/original/message.ts";
 
 /** Writes what a client says in a by-name format, as another program of its author might. */
 export function writtenBy(format: NamedFormat, said: Said, self: string): WireMessage {
@@ -50,7 +50,7 @@ function jsonOf(said: Said, self: string): object {
   }
 }
 
-function originalOf(said: Said, self: string): OriginalMessage {
+function originalOf(said: Said, self: string): Message {
   const data = new Uint8Array();
   if (said.to === "itself") return { meta: 8, otherClient: self, connectionId: "", data };
   if (said.to === "address")

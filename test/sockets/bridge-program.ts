@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect, onTestFinished } from "vitest";
 import { encodeGob, gobDefinition, GobReader } from "../../protocol/src/original/gob.ts";
-import type { OriginalMessage } from "../../protocol/src/original/message.ts";
+import type { Message } from "../../protocol/src/original/message.ts";
 import { Inbox } from "./formats/talk.ts";
 import type { Realm } from "./realm.ts";
 
@@ -31,7 +31,7 @@ export class Program {
   readonly socket: Socket;
   readonly closed: Promise<unknown>;
   readonly #writing: Writing;
-  readonly #heard = new Inbox<OriginalMessage>();
+  readonly #heard = new Inbox<Message>();
   readonly #reader = new GobReader(new Uint8Array());
   #rest = Buffer.alloc(0);
 
@@ -76,7 +76,7 @@ export class Program {
     return bytesOf(`${JSON.stringify({ Meta: meta, OtherClient: otherClient, ConnectionID: connectionId, Data })}\n`);
   }
 
-  hears(): Promise<OriginalMessage> {
+  hears(): Promise<Message> {
     return this.#heard.take();
   }
 
@@ -101,7 +101,7 @@ export class Program {
   }
 
   /** The messages that are whole. */
-  #next(): OriginalMessage[] | undefined {
+  #next(): Message[] | undefined {
     const size = this.#writing === "json" ? this.#rest.indexOf("\n") + 1 : gobSize(this.#rest);
     if (size === 0 || size > this.#rest.length) return undefined;
     const part = this.#rest.subarray(0, size);

@@ -308,7 +308,7 @@ describe("a program that is not let in", () => {
       ["a bad name", (program) => program.say(8, "a:b", "", known), 'must not contain ":"'],
       ["no secret", (program) => program.say(8, program.name), "the secret is missing"],
       ["bytes", (program) => program.say(8, program.name, "", Uint8Array.of(255)), "The secret is not UTF-8"],
-      ["another meta", (program) => program.say(5, "bob", "x:0", "chat"), "has to be one of Meta 8"],
+      ["another meta", (program) => program.say(5, "bob", "x:0", "chat"), "must have Meta 8"],
       ["too much", (program) => program.say(8, program.name, "", new Uint8Array(20_000)), "at most 16384"],
     ];
     for (const [, say, why] of cases) {
@@ -368,7 +368,7 @@ describe("a program that is not let in", () => {
     await vi.advanceTimersByTimeAsync(9_000);
     expect(program.socket.closed).toBe(false);
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(await lastWords(program)).toEqual([10, "No name and secret came within 10 s"]);
+    expect(await lastWords(program)).toEqual([10, "The program sent no name and secret within 10 s"]);
   });
 
   test("because another took its name hears of the end of its Connections first", async () => {
@@ -407,7 +407,7 @@ describe("a bridge whose link is lost", () => {
     }
     await sending;
     await cut;
-    await running.says(`Connections of "${program.name}" with "${client.name}" go on`);
+    await running.says(`Connections of "${program.name}" with "${client.name}" continue`);
   });
 });
 
@@ -459,7 +459,7 @@ describe("mp bridge", () => {
       const { status, stderr } = await mp(["bridge", "--listen", `${host}:0`], environment());
       expect([status, stderr]).toEqual([
         2,
-        expect.stringMatching(/plain text: listen on 127\.0\.0\.1, or add --expose/),
+        expect.stringMatching(/plain text\. To fix it, listen on 127\.0\.0\.1, or add --expose/),
       ]);
     }
     const exposed = start(["bridge", "--listen", "0.0.0.0:0", "--expose"], environment());

@@ -7,7 +7,7 @@ import type { Client } from "messagepasser";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Check, Examination } from "../../cli/src/doctor/examination.ts";
-import { checkPlayed, builtInPeers } from "../../cli/src/doctor/built-in-peers.ts";
+import { checkBuiltInPeer, builtInPeers } from "../../cli/src/doctor/built-in-peers.ts";
 import { startRouter } from "../../scripts/router.ts";
 import { directory, type Environment, mp, type Result } from "./cli-mp.ts";
 import { type Realm, startRealm } from "./realm.ts";
@@ -64,7 +64,7 @@ describe("with a router", () => {
     const { status, text, stderr } = await mp(["doctor"], await environment("alice"));
     expect([status, stderr]).toEqual([0, ""]);
     const lines = text.trimEnd().split("\n");
-    expect(lines.at(-1)).toBe("All is well: 20 checks are ok, 2 skipped");
+    expect(lines.at(-1)).toBe("All is well: 20 checks passed, 2 skipped");
     for (const line of lines.slice(0, -1)) expect(line).toMatch(/^(ok {5}|skipped) {2}[\w$. -]{14} {2}\S/);
     expect(text).toMatch(/^ok +round trip +median of 20: [\d.]+ ms$/m);
     expect(text).toMatch(/^ok +up +[\d.]+ MB\/s to \$sink$/m);
@@ -103,8 +103,8 @@ describe("with a router", () => {
     expect(result.stderr).toMatch(
       /^mp: 1 of 4 checks failed, 13 skipped\. Begin with "sign-in": .+ Name or secret is wrong/,
     );
-    expect(result.stderr).toContain('have the router\'s owner run "mp client rotate alice"');
-    expect(result.text).toMatch(/^skipped {2}\$echo +The router lets nobody in$/m);
+    expect(result.stderr).toContain('ask the router\'s owner to run "mp client rotate alice"');
+    expect(result.text).toMatch(/^skipped {2}\$echo +The sign-in failed$/m);
     expect(result.text + result.stderr).not.toContain("sss");
   });
 
@@ -120,9 +120,7 @@ describe("with a router", () => {
     const refused = await mp(["doctor"], own);
     expect([refused.status, refused.stderr]).toEqual([
       6,
-      expect.stringMatching(
-        /Begin with "TLS": .+ nobody known here vouches for its certificate: .+NODE_EXTRA_CA_CERTS/,
-      ),
+      expect.stringMatching(/Begin with "TLS": .+ no known authority signed its certificate: .+NODE_EXTRA_CA_CERTS/),
     ]);
     const trusted = reportIn(await mp(["doctor", "--json"], { ...own, NODE_EXTRA_CA_CERTS: file }));
     expect(trusted.checks.find(({ name }) => name === "TLS")).toMatchObject({
@@ -139,28 +137,28 @@ describe("with what is no router", () => {
     const { status, stderr, text } = await mp(["doctor"], environmentAt("ws://127.0.0.1:2"));
     expect([status, stderr]).toEqual([
       6,
-      expect.stringMatching(/Begin with "TCP": .+ Nothing listens there: is the router/),
+      expect.stringMatching(/Begin with "TCP": .+ Nothing listens there: check that the router/),
     ]);
-    expect(text).toMatch(/^failed {3}TCP .+\nskipped {2}TLS +A check before it failed$/m);
+    expect(text).toMatch(/^failed {3}TCP .+\nskipped {2}TLS +An earlier check failed$/m);
   });
 
   test("a name that nobody knows ends with 6", async () => {
     const result = await mp(["doctor", "--json"], environmentAt("wss://router.invalid"));
     const { isOk, status, sentence } = reportIn(result);
     expect([result.status, isOk, status]).toEqual([6, false, 6]);
-    expect(sentence).toMatch(/^1 of 1 checks failed.+"router\.invalid": check how the URL is spelled/);
+    expect(sentence).toMatch(/^1 of 1 checks failed.+"router\.invalid": check the spelling of the URL/);
     expect(result.stderr).toContain(sentence);
   });
 
   const answers: [string, (response: ServerResponse) => void, string][] = [
     ["has no such page", (response) => response.writeHead(404).end("no"), "with HTTP status 404"],
-    ["answers in HTML", (response) => response.end("<html>"), "with something that is no JSON"],
-    ["answers in other JSON", (response) => response.end('{"status":"up"}'), "with another text than a router's"],
-    ["answers null", (response) => response.end("null"), "with another text than a router's"],
+    ["answers in HTML", (response) => response.end("<html>"), "without JSON"],
+    ["answers in other JSON", (response) => response.end('{"status":"up"}'), "with other JSON than a router's"],
+    ["answers null", (response) => response.end("null"), "with other JSON than a router's"],
     [
       "is elsewhere",
       (response) => response.writeHead(301, { location: "https://b.example/" }).end(),
-      "with a redirection to https://b.example/: use that URL",
+      "with a redirect to https://b.example/: use that URL",
     ],
   ];
   test.for(answers)("a server that %s ends with 6, and gets no secret", async ([, answer, how]) => {
@@ -175,7 +173,7 @@ describe("with what is no router", () => {
     });
     const url = `ws://${await listening(server)}/base/`;
     const { status, stderr } = await mp(["doctor"], environmentAt(url));
-    expect([status, stderr]).toEqual([6, expect.stringContaining("is no MessagePasser router")]);
+    expect([status, stderr]).toEqual([6, expect.stringContaining("is not a MessagePasser router")]);
     expect(stderr).toContain(`/base/health was answered ${how}`);
     expect(asked.map((request) => [request.url, request.headers.authorization])).toEqual([["/base/health", undefined]]);
   });
@@ -185,7 +183,7 @@ describe("with what is no router", () => {
       socket.on("error", () => undefined).resume();
     });
     const { status, stderr } = await mp(["doctor"], environmentAt(`ws://${await listening(server)}`));
-    expect([status, stderr]).toEqual([6, expect.stringContaining('"health": It was not over within 10 s')]);
+    expect([status, stderr]).toEqual([6, expect.stringContaining('"health": The check took longer than 10 s')]);
   });
 
   test("wrong usage has its own status", async () => {
@@ -197,7 +195,7 @@ describe("with what is no router", () => {
   });
 });
 
-describe("the check of a peer that the router plays", () => {
+describe("the check of a built-in peer", () => {
   /** A client that takes one peer for another. */
   function misled(client: Client, peer: string): Client {
     // Checks call nothing else of a client.
@@ -205,24 +203,24 @@ describe("the check of a peer that the router plays", () => {
   }
 
   test.for([
-    ["$echo", "$half-close", "something else"],
+    ["$echo", "$half-close", "a different message"],
     ["$echo", "$reset", "As asked"],
-    ["$sink", "$echo", "$sink sent something"],
-    ["$sink", "$no-such", "The router plays no $sink: it is older than this mp"],
+    ["$sink", "$echo", "$sink sent a message, which it never should"],
+    ["$sink", "$no-such", "The router has no $sink, since it is older than this mp"],
     ["$slow", "$reset", "As asked"],
-    ["$source", "$half-close", "its message 1 is another"],
-    ["$source", "$sink", "It was not over"],
+    ["$source", "$half-close", "its message 1 is different"],
+    ["$source", "$sink", "The check took longer than 0.5 s"],
     ["$half-close", "$source", "does not handle this protocol"],
-    ["$half-close", "$sink", "It was not over"],
+    ["$half-close", "$sink", "The check took longer than 0.5 s"],
     ["$reject", "$echo", "answered with an accept"],
-    ["$reset", "$sink", "It was not over"],
+    ["$reset", "$sink", "The check took longer than 0.5 s"],
     ["$reset", "$reject", "refused it"],
   ] as const)("%s fails with %s in its place", async ([name, other, why]) => {
     const client = await realm.connect(`misled by ${name} ${other}`);
     onTestFinished(() => client.close({ deadlineMs: 0 }));
     const examination = new Examination(silent);
     const run = (asked: Client, timeoutMs?: number): Promise<boolean> =>
-      examination.run(name, async (signal) => ({ detail: await checkPlayed(name, asked, signal) }), timeoutMs);
+      examination.run(name, async (signal) => ({ detail: await checkBuiltInPeer(name, asked, signal) }), timeoutMs);
     expect(await run(misled(client, other), 500)).toBe(false);
     expect(examination.firstFailure).toMatchObject({ name, outcome: "failed", detail: expect.stringContaining(why) });
     // It does well with the one that it is for, on the same client.

@@ -35,7 +35,10 @@ describe("mp rule", () => {
     expect(await mp(["rule", "show"], owner)).toMatchObject({ status: 0, text: "" });
     const file = join(directory, "rules.txt");
     writeFileSync(file, "allow alice -> bob : files\ndefault closed\n");
-    expect(await mp(["rule", "set", file], owner)).toMatchObject({ status: 0, stderr: "mp: The rules are in force\n" });
+    expect(await mp(["rule", "set", file], owner)).toMatchObject({
+      status: 0,
+      stderr: "mp: The new rules are in force\n",
+    });
     expect(await mp(["rule", "show"], owner)).toMatchObject({ text: "allow alice -> bob : files\ndefault closed\n" });
     const yes = { status: 0, text: "yes: line 1: allow alice -> bob : files\n" };
     expect(await mp(["rule", "test", "alice", "bob", "files"], owner)).toMatchObject(yes);
@@ -77,7 +80,7 @@ describe("mp invite and mp join", () => {
     expect(await mp(["join"], guest)).toMatchObject({ status: 3 });
     expect(await mp(["join"], { ...guest, MP_INVITATION: "mpi_nonsense" })).toMatchObject({
       status: 2,
-      stderr: "mp: The invitation can't be read: it must be the whole line that mp invite printed\n",
+      stderr: "mp: The invitation can't be read: give the whole line that mp invite printed\n",
     });
   });
 
@@ -92,7 +95,7 @@ describe("mp invite and mp join", () => {
     expect(outcomes.map(({ status }) => status)).toEqual([2, 2, 2, 2]);
     const wide = await mp(["invite", "guest", "*", "files"], of("alice"));
     const choice = await mp(["join"], { MP_URL: router.url.href, MP_INVITATION: wide.text.trim() });
-    expect(choice).toMatchObject({ status: 2, stderr: expect.stringContaining('any peer like "*": say which') });
+    expect(choice).toMatchObject({ status: 2, stderr: expect.stringContaining('any peer like "*": give the peer') });
   });
 });
 
@@ -116,10 +119,10 @@ test("mp usage tells what a realm has used, to those who may read", async () => 
     asleepMs: 0,
   });
   const told = await mp(["usage"], owner);
-  expect(told).toMatchObject({ status: 0, text: expect.stringMatching(/^clients let in or refused +1$/m) });
-  expect(told.text).toMatch(/^calls of the admin API +3$/m);
+  expect(told).toMatchObject({ status: 0, text: expect.stringMatching(/^clients admitted or refused +1$/m) });
+  expect(told.text).toMatch(/^calls to the admin API +3$/m);
   // One upgrade, three calls, and a message or more, of which 20 are a request.
-  expect(told.text).toMatch(/^requests, heartbeats not counted +5$/m);
+  expect(told.text).toMatch(/^requests without heartbeats +5$/m);
   expect(await mp(["usage"], { ...owner, MP_ADMIN_TOKEN: "wrong" })).toMatchObject({ status: 3 });
   expect(await mp(["usage"], of("alice"))).toMatchObject({ status: 2 });
 });

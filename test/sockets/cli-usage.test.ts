@@ -80,7 +80,7 @@ describe("wrong usage", () => {
       "a bad count",
       ["ping", "bob", "-c", "none"],
       settings,
-      "Option '-c, --count <count>' argument 'none' is invalid. It must be",
+      "Option '-c, --count <count>' argument 'none' is invalid. Give a",
     ],
     ["no URL", ["peers"], {}, 'No router: give --url, set MP_URL, or run "mp login"'],
     [
@@ -218,14 +218,14 @@ describe("the profile", () => {
     writeFileSync(file, JSON.stringify({ url: "ws://127.0.0.1:9", realm: "default", name: "alice", secret }));
     chmodSync(file, 0o644);
     const { status, stderr } = await mp(["peers", "--profile", file]);
-    expect([status, stderr]).toEqual([2, `mp: Others may read the profile ${file}: run "chmod 600" on it\n`]);
+    expect([status, stderr]).toEqual([2, `mp: Other users may read the profile ${file}: run "chmod 600" on it\n`]);
   });
 
   test("that is damaged is refused without a word of what is in it", async () => {
     const file = join(directory, "damaged.json");
     writeFileSync(file, `{"secret": "${secret}"`, { mode: 0o600 });
     const { status, stderr } = await mp(["peers", "--profile", file]);
-    expect([status, stderr]).toEqual([2, `mp: The profile ${file} is damaged: run "mp login" to write it anew\n`]);
+    expect([status, stderr]).toEqual([2, `mp: The profile ${file} is damaged: run "mp login" to write a new one\n`]);
   });
 
   test("stands where the system keeps such files", () => {

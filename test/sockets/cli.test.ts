@@ -134,7 +134,7 @@ describe("mp connect and mp listen", () => {
     const second = await mp(["connect", listening.name, "single"], (await client()).environment);
     expect(second).toMatchObject({ status: 5, text: "" });
     expect(second.stderr).toMatch(
-      /^mp: Cannot open "single" to ".+": ".+" refused it: "This listener takes one Connection only"\n$/,
+      /^mp: Cannot open "single" to ".+": ".+" refused it: "This listener accepts only one Connection"\n$/,
     );
     first.child.stdin.end();
     listening.child.stdin.end();
@@ -184,7 +184,7 @@ describe("mp connect and mp listen", () => {
     await once(connected.child.stdout, "data");
     connected.child.stdout.destroy();
     expect(await connected.done).toMatchObject({ status: 1 });
-    expect(await reason).toMatch(/aborted it: "Its output could not be written"$/);
+    expect(await reason).toMatch(/aborted it: "The receiver's output could not be written"$/);
   });
 });
 
@@ -207,7 +207,7 @@ describe("a link that is lost", () => {
     const [sent, listened] = await Promise.all([sending.done, listening.done]);
     expect([sent.status, listened.status, sha256(listened.stdout)]).toEqual([0, 0, sha256(bytes)]);
     expect(sent.stderr).toMatch(
-      /^mp: Lost the link to ws:.+; trying again in \d\.\d s\nmp: The link to the router is back\nmp: Connections with "client-\d+" go on\n$/,
+      /^mp: Lost the link to ws:.+; reconnecting in \d\.\d s\nmp: The link to the router is back\nmp: Connections with "client-\d+" continue\n$/,
     );
   });
 
@@ -276,9 +276,9 @@ describe("mp listen with a command", () => {
     const result = await mp(["connect", listening.name, "failing"], (await client()).environment);
     expect(result).toMatchObject({ status: 1, text: "soon\nlate\n" });
     expect(result.stderr).toMatch(
-      /^mp: Connection "failing" with ".+": ".+" aborted it: "The command ended with exit status 3"\n$/,
+      /^mp: Connection "failing" with ".+": ".+" aborted it: "The command exited with status 3"\n$/,
     );
-    await listening.says("ended with exit status 3");
+    await listening.says("exited with status 3");
   });
 
   test("refuses a Connection whose command can't be started, and goes on", async () => {

@@ -11,8 +11,8 @@ interface Flags extends AdminFlags {
 /** Adds `mp audit`. */
 export function addAudit(program: Command): void {
   withAdminFlags(program.command("audit"))
-    .description("print what was done to a realm, the newest first (needs an admin token; one that reads is enough)")
-    .option("-n, --count <count>", "how many entries, at most 1000", countOf, 50)
+    .description("print the realm's audit trail, newest first (needs the admin token or the read-only one)")
+    .option("-n, --count <count>", "the number of entries, 1 to 1000", countOf, 50)
     .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  mp audit\n  mp audit -n 1000 --json | jq '.[] | select(.name == \"alice\")'")
     .action(async (flags: Flags) => {
@@ -25,6 +25,6 @@ export function addAudit(program: Command): void {
 function countOf(text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1 || count > 1_000)
-    throw new InvalidArgumentError("It must be a whole number from 1 to 1000.");
+    throw new InvalidArgumentError("Give a whole number from 1 to 1000.");
   return count;
 }

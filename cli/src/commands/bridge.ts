@@ -17,14 +17,15 @@ const loopbackHost = "127.0.0.1";
 const maxPort = 65_535;
 
 const examples = `
-For programs that were written for the original MessagePasser, in Go or in any language, and speak its wire over TCP: gob
-or JSON. They connect here instead of to its server, unchanged; each becomes a client of the router, by the name and the
-secret that it sends first, and so reaches all other clients of the realm. "mp client add" makes the secret.
+Programs that were written for the original MessagePasser, in Go or in any other language, connect to the bridge instead of
+the original's server. They need no change. The bridge speaks the original's wire over TCP, in gob or JSON. Each program
+becomes a client of the router, with the name and secret that it sends first, and can reach every client of the realm.
+"mp client add" makes the secret.
 
-Names and secrets pass over TCP as plain text, so it listens on this machine's own addresses only, which no other
-machine reaches. --expose takes others as well: where you trust everybody on that network.
+Names and secrets cross TCP as plain text, so the bridge listens on loopback addresses only, which no other machine can
+reach. --expose allows other addresses. Use it only if you trust everybody on that network.
 
-Prints the address that it listens on. Runs until SIGINT or SIGTERM, and then lets what was sent arrive.
+The bridge prints its address and runs until SIGINT or SIGTERM. Messages that were sent before still arrive.
 
 Examples:
   mp bridge --listen 127.0.0.1:7000
@@ -34,9 +35,9 @@ Examples:
 /** Adds `mp bridge`. */
 export function addBridge(program: Command): void {
   withGraceFlag(withRouterFlags(program.command("bridge")))
-    .description("take programs of the original MessagePasser over TCP")
-    .requiredOption("--listen <address>", "where to listen: a host and a port, or a port alone", addressOf)
-    .option("--expose", "listen on an address that other machines reach, where secrets pass in plain text")
+    .description("connect programs of the original MessagePasser over TCP")
+    .requiredOption("--listen <address>", "the host and port to listen on, or only a port", addressOf)
+    .option("--expose", "allow an address that other machines can reach; secrets cross the network as plain text")
     .option("--json", "print the address as JSON")
     .addHelpText("after", examples)
     .action(bridge);
@@ -53,24 +54,24 @@ async function bridge(flags: Flags): Promise<void> {
   try {
     await Promise.race([server.failed, aborted(stop.signal)]);
   } catch (error) {
-    // Being told to stop is how this command ends well.
+    // Stopping it is how this command ends well.
     if (!(error instanceof Interrupted)) throw error;
   } finally {
     await server.stop();
   }
 }
 
-/** What an address resolves to is what counts: a name may mean any machine. */
+/** Refuses addresses that other machines can reach. A host name counts as the addresses that it resolves to. */
 async function refuseOthers({ host }: ListenAddress): Promise<void> {
   const loopback = new BlockList();
   loopback.addSubnet("127.0.0.0", 8, "ipv4");
   loopback.addAddress("::1", "ipv6");
   const addresses = await lookup(host, { all: true }).catch(() => []);
-  if (addresses.length === 0) throw new Failure(statuses.usage, `Cannot listen on ${host}: there is no such host`);
+  if (addresses.length === 0) throw new Failure(statuses.usage, `Cannot listen on ${host}: no such host`);
   if (addresses.every(({ address, family }) => loopback.check(address, family === 6 ? "ipv6" : "ipv4"))) return;
-  const why = "other machines can reach it, and secrets pass in plain text";
-  const remedy = `listen on ${loopbackHost}, or add --expose if you trust all who may listen in`;
-  throw new Failure(statuses.usage, `Does not listen on ${host}: ${why}: ${remedy}`);
+  const why = "other machines can reach it, and secrets cross the network as plain text";
+  const remedy = `listen on ${loopbackHost}, or add --expose if you trust the network`;
+  throw new Failure(statuses.usage, `Refusing to listen on ${host}: ${why}. To fix it, ${remedy}`);
 }
 
 function addressOf(text: string): ListenAddress {
@@ -79,6 +80,6 @@ function addressOf(text: string): ListenAddress {
   const port = Number(digits);
   const isAddress = address6 === undefined || isIP(address6) === 6;
   if (match === null || !isAddress || port > maxPort)
-    throw new InvalidArgumentError("Write a host and a port, as in 127.0.0.1:7000 or [::1]:7000.");
+    throw new InvalidArgumentError("Give a host and a port, as in 127.0.0.1:7000 or [::1]:7000.");
   return { host: address6 ?? host ?? loopbackHost, port };
 }

@@ -11,21 +11,21 @@ interface Flags extends AdminFlags {
 }
 
 const secretNote = `
-The secret goes to standard output, once: the router can't show it again.`;
+The secret is printed to standard output. The router can't show it again.`;
 
-/** Adds `mp client` with its commands. */
+/** Adds `mp client` with its subcommands. */
 export function addClient(program: Command): void {
   const client = program
     .command("client")
     .helpCommand(false)
-    .description("administer the clients of a realm (needs the admin token)")
+    .description("manage the clients of a realm (needs the admin token)")
     .addHelpText("after", "\nExamples:\n  mp client add alice > alice.secret\n  mp client list");
   const command = (usage: string, description: string): Command =>
     withAdminFlags(client.command(usage).description(description)).option("--json", "print JSON");
   const withExpiry = (made: Command): Command =>
-    made.option("--expires <time>", "when the secret expires, as in 2030-01-31T12:00:00Z", timeOf);
+    made.option("--expires <time>", "the time at which the secret expires, as in 2030-01-31T12:00:00Z", timeOf);
 
-  withExpiry(command("add <name>", "let a client in from now on, and print its secret"))
+  withExpiry(command("add <name>", "add a client, and print its secret"))
     .addHelpText(
       "after",
       `${secretNote}\n\nExamples:\n  mp client add alice > alice.secret\n  mp client add alice --realm team --json`,
@@ -36,8 +36,8 @@ export function addClient(program: Command): void {
   command("list", "list the clients")
     .addHelpText("after", "\nExamples:\n  mp client list\n  mp client list --json | jq -r '.[].name'")
     .action(list);
-  withExpiry(command("rotate <name>", "give a client a new secret, print it, and refuse the one before"))
-    .option("--overlap <seconds>", "how long the one before still lets the client in (default: 0)", overlapOf)
+  withExpiry(command("rotate <name>", "give a client a new secret, print it, and revoke the old one"))
+    .option("--overlap <seconds>", "how long the old secret stays valid (default: 0)", overlapOf)
     .addHelpText(
       "after",
       `${secretNote}\n\nExamples:\n  mp client rotate alice > alice.secret\n  mp client rotate alice --overlap 3600`,
@@ -50,8 +50,8 @@ export function addClient(program: Command): void {
       );
     });
   for (const [verb, isDisabled, description] of [
-    ["disable", true, "keep a client out for now, and close its link"],
-    ["enable", false, "let a client in again, with the secret that it has"],
+    ["disable", true, "refuse a client until it is enabled, and close its link"],
+    ["enable", false, "admit a disabled client again, with the same secret"],
   ] as const) {
     command(`${verb} <name>`, description)
       .addHelpText("after", `\nExamples:\n  mp client ${verb} alice`)
@@ -61,7 +61,7 @@ export function addClient(program: Command): void {
         else note(`${isDisabled ? "Disabled" : "Enabled"} client "${name}"`);
       });
   }
-  command("revoke <name>", "take a client's secret away and close its link")
+  command("revoke <name>", "remove a client: revoke its secret, and close its link")
     .addHelpText("after", "\nExamples:\n  mp client revoke alice")
     .action(async (name: string, flags: Flags) => {
       await (await apiOf(flags)).revoke(checkedPeer(name, "client"));
@@ -76,11 +76,11 @@ async function apiOf(flags: Flags): Promise<AdminApi> {
 
 async function list(flags: Flags): Promise<void> {
   const api = await apiOf(flags);
-  // Read before the first is printed: half a list followed by an error would look whole to a script.
+  // Read the whole list before printing: a script would take half a list for all of it.
   const clients: ClientInfo[] = [];
   for await (const client of api.list()) clients.push(client);
   if (flags.json) await printJson(clients);
-  else if (clients.length === 0) note("There are no clients in this realm");
+  else if (clients.length === 0) note("The realm has no clients");
   else await print(table(clients));
 }
 
@@ -112,20 +112,20 @@ function timesOf({ expires, overlap }: Flags): SecretTimes {
 
 function timeOf(text: string): string {
   const time = new Date(text);
-  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError("It must be a time, as in 2030-01-31T12:00:00Z.");
+  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError("Give a time, as in 2030-01-31T12:00:00Z.");
   return time.toISOString();
 }
 
 function overlapOf(text: string): number {
   const seconds = Number(text);
-  if (!Number.isInteger(seconds) || seconds < 0) throw new InvalidArgumentError("It must be a number of seconds.");
+  if (!Number.isInteger(seconds) || seconds < 0) throw new InvalidArgumentError("Give a whole number of seconds.");
   return seconds;
 }
 
 async function printSecret(client: NewSecret, flags: Flags, done: string): Promise<void> {
   if (flags.json) await printJson(client);
   else {
-    note(`${done} client "${client.name}". Its secret, which is shown only now:`);
+    note(`${done} client "${client.name}". This is its secret, which can't be shown again:`);
     await print(`${client.secret}\n`);
   }
 }

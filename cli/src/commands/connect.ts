@@ -23,9 +23,8 @@ const firstDelayMs = 250;
 const maxDelayMs = 5_000;
 
 const examples = `
-Standard input goes to the peer and what the peer sends goes to standard output, byte for byte. The end of input ends
-that direction only; the command exits when both directions have ended. At a terminal, the end of the other side is the
-end of this one too.
+Standard input goes to the peer, and the peer's bytes go to standard output, unchanged. The end of input ends only that
+direction. The command exits when both directions have ended. At a terminal it exits when the peer's direction ends.
 
 Examples:
   mp connect bob chat
@@ -36,10 +35,10 @@ Examples:
 /** Adds `mp connect`. */
 export function addConnect(program: Command): void {
   withClientFlags(program.command("connect"))
-    .description("open a Connection to a peer and wire it to standard input and output")
-    .argument("<peer>", "the name of the client to connect to")
-    .argument("<protocol>", "the protocol to speak with it")
-    .option("--wait", "keep trying while the peer is absent")
+    .description("open a Connection to a peer, and connect it to standard input and output")
+    .argument("<peer>", "the name of the client to open to")
+    .argument("<protocol>", "the protocol of the Connection")
+    .option("--wait", "wait until the peer is connected")
     .addHelpText("after", examples)
     .action(connect);
 }
@@ -50,7 +49,7 @@ async function connect(peer: string, protocol: string, flags: Flags): Promise<vo
   await connectWith(await clientSettings(flags), peer, protocol, flags.wait === true);
 }
 
-/** Opens a Connection and wires it to standard input and output. @param isPatient whether to wait for an absent peer */
+/** Opens a Connection and connects it to standard input and output. @param isPatient whether to wait for an absent peer */
 export async function connectWith(
   settings: ClientSettings,
   peer: string,
@@ -71,7 +70,7 @@ function open(client: Client, peer: string, protocol: string, signal: AbortSigna
   return client.open(peer, protocol, { signal });
 }
 
-/** Opens once the peer is there: tries with exponential backoff and full jitter. */
+/** Opens once the peer is connected: tries with exponential backoff and full jitter. */
 async function openPatiently(client: Client, peer: string, protocol: string, signal: AbortSignal): Promise<Connection> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -83,7 +82,7 @@ async function openPatiently(client: Client, peer: string, protocol: string, sig
     }
     const mostMs = Math.min(maxDelayMs, firstDelayMs * 2 ** attempt);
     const nap = delay(minDelayMs + Math.random() * (mostMs - minDelayMs), undefined, { signal });
-    // A delay that is aborted rejects with an error of its own, which says less than the signal's reason.
+    // An aborted delay rejects with an error of its own, which says less than the signal's reason.
     await Promise.race([nap.catch(() => undefined), lost(client)]);
     signal.throwIfAborted();
   }

@@ -10,11 +10,12 @@ interface Flags extends ClientFlags {
 }
 
 const examples = `
-Goes from the network up to what programs do: finds the router, signs in, opens Connections to the peers that the router
-plays, measures the way, and tries each format. Says of each check whether it is ok, and where one failed, what to do.
+The checks begin at the network and end with what programs do. The doctor looks up the router, signs in, opens Connections
+to the router's built-in peers, measures round trips and throughput, and tries each format. For each check it prints
+whether it passed, and for a failed check what to do.
 
-It connects with the name, several times, and a name belongs to one program at a time: one that is connected with it
-loses its place. Give doctor a client of its own where that matters.
+The doctor connects several times with the client's name. A name belongs to one program at a time, so a program that is
+connected with the same name loses its link. If that matters, give the doctor a client of its own.
 
 Examples:
   mp doctor
@@ -24,8 +25,8 @@ Examples:
 /** Adds `mp doctor`. */
 export function addDoctor(program: Command): void {
   withClientFlags(program.command("doctor"))
-    .description("check the way to the router, and all that it does")
-    .option("--json", "print all checks as one JSON object at the end")
+    .description("check the path to the router, and what the router does")
+    .option("--json", "print all checks at the end, as one JSON object")
     .addHelpText("after", examples)
     .action(doctor);
 }
@@ -48,7 +49,7 @@ function sentenceOf(examination: Examination): string {
   const [ok, failed, skipped] = [examination.count("ok"), examination.count("failed"), examination.count("skipped")];
   const failure = examination.firstFailure;
   const left = skipped === 0 ? "" : `, ${skipped} skipped`;
-  if (failure === undefined) return `All is well: ${ok} checks are ok${left}`;
+  if (failure === undefined) return `All is well: ${ok} checks passed${left}`;
   return `${failed} of ${ok + failed} checks failed${left}. Begin with "${failure.name}": ${failure.detail}`;
 }
 

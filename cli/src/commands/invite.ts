@@ -13,9 +13,9 @@ interface Flags extends ClientFlags {
 const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
 const examples = `
-The invitation is a secret for somebody else, which can do no more than it says, and ends with yours. It is made here:
-the router isn't asked. It goes to standard output; hand it on as you would a secret. In <peer> and <protocol> * stands
-for anything; quote it for your shell.
+The invitation is a secret for somebody else. Its holder can do only what the invitation says, and it becomes invalid
+together with your own secret. It is made on this machine, without the router, and printed to standard output. Treat it
+like a secret. In <peer> and <protocol>, * matches anything. Quote it for your shell.
 
 Examples:
   mp invite printer bob files > printer.invitation
@@ -24,16 +24,16 @@ Examples:
 /** Adds `mp invite`. */
 export function addInvite(program: Command): void {
   withClientFlags(program.command("invite"))
-    .description("make an invitation: a guest may then open a protocol to a peer, for some time")
-    .argument("<guest>", 'what the guest is called: its whole name is yours, "/" and this')
-    .argument("<peer>", "whom the guest may open something to")
-    .argument("<protocol>", "what it may open")
+    .description("invite a guest, who may then open a protocol to a peer for some time")
+    .argument("<guest>", 'the last part of the guest\'s name, which is your name, "/" and this')
+    .argument("<peer>", "the peer that the guest may open to")
+    .argument("<protocol>", "the protocol that the guest may open")
     .addOption(
-      new Option("--for <time>", "how long it is good, as in 90s, 30m, 12h or 7d")
+      new Option("--for <time>", "how long the invitation is valid, as in 90s, 30m, 12h or 7d")
         .argParser(secondsOf)
         .default(86_400, "24h"),
     )
-    .option("--uses <count>", "how many sessions may come in by it, 1 to 1000", usesOf, 1)
+    .option("--uses <count>", "how many sessions may use the invitation, 1 to 1000", usesOf, 1)
     .option("--json", "print JSON")
     .addHelpText("after", examples)
     .action(make);
@@ -48,20 +48,22 @@ async function make(guest: string, peer: string, protocol: string, flags: Flags)
     },
   );
   if (flags.json) return await printJson({ ...invited, expiresAt });
-  note(`"${invited.name}" may open "${protocol}" to "${peer}" until ${expiresAt.toISOString()}. Its invitation:`);
+  note(
+    `"${invited.name}" may open "${protocol}" to "${peer}" until ${expiresAt.toISOString()}. This is the invitation:`,
+  );
   return await print(`${invited.invitation}\n`);
 }
 
 function secondsOf(text: string): number {
   const [, digits = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   const seconds = Number(digits) * (units[unit] ?? 0);
-  if (seconds === 0) throw new InvalidArgumentError("It must be a number and a unit, as in 90s, 30m, 12h or 7d.");
+  if (seconds === 0) throw new InvalidArgumentError("Give a number and a unit, as in 90s, 30m, 12h or 7d.");
   return seconds;
 }
 
 function usesOf(text: string): number {
   const uses = Number(text);
   if (!Number.isInteger(uses) || uses < 1 || uses > 1_000)
-    throw new InvalidArgumentError("It must be a whole number from 1 to 1000.");
+    throw new InvalidArgumentError("Give a whole number from 1 to 1000.");
   return uses;
 }

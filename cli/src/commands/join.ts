@@ -19,8 +19,8 @@ interface Flags extends RouterFlags {
 }
 
 const examples = `
-It does what "mp connect" does, as the guest whom the invitation makes of you. Whom to open what to stands in the
-invitation, unless that says "anybody" or "anything".
+Does what "mp connect" does, as a guest. The invitation names the peer and the protocol. Give them only if the invitation
+has a pattern with * instead.
 
 Examples:
   mp join --url wss://router.example.com --invitation-file printer.invitation < report.pdf
@@ -29,11 +29,11 @@ Examples:
 /** Adds `mp join`. */
 export function addJoin(program: Command): void {
   withGraceFlag(withRouterFlags(program.command("join")))
-    .description("open a Connection by an invitation and wire it to standard input and output")
-    .argument("[peer]", "the name of the client to connect to")
-    .argument("[protocol]", "the protocol to speak with it")
-    .option("--invitation-file <file>", "a file that holds the invitation (or the invitation in MP_INVITATION)")
-    .option("--wait", "keep trying while the peer is absent")
+    .description("open a Connection with an invitation, and connect it to standard input and output")
+    .argument("[peer]", "the name of the client to open to")
+    .argument("[protocol]", "the protocol of the Connection")
+    .option("--invitation-file <file>", "a file with the invitation (default: the invitation in MP_INVITATION)")
+    .option("--wait", "wait until the peer is connected")
     .addHelpText("after", examples)
     .action(join);
 }
@@ -44,17 +44,17 @@ async function join(givenPeer: string | undefined, givenProtocol: string | undef
     throw new Failure(statuses.usage, "No invitation: set MP_INVITATION, or give a file with --invitation-file");
   const invitation = readInvitation(secret);
   if (invitation === undefined)
-    throw new Failure(statuses.usage, "The invitation can't be read: it must be the whole line that mp invite printed");
+    throw new Failure(statuses.usage, "The invitation can't be read: give the whole line that mp invite printed");
   if (invitation.expiresAt.getTime() <= Date.now())
-    throw new Failure(statuses.notLetIn, `The invitation has expired, at ${invitation.expiresAt.toISOString()}`);
+    throw new Failure(statuses.notLetIn, `The invitation expired at ${invitation.expiresAt.toISOString()}`);
   const peer = checkedPeer(givenPeer ?? only(invitation.peer, "peer"));
   const protocol = checkedProtocol(givenProtocol ?? only(invitation.protocol, "protocol"));
   const settings = await routerSettings(flags);
   await connectWith({ ...settings, name: invitation.name, secret }, peer, protocol, flags.wait === true);
 }
 
-/** What an invitation says, where that leaves no choice. */
+/** The peer or protocol that an invitation names, unless it has a pattern. */
 function only(pattern: string, what: string): string {
   if (!pattern.includes("*")) return pattern;
-  throw new Failure(statuses.usage, `The invitation is for any ${what} like "${pattern}": say which`);
+  throw new Failure(statuses.usage, `The invitation is for any ${what} like "${pattern}": give the ${what}`);
 }

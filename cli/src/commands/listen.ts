@@ -14,12 +14,12 @@ interface Flags extends ClientFlags {
 const defaultMaxCommands = 100;
 
 const examples = `
-Without a command: takes one Connection, wires it to standard input and output, and exits when both directions have
-ended. At a terminal, the end of the other side is the end of this one too.
+Without a command, mp listen accepts one Connection, connects it to standard input and output, and exits when both
+directions have ended. At a terminal it exits when the peer's direction ends.
 
-With a command: runs it once for each Connection, which is its standard input and output, until SIGINT or SIGTERM.
-It finds the peer's name in MP_PEER and the protocol in MP_PROTOCOL; MP_SECRET and MP_ADMIN_TOKEN are kept from it.
-When it ends with another status than 0, the Connection is aborted with a reason that says which.
+With a command, mp listen runs the command once for each Connection, as its standard input and output, until SIGINT or
+SIGTERM. The command finds the peer's name in MP_PEER and the protocol in MP_PROTOCOL. It doesn't get MP_SECRET and
+MP_ADMIN_TOKEN. If the command exits with a status other than 0, the Connection is aborted with a reason that tells it.
 
 Examples:
   mp listen backup > backup.tar
@@ -29,11 +29,16 @@ Examples:
 /** Adds `mp listen`. */
 export function addListen(program: Command): void {
   withClientFlags(program.command("listen"))
-    .description("take Connections of a protocol")
+    .description("accept Connections of a protocol")
     .usage("[options] <protocol> [-- <command> [parameters...]]")
     .argument("<protocol>", "the protocol to handle")
-    .argument("[command...]", 'a command for each Connection, after "--"')
-    .option("--max-commands <count>", "refuse Connections past this many commands at once", countOf, defaultMaxCommands)
+    .argument("[command...]", 'the command for each Connection, after "--"')
+    .option(
+      "--max-commands <count>",
+      "the number of commands at once; more Connections are refused",
+      countOf,
+      defaultMaxCommands,
+    )
     .addHelpText("after", examples)
     .action(listen);
 }
@@ -53,7 +58,7 @@ async function listenOnce(client: Client, protocol: string, signal: AbortSignal)
   let isTaken = false;
   client.handle(protocol, (connection) => {
     if (isTaken) {
-      connection.reject("This listener takes one Connection only");
+      connection.reject("This listener accepts only one Connection");
       return;
     }
     isTaken = true;
@@ -74,7 +79,7 @@ async function listenWith(client: Client, protocol: string, server: CommandServe
   try {
     await Promise.race([lost(client), aborted(signal)]);
   } catch (error) {
-    // Being told to stop is how this command ends well.
+    // Stopping it is how this command ends well.
     if (!(error instanceof Interrupted)) throw error;
   } finally {
     await server.stop();
@@ -83,6 +88,6 @@ async function listenWith(client: Client, protocol: string, server: CommandServe
 
 function countOf(text: string): number {
   const count = Number(text);
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError("It must be a whole number, at least 1.");
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError("Give a whole number, 1 or larger.");
   return count;
 }

@@ -23,8 +23,8 @@ import { Failure, statuses } from "../status.ts";
 type LoginFlags = ClientFlags & AdminFlags;
 
 const loginExamples = `
-Asks for what no flag and no variable tells. The secret is never echoed; where standard input is not a terminal, the
-secret is read from it. The profile is written once the router has let the client in.
+Asks for each setting that no flag and no variable gives. The secret is never shown. If standard input is not a terminal,
+the secret is read from it. The profile is written once the router has admitted the client.
 
 Examples:
   mp login
@@ -39,8 +39,8 @@ Examples:
 /** Adds `mp login` and `mp logout`. */
 export function addLogin(program: Command): void {
   withClientFlags(program.command("login"))
-    .description("check name and secret, and remember them in the profile")
-    .option("--admin-token-file <file>", "a file that holds the admin token, to be remembered as well")
+    .description("check the name and secret, and store them in the profile")
+    .option("--admin-token-file <file>", "a file with the admin token, to be stored too")
     .addHelpText("after", loginExamples)
     .action(login);
   program
@@ -57,7 +57,7 @@ async function login(flags: LoginFlags): Promise<void> {
   warnOfPlainText(url);
   const adminToken = await secretFrom(flags.adminTokenFile, "MP_ADMIN_TOKEN", "admin token");
   if (flags.adminTokenFile !== undefined && adminToken !== undefined) {
-    // One page is proof enough.
+    // One page proves that the token is valid.
     await new AdminApi({ url, realm, adminToken }).list().next();
   }
   const client = await connectClient({ url, realm, name, secret });
@@ -110,7 +110,7 @@ async function standardInput(): Promise<string> {
   return text;
 }
 
-/** An admin token that the profile holds for the same router; a damaged profile has none. */
+/** The admin token that the old profile has for the same router. A damaged profile has none. */
 async function earlierToken(path: string, url: URL): Promise<string | undefined> {
   const earlier = await readProfile(path).catch(() => undefined);
   return earlier?.url === url.href ? earlier.adminToken : undefined;

@@ -10,7 +10,7 @@ interface Flags extends ClientFlags {
 const timeoutMs = 30_000;
 
 const examples = `
-The own name is left out.
+Your own name is left out.
 
 Examples:
   mp peers
@@ -19,7 +19,7 @@ Examples:
 /** Adds `mp peers`. */
 export function addPeers(program: Command): void {
   withClientFlags(program.command("peers"))
-    .description("list the clients that are connected, one name a line")
+    .description("list the other clients that are connected, one name a line")
     .option("--json", "print a JSON array")
     .addHelpText("after", examples)
     .action(peers);

@@ -17,7 +17,7 @@ const timeoutMs = 10_000;
 const payloadBytes = 64;
 
 const examples = `
-Measures from one client to the other and back, through the router. Every client answers; none has to be told to.
+A round trip goes from this client through the router to the peer, and back. Every client answers by itself.
 
 Examples:
   mp ping bob
@@ -29,9 +29,9 @@ export function addPing(program: Command): void {
   withClientFlags(program.command("ping"))
     .description("measure round trips to a peer")
     .argument("<peer>", "the name of the client")
-    .option("-c, --count <count>", "how many round trips", countOf, 5)
-    .option("-i, --interval <seconds>", "the pause between two", secondsOf, 1)
-    .option("--json", "print the measurements as one JSON object at the end")
+    .option("-c, --count <count>", "the number of round trips", countOf, 5)
+    .option("-i, --interval <seconds>", "the pause between two round trips", secondsOf, 1)
+    .option("--json", "print all measurements at the end, as one JSON object")
     .addHelpText("after", examples)
     .action(ping);
 }
@@ -75,7 +75,7 @@ async function measure(connection: Connection): Promise<number> {
   }
   const roundTripMs = performance.now() - startMs;
   if (answer instanceof Uint8Array && payload.equals(answer)) return roundTripMs;
-  throw new Failure(statuses.failed, `"${connection.peer}" answered something else than what was sent`);
+  throw new Failure(statuses.failed, `"${connection.peer}" sent back a different message`);
 }
 
 function summaryOf(values: readonly number[]): { minMs: number; medianMs: number; maxMs: number } {
@@ -88,7 +88,7 @@ function summaryOf(values: readonly number[]): { minMs: number; medianMs: number
 function countOf(text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1 || count > 1_000_000) {
-    throw new InvalidArgumentError("It must be a whole number from 1 to 1000000.");
+    throw new InvalidArgumentError("Give a whole number from 1 to 1000000.");
   }
   return count;
 }
@@ -96,7 +96,7 @@ function countOf(text: string): number {
 function secondsOf(text: string): number {
   const seconds = Number(text);
   if (text.trim() === "" || !(seconds >= 0 && seconds <= 86_400)) {
-    throw new InvalidArgumentError("It must be a number of seconds from 0 to 86400.");
+    throw new InvalidArgumentError("Give a number of seconds from 0 to 86400.");
   }
   return seconds;
 }

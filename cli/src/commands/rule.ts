@@ -11,20 +11,20 @@ interface Flags extends AdminFlags {
 }
 
 const language = `
-Rules are lines of text. The first one that fits an open decides; "default open" or "default closed" decides the rest.
-In names, patterns of peers and protocols * stands for anything; a name with spaces or signs stands in double quotes.
+Each line is a rule. The first rule that matches an open decides. If none matches, "default open" or "default closed" does.
+In names and protocols, * matches anything. Put a name with spaces or punctuation in double quotes.
 
   role staff = alice bob
   allow @staff -> files-* : ssh sftp
   deny  *      -> vault   : *
   default closed`;
 
-/** Adds `mp rule` with its commands. */
+/** Adds `mp rule` with its subcommands. */
 export function addRule(program: Command): void {
   const rule = program
     .command("rule")
     .helpCommand(false)
-    .description("say who of a realm may open what to whom (needs the admin token)")
+    .description("manage the rules about who may open what to whom (needs the admin token)")
     .addHelpText("after", `${language}\n\nExamples:\n  mp rule set rules.txt\n  mp rule test alice bob ssh`);
   const command = (usage: string, description: string): Command =>
     withAdminFlags(rule.command(usage).description(description));
@@ -33,18 +33,21 @@ export function addRule(program: Command): void {
     .addHelpText("after", "\nExamples:\n  mp rule show > rules.txt")
     .action(async (flags: Flags) => {
       const text = await new AdminApi(await adminSettings(flags)).rules();
-      if (text === "") note("The realm has no rules: everybody may open everything to everybody");
+      if (text === "") note("The realm has no rules: every client may open every protocol to every other");
       else await print(text.endsWith("\n") ? text : `${text}\n`);
     });
-  command("set <file>", 'replace the realm\'s rules, also for what is open; "-" reads standard input')
+  command("set <file>", 'replace the rules, for open Connections too; "-" reads standard input')
     .addHelpText("after", `${language}\n\nExamples:\n  mp rule set rules.txt\n  echo 'default closed' | mp rule set -`)
     .action(async (file: string, flags: Flags) => {
       await new AdminApi(await adminSettings(flags)).replaceRules(await read(file));
-      note("The rules are in force");
+      note("The new rules are in force");
     });
-  command("test <opener> <peer> <protocol>", "say whether one may open a protocol to another, and which line says so")
+  command(
+    "test <opener> <peer> <protocol>",
+    "tell whether a client may open a protocol to a peer, and which line decides",
+  )
     .option("--json", "print JSON")
-    .addHelpText("after", "\nIt exits with 0 for yes, and with 5 for no.\n\nExamples:\n  mp rule test alice bob ssh")
+    .addHelpText("after", "\nExits with status 0 for yes, and 5 for no.\n\nExamples:\n  mp rule test alice bob ssh")
     .action(test);
 }
 
@@ -64,8 +67,6 @@ async function test(opener: string, peer: string, protocol: string, flags: Flags
   const text = line === 0 ? undefined : (await api.rules()).split("\n")[line - 1]?.trim();
   if (flags.json) await printJson({ isAllowed, line, text });
   else
-    await print(
-      `${isAllowed ? "yes" : "no"}: ${text === undefined ? "no rule says otherwise" : `line ${line}: ${text}`}\n`,
-    );
+    await print(`${isAllowed ? "yes" : "no"}: ${text === undefined ? "no rule matches" : `line ${line}: ${text}`}\n`);
   if (!isAllowed) process.exitCode = statuses.refused;
 }

@@ -8,13 +8,13 @@ interface Flags extends AdminFlags {
   readonly json?: true;
 }
 
-/** Cloudflare bills so many incoming WebSocket messages as one request. */
+/** Cloudflare bills this many incoming WebSocket messages as one request. */
 const messagesPerRequest = 20;
 
 /** Adds `mp usage`. */
 export function addUsage(program: Command): void {
   withAdminFlags(program.command("usage"))
-    .description("print what the realm has used of the router (needs an admin token; one that reads is enough)")
+    .description("print what the realm has used (needs the admin token or the read-only one)")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  mp usage\n  mp usage --json | jq .messagesIn")
     .action(async (flags: Flags) => {
@@ -31,13 +31,13 @@ function textOf(usage: Usage): string {
     ["bytes in", usage.bytesIn],
     ["WebSocket messages out", usage.messagesOut],
     ["bytes out", usage.bytesOut],
-    ["clients let in or refused", usage.upgrades],
-    ["calls of the admin API", usage.adminCalls],
+    ["clients admitted or refused", usage.upgrades],
+    ["calls to the admin API", usage.adminCalls],
     ["alarms", usage.alarms],
-    ["requests, heartbeats not counted", requests],
+    ["requests without heartbeats", requests],
     ["wakes", usage.wakes],
-    ["awake, s, at most", Math.round(usage.awakeMs / 1_000)],
-    ["asleep, s, at least", Math.round(usage.asleepMs / 1_000)],
+    ["seconds awake, at most", Math.round(usage.awakeMs / 1_000)],
+    ["seconds asleep, at least", Math.round(usage.asleepMs / 1_000)],
   ];
   return lines.map(([what, value]) => `${what.padEnd(36)}${value}\n`).join("");
 }

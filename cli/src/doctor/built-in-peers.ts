@@ -16,32 +16,34 @@ const checks: ReadonlyMap<string, PeerCheck> = new Map<string, PeerCheck>([
   ["$reset", checkReset],
 ]);
 
-/** The peers that the router plays. */
+/** The names of the router's built-in peers. */
 export const builtInPeers: readonly string[] = Array.from(checks.keys());
 
-/** Sees to it that a peer does what PROTOCOL.md says. Returns what it did. @throws whatever it did otherwise */
-export async function checkPlayed(name: string, client: Client, signal: AbortSignal): Promise<string> {
+/** Checks that a built-in peer does what PROTOCOL.md says. Returns what the peer did. @throws Failure if it did something else */
+export async function checkBuiltInPeer(name: string, client: Client, signal: AbortSignal): Promise<string> {
   try {
     return (await checks.get(name)?.(client, signal)) ?? "";
   } catch (error) {
     if (!(error instanceof ConnectionError && error.code === "peer-absent")) throw error;
-    throw wrong(`The router plays no ${name}: it is older than this mp, and its owner should deploy it anew`);
+    throw wrong(
+      `The router has no ${name}, since it is older than this mp: its owner should deploy the current version`,
+    );
   }
 }
 
-/** Takes all, and ends when the client does. */
+/** Checks a peer that reads everything, and ends when the client does. */
 async function checkSink(client: Client, peer: string, byteCount: number, signal: AbortSignal): Promise<string> {
   return await withConnection(client, peer, protocol, signal, async (connection) => {
     await connection.send(new Uint8Array(byteCount), { signal });
     await connection.end({ signal });
     if ((await connection.receive({ signal })) !== undefined)
-      throw wrong(`${peer} sent something, which it never does`);
+      throw wrong(`${peer} sent a message, which it never should`);
     await endsWell(connection, signal);
-    return `took ${byteCount.toLocaleString("en")} bytes and ended`;
+    return `read ${byteCount.toLocaleString("en")} bytes and ended`;
   });
 }
 
-/** Sends what the protocol asks for. */
+/** Checks the peer that sends what the protocol asks for. */
 async function checkSource(client: Client, signal: AbortSignal): Promise<string> {
   return await withConnection(client, "$source", "10x64", signal, async (connection) => {
     for (let count = 0; ; count++) {
@@ -49,7 +51,8 @@ async function checkSource(client: Client, signal: AbortSignal): Promise<string>
       if (message === undefined && count === 10) break;
       const isRight =
         message instanceof Uint8Array && message.length === 64 && message.every((byte, at) => byte === at);
-      if (!isRight) throw wrong(`$source was to send 10 messages of 64 bytes, and its message ${count + 1} is another`);
+      if (!isRight)
+        throw wrong(`$source should send 10 messages of 64 bytes, but its message ${count + 1} is different`);
     }
     await connection.end({ signal });
     await endsWell(connection, signal);
@@ -57,20 +60,20 @@ async function checkSource(client: Client, signal: AbortSignal): Promise<string>
   });
 }
 
-/** Says its last word at once, and goes on reading. */
+/** Checks the peer that ends its direction at once, and goes on reading. */
 async function checkHalfClose(client: Client, signal: AbortSignal): Promise<string> {
   return await withConnection(client, "$half-close", protocol, signal, async (connection) => {
     const [word, end] = [await connection.receive({ signal }), await connection.receive({ signal })];
     if (word !== "no more from here" || end !== undefined)
-      throw wrong('$half-close was to say "no more from here" and to end its direction, and did not');
+      throw wrong('$half-close should send "no more from here" and end its direction, but did not');
     await connection.send("still here", { signal });
     await connection.end({ signal });
     await endsWell(connection, signal);
-    return "ended its direction, and went on reading";
+    return "ended its direction and went on reading";
   });
 }
 
-/** Rejects, with the code that the protocol is. */
+/** Checks the peer that rejects, with the code that the protocol names. */
 async function checkReject(client: Client, signal: AbortSignal): Promise<string> {
   for (const [asked, code] of [
     [protocol, "rejected"],
@@ -84,18 +87,18 @@ async function checkReject(client: Client, signal: AbortSignal): Promise<string>
       },
     );
     if (answer !== code)
-      throw wrong(`$reject was to answer "${asked}" with the code ${code}, and answered with ${answer}`);
+      throw wrong(`$reject should answer "${asked}" with the code ${code}, but answered with ${answer}`);
   }
-  return "rejected, with the codes that it was asked for";
+  return "rejected with the codes that were asked for";
 }
 
-/** Accepts, and resets at the first message. */
+/** Checks the peer that accepts, and aborts at the first message. */
 async function checkReset(client: Client, signal: AbortSignal): Promise<string> {
   return await withConnection(client, "$reset", protocol, signal, async (connection) => {
     await connection.send("now", { signal });
     const error = await within(connection.closed, signal);
     if (error?.code !== "aborted")
-      throw wrong(`$reset was to abort the Connection, which ended with ${error?.code ?? "a close"}`);
+      throw wrong(`$reset should abort the Connection, but it ended with ${error?.code ?? "a close"}`);
     return "aborted at the first message";
   });
 }

@@ -12,42 +12,42 @@ import {
   type RouterVersion,
   routerVersion,
 } from "./network.ts";
-import { checkPlayed, builtInPeers } from "./built-in-peers.ts";
+import { checkBuiltInPeer, builtInPeers } from "./built-in-peers.ts";
 import { measureDown, measureRoundTrip, measureUp, throughputTimeoutMs } from "./speed.ts";
 
-/** What is left out where a check before it failed. */
+/** The checks that are skipped if the network checks fail. */
 const afterNetwork = ["sign-in", ...builtInPeers, "round trip", "up", "down", "formats"];
 
-/** Examines everything between here and the router, one thing after the other. */
+/** Checks everything between this machine and the router, one thing after the other. */
 export async function examine(settings: ClientSettings, onlooker: Onlooker): Promise<Examination> {
   const examination = new Examination(onlooker);
   const version = await examineNetwork(examination, settings.url);
   if (version === undefined) {
-    // A secret is for routers, so it goes nowhere before there is one.
+    // The secret isn't sent to anything that isn't a router.
     for (const name of afterNetwork) await examination.skip(name, "The router can't be reached");
     return examination;
   }
   const client = await signIn(examination, settings);
   if (client === undefined) {
-    for (const name of afterNetwork.slice(1)) await examination.skip(name, "The router lets nobody in");
+    for (const name of afterNetwork.slice(1)) await examination.skip(name, "The sign-in failed");
     return examination;
   }
   try {
     await examineTalk(examination, client);
   } finally {
-    // One name has one link, and those of the formats come next.
+    // A name has one link at a time, and the checks of formats need theirs.
     await client.close();
   }
   await examineFormats(examination, settings, version);
   return examination;
 }
 
-/** Each of these needs the one before. Returns what the router is, unless one of them failed. */
+/** Runs the network checks, each of which needs the one before. Returns the router's version, unless one of them failed. */
 async function examineNetwork(examination: Examination, url: URL): Promise<RouterVersion | undefined> {
   let version: RouterVersion | undefined;
   const isTls = url.protocol === "wss:";
   const steps: [name: string, why: string | undefined, work: Parameters<Examination["run"]>[1]][] = [
-    ["name", hasAddress(url) ? "The URL has an address" : undefined, () => checkName(url)],
+    ["name", hasAddress(url) ? "The URL has an address, not a name" : undefined, () => checkName(url)],
     ["TCP", undefined, (signal) => checkTcp(url, signal)],
     ["TLS", isTls ? undefined : "The URL begins with ws://", (signal) => checkTls(url, signal)],
     ["health", undefined, (signal) => checkHealth(url, signal)],
@@ -56,13 +56,13 @@ async function examineNetwork(examination: Examination, url: URL): Promise<Route
       undefined,
       async (signal) => {
         version = await routerVersion(url, signal);
-        return { detail: `${version.version}, with the formats ${version.formats.join(", ")}` };
+        return { detail: `${version.version}, formats ${version.formats.join(", ")}` };
       },
     ],
   ];
   let isGood = true;
   for (const [name, why, work] of steps) {
-    if (!isGood) await examination.skip(name, "A check before it failed");
+    if (!isGood) await examination.skip(name, "An earlier check failed");
     else if (why !== undefined) await examination.skip(name, why);
     else isGood = await examination.run(name, work);
   }
@@ -85,13 +85,13 @@ async function signIn(examination: Examination, settings: ClientSettings): Promi
 }
 
 function notLetIn(cause: LinkError, { name }: ClientSettings): Failure {
-  const remedy = `have the router's owner run "mp client rotate ${name}" (or "add"), and "mp login" with the new secret`;
-  return new Failure(statuses.notLetIn, `${cause.message}: check name and realm, or ${remedy}`, { cause });
+  const remedy = `ask the router's owner to run "mp client rotate ${name}" (or "add"), and run "mp login" with the new secret`;
+  return new Failure(statuses.notLetIn, `${cause.message}. Check the name and the realm, or ${remedy}`, { cause });
 }
 
 async function examineTalk(examination: Examination, client: Client): Promise<void> {
   for (const name of builtInPeers)
-    await examination.run(name, async (signal) => ({ detail: await checkPlayed(name, client, signal) }));
+    await examination.run(name, async (signal) => ({ detail: await checkBuiltInPeer(name, client, signal) }));
   await examination.run("round trip", (signal) => measureRoundTrip(client, signal));
   await examination.run("up", (signal) => measureUp(client, signal), throughputTimeoutMs);
   await examination.run("down", (signal) => measureDown(client, signal), throughputTimeoutMs);
@@ -104,7 +104,7 @@ async function examineFormats(
 ): Promise<void> {
   for (const format of version.formats) {
     const check = formatChecks.get(format);
-    if (check === undefined) await examination.skip(format, "This mp does not know the format");
+    if (check === undefined) await examination.skip(format, "This mp doesn't know the format");
     else await examination.run(format, async (signal) => ({ detail: await check(settings, signal) }));
   }
 }

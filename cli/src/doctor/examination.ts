@@ -1,32 +1,32 @@
 import { Failure, type Status, statuses, statusOf } from "../status.ts";
 import { aborted } from "../signals.ts";
 
-/** What a check that went well has to say. */
+/** The result of a check that passed. */
 export interface Finding {
   readonly detail: string;
   readonly value?: number;
   readonly unit?: "ms" | "MB/s";
 }
 
-/** A check, and what came out. */
+/** A check with its outcome. */
 export interface Check extends Finding {
   readonly name: string;
   readonly outcome: "ok" | "failed" | "skipped";
 }
 
-/** Who shows how far it is. */
+/** Shows the progress of an examination. */
 export interface Onlooker {
   begins(name: string): void;
   ends(check: Check): Promise<void>;
 }
 
-/** How long a check may take, where nothing else is said. */
+/** How long a check may take by default. */
 const defaultTimeoutMs = 10_000;
 
-/** Checks one after the other, each bounded in time. Nothing that fails ends it. */
+/** Runs checks one after the other, each with a time limit. A failed check doesn't end the examination. */
 export class Examination {
   readonly checks: Check[] = [];
-  /** The exit status that fits the first failure. */
+  /** The exit status for the first failure. */
   status: Status = statuses.done;
   readonly #onlooker: Onlooker;
 
@@ -39,12 +39,12 @@ export class Examination {
     return this.checks.find(({ outcome }) => outcome === "failed");
   }
 
-  /** How many checks had an outcome. */
+  /** The number of checks with an outcome. */
   count(outcome: Check["outcome"]): number {
     return this.checks.filter((check) => check.outcome === outcome).length;
   }
 
-  /** Runs a check. Returns whether it went well. @param work is over when the signal fires. */
+  /** Runs a check. Returns whether it passed. @param work has to end when the signal fires. */
   async run(
     name: string,
     work: (signal: AbortSignal) => Promise<Finding>,
@@ -53,7 +53,7 @@ export class Examination {
     this.#onlooker.begins(name);
     const controller = new AbortController();
     const timer = setTimeout(() => {
-      controller.abort(new Failure(statuses.unreachable, `It was not over within ${timeoutMs / 1_000} s`));
+      controller.abort(new Failure(statuses.unreachable, `The check took longer than ${timeoutMs / 1_000} s`));
     }, timeoutMs);
     try {
       const finding = await Promise.race([work(controller.signal), aborted(controller.signal)]);
@@ -65,12 +65,12 @@ export class Examination {
       return false;
     } finally {
       clearTimeout(timer);
-      // Whatever it has left behind need not go on.
-      controller.abort(new Failure(statuses.failed, "The check is over"));
+      // Ends whatever the check has left running.
+      controller.abort(new Failure(statuses.failed, "The check has ended"));
     }
   }
 
-  /** Leaves a check out. */
+  /** Records a check that isn't run. */
   async skip(name: string, why: string): Promise<void> {
     await this.#add({ name, outcome: "skipped", detail: why });
   }
@@ -81,12 +81,12 @@ export class Examination {
   }
 }
 
-/** What a check found to be otherwise than it has to be. */
+/** The error for a check that found something wrong. */
 export function wrong(sentence: string): Failure {
   return new Failure(statuses.failed, sentence);
 }
 
-/** A failed check never means that all is done, nor that a signal came. */
+/** The exit status for a failed check: never 0, nor that of a signal. */
 function failureStatus(error: unknown): Status {
   const status = statusOf(error);
   return Object.values(statuses).find((known) => known === status && known !== statuses.done) ?? statuses.failed;

@@ -2,12 +2,12 @@ import { randomBytes } from "node:crypto";
 import type { Client, Connection } from "messagepasser";
 import { wrong } from "./examination.ts";
 
-/** What checks open Connections with, where the peer doesn't go by the protocol's name. */
+/** The protocol of checks, for peers that ignore the protocol's name. */
 export const protocol = "doctor";
-/** Beyond what one byte has as a character. */
+/** Has characters of one, two and three bytes. */
 export const greeting = "Grüße, 世界";
 
-/** Opens a Connection for a check, and ends it with the check. */
+/** Opens a Connection for a check, and ends it when the check ends. */
 export async function withConnection<Result>(
   client: Client,
   peer: string,
@@ -23,7 +23,7 @@ export async function withConnection<Result>(
   }
 }
 
-/** Sends a text and bytes to `$echo`, and looks whether they come back as they were. */
+/** Sends a text message and a binary one to `$echo`, and checks that they come back unchanged. */
 export async function checkEcho(client: Client, signal: AbortSignal): Promise<string> {
   return await withConnection(client, "$echo", protocol, signal, async (connection) => {
     const bytes = new Uint8Array(randomBytes(10_000));
@@ -34,21 +34,21 @@ export async function checkEcho(client: Client, signal: AbortSignal): Promise<st
         typeof back === "object"
           ? Buffer.compare(back, Buffer.from(message)) === 0
           : back !== undefined && back === message;
-      if (!isSame || typeof back !== typeof message) throw wrong("$echo sent back something else than it got");
+      if (!isSame || typeof back !== typeof message) throw wrong("$echo sent back a different message");
     }
     await connection.close({ signal });
     await endsWell(connection, signal);
-    return "a text and 10,000 bytes came back";
+    return "a text message and 10,000 bytes came back";
   });
 }
 
-/** Waits for the end of a Connection, which has to be a good one. */
+/** Waits for the end of a Connection. @throws ConnectionError if it failed */
 export async function endsWell(connection: Connection, signal: AbortSignal): Promise<void> {
   const error = await within(connection.closed, signal);
   if (error !== undefined) throw error;
 }
 
-/** Waits for a promise no longer than the check lasts. */
+/** Waits for a promise, at most until the check ends. */
 export async function within<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
   signal.throwIfAborted();
   const over = Promise.withResolvers<never>();

@@ -7,7 +7,7 @@ import { checkEcho } from "./exchange.ts";
 import { checkJson } from "./json-exchange.ts";
 import { checkOriginal } from "../original/doctor-exchange.ts";
 
-/** Connects in a format and talks with `$echo`. A link with the same name must be over before, or it loses its place. */
+/** Connects in a format and exchanges messages with `$echo`. A link with the same name would be closed by it. */
 export type FormatCheck = (settings: ClientSettings, signal: AbortSignal) => Promise<string>;
 
 /** The formats that can be checked, by subprotocol. */

@@ -6,7 +6,7 @@ import { RawSocket } from "./raw-socket.ts";
 
 type Frame = Readonly<Record<string, unknown>>;
 
-/** Says in JSON what a person would who tries the router by hand: PROTOCOL.md, section 11. */
+/** Sends in JSON what a person would type who tries the router by hand: PROTOCOL.md, section 11. */
 export async function checkJson(settings: ClientSettings, signal: AbortSignal): Promise<string> {
   using socket = await RawSocket.dial(settings, subprotocols.json, signal);
   const frames: Frame[] = [];
@@ -30,20 +30,20 @@ export async function checkJson(settings: ClientSettings, signal: AbortSignal): 
   await hear("accept");
   say({ type: "data", ...connection, text: greeting });
   const { text } = await hear("data");
-  if (text !== greeting) throw wrong(`$echo sent back something else than it got in ${subprotocols.json}`);
+  if (text !== greeting) throw wrong(`$echo sent back a different message in ${subprotocols.json}`);
   say({ type: "end", ...connection });
   await hear("end", "over");
   say({ type: "bye" });
   await hear("closing");
-  return "$echo sent a text back";
+  return "$echo sent a message back";
 }
 
 function framesIn(message: string | Uint8Array): Frame[] {
-  if (typeof message !== "string") throw wrong(`The router sent bytes in ${subprotocols.json}`);
+  if (typeof message !== "string") throw wrong(`The router sent a binary message in ${subprotocols.json}`);
   try {
-    // What is no frame has no type that anybody waits for.
+    // Anything but a frame has no type that is waited for.
     return [JSON.parse(message) as Frame | Frame[]].flat();
   } catch {
-    throw wrong(`The router sent something in ${subprotocols.json} that is no JSON`);
+    throw wrong(`The router sent a message in ${subprotocols.json} that is not JSON`);
   }
 }

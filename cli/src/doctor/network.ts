@@ -4,24 +4,24 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 import { Failure, statuses } from "../status.ts";
 import type { Finding } from "./examination.ts";
 
-/** The checks of what lies between here and the router, each of which needs the one before. */
+// The checks of the network between this machine and the router. Each needs the one before.
 
-/** The host of a URL as sockets take it: without the brackets of an IPv6 address. */
+/** The host of a URL as sockets expect it: without the brackets of an IPv6 address. */
 export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[(.+)\]$/, "$1");
 }
 
-/** The port of a URL, also where it is the one that its scheme implies. */
+/** The port of a URL, or the default port of its scheme. */
 export function portOf(url: URL): number {
   return url.port === "" ? (url.protocol === "wss:" ? 443 : 80) : Number(url.port);
 }
 
-/** Whether a URL has an address instead of a name. */
+/** Whether the host of a URL is an address. */
 export function hasAddress(url: URL): boolean {
   return isIP(hostOf(url)) !== 0;
 }
 
-/** Finds the addresses of the router's name. */
+/** Looks up the router's host name. */
 export async function checkName(url: URL): Promise<Finding> {
   const host = hostOf(url);
   const startMs = performance.now();
@@ -29,9 +29,8 @@ export async function checkName(url: URL): Promise<Finding> {
     const addresses = await lookup(host, { all: true });
     return timed(startMs, addresses.map(({ address }) => address).join(", "));
   } catch (error) {
-    const what =
-      codeOf(error) === "EAI_AGAIN" ? "No name server answered for" : "The network's name servers do not know";
-    throw unreachable(`${what} "${host}": check how the URL is spelled, and whether this machine is online`, error);
+    const what = codeOf(error) === "EAI_AGAIN" ? "No name server answered for" : "The name servers don't know";
+    throw unreachable(`${what} "${host}": check the spelling of the URL, and whether this machine is online`, error);
   }
 }
 
@@ -45,12 +44,13 @@ export async function checkTcp(url: URL, signal: AbortSignal): Promise<Finding> 
     return timed(startMs, `port ${port} of ${socket.remoteAddress ?? host}`);
   } catch (error) {
     if (signal.aborted) {
-      const remedy = "check the port, and whether a firewall is in between";
-      throw unreachable(`${url.host} did not answer at all: ${remedy}`, error);
+      const remedy = "check the port, and whether a firewall blocks it";
+      throw unreachable(`${url.host} did not answer: ${remedy}`, error);
     }
-    const remedy = codeOf(error) === "ECONNREFUSED" ? "Nothing listens there: is the router running, and" : "Check";
+    const remedy =
+      codeOf(error) === "ECONNREFUSED" ? "Nothing listens there: check that the router is running and" : "Check";
     throw unreachable(
-      `Cannot connect to port ${port} of ${host} (${wordsOf(error)}). ${remedy} is the port right?`,
+      `Cannot connect to port ${port} of ${host} (${reasonOf(error)}). ${remedy} that the port is right`,
       error,
     );
   } finally {
@@ -58,7 +58,7 @@ export async function checkTcp(url: URL, signal: AbortSignal): Promise<Finding> 
   }
 }
 
-/** Greets the router in TLS, and looks at its certificate. */
+/** Makes a TLS handshake with the router, and reads its certificate. */
 export async function checkTls(url: URL, signal: AbortSignal): Promise<Finding> {
   const [host, port] = [hostOf(url), portOf(url)];
   const startMs = performance.now();
@@ -74,13 +74,13 @@ export async function checkTls(url: URL, signal: AbortSignal): Promise<Finding> 
     const { valid_to: validTo } = socket.getPeerCertificate();
     return timed(startMs, `${socket.getProtocol() ?? "TLS"}, certificate valid until ${validTo}`);
   } catch (error) {
-    throw unreachable(`Cannot speak TLS with ${url.host}: ${tlsWords(error)}`, error);
+    throw unreachable(`The TLS handshake with ${url.host} failed: ${tlsReason(error)}`, error);
   } finally {
     socket.destroy();
   }
 }
 
-/** The address of a page of the router. */
+/** The URL of a page of the router. */
 export function pageOf(url: URL, page: string): URL {
   const address = new URL(url);
   address.protocol = url.protocol.replace(/^ws/, "http");
@@ -88,46 +88,46 @@ export function pageOf(url: URL, page: string): URL {
   return address;
 }
 
-/** Asks the router whether it is well. */
+/** Asks the router for its health. */
 export async function checkHealth(url: URL, signal: AbortSignal): Promise<Finding> {
   const startMs = performance.now();
   const answer = await pageContent(pageOf(url, "health"), signal);
-  if (answer.get("status") !== "ok") throw noRouter(pageOf(url, "health"), "with another text than a router's");
+  if (answer.get("status") !== "ok") throw noRouter(pageOf(url, "health"), "with other JSON than a router's");
   return timed(startMs, "ok");
 }
 
-/** What the router says about itself. */
+/** The router's version and formats. */
 export interface RouterVersion {
   readonly version: string;
   readonly formats: readonly string[];
 }
 
-/** Asks the router what it is. */
+/** Asks the router for its version. */
 export async function routerVersion(url: URL, signal: AbortSignal): Promise<RouterVersion> {
   const page = pageOf(url, "version");
   const answer = await pageContent(page, signal);
   const [version, formats] = [answer.get("version"), answer.get("formats")];
-  if (typeof version !== "string" || !Array.isArray(formats)) throw noRouter(page, "with another text than a router's");
+  if (typeof version !== "string" || !Array.isArray(formats)) throw noRouter(page, "with other JSON than a router's");
   return { version, formats: formats.map(String) };
 }
 
 async function pageContent(page: URL, signal: AbortSignal): Promise<ReadonlyMap<string, unknown>> {
   const response = await fetch(page, { redirect: "manual", signal }).catch((error: unknown) => {
     signal.throwIfAborted();
-    throw unreachable(`Cannot get ${page.href}: ${wordsOf(error)}`, error);
+    throw unreachable(`Cannot get ${page.href}: ${reasonOf(error)}`, error);
   });
   const to = response.headers.get("location");
-  if (to !== null) throw noRouter(page, `with a redirection to ${to}: use that URL, if it is the router's`);
+  if (to !== null) throw noRouter(page, `with a redirect to ${to}: use that URL if it is the router's`);
   if (!response.ok) throw noRouter(page, `with HTTP status ${response.status}`);
   try {
     return new Map<string, unknown>(Object.entries(Object(await response.json()) as object));
   } catch {
-    throw noRouter(page, "with something that is no JSON");
+    throw noRouter(page, "without JSON");
   }
 }
 
 function noRouter(page: URL, how: string): Failure {
-  const sentence = `What is at ${page.origin} is no MessagePasser router, or one behind something that hides it`;
+  const sentence = `${page.origin} is not a MessagePasser router, or something between here and the router answers instead`;
   return new Failure(statuses.unreachable, `${sentence}: ${page.href} was answered ${how}. Check the URL`);
 }
 
@@ -150,22 +150,22 @@ function unreachable(sentence: string, cause: unknown): Failure {
   return new Failure(statuses.unreachable, sentence, { cause });
 }
 
-function tlsWords(error: unknown): string {
+function tlsReason(error: unknown): string {
   switch (codeOf(error)) {
     case "CERT_HAS_EXPIRED":
-      return "its certificate has expired: the router's owner has to renew it, or this machine's clock is wrong";
+      return "its certificate has expired: the router's owner must renew it, or this machine's clock is wrong";
     case "ERR_TLS_CERT_ALTNAME_INVALID":
       return "its certificate is for another name: check the URL";
     case "DEPTH_ZERO_SELF_SIGNED_CERT":
     case "SELF_SIGNED_CERT_IN_CHAIN":
     case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
     case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-      return "nobody known here vouches for its certificate: name a file with who does in NODE_EXTRA_CA_CERTS";
+      return "no known authority signed its certificate: set NODE_EXTRA_CA_CERTS to a file with the authority's certificate";
     case "ERR_SSL_WRONG_VERSION_NUMBER":
     case "EPROTO":
-      return "it speaks no TLS: should the URL begin with ws://?";
+      return "the port has no TLS: should the URL begin with ws://?";
     default:
-      return wordsOf(error);
+      return reasonOf(error);
   }
 }
 
@@ -173,9 +173,9 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
-/** `fetch` says only that it failed, and a connection to a name with many addresses that all did: their causes say why. */
-function wordsOf(error: unknown): string {
+/** The reason of an error. `fetch`, and a connection to a name with many addresses, tell it only in their causes. */
+function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [first] = error instanceof AggregateError ? error.errors : [error.cause];
-  return first === undefined ? error.message : wordsOf(first);
+  return first === undefined ? error.message : reasonOf(first);
 }

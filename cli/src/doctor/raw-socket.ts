@@ -8,7 +8,7 @@ import { pageOf } from "./network.ts";
 
 export type WireMessage = string | Uint8Array;
 
-/** A WebSocket to the router in a format that the client package doesn't have: messages out, messages in, in order. */
+/** A WebSocket to the router, for formats that the client package doesn't have. */
 export class RawSocket implements Disposable {
   readonly #socket: WebSocket;
   readonly #messages: WireMessage[] = [];
@@ -19,7 +19,7 @@ export class RawSocket implements Disposable {
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", (event) => {
-      // Bytes come so since binaryType says it.
+      // `binaryType` makes it so for bytes.
       const data = event.data as string | ArrayBuffer;
       this.#messages.push(typeof data === "string" ? data : new Uint8Array(data));
       this.#wake.resolve(undefined);
@@ -29,11 +29,11 @@ export class RawSocket implements Disposable {
       this.#end = new Failure(statuses.failed, `The router closed the link in ${what} with ${why}`);
       this.#wake.resolve(undefined);
     });
-    // The close that follows tells as much.
+    // A "close" event follows, which says more.
     socket.addEventListener("error", () => undefined);
   }
 
-  /** Connects as a page would, which can set no header: so that Node's own WebSocket is enough. */
+  /** Connects as a page does, which can set no header: so Node's own WebSocket is enough. */
   static async dial(settings: ClientSettings, subprotocol: string, signal: AbortSignal): Promise<RawSocket> {
     const { url, realm, name, secret } = settings;
     const address = pageOf(url, `connect/${realm}`);
@@ -46,7 +46,7 @@ export class RawSocket implements Disposable {
         resolve();
       });
       socket.addEventListener("close", () => {
-        reject(wrong(`The router took no link in ${subprotocol}`));
+        reject(wrong(`The router refused a link in ${subprotocol}`));
       });
     });
     try {
@@ -55,7 +55,7 @@ export class RawSocket implements Disposable {
       socket.close();
       throw error;
     }
-    if (socket.protocol !== subprotocol) throw wrong(`Asked for ${subprotocol}, the router took "${socket.protocol}"`);
+    if (socket.protocol !== subprotocol) throw wrong(`The router answered ${subprotocol} with "${socket.protocol}"`);
     return raw;
   }
 
@@ -63,7 +63,7 @@ export class RawSocket implements Disposable {
     this.#socket.send(message);
   }
 
-  /** The next message. @throws Failure if the link ends before. */
+  /** The next message. @throws Failure if the link ends before */
   async next(signal: AbortSignal): Promise<WireMessage> {
     for (;;) {
       const message = this.#messages.shift();

@@ -5,18 +5,18 @@ import { type Finding, wrong } from "./examination.ts";
 
 const rounds = 20;
 const roundBytes = 64;
-/** A measurement of throughput ends after so much time or so many bytes. */
+/** A measurement of throughput ends after this time or this many bytes. */
 const mostMs = 2_000;
 const mostBytes = 67_108_864;
-/** How long it may take all the same: what is under way has to arrive, also on a slow line. */
+/** How long it may take in all: the bytes on the way have to arrive, on a slow line too. */
 export const throughputTimeoutMs = 30_000;
 const pieceBytes = 32_768;
-/** As much as the first window of a Connection takes: $source sends no more. */
+/** As much as fits into the first window of a Connection. $source sends no more. */
 const pieces = { count: 30, bytes: 8_192 };
-/** Connections at once: with one, most of the time would go into opening the next. */
+/** Connections at once. With one, most of the time would pass in opening the next. */
 const sources = 4;
 
-/** How long a small message takes to `$echo` and back: the median, which one slow round doesn't change. */
+/** Measures how long a small message takes to `$echo` and back. The median ignores a slow round. */
 export async function measureRoundTrip(client: Client, signal: AbortSignal): Promise<Finding> {
   return await withConnection(client, "$echo", protocol, signal, async (connection) => {
     const times: number[] = [];
@@ -32,7 +32,7 @@ export async function measureRoundTrip(client: Client, signal: AbortSignal): Pro
   });
 }
 
-/** How much goes to `$sink` in a second. */
+/** Measures how much goes to `$sink` in a second. */
 export async function measureUp(client: Client, signal: AbortSignal): Promise<Finding> {
   return await withConnection(client, "$sink", protocol, signal, async (connection) => {
     const piece = new Uint8Array(randomBytes(pieceBytes));
@@ -41,7 +41,7 @@ export async function measureUp(client: Client, signal: AbortSignal): Promise<Fi
     for (; bytes < mostBytes && performance.now() - startMs < mostMs; bytes += piece.length)
       await connection.send(piece, { signal });
     await connection.end({ signal });
-    // Its end shows that all has arrived.
+    // The peer ends once everything has arrived.
     await connection.receive({ signal });
     const elapsedMs = performance.now() - startMs;
     await endsWell(connection, signal);
@@ -49,11 +49,11 @@ export async function measureUp(client: Client, signal: AbortSignal): Promise<Fi
   });
 }
 
-/** How much comes from `$source` in a second. */
+/** Measures how much comes from `$source` in a second. */
 export async function measureDown(client: Client, signal: AbortSignal): Promise<Finding> {
   const startMs = performance.now();
   let bytes = 0;
-  // Time alone is no reason to stop before something has come.
+  // Before anything has arrived, time alone is no reason to stop.
   const isDone = (): boolean => bytes >= mostBytes || (bytes > 0 && performance.now() - startMs >= mostMs);
   const read = async (): Promise<void> => {
     while (!isDone()) {

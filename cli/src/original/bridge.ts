@@ -6,17 +6,17 @@ import { Failure, statuses } from "../status.ts";
 import { ProgramSocket } from "./program-socket.ts";
 import { Visit } from "./visit.ts";
 
-/** Where programs connect to. */
+/** The address that programs connect to. */
 export interface ListenAddress {
   readonly host: string;
-  /** 0 asks the system for a free one. */
+  /** 0 for any free port. */
   readonly port: number;
 }
 
-/** TCP connections at once. Stops programs that never leave from taking all memory and all files. */
+/** TCP connections at once. Keeps programs that never leave from using up memory and file descriptors. */
 const maxPrograms = 1_024;
 
-/** Listens for programs of the original, each of which becomes a client of the router. */
+/** Listens for programs of the original. Each becomes a client of the router. */
 export class Bridge {
   readonly address: ListenAddress;
   readonly #server: Server;
@@ -33,11 +33,11 @@ export class Bridge {
       void visit.done.then(() => this.#visits.delete(visit));
     });
     server.on("drop", () => {
-      note(`Refused a program: ${maxPrograms} are connected already`);
+      note(`Refused a program, since ${maxPrograms} are connected`);
     });
   }
 
-  /** @throws Failure if nobody can listen there. */
+  /** @throws Failure if the address can't be listened on. */
   static async listen({ host, port }: ListenAddress, settings: RouterSettings): Promise<Bridge> {
     const server = createServer();
     server.maxConnections = maxPrograms;
@@ -50,14 +50,14 @@ export class Bridge {
     return new Bridge(server, settings);
   }
 
-  /** Rejects when the server itself fails, which it hardly ever does. */
+  /** Rejects if the server itself fails, which is rare. */
   get failed(): Promise<never> {
     return once(this.#server, "error").then(([error]) => {
       throw error as Error;
     });
   }
 
-  /** Takes no more programs, and ends all visits in good order. */
+  /** Accepts no more programs, and ends all visits in good order. */
   async stop(): Promise<void> {
     this.#server.close();
     for (const visit of this.#visits) visit.stop();

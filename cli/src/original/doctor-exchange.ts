@@ -1,36 +1,37 @@
 import { subprotocols } from "@messagepasser/protocol";
+import { type Message, metas } from "@messagepasser/protocol/original";
 import { GobStream } from "./gob-stream.ts";
 import { JsonStream } from "./json-stream.ts";
-import { metas, originalOf, type OriginalMessage, textOf } from "./original.ts";
+import { messageOf, textOf } from "./message.ts";
 import type { ClientSettings } from "../settings.ts";
 import { wrong } from "../doctor/examination.ts";
 import { greeting, protocol } from "../doctor/exchange.ts";
 import { RawSocket } from "../doctor/raw-socket.ts";
 
-type OriginalFormat = typeof subprotocols.originalGob | typeof subprotocols.originalJson;
+type Subprotocol = typeof subprotocols.originalGob | typeof subprotocols.originalJson;
 
-/** More than anything that is said here. */
+/** More than any message of this exchange. */
 const maxBytes = 65_536;
 
-/** Says what a program of the original would over a WebSocket: FORMATS.md has its wire. */
+/** Exchanges a message with `$echo` as a program of the original would over a WebSocket. FORMATS.md describes its wire. */
 export async function checkOriginal(
   settings: ClientSettings,
-  format: OriginalFormat,
+  format: Subprotocol,
   signal: AbortSignal,
 ): Promise<string> {
   using socket = await RawSocket.dial(settings, format, signal);
   const stream = new (format === subprotocols.originalGob ? GobStream : JsonStream)(maxBytes);
-  const heard: OriginalMessage[] = [];
+  const heard: Message[] = [];
   const say = (meta: number, otherClient: string, id?: string, data?: string): void => {
-    socket.send(stream.write(originalOf(meta, otherClient, id, data)));
+    socket.send(stream.write(messageOf(meta, otherClient, id, data)));
   };
-  const hear = async (meta: number): Promise<OriginalMessage> => {
+  const hear = async (meta: number): Promise<Message> => {
     while (heard.length === 0) {
       const message = await socket.next(signal);
       heard.push(...stream.read(typeof message === "string" ? Buffer.from(message) : message));
     }
-    const [message = originalOf(NaN, "")] = heard.splice(0, 1);
-    if (message.meta !== meta) throw wrong(`The router sent Meta ${message.meta} in ${format} where ${meta} was due`);
+    const [message = messageOf(NaN, "")] = heard.splice(0, 1);
+    if (message.meta !== meta) throw wrong(`The router sent Meta ${message.meta} in ${format} instead of ${meta}`);
     return message;
   };
   const { name } = settings;
@@ -40,8 +41,7 @@ export async function checkOriginal(
   say(metas.open, "$echo", id, protocol);
   await hear(metas.accept);
   say(metas.data, "$echo", id, greeting);
-  if (textOf(await hear(metas.data)) !== greeting)
-    throw wrong(`$echo sent back something else than it got in ${format}`);
+  if (textOf(await hear(metas.data)) !== greeting) throw wrong(`$echo sent back a different message in ${format}`);
   say(metas.closed, "$echo", id);
-  return "$echo sent a text back";
+  return "$echo sent a message back";
 }

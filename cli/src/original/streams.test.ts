@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { GobStream } from "./gob-stream.ts";
 import { JsonStream } from "./json-stream.ts";
-import type { OriginalMessage } from "../../../protocol/src/original/message.ts";
+import type { Message } from "../../../protocol/src/original/message.ts";
 
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
 const streams = { gob: GobStream, json: JsonStream };
 const writings = ["gob", "json"] as const;
 
 describe("a stream that TCP cuts anywhere", () => {
-  const messages = [8, 5, 0, 0, 7].map((meta, at): OriginalMessage => {
+  const messages = [8, 5, 0, 0, 7].map((meta, at): Message => {
     const data = [
       bytesOf('secret"}{\\'),
       bytesOf("chat"),
@@ -18,12 +18,12 @@ describe("a stream that TCP cuts anywhere", () => {
     ];
     return { meta, otherClient: 'a "quoted" {name}', connectionId: `bob:${at}`, data: data[at] ?? new Uint8Array() };
   });
-  const plain = (message: OriginalMessage): OriginalMessage => ({ ...message, data: new Uint8Array(message.data) });
+  const plain = (message: Message): Message => ({ ...message, data: new Uint8Array(message.data) });
 
   test.for(writings)("of %s gives the same messages wherever it is cut, in two or in single bytes", (writing) => {
     const writer = new streams[writing](1_024);
     const whole = Buffer.concat(messages.map((message) => Buffer.from(writer.write(message))));
-    const read = (chunks: readonly Uint8Array[]): OriginalMessage[] => {
+    const read = (chunks: readonly Uint8Array[]): Message[] => {
       const reader = new streams[writing](1_024);
       return chunks.flatMap((chunk) => Array.from(reader.read(chunk), plain));
     };

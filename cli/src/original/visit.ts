@@ -1,27 +1,28 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ProtocolError } from "@messagepasser/protocol";
+import { type Message, metas } from "@messagepasser/protocol/original";
 import { type Client, connect, LinkError, type Status } from "messagepasser";
 import { lost } from "../client.ts";
 import { note, reportError } from "../output.ts";
 import type { RouterSettings } from "../settings.ts";
 import { aborted } from "../signals.ts";
-import { metas, originalOf, type OriginalMessage, textOf } from "./original.ts";
+import { messageOf, textOf } from "./message.ts";
 import { Program } from "./program.ts";
 import { maxDataBytes, type ProgramSocket } from "./program-socket.ts";
 
-/** How long a program may take to say who it is. */
+/** How long a program may take to log in. */
 const firstMessageMs = 10_000;
-/** How long what a program had sent may take to be passed on: once its TCP connection was cut, or it has to go. */
+/** How long the program's messages may take to reach its peers after its TCP connection was cut, or the bridge stops. */
 const cutMs = 5_000;
-/** The same where it left by itself. Until then its name is taken, though not for who comes with its secret. */
+/** The same for a program that left by itself. */
 const leaveMs = 30_000;
-/** How long a program that reads slowly may take until it was told how its Connections ended. */
+/** How long a slow program may take to read how its Connections ended. */
 const lastWordsMs = 1_000;
 
-/** The bridge is told to stop, or the program is no longer there. */
+/** The bridge is stopping, or the program has gone. */
 class Left extends Error {}
 
-/** One program's visit: from its first byte until its TCP connection is closed. */
+/** One program's time at the bridge: from its first byte until its TCP connection is closed. */
 export class Visit {
   /** Resolves when the TCP connection is closed. Never rejects. */
   readonly done: Promise<void>;
@@ -37,7 +38,7 @@ export class Visit {
     this.done = this.#run();
   }
 
-  /** Ends it in good order: what the program has sent still arrives, and it hears of the end of its Connections. */
+  /** Ends it in good order: messages that the program has sent still arrive, and it is told how its Connections ended. */
   stop(): void {
     this.#leave.abort(new Left());
   }
@@ -56,11 +57,11 @@ export class Visit {
     await this.#socket.end();
   }
 
-  /** What the program says first; `undefined` if it leaves without a word. */
-  async #first(messages: AsyncGenerator<OriginalMessage, undefined>): Promise<OriginalMessage | undefined> {
+  /** The program's first message; `undefined` if it leaves before. */
+  async #first(messages: AsyncGenerator<Message, undefined>): Promise<Message | undefined> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      late.reject(new ProtocolError(`No name and secret came within ${firstMessageMs / 1_000} s`));
+      late.reject(new ProtocolError(`The program sent no name and secret within ${firstMessageMs / 1_000} s`));
     }, firstMessageMs);
     const first = messages.next();
     first.catch(() => undefined);
@@ -72,13 +73,13 @@ export class Visit {
   }
 
   /** Connects to the router with the name and the secret that the program presents. */
-  async #enter(first: OriginalMessage): Promise<Client> {
+  async #enter(first: Message): Promise<Client> {
     const secret = textOf(first);
-    if (first.meta !== metas.auth) throw new ProtocolError(`The first message has to be one of Meta ${metas.auth}`);
+    if (first.meta !== metas.auth) throw new ProtocolError(`The first message must have Meta ${metas.auth}`);
     if (secret === undefined) throw new ProtocolError("The secret is not UTF-8");
     this.#name = first.otherClient;
     const { url, ...settings } = this.#settings;
-    // Nobody is to be connected for a program that has gone.
+    // A program that has gone needs no client.
     void this.#socket.closed.then(() => {
       if (!this.#isIn) this.stop();
     });
@@ -97,10 +98,10 @@ export class Visit {
     return client;
   }
 
-  async #stay(messages: AsyncGenerator<OriginalMessage, undefined>, client: Client): Promise<void> {
+  async #stay(messages: AsyncGenerator<Message, undefined>, client: Client): Promise<void> {
     this.#socket.trust();
-    // The first that it hears, also before what a peer may open at once: nothing that is written now has to wait.
-    void this.#socket.write(originalOf(metas.authOk, this.#name));
+    // Before anything that a peer may open at once. The first message never has to wait.
+    void this.#socket.write(messageOf(metas.authOk, this.#name));
     const program = new Program(this.#socket, client);
     note(`"${this.#name}" at ${this.#socket.address} is connected`);
     const heard = hearAll(messages, program);
@@ -116,31 +117,31 @@ export class Visit {
     }
   }
 
-  /** Says why it ends, to the program and to people. */
+  /** Tells the program and people why it ends. */
   async #tell(error: unknown): Promise<void> {
     if (error instanceof Left) return;
     const why = error instanceof Error ? error.message : String(error);
     if (error instanceof ProtocolError || error instanceof TypeError || error instanceof LinkError) {
       note(`${this.#name === "" ? "A program" : `"${this.#name}"`} at ${this.#socket.address}: ${why}`);
     } else reportError(error);
-    // The original knows a failure only as the answer to its first message. A link that ended is no fault of the program.
-    if (!this.#isIn) await this.#lastWord(originalOf(metas.authFailure, this.#name, "", why));
-    else if (error instanceof ProtocolError) await this.#lastWord(originalOf(metas.invalid, this.#name, "", why));
+    // The original expects a failure only as the answer to its first message. A lost link is no fault of the program.
+    if (!this.#isIn) await this.#lastWord(messageOf(metas.authFailure, this.#name, "", why));
+    else if (error instanceof ProtocolError) await this.#lastWord(messageOf(metas.invalid, this.#name, "", why));
   }
 
-  /** A program that doesn't read is not waited for. */
-  async #lastWord(message: OriginalMessage): Promise<void> {
+  /** Sends the last message, without waiting for a program that doesn't read. */
+  async #lastWord(message: Message): Promise<void> {
     await Promise.race([this.#socket.write(message), delay(lastWordsMs, undefined, { ref: false })]);
   }
 
   #noteStatus(status: Status): void {
     if (status.kind === "offline")
-      note(`${status.error.message}; trying again in ${(status.retryInMs / 1_000).toFixed(1)} s`);
+      note(`${status.error.message}; reconnecting in ${(status.retryInMs / 1_000).toFixed(1)} s`);
     else if (status.kind === "online") note(`The link of "${this.#name}" to the router is back`);
-    else note(`Connections of "${this.#name}" with "${status.peer}" go on`);
+    else note(`Connections of "${this.#name}" with "${status.peer}" continue`);
   }
 }
 
-async function hearAll(messages: AsyncIterable<OriginalMessage>, program: Program): Promise<void> {
+async function hearAll(messages: AsyncIterable<Message>, program: Program): Promise<void> {
   for await (const message of messages) await program.hear(message);
 }

@@ -3,14 +3,13 @@ import { json } from "./json.ts";
 import { msgpack } from "./msgpack.ts";
 import type { NamedFormat } from "./named.ts";
 import { native } from "./native.ts";
-import { originalGob } from "../original/gob-format.ts";
-import { originalJson } from "../original/json.ts";
+import { formats as originalFormats } from "../original/index.ts";
 import { protobuf } from "./protobuf.ts";
 
 export type Format = SegmentFormat | NamedFormat;
 
 /** All formats that the router speaks. */
-export const formats: readonly Format[] = [native, json, msgpack, protobuf, originalJson, originalGob];
+export const formats: readonly Format[] = [native, json, msgpack, protobuf, ...originalFormats];
 
 /** The format of a WebSocket subprotocol, if it is one. */
 export function formatOf(subprotocol: string): Format | undefined {
@@ -27,6 +26,6 @@ export {
   uncountedOffset,
   type WireMessage,
 } from "./named.ts";
-export { json, msgpack, native, originalGob, originalJson, protobuf };
+export { json, msgpack, native, protobuf };
 export { errorCodeNamed } from "../codes.ts";
 export { pieces } from "./pieces.ts";

@@ -7,14 +7,14 @@ import type { PeerFrame } from "../frames.ts";
 import { limits } from "../limits.ts";
 import { encodeGob, gobDefinition } from "./gob.ts";
 import { uncountedOffset, type WireMessage } from "../formats/named.ts";
-import { originalGob } from "./gob-format.ts";
-import { originalJson } from "./json.ts";
-import type { OriginalMessage } from "./message.ts";
+import { gob } from "./gob-format.ts";
+import { json } from "./json.ts";
+import type { Message } from "./message.ts";
 
 const vectors = namedVectorsIn("original.json");
 
 describe("original.json", () => {
-  checkNamedVectors(originalJson, vectors);
+  checkNamedVectors(json, vectors);
 });
 
 /** What is left of a frame once it has gone over the original's wire, as its client would say it. */
@@ -37,44 +37,44 @@ function said(frame: PeerFrame): PeerFrame[] {
 }
 
 describe("messages in JSON", () => {
-  checkBothWays(originalJson, (message) => message, said);
-  checkNamedHostile(originalJson, vectors);
+  checkBothWays(json, (message) => message, said);
+  checkNamedHostile(json, vectors);
 });
 
 describe("messages in gob", () => {
   const withDefinition = (message: WireMessage): Uint8Array =>
     Uint8Array.from([...gobDefinition, ...(message as Uint8Array)]);
-  checkBothWays(originalGob, withDefinition, said);
+  checkBothWays(gob, withDefinition, said);
 
-  const hello: OriginalMessage = { meta: 0, otherClient: "bob", connectionId: "alice:0", data: Uint8Array.of(1) };
+  const hello: Message = { meta: 0, otherClient: "bob", connectionId: "alice:0", data: Uint8Array.of(1) };
   const value = encodeGob(hello);
 
   test("gob messages need their type once on a link, which is remembered from one message to the next", () => {
-    const first = decodeAll(originalGob, withDefinition(value), "alice");
+    const first = decodeAll(gob, withDefinition(value), "alice");
     expect(first.says).toHaveLength(1);
     expect(first.formatMemory).toEqual(gobDefinition);
-    const second = decodeAll(originalGob, value, "alice", first.formatMemory);
+    const second = decodeAll(gob, value, "alice", first.formatMemory);
     expect(second.says).toEqual(first.says);
-    expect(decodeAll(originalGob, value, "alice").problem).toMatchObject({ name: "ProtocolError" });
+    expect(decodeAll(gob, value, "alice").problem).toMatchObject({ name: "ProtocolError" });
   });
 
   test("gob messages before a fault count, and their definitions are remembered", () => {
-    const { says, problem, formatMemory } = decodeAll(originalGob, Uint8Array.of(...withDefinition(value), 5), "alice");
+    const { says, problem, formatMemory } = decodeAll(gob, Uint8Array.of(...withDefinition(value), 5), "alice");
     expect(says).toHaveLength(1);
     expect(problem).toMatchObject({ name: "ProtocolError" });
     expect(formatMemory).toEqual(gobDefinition);
   });
 
   test("gob in a text message is refused", () => {
-    const { problem } = decodeAll(originalGob, "\u0003", "alice");
+    const { problem } = decodeAll(gob, "\u0003", "alice");
     expect(problem).toMatchObject({ name: "ProtocolError", message: "Text message on a binary format" });
   });
 
   test("a gob message holds at most 1,024 messages of the original", () => {
     const many = (count: number): Uint8Array =>
       Uint8Array.from([...gobDefinition, ...Array.from({ length: count }, () => [...value]).flat()]);
-    expect(decodeAll(originalGob, many(limits.maxSegments), "alice").problem).toBeUndefined();
-    const { says, problem } = decodeAll(originalGob, many(limits.maxSegments + 1), "alice");
+    expect(decodeAll(gob, many(limits.maxSegments), "alice").problem).toBeUndefined();
+    const { says, problem } = decodeAll(gob, many(limits.maxSegments + 1), "alice");
     expect(says).toHaveLength(limits.maxSegments);
     expect(problem).toMatchObject({ message: "More than 1024 messages in one" });
   });

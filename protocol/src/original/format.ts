@@ -14,28 +14,28 @@ import {
   uncountedOffset,
   type WireMessage,
 } from "../formats/named.ts";
-import { metas, type OriginalMessage } from "./message.ts";
+import { metas, type Message } from "./message.ts";
 
-// The wire of the Go program MessagePasser of 2014, so that programs written for it run on. What it can't say:
-// - half-close: a FIN alone is not passed on; the peer's end shows once both halves are over.
-// - codes and reasons: of a refusal only whether the protocol was unknown, of a reset only that it is the end.
-// - credit: what its client reads is paced by marks, what it sends by nothing (see `uncountedOffset`).
-// - text: all messages arrive as bytes.
-// - metadata of an open, the list of peers, resume.
-// - pieces: what a peer sends as a message of several frames arrives as several messages.
+// The wire of the Go program MessagePasser of 2014, so that programs written for it keep working. It has no
+// - half-close: a FIN alone isn't passed on. The client sees an end once both halves have ended.
+// - codes and reasons: a refusal says only whether the protocol was unknown, a reset only that the Connection has ended.
+// - credit: marks pace what the client reads. Nothing paces what it sends (see `uncountedOffset`).
+// - text: every message arrives as bytes.
+// - metadata of an open, list of peers, resume.
+// - pieces: a peer's message of several frames arrives as several messages.
 
-/** How the original's messages are written. */
-export interface OriginalWriting<Part extends WireMessage> {
+/** An encoding of the original's messages. */
+export interface Writing<Part extends WireMessage> {
   readonly subprotocol: string;
   readonly preamble: readonly WireMessage[];
-  /** The messages in one WebSocket message, which holds whole ones; what stands before a fault is given. @throws ProtocolError */
-  read(message: WireMessage, speaker: Speaker): Iterable<OriginalMessage>;
-  write(message: OriginalMessage): Part;
-  /** Several messages as one WebSocket message. */
+  /** Reads the messages in one WebSocket message, and yields those before a fault. @throws ProtocolError */
+  read(message: WireMessage, speaker: Speaker): Iterable<Message>;
+  write(message: Message): Part;
+  /** Joins several messages into one WebSocket message. */
   join(parts: readonly Part[]): Part;
 }
 
-/** Begins the id of a Connection that no client has: its client sends data for such a one back, as a mark asks for. */
+/** Begins the id of a Connection that no client has. A client answers data for it, which serves as the answer to a mark. */
 const markPrefix = "$mark:";
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -47,10 +47,10 @@ const hexadecimal: IdStyle = {
   read: (digits) => (/^[0-9a-f]{1,8}$/.test(digits) ? Number.parseInt(digits, 16) + 1 : NaN),
 };
 
-/** A by-name format out of a way to write the original's messages. */
-export function originalFormat<Part extends WireMessage>(writing: OriginalWriting<Part>): NamedFormat {
+/** Makes a by-name format of an encoding. */
+export function formatFor<Part extends WireMessage>(writing: Writing<Part>): NamedFormat {
   const { subprotocol, preamble, read, write, join } = writing;
-  const written = (originals: readonly OriginalMessage[]): Part[] => inBatches(originals.map(write)).map(join);
+  const written = (messages: readonly Message[]): Part[] => inBatches(messages.map(write)).map(join);
   return {
     subprotocol,
     addressing: "name",
@@ -59,9 +59,9 @@ export function originalFormat<Part extends WireMessage>(writing: OriginalWritin
     preamble,
     *decode(message, speaker) {
       let count = 0;
-      for (const original of read(message, speaker)) {
+      for (const heard of read(message, speaker)) {
         if (++count > limits.maxSegments) throw new ProtocolError(`More than ${limits.maxSegments} messages in one`);
-        yield* said(original, speaker.name, write);
+        yield* said(heard, speaker.name, write);
       }
     },
     encodeRouter(frames, self) {
@@ -70,29 +70,25 @@ export function originalFormat<Part extends WireMessage>(writing: OriginalWritin
     encodePeer(frames, peer, self) {
       return written(frames.flatMap((frame) => peerMessage(frame, peer, self) ?? []));
     },
-    encodeGone: (peer) => [write(originalOf(metas.clientClosed, peer))],
-    encodeMark: (token) => write(originalOf(metas.data, "", markPrefix + token)),
+    encodeGone: (peer) => [write(messageOf(metas.clientClosed, peer))],
+    encodeMark: (token) => write(messageOf(metas.data, "", markPrefix + token)),
   };
 }
 
-function originalOf(meta: number, otherClient: string, connectionId = "", data: Uint8Array = noBytes): OriginalMessage {
+function messageOf(meta: number, otherClient: string, connectionId = "", data: Uint8Array = noBytes): Message {
   return { meta, otherClient, connectionId, data };
 }
 
-function* said(
-  original: OriginalMessage,
-  self: string,
-  write: (message: OriginalMessage) => WireMessage,
-): Iterable<Said> {
-  const { meta, otherClient: peer, connectionId, data } = original;
+function* said(message: Message, self: string, write: (message: Message) => WireMessage): Iterable<Said> {
+  const { meta, otherClient: peer, connectionId, data } = message;
   if (meta === metas.auth) {
-    // Who it is, the upgrade has shown. The secret in here is the same, or of no use.
+    // The upgrade has already authenticated the client. The secret in here is the same, or of no use.
     if (peer === self) {
-      yield { to: "itself", answer: write(originalOf(metas.authOk, self)) };
+      yield { to: "itself", answer: write(messageOf(metas.authOk, self)) };
       return;
     }
     const why = "The name is not the one that the WebSocket was opened with";
-    yield { to: "itself", answer: write(originalOf(metas.authFailure, self, "", encoder.encode(why))) };
+    yield { to: "itself", answer: write(messageOf(metas.authFailure, self, "", encoder.encode(why))) };
     throw new ProtocolError(why);
   }
   if (meta === metas.noSuchConnection && connectionId.startsWith(markPrefix)) {
@@ -100,14 +96,14 @@ function* said(
     return;
   }
   if (meta === metas.open) {
-    yield { to: "router", frame: openOf(original, self) };
+    yield { to: "router", frame: openOf(message, self) };
     return;
   }
   const connection = connectionNamed(connectionId, self, peer, hexadecimal);
   for (const frame of framesOf(meta, connection, data)) yield { to: "peer", peer, frame };
 }
 
-function openOf({ otherClient: peer, connectionId, data }: OriginalMessage, self: string): RouterFrame {
+function openOf({ otherClient: peer, connectionId, data }: Message, self: string): RouterFrame {
   let protocol: string;
   try {
     protocol = decoder.decode(data);
@@ -140,34 +136,34 @@ function framesOf(meta: number, connection: number, payload: Uint8Array): PeerFr
   }
 }
 
-function routerMessage(frame: RouterFrame, self: string): OriginalMessage | undefined {
+function routerMessage(frame: RouterFrame, self: string): Message | undefined {
   if (frame.kind === "incoming") {
     const { peer, protocol } = frame;
     const id = connectionName(frame.connection, self, peer, hexadecimal);
-    return originalOf(metas.open, peer, id, encoder.encode(protocol));
+    return messageOf(metas.open, peer, id, encoder.encode(protocol));
   }
-  // Whom it was for is no longer known here, nor looked at there.
+  // The peer of the open is no longer known here, and the client doesn't look at it.
   if (frame.kind === "refused")
-    return originalOf(metas.noSuchConnection, "", `${self}:${hexadecimal.write(frame.connection)}`);
+    return messageOf(metas.noSuchConnection, "", `${self}:${hexadecimal.write(frame.connection)}`);
   return undefined;
 }
 
-function peerMessage(frame: PeerFrame, peer: string, self: string): OriginalMessage | undefined {
+function peerMessage(frame: PeerFrame, peer: string, self: string): Message | undefined {
   const id = connectionName(frame.connection, peer, self, hexadecimal);
   switch (frame.kind) {
     case "data":
-      return originalOf(metas.data, peer, id, frame.payload);
+      return messageOf(metas.data, peer, id, frame.payload);
     case "position":
-      return originalOf(metas.accept, peer, id);
+      return messageOf(metas.accept, peer, id);
     case "reject":
-      return originalOf(
+      return messageOf(
         frame.code === errorCodes.unknownProtocol ? metas.unknownProtocol : metas.noSuchConnection,
         peer,
         id,
       );
     case "reset":
     case "over":
-      return originalOf(metas.closed, peer, id);
+      return messageOf(metas.closed, peer, id);
     default:
       return undefined;
   }

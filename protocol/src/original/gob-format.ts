@@ -1,11 +1,12 @@
+import { ByteBuffer } from "../bytes.ts";
+import type { NamedFormat } from "../formats/named.ts";
 import { subprotocols } from "../handshake.ts";
 import { ProtocolError } from "../protocol-error.ts";
+import { formatFor } from "./format.ts";
 import { encodeGob, gobDefinition, GobReader } from "./gob.ts";
-import type { NamedFormat } from "../formats/named.ts";
-import { originalFormat } from "./format.ts";
 
-/** `mp.v0.gob`: values of one Go struct in a gob stream. The router defines its type once, before it says anything. */
-export const originalGob: NamedFormat = originalFormat({
+/** `mp.v0.gob`: values of one Go struct in a gob stream. The router defines the struct's type once, before its first value. */
+export const gob: NamedFormat = formatFor({
   subprotocol: subprotocols.originalGob,
   preamble: [gobDefinition],
   *read(message, speaker) {
@@ -19,17 +20,13 @@ export const originalGob: NamedFormat = originalFormat({
   },
   write: encodeGob,
   join(parts) {
-    const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const part of parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return bytes;
+    const whole = new ByteBuffer();
+    for (const part of parts) whole.append(part);
+    return whole.take();
   },
 });
 
-/** Types that a stream has defined hold for the rest of it, also after the router has lost its memory. */
+/** A type that a stream has defined is valid for the rest of the stream, also after the router has lost its memory. */
 function remember({ definitions }: GobReader, speaker: { formatMemory: Uint8Array }): void {
   if (definitions.length > speaker.formatMemory.length) speaker.formatMemory = definitions;
 }

@@ -4,9 +4,9 @@ import { describe, expect, test } from "vitest";
 import { originalLimits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import { encodeGob, gobDefinition, GobReader } from "./gob.ts";
-import type { OriginalMessage } from "./message.ts";
+import type { Message } from "./message.ts";
 
-function readAll(reader: GobReader, bytes: Uint8Array): OriginalMessage[] {
+function readAll(reader: GobReader, bytes: Uint8Array): Message[] {
   return [...reader.read(bytes)];
 }
 
@@ -18,7 +18,7 @@ const data = fc.oneof(
   { weight: 9, arbitrary: fc.uint8Array({ maxLength: 40 }) },
   { weight: 1, arbitrary: fc.constantFrom(127, 128, 255, 256, 65_535, 65_536).map((size) => new Uint8Array(size)) },
 );
-const message: fc.Arbitrary<OriginalMessage> = fc.record(
+const message: fc.Arbitrary<Message> = fc.record(
   { meta: fc.oneof(fc.nat(10), fc.nat(255)), otherClient: text, connectionId: text, data },
   { noNullPrototype: true },
 );
@@ -35,8 +35,8 @@ const join = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buf
 const fresh = (): GobReader => new GobReader(new Uint8Array());
 
 /** Reads what may be hostile: messages or a ProtocolError inside of the input. All else is thrown on. */
-function readHostile(bytes: Uint8Array, reader = fresh()): OriginalMessage[] | ProtocolError {
-  let result: OriginalMessage[] | ProtocolError;
+function readHostile(bytes: Uint8Array, reader = fresh()): Message[] | ProtocolError {
+  let result: Message[] | ProtocolError;
   try {
     result = readAll(reader, bytes);
     checkWhole(result, bytes);
@@ -54,7 +54,7 @@ function readHostile(bytes: Uint8Array, reader = fresh()): OriginalMessage[] | P
 }
 
 /** A value has 4 bytes at least, and data is a view: so memory is bounded by the input. Plain throws, for speed. */
-function checkWhole(messages: readonly OriginalMessage[], bytes: Uint8Array): void {
+function checkWhole(messages: readonly Message[], bytes: Uint8Array): void {
   if (messages.length > bytes.length / 4) throw new Error("More values than bytes for them");
   for (const { meta, data } of messages) {
     if (!Number.isInteger(meta) || meta < 0 || meta > 255) throw new Error("Meta isn't a byte");

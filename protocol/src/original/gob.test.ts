@@ -7,9 +7,9 @@ import vectors from "../../vectors/gob.json" with { type: "json" };
 import { originalLimits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import { encodeGob, gobDefinition, GobReader } from "./gob.ts";
-import type { OriginalMessage } from "./message.ts";
+import type { Message } from "./message.ts";
 
-function readAll(reader: GobReader, bytes: Uint8Array): OriginalMessage[] {
+function readAll(reader: GobReader, bytes: Uint8Array): Message[] {
   return [...reader.read(bytes)];
 }
 
@@ -25,14 +25,14 @@ function fromHex(hex: HexBytes): Uint8Array {
   return new Uint8Array(Buffer.from(digits, "hex"));
 }
 
-function messageOf(vector: Omit<OriginalMessage, "data"> & { readonly data: HexBytes }): OriginalMessage {
+function messageOf(vector: Omit<Message, "data"> & { readonly data: HexBytes }): Message {
   return { ...vector, data: fromHex(vector.data) };
 }
 
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const join = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
 const fresh = (): GobReader => new GobReader(new Uint8Array());
-const example: OriginalMessage = { meta: 3, otherClient: "bob", connectionId: "c", data: Uint8Array.of(1, 2) };
+const example: Message = { meta: 3, otherClient: "bob", connectionId: "c", data: Uint8Array.of(1, 2) };
 
 /** The definition of the original's struct, under another id. */
 function definitionOf(id: number): Uint8Array {
@@ -165,7 +165,7 @@ describe("definitions", () => {
 });
 
 interface Checked {
-  readonly messages: readonly (Omit<OriginalMessage, "data"> & { readonly data: string })[];
+  readonly messages: readonly (Omit<Message, "data"> & { readonly data: string })[];
   readonly error: string;
 }
 
@@ -186,13 +186,13 @@ function readWithGo(streams: readonly Uint8Array[]): Checked[] {
   return lines.map((line) => JSON.parse(line) as Checked);
 }
 
-const hexOf = (message: OriginalMessage): object => ({ ...message, data: toHex(message.data) });
+const hexOf = (message: Message): object => ({ ...message, data: toHex(message.data) });
 
 describe("beside encoding/gob", { timeout: 120_000 }, () => {
   const hasGo = spawnSync("go", ["version"]).status === 0;
   const noGo = "Go isn't installed, so nothing was compared with its encoding/gob";
   const text = fc.string({ unit: "binary", maxLength: 20 });
-  const message: fc.Arbitrary<OriginalMessage> = fc.record(
+  const message: fc.Arbitrary<Message> = fc.record(
     { meta: fc.nat(255), otherClient: text, connectionId: text, data: fc.uint8Array({ maxLength: 300 }) },
     { noNullPrototype: true },
   );
@@ -213,7 +213,7 @@ describe("beside encoding/gob", { timeout: 120_000 }, () => {
     if (!hasGo) skip(noGo);
     const value = { ...example, otherClient: "a", data: Uint8Array.of(9) };
     const good = join(gobDefinition, encodeGob(value), encodeGob(example));
-    const accepted: { bytes: Uint8Array; messages: readonly OriginalMessage[] }[] = [];
+    const accepted: { bytes: Uint8Array; messages: readonly Message[] }[] = [];
     for (let at = 0; at < good.length; at++) {
       for (let byte = 0; byte <= 0xff; byte++) {
         const bytes = good.slice();

@@ -1,40 +1,40 @@
 /**
- * The part of Go's encoding/gob that one struct needs. What it does not understand, and refuses:
+ * The part of Go's encoding/gob that one struct needs. The reader refuses:
  *
  * - A type other than a struct with exactly the fields Meta, OtherClient, ConnectionID and Data, in any order, of the
- *   types uint, string, string and []byte. The struct's own name is of no matter.
- * - Maps, arrays, slices other than []byte, interfaces, structs in structs, and types that write themselves
+ *   types uint, string, string and []byte. The struct may have any name.
+ * - Maps, arrays, slices other than []byte, interfaces, structs in structs, and types that encode themselves
  *   (GobEncoder, BinaryMarshaler, TextMarshaler). So no type refers to another one.
  * - A gob message that spans two WebSocket messages, and an empty WebSocket message.
  * - More than 8 type definitions in a stream, or more than 2,048 bytes of them.
- * - A second value in one gob message, and any other bytes behind the first one.
- * - Numbers past 2^53 - 1, a Meta past 255, and texts that aren't UTF-8, which Go would let through.
+ * - A second value in one gob message, and any other bytes after the first value.
+ * - Numbers past 2^53 - 1, a Meta past 255, and strings that aren't UTF-8. Go would accept these.
  *
- * As in Go, a number may be written longer than it needs, a field may be there though it is zero, and nothing may
- * define a type a second time. Work is linear in the input, and what is read holds views on it.
+ * As in Go, a number may take more bytes than it needs, a field may be present though it is zero, and no type may be
+ * defined twice. The work is linear in the input, and values hold views on it.
  *
- * How gob writes: a number below 128 is one byte; others are 256 less their count of bytes, then these, big-endian. A
- * signed number is doubled, or doubled and inverted if it is negative. Texts and bytes have their length in front. A
- * struct is its fields that aren't zero, each after the step from the number of the field before it, and a step of 0.
- * A message is its length, the id of a type and a value; the id is negative where the definition of that type follows.
+ * The encoding: a number below 128 is one byte. A larger one is 256 minus its count of bytes, then these, big-endian. A
+ * signed number is doubled, or doubled and inverted if it is negative. Strings and bytes have their length in front. A
+ * struct is its fields that aren't zero, each after the step from the number of the field before it, then a step of 0. A
+ * message is its length, the id of a type, and a value. The id is negative if the definition of that type follows.
  */
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import { originalLimits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import { decodeText } from "../utf8.ts";
-import type { OriginalMessage } from "./message.ts";
+import type { Message } from "./message.ts";
 
-/** Go's own types have the ids below this one. */
+/** Ids below this one are of Go's own types. */
 const firstTypeId = 64;
 const maxTypeId = 0x7fff_ffff;
 const maxMeta = 0xff;
 
-type Field = keyof OriginalMessage;
+type Field = keyof Message;
 
-/** The ids that Go has given to its own types. */
+/** The ids of some of Go's own types. */
 const builtin = { uint: 3, bytes: 5, string: 6 } as const;
 
-/** The fields as the original's struct has them. */
+/** The fields of the original's struct. */
 const structFields: readonly { readonly name: string; readonly field: Field; readonly kind: keyof typeof builtin }[] = [
   { name: "Meta", field: "meta", kind: "uint" },
   { name: "OtherClient", field: "otherClient", kind: "string" },
@@ -42,21 +42,18 @@ const structFields: readonly { readonly name: string; readonly field: Field; rea
   { name: "Data", field: "data", kind: "bytes" },
 ];
 
-/** What a definition can be of, in the order in which Go numbers it from 1. */
+/** The kinds of types that can be defined, in the order in which Go numbers them from 1. */
 const wireTypes = ["array", "slice", "struct", "map", "GobEncoder", "BinaryMarshaler", "TextMarshaler"] as const;
 const structWireType = 3;
 
 const encoder = new TextEncoder();
 const noBytes = new Uint8Array();
 
-/** The type definition that goes before the first message of a stream, as one gob message. */
+/** The definition of the struct, which goes before the first message of a stream, as one gob message. */
 export const gobDefinition: Uint8Array = writeDefinition();
 
-/**
- * A message as gob writes it once the type is defined.
- * @throws TypeError for a `meta` that isn't a byte
- */
-export function encodeGob(message: OriginalMessage): Uint8Array<ArrayBuffer> {
+/** Encodes a message, for a stream that has defined the struct. @throws TypeError for a `meta` that isn't a byte */
+export function encodeGob(message: Message): Uint8Array<ArrayBuffer> {
   const { meta, otherClient, connectionId, data } = message;
   if (!Number.isInteger(meta) || meta < 0 || meta > maxMeta) throw new TypeError("Meta must be a whole number to 255");
   const body = new ByteWriter();
@@ -82,7 +79,7 @@ function writeDefinition(): Uint8Array {
   const body = new ByteWriter();
   writeInt(body, -firstTypeId);
   body.u8(structWireType);
-  body.u8(1); // What all types have: name and id.
+  body.u8(1); // Every type has a name and an id.
   writeNameAndId(body, "Message", firstTypeId);
   body.u8(1); // The fields.
   writeUint(body, structFields.length);
@@ -126,10 +123,7 @@ function lengthFirst(body: ByteWriter): Uint8Array<ArrayBuffer> {
   return writer.take();
 }
 
-/**
- * Reads the values in whole WebSocket messages. What the stream has defined so far is `definitions`, so it can be
- * stored and given back after the reader is gone.
- */
+/** Reads the values in whole WebSocket messages. `definitions` can be stored, and given to another reader later. */
 export class GobReader {
   /** The fields of each type that the stream has defined, in the order of its definition. */
   readonly #types = new Map<number, readonly Field[]>();
@@ -147,16 +141,16 @@ export class GobReader {
     }
   }
 
-  /** The messages that defined types, as they came: at most `originalLimits.maxGobDefinitionBytes`. Later calls don't change the array. */
+  /** The messages that defined types, as received: at most `originalLimits.maxGobDefinitionBytes`. Never changed in place. */
   get definitions(): Uint8Array {
     return this.#definitions;
   }
 
   /**
-   * Reads one WebSocket message: whole gob messages, one or more. What stands before a fault is given; after it the stream
-   * can't be read on. @throws ProtocolError
+   * Reads one WebSocket message, of one or more whole gob messages. Yields the values before a fault, after which the
+   * stream can't be read any further. @throws ProtocolError
    */
-  *read(bytes: Uint8Array): Iterable<OriginalMessage> {
+  *read(bytes: Uint8Array): Iterable<Message> {
     if (bytes.length === 0) throw new ProtocolError("WebSocket message without a gob message", 0);
     const reader = new ByteReader(bytes);
     while (reader.position < reader.end) {
@@ -176,7 +170,7 @@ export class GobReader {
     }
   }
 
-  /** Takes up a definition. `start` is where its gob message begins. */
+  /** Adds a definition. `start` is where its gob message begins. */
   #define(id: number, message: ByteReader, start: number): void {
     if (id < firstTypeId) throw new ProtocolError(`Definition of type ${id}, which is Go's own,`, start);
     if (this.#types.has(id)) throw new ProtocolError(`Second definition of type ${id}`, start);
@@ -199,7 +193,7 @@ export class GobReader {
   }
 }
 
-/** Moves past a gob message and returns a reader of what follows its length. */
+/** Moves past a gob message and returns a reader of its body. */
 function nextMessage(reader: ByteReader): ByteReader {
   const start = reader.position;
   const count = readUint(reader);
@@ -227,7 +221,7 @@ function readUint(reader: ByteReader): number {
   return value;
 }
 
-/** The id of a type, or that of a type to define, made negative. */
+/** The id of a type. It is negative if the type's definition follows. */
 function readTypeId(reader: ByteReader): number {
   const start = reader.position;
   const doubled = readUint(reader);
@@ -246,7 +240,7 @@ function readText(reader: ByteReader): string {
   return decodeText(readBytes(reader), start);
 }
 
-/** The number of the next field of a struct of `count`, or 0 at its end. It grows, so a struct has at most `count`. */
+/** The number of the next field of a struct of `count` fields, or 0 at its end. The number always grows. */
 function nextField(reader: ByteReader, previous: number, count: number): number {
   const start = reader.position;
   const step = readUint(reader);
@@ -255,7 +249,7 @@ function nextField(reader: ByteReader, previous: number, count: number): number 
   return previous + step;
 }
 
-function readValue(reader: ByteReader, fields: readonly Field[]): OriginalMessage {
+function readValue(reader: ByteReader, fields: readonly Field[]): Message {
   const message = { meta: 0, otherClient: "", connectionId: "", data: noBytes as Uint8Array };
   for (let at = nextField(reader, 0, fields.length); at !== 0; at = nextField(reader, at, fields.length)) {
     const field = fields[at - 1];
@@ -273,7 +267,7 @@ function readMeta(reader: ByteReader): number {
   return meta;
 }
 
-/** Reads the definition of type `id` and returns its fields in their order. */
+/** Reads the definition of a type and returns its fields in their order. */
 function readDefinition(reader: ByteReader, id: number): Field[] {
   const start = reader.position;
   const kind = nextField(reader, 0, wireTypes.length);
@@ -298,7 +292,7 @@ function readDefinition(reader: ByteReader, id: number): Field[] {
   return fields;
 }
 
-/** Ends at the first field that isn't one of the four, or is for the second time, so it is short whatever the count. */
+/** Stops at the first field that is unknown or repeated, so the work is bounded whatever the count says. */
 function readFields(reader: ByteReader, ownId: number, fields: Field[]): void {
   const count = readUint(reader);
   for (let at = 1; at <= count; at++) {

@@ -1,3 +1,10 @@
-// The original's wire for who speaks it without a router's Connections between: the bridge of the `mp` command.
+import { gob } from "./gob-format.ts";
+import { json } from "./json.ts";
+
 export { encodeGob, gobDefinition, GobReader } from "./gob.ts";
-export { metas, type OriginalMessage } from "./message.ts";
+export { readJson, writeJson } from "./json.ts";
+export { type Message, metas } from "./message.ts";
+export { gob, json };
+
+/** The formats in which the router speaks the original's wire. */
+export const formats = [json, gob];

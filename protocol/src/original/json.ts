@@ -1,16 +1,16 @@
 import { fromBase64, toBase64 } from "../base64.ts";
+import type { NamedFormat } from "../formats/named.ts";
 import { subprotocols } from "../handshake.ts";
 import { ProtocolError } from "../protocol-error.ts";
-import type { NamedFormat } from "../formats/named.ts";
-import { originalFormat } from "./format.ts";
-import type { OriginalMessage } from "./message.ts";
+import { formatFor } from "./format.ts";
+import type { Message } from "./message.ts";
 
-/** More than the original has, which ignores what it doesn't know. */
+/** More fields than the original has. It ignores the fields that it doesn't know. */
 const maxFields = 16;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** `mp.v0.json`: JSON values as Go's encoding/json writes them, each on a line. Text or binary messages come, text goes. */
-export const originalJson: NamedFormat = originalFormat({
+/** `mp.v0.json`: JSON as Go's encoding/json writes it, one object a line. Clients send text or binary messages, and receive text. */
+export const json: NamedFormat = formatFor({
   subprotocol: subprotocols.originalJson,
   preamble: [],
   *read(message) {
@@ -18,14 +18,10 @@ export const originalJson: NamedFormat = originalFormat({
     for (let [start, end] = [0, 0]; start < text.length; start = end + 1) {
       end = text.indexOf("\n", start);
       if (end === -1) end = text.length;
-      if (end > start) yield readLine(text.slice(start, end));
+      if (end > start) yield readJson(text.slice(start, end));
     }
   },
-  write: ({ meta, otherClient, connectionId, data }): string => {
-    // Where there are no bytes Go writes null, and reads it as no bytes.
-    const Data = data.length === 0 ? null : toBase64(data);
-    return `${JSON.stringify({ Meta: meta, OtherClient: otherClient, ConnectionID: connectionId, Data })}\n`;
-  },
+  write: writeJson,
   join: (lines) => lines.join(""),
 });
 
@@ -38,7 +34,15 @@ function textOf(message: string | Uint8Array): string {
   }
 }
 
-function readLine(line: string): OriginalMessage {
+/** Writes a message as one line, line feed included. */
+export function writeJson({ meta, otherClient, connectionId, data }: Message): string {
+  // For no bytes Go writes null. The original takes an accept with anything else for a refusal.
+  const Data = data.length === 0 ? null : toBase64(data);
+  return `${JSON.stringify({ Meta: meta, OtherClient: otherClient, ConnectionID: connectionId, Data })}\n`;
+}
+
+/** Reads a message from one JSON object. @throws ProtocolError */
+export function readJson(line: string): Message {
   if (!isFlat(line)) throw new ProtocolError("Line that is not an object of texts and numbers");
   let fields: Map<string, unknown>;
   try {
@@ -59,8 +63,8 @@ function readLine(line: string): OriginalMessage {
 }
 
 /**
- * Whether a line is one object with nothing nested in it, and few fields: a few million brackets would cost a hundred
- * times their memory once parsed.
+ * Whether a line is one object of few fields, with nothing nested in it. A parser would turn a few million brackets into
+ * a hundred times their memory.
  */
 function isFlat(line: string): boolean {
   const quotes = /["\\{}[\],]/g;

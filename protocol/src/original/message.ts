@@ -1,16 +1,16 @@
-/** One message of the original's wire, whatever it was written in. */
-export interface OriginalMessage {
+/** One message of the original's wire, in whichever encoding. */
+export interface Message {
   readonly meta: number;
   readonly otherClient: string;
   readonly connectionId: string;
-  /** Empty where the message has none. */
+  /** Empty if the message has none. */
   readonly data: Uint8Array;
 }
 
-/** What a message is about: the numbers are the original's. */
+/** What a message is about. The numbers are the original's. */
 export const metas = {
   data: 0,
-  /** Of a type that isn't known, or of no use here. */
+  /** Of an unknown type, or invalid. */
   invalid: 1,
   noSuchConnection: 2,
   unknownProtocol: 3,
