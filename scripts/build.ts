@@ -1,8 +1,9 @@
 // Builds what the published packages consist of: client/dist and cli/dist. Takes a fraction of a second, so every npm
 // script does it first. `--types` adds the declarations and the licence, which packing and type checks need.
-import { copyFileSync, rmSync } from "node:fs";
+import { copyFileSync, globSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build, type BuildOptions } from "esbuild";
+import { publicDeclarations } from "./declarations.ts";
 import { runSync } from "./run.mjs";
 
 const root = join(import.meta.dirname, "..");
@@ -48,6 +49,12 @@ if (withTypes) {
     ];
     const { status } = runSync("tsc", ["-p", project, ...options, "--rootDir", "client/src"], { cwd: root });
     if (status !== 0) process.exit(1);
+  }
+  // The declarations of what stays private would only fill the package.
+  const dist = join(root, "client", "dist");
+  const declarations = publicDeclarations();
+  for (const file of globSync("**/*.d.ts", { cwd: dist })) {
+    if (!declarations.has(join(dist, file))) rmSync(join(dist, file));
   }
   for (const folder of ["client", "cli"]) copyFileSync(join(root, "LICENSE"), join(root, folder, "LICENSE"));
 }
