@@ -36,7 +36,7 @@ function quantity(bill: Bill, billed: Billed, what: string): number {
 }
 
 describe("a bill", () => {
-  test("has the quantities that follow from the workload and from what was measured", () => {
+  test("a bill has the quantities that follow from the workload and from the measurements", () => {
     const bill = billOf(workload, measured);
     expect(quantity(bill, "workerRequest", "clients that come")).toBe(30);
     expect(quantity(bill, "objectRequest", "clients that come")).toBe(30);
@@ -52,7 +52,7 @@ describe("a bill", () => {
     expect(quantity(bill, "rowWritten", "what was counted")).toBeCloseTo(12_000 / 1_024 + 1_000);
   });
 
-  test("adds up, and has the part of the messages and of idle time", () => {
+  test("a bill adds up, and has the shares of the messages and of idle time", () => {
     const bill = billOf(workload, measured);
     expect(bill.usd).toBeCloseTo(bill.lines.reduce((sum, { usd }) => sum + usd, 0));
     const idle = billOf({ ...workload, messages: 0 }, measured);
@@ -63,19 +63,19 @@ describe("a bill", () => {
     expect(quantity(idleFree, "gigabyteSecond", "clients that come and go")).toBe(0);
   });
 
-  test("goes by the line where that is slower than the router", () => {
+  test("a bill goes by the line's speed where that is slower than the router", () => {
     // 100 kB a burst are 0.8 Mbit.
     const bill = billOf({ ...workload, lineMbit: 0.1 }, measured);
     expect(quantity(bill, "gigabyteSecond", "messages")).toBeCloseTo(1_000 * (8 + 11) * 0.128);
   });
 
-  test("takes a message that is sent alone as what it was measured to be", () => {
+  test("a bill takes a message that is sent alone as it was measured", () => {
     const bill = billOf({ ...workload, messages: 1_000, burst: 1 }, measured);
     expect(quantity(bill, "objectRequest", "messages in, 20 are one")).toBe((1_000 * 2) / 20);
     expect(quantity(bill, "gigabyteSecond", "messages")).toBeCloseTo(1_000 * 11.001 * 0.128);
   });
 
-  test("has no more duration than the time in which clients are connected", () => {
+  test("a bill has no more duration than the time in which clients are connected", () => {
     const busy = billOf({ ...workload, burst: 1 }, measured);
     expect(quantity(busy, "gigabyteSecond", "messages")).toBe(2_592_000 * 0.128);
     expect(quantity(busy, "gigabyteSecond", "clients that come and go")).toBe(0);
@@ -83,7 +83,7 @@ describe("a bill", () => {
     expect(quantity(hour, "gigabyteSecond", "messages")).toBe(3_600 * 0.128);
   });
 
-  test("subtracts what the plan includes from all lines of a kind together", () => {
+  test("a bill subtracts the plan's allowances from all lines of a kind together", () => {
     // 600,000 for messages and 800,000 for clients that come: each alone is included.
     const many = { ...workload, messages: 1_000_000_000, burst: 1_000_000, clients: 1, connects: 800_000 };
     const bill = billOf(many, { ...measured, messagesIn: 120, messagesInAlone: 0 });
@@ -95,7 +95,7 @@ describe("a bill", () => {
     expect(billOf(workload, measured).beyondPlanUsd).toBe(0);
   });
 
-  test("of a naive router has each message and all of the time", () => {
+  test("a bill of a naive router has each message and all of the time", () => {
     const bill = naiveBillOf(workload);
     expect(quantity(bill, "objectRequest", "messages in, 20 are one")).toBe(50_000);
     expect(quantity(bill, "gigabyteSecond", "clients that are idle")).toBeCloseTo(331_776);
@@ -103,7 +103,7 @@ describe("a bill", () => {
   });
 });
 
-describe("with what was recorded", () => {
+describe("the recorded measurements", () => {
   test("a million messages of 64 B in a stream cost less than a tenth of a cent", () => {
     const stream = { ...usual, clients: 2, messages: 1_000_000, sizeBytes: 64, burst: 1_000_000 };
     const { messagesUsd } = billOf(stream, recordedFor(64));
@@ -111,7 +111,7 @@ describe("with what was recorded", () => {
     expect(messagesUsd).toBeLessThan(0.001);
   });
 
-  test("a thousand clients that are idle for a month cost no duration but that they come and go", () => {
+  test("a thousand clients that are idle for a month cost no duration but for their connects and disconnects", () => {
     const idle = { ...usual, clients: 1_000, messages: 0, sizeBytes: 64, burst: 1, connects: 0 };
     const bill = billOf(idle, recordedFor(64));
     for (const { billed, quantity } of bill.lines) if (billed === "gigabyteSecond") expect(quantity).toBe(0);
@@ -120,7 +120,7 @@ describe("with what was recorded", () => {
     );
   });
 
-  test("all sizes are there, and those between them cost no less than smaller ones", () => {
+  test("all recorded sizes have costs, and sizes between them cost no less than smaller ones", () => {
     expect(recorded.sizes.map(({ sizeBytes }) => sizeBytes)).toEqual(recordedSizesBytes);
     const perMessage = [1, 64, 65, 500, 1_024, 1_025, 16_384, 100_000, 262_144, 1_048_576].map((sizeBytes) => {
       const { messages, messagesIn, bytesIn } = recordedFor(sizeBytes);
@@ -134,11 +134,11 @@ describe("with what was recorded", () => {
 });
 
 describe("docs/cost.md", () => {
-  test("has the table that the command prints", () => {
+  test("docs/cost.md has the table that the command prints", () => {
     expect(doc).toContain(`\n${typicalTable()}`);
   });
 
-  test("has each price, with what is included, its page and a date", () => {
+  test("docs/cost.md has each price, with its allowance, its page and a date", () => {
     for (const { what, usdPerMillion, included } of Object.values(prices)) {
       const row = doc.split("\n").find((line) => line.startsWith(`| ${what} `));
       expect(row).toContain(` ${usdPerMillion.toFixed(2)} |`);

@@ -50,7 +50,7 @@ const range = (first: number, count: number): number[] => Array.from({ length: c
 describe.for([native, msgpack, protobuf])("an attacker that speaks $subprotocol", (format) => {
   const connect = (): Promise<FrameLink> => formatLink(victims, "mallory", format.subprotocol, frameReading(format));
 
-  test("reaches none of the links at the first thousand addresses, nor its own, with any frame", async () => {
+  test(`an attacker that speaks ${format.subprotocol} reaches no link at the first thousand addresses, not even its own, with any frame`, async () => {
     using link = await connect();
     await link.nextOf("welcome");
     for (const frame of theirs.flatMap(framesFor)) {
@@ -62,7 +62,7 @@ describe.for([native, msgpack, protobuf])("an attacker that speaks $subprotocol"
     }
   });
 
-  test("reaches nobody but the router's own peers in their range, and nobody else hears of it", async () => {
+  test(`an attacker that speaks ${format.subprotocol} reaches only the built-in peers in their range, and no other link is told`, async () => {
     using link = await connect();
     const reset = { kind: "reset", connection: 1, code: 103, reason: "" } as const;
     link.send(batchFor(format, range(0xffff_fe00, 512), reset));
@@ -73,7 +73,7 @@ describe.for([native, msgpack, protobuf])("an attacker that speaks $subprotocol"
     expect(heard.filter(({ kind }) => kind === "over").length).toBe(7);
   });
 
-  test("is not heard as the router: what only it may say ends the attacker's link", async () => {
+  test(`an attacker that speaks ${format.subprotocol} is never taken for the router: frames that only the router may send end its link`, async () => {
     const session = "1".repeat(32);
     const early = new Uint8Array();
     for (const frame of [
@@ -101,7 +101,7 @@ describe.for([native, msgpack, protobuf])("an attacker that speaks $subprotocol"
     }
   });
 
-  test("gets no answer to a check of a pair that isn't its own", async () => {
+  test(`an attacker that speaks ${format.subprotocol} gets no answer to a check of a pair that isn't its own`, async () => {
     using link = await connect();
     for (const address of range(1, 50))
       link.send(batchFor(format, [routerAddress], { kind: "check", address, opener: 0, protocol: "echo" }));
@@ -115,7 +115,7 @@ describe("an attacker that names its peers", () => {
   const connectByName = (subprotocol: string): Promise<AnyLink> =>
     formatLink(victims, "mallory", subprotocol, readingOf(subprotocol));
 
-  test("in JSON reaches nobody whom it never opened to, by any frame or token", async () => {
+  test("an attacker that names its peers in JSON reaches no peer that it never opened to, by any frame or token", async () => {
     using link = await connectByName("mp.v1.json");
     expect(await link.next()).toMatchObject({ type: "welcome" });
     const frames = [
@@ -145,7 +145,7 @@ describe("an attacker that names its peers", () => {
     expect(await link.next()).toMatchObject({ type: "peers" });
   });
 
-  test("on the original's wire reaches nobody, and is nobody but who it is", async () => {
+  test("an attacker on the original's wire reaches no client, and can't take another name", async () => {
     const say = (link: AnyLink, Meta: number, OtherClient: string, ConnectionID = ""): void => {
       link.send(`${JSON.stringify({ Meta, OtherClient, ConnectionID, Data: null })}\n`);
     };
@@ -164,13 +164,13 @@ describe("an attacker that names its peers", () => {
   });
 });
 
-describe("with forged sessions", () => {
+describe("forged sessions", () => {
   const absentIn = async (link: FrameLink, session: string, peer: string): Promise<unknown> => {
     link.toRouter({ kind: "resume", session, peer });
     return await link.hear("absent", "paired");
   };
 
-  test("a resume pairs with nobody", async () => {
+  test("a resume with a forged session pairs with no client", async () => {
     using mallory = await rawLink(victims, "mallory");
     for (let times = 0; times < 200; times++) {
       const answer = await absentIn(mallory, randomBytes(16).toString("hex"), times % 2 === 0 ? "alice" : "bob");
@@ -180,7 +180,7 @@ describe("with forged sessions", () => {
       expect(await absentIn(mallory, anySession, peer)).toMatchObject({ kind: "absent" });
   });
 
-  test("the real one pairs, and gives none of that client's Connections", async () => {
+  test("a resume with a client's real session pairs, and gives none of that client's Connections", async () => {
     using mallory = await rawLink(victims, "mallory", newSession());
     const { session } = await sessionOf("bob");
     expect(await absentIn(mallory, session, "bob")).toMatchObject({ kind: "paired" });

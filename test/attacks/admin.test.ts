@@ -34,7 +34,7 @@ const writes: readonly (readonly [method: string, path: string, body: string])[]
 const reads = [clients, `${clients}/alice`, "/admin/v1/realms/default/rules", "/admin/v1/realms/default/audit"];
 
 describe("without a token", () => {
-  test("1,000 guesses get one answer, whatever is asked for, and the owner is heard all the while", async () => {
+  test("1,000 guesses of the admin token get one answer, whatever is asked for, and the owner is served all the while", async () => {
     const answers = new Set<string>();
     for (let round = 0; round < 100; round++) {
       const guesses = Array.from({ length: 10 }, (_, at) => {
@@ -49,7 +49,7 @@ describe("without a token", () => {
     expect(Array.from(answers)[0]).toMatch(/^401 .*"unauthorized"/);
   });
 
-  test("the right one with a character more, less or other is a wrong one", async () => {
+  test("the admin token with a character more, less or changed is a wrong one", async () => {
     const { adminToken } = victims.router;
     for (const token of [
       adminToken.slice(0, -1),
@@ -66,7 +66,7 @@ describe("without a token", () => {
       expect((await ask("GET", clients, [bearer(token)])).status).toBe(401);
   });
 
-  test("the token anywhere else than in its header opens nothing", async () => {
+  test("the admin token anywhere else than in its header opens nothing", async () => {
     const { adminToken: token } = victims.router;
     const elsewhere: [string, HeaderLines, string][] = [
       [`${clients}?token=${token}`, [], ""],
@@ -90,14 +90,14 @@ describe("without a token", () => {
     }
   });
 
-  test("a client's secret, an empty password and a read token are no admin token", async () => {
+  test("a client's secret, an empty password and a read-only token are no admin token", async () => {
     const secret = await victims.secretOf("carol");
     for (const token of [secret, readToken])
       expect([401, 403]).toContain((await ask("POST", clients, [bearer(token)], '{"name":"intruder"}')).status);
     expect((await ask("GET", clients, [bearer(secret)])).status).toBe(401);
   });
 
-  test("no path and no method of the API says what there is", async () => {
+  test("no path and no method of the admin API reveals anything without a token", async () => {
     for (const path of [
       "/admin/v1",
       "/admin/v1/",
@@ -113,29 +113,32 @@ describe("without a token", () => {
   });
 });
 
-describe("with the token that only reads", () => {
-  test("everything can be read", async () => {
+describe("with the read-only token", () => {
+  test("the read-only token reads everything", async () => {
     for (const path of reads) expect((await ask("GET", path, [bearer(readToken)])).status).toBe(200);
   });
 
-  test.for(writes)("%s %s changes nothing, however the method is disguised", async ([method, path, body]) => {
-    expect((await ask(method, path, [bearer(readToken)], body)).status).toBe(403);
-    for (const name of ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"]) {
-      const lines: HeaderLines = [bearer(readToken), [name, method]];
-      expect([200, 400, 403, 404]).toContain((await ask("GET", path, lines, body)).status);
-      expect((await ask(method, path, [bearer(readToken), [name, "GET"]], body)).status).toBe(403);
-    }
-    expect([200, 404]).toContain((await ask("GET", `${path}?_method=${method}`, [bearer(readToken)])).status);
-    for (const odd of [method.toLowerCase(), `${method}X`, "HEAD", "TRACE"])
-      expect((await ask(odd, path, [bearer(readToken)], body)).status).not.toBe(200);
-    const { clients } = (await (await victims.admin("GET", "default/clients")).json()) as {
-      clients: { name: string }[];
-    };
-    expect(clients.map(({ name }) => name)).not.toContain("intruder");
-    expect(await (await victims.admin("GET", "default/rules")).text()).toBe("");
-  });
+  test.for(writes)(
+    "%s %s with the read-only token changes nothing, however the method is disguised",
+    async ([method, path, body]) => {
+      expect((await ask(method, path, [bearer(readToken)], body)).status).toBe(403);
+      for (const name of ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"]) {
+        const lines: HeaderLines = [bearer(readToken), [name, method]];
+        expect([200, 400, 403, 404]).toContain((await ask("GET", path, lines, body)).status);
+        expect((await ask(method, path, [bearer(readToken), [name, "GET"]], body)).status).toBe(403);
+      }
+      expect([200, 404]).toContain((await ask("GET", `${path}?_method=${method}`, [bearer(readToken)])).status);
+      for (const odd of [method.toLowerCase(), `${method}X`, "HEAD", "TRACE"])
+        expect((await ask(odd, path, [bearer(readToken)], body)).status).not.toBe(200);
+      const { clients } = (await (await victims.admin("GET", "default/clients")).json()) as {
+        clients: { name: string }[];
+      };
+      expect(clients.map(({ name }) => name)).not.toContain("intruder");
+      expect(await (await victims.admin("GET", "default/rules")).text()).toBe("");
+    },
+  );
 
-  test("what it reads has nothing secret in it", async () => {
+  test("the answers to the read-only token have nothing secret in them", async () => {
     const secret = await victims.secretOf("carol");
     for (const path of reads) {
       const { body } = await ask("GET", path, [bearer(readToken)]);
@@ -145,7 +148,7 @@ describe("with the token that only reads", () => {
   });
 });
 
-describe("with the token, by mistake or by malice,", () => {
+describe("misuse of the admin token", () => {
   const token = (): [string, string] => bearer(victims.router.adminToken);
 
   test.for([
@@ -158,11 +161,11 @@ describe("with the token, by mistake or by malice,", () => {
     ["POST", "/admin/v1/realms/default/audit"],
     ["DELETE", "/admin/v1/realms/default"],
     ["POST", `${clients}/alice/rotate/`],
-  ])("%s %s is not found", async ([method = "", path = ""]) => {
+  ])("%s %s with the admin token is not found", async ([method = "", path = ""]) => {
     expect((await ask(method, path, [token()])).status).toBe(404);
   });
 
-  test("a body that is too large is refused before it is all there, and so are rules", async () => {
+  test("a body that is too large is refused before all of it has come, and so are rules", async () => {
     const huge = "x".repeat(1_000_000);
     for (const [method, path] of [
       ["POST", clients],
@@ -177,7 +180,7 @@ describe("with the token, by mistake or by malice,", () => {
     }
   });
 
-  test("a body that is no object with what it needs is refused, and what it says of prototypes is not heeded", async () => {
+  test("a body without the required fields is refused, and its prototypes are ignored", async () => {
     for (const body of ["", "null", "[]", "1", '"x"', "{", "{}", '{"name":1}', '{"name":["a"]}', '{"name":"a","x":1}'])
       expect((await ask("POST", clients, [token()], body)).status).toBe(400);
     for (const body of [
@@ -201,7 +204,7 @@ describe("with the token, by mistake or by malice,", () => {
     },
   );
 
-  test("rules whose roles grow with each line are refused, as are those that are long to read", async () => {
+  test("rules whose roles grow with each line are refused, as are rules that take long to read", async () => {
     const eight = (role: string): string => Array.from({ length: 8 }, () => role).join(" ");
     const nested = Array.from(
       { length: 7 },

@@ -20,7 +20,7 @@ function objects(): string[] {
   return files.filter((file) => file.endsWith(".sqlite")).toSorted();
 }
 
-test("an object that there is has its file", async () => {
+test("an object that exists has its file", async () => {
   const before = objects();
   expect(before.length).toBeGreaterThan(0);
   expect((await victims.admin("POST", "real/clients", '{"name":"first"}')).status).toBe(201);
@@ -51,7 +51,7 @@ test("a thousand guesses for a thousand realms make no object", async () => {
   expect(objects()).toEqual(before);
 });
 
-test("a thousand admin requests without the token make no object either", async () => {
+test("a thousand admin requests without the token make no object", async () => {
   const before = objects();
   for (let first = 0; first < 1_000; first += 20) {
     const answers = await Promise.all(

@@ -29,7 +29,7 @@ describe("a router with MP_ORIGINS", () => {
     return await attempt(victims.router.url, path, lines);
   };
 
-  test("lets pages of these origins in, and programs, which have none", async () => {
+  test("a router with MP_ORIGINS lets in pages of these origins, and programs, which have none", async () => {
     for (const origin of allowed) {
       expect((await asPage(origin)).welcome?.name).toBe("carol");
       expect((await asProgram(origin)).welcome?.name).toBe("carol");
@@ -62,7 +62,7 @@ describe("a router with MP_ORIGINS", () => {
     allowed.join(" "),
     allowed.join("\t"),
     allowed.join(", "),
-  ])('refuses the origin "%s" before it looks at the credentials', async (origin) => {
+  ])('a router with MP_ORIGINS refuses the origin "%s" before it looks at the credentials', async (origin) => {
     const page = await asPage(origin);
     expect([page.welcome, page.closing?.code]).toEqual([undefined, closeCodes.badRequest]);
     const { status, body, welcome } = await asProgram(origin);
@@ -72,7 +72,7 @@ describe("a router with MP_ORIGINS", () => {
     for (const text of allowed) expect([page.closing?.reason, body].join(" ")).not.toContain(text);
   });
 
-  test("takes two origins for none that it knows, in any order", async () => {
+  test("a router with MP_ORIGINS refuses two origins at once, in any order", async () => {
     const [good = ""] = allowed;
     for (const pair of [
       [good, "https://evil.example"],
@@ -82,7 +82,7 @@ describe("a router with MP_ORIGINS", () => {
       expect((await asProgram(...pair)).status).toBe(403);
   });
 
-  test("tells a page of another origin the same for good credentials and bad ones", async () => {
+  test("a router with MP_ORIGINS tells a page of another origin the same for valid and invalid credentials", async () => {
     const evil: HeaderLines = [offer, ["Origin", "https://evil.example"]];
     const told = async (...lines: HeaderLines): Promise<unknown> => {
       const { status, body } = await attempt(victims.router.url, path, [...evil, ...lines]);
@@ -93,7 +93,7 @@ describe("a router with MP_ORIGINS", () => {
     expect(await told()).toEqual(good);
   });
 
-  test("answers no page that asks across origins with leave to read", async () => {
+  test("a router with MP_ORIGINS gives no page of another origin leave to read its answers", async () => {
     const http = victims.router.url.href.replace(/^ws/, "http");
     for (const where of ["health", "version", "connect/default", "admin/v1/realms/default/clients"]) {
       for (const method of ["GET", "OPTIONS", "POST"]) {
@@ -108,7 +108,7 @@ describe("a router with MP_ORIGINS", () => {
 describe("a router without MP_ORIGINS", () => {
   const victims = underAttack();
 
-  test("lets any page in that has a secret, and none that hasn't", async () => {
+  test("a router without MP_ORIGINS lets in any page that has a secret, and no other", async () => {
     const secret = await victims.secretOf("carol");
     for (const origin of ["https://evil.example", "null"]) {
       const from: HeaderLines = [["Origin", origin]];

@@ -27,7 +27,7 @@ describe("without a limit on failures", () => {
   const victims = underAttack();
   const url = (): URL => victims.router.url;
 
-  test("1,500 guesses by header get one answer and nobody in, while the owner comes and goes", async () => {
+  test("1,500 guesses by header get one answer and let no client in, while the owner comes and goes", async () => {
     const secret = await victims.secretOf("owner");
     const guesses = attempts(1_500, (at) => attemptAs(url(), "owner", guessedSecret(1 + (at % 3))));
     const owner = await attemptAs(url(), "owner", secret);
@@ -37,7 +37,7 @@ describe("without a limit on failures", () => {
     expect(new Set(outcomes.map(told)).size).toBe(1);
   });
 
-  test("500 guesses by subprotocol are closed alike, and none is let in", async () => {
+  test("500 guesses by subprotocol are all closed alike, and let no client in", async () => {
     const outcomes = await attempts(500, () =>
       attempt(url(), "/connect/default", [[offer[0], `${offer[1]}, ${token("owner", guessedSecret())}`]]),
     );
@@ -46,13 +46,13 @@ describe("without a limit on failures", () => {
     expect(new Set(outcomes.map(told)).size).toBe(1);
   });
 
-  test("a known secret with any one byte changed is worth nothing", async () => {
+  test("a known secret with any one byte changed is refused", async () => {
     const secret = await victims.secretOf("owner");
     const outcomes = await attempts(checkedSecretBytes, (at) => attemptAs(url(), "owner", tamperedSecret(secret, at)));
     expect(outcomes.map(({ status }) => status)).toEqual(Array.from({ length: checkedSecretBytes }, () => 401));
   });
 
-  test("a known secret in another spelling is worth nothing", async () => {
+  test("a known secret in another spelling is refused", async () => {
     const secret = await victims.secretOf("owner");
     const spellings = [
       secret.slice(0, -1),
@@ -71,7 +71,7 @@ describe("without a limit on failures", () => {
       expect((await attemptAs(url(), name, secret)).status).toBe(401);
   });
 
-  test("names that there are and names that there aren't get the same answer, byte for byte", async () => {
+  test("names that exist and names that don't get the same answer, byte for byte", async () => {
     const names = ["alice", "bob", "owner", "nobody", "alice/guest", randomBytes(8).toString("hex")];
     for (const guess of [guessedSecret(), "mp_", "mpi_", "password", ""]) {
       const outcomes = await Promise.all(names.map((name) => attemptAs(url(), name, guess)));
@@ -100,33 +100,36 @@ describe("with a limit on failures", () => {
     throw new Error(`More than ${mostAnswered} guesses were answered`);
   }
 
-  test.for(["owner", "nobody"])('guesses for "%s" are put off after it, wherever they come from', async (name) => {
-    if (name === "owner") await victims.secretOf(name);
-    const late = await putOff((at) => attemptAs(url(), name, guessedSecret(), undefined, from(`192.0.2.${at}`)));
-    expect(late.headers.get("retry-after")).toBe("60");
-    expect(late.body).not.toContain(name);
-    // It isn't said whether this one would have been right, had its name been another.
-    const outcomes = await attempts(100, () => attemptAs(url(), name, guessedSecret()));
-    expect(outcomes.every(({ status, welcome }) => status >= 400 && welcome === undefined)).toBe(true);
-  });
+  test.for(["owner", "nobody"])(
+    'guesses for "%s" past the limit are put off, wherever they come from',
+    async (name) => {
+      if (name === "owner") await victims.secretOf(name);
+      const late = await putOff((at) => attemptAs(url(), name, guessedSecret(), undefined, from(`192.0.2.${at}`)));
+      expect(late.headers.get("retry-after")).toBe("60");
+      expect(late.body).not.toContain(name);
+      // It isn't said whether this one would have been right, had its name been another.
+      const outcomes = await attempts(100, () => attemptAs(url(), name, guessedSecret()));
+      expect(outcomes.every(({ status, welcome }) => status >= 400 && welcome === undefined)).toBe(true);
+    },
+  );
 
-  test("the owner still comes in, each time, by header and by subprotocol", async () => {
+  test("the owner still comes in past the limit of guesses, by header and by subprotocol", async () => {
     const secret = await victims.secretOf("owner");
     await putOff(() => attemptAs(url(), "owner", guessedSecret()));
     for (let times = 0; times < 5; times++) expect((await attemptAs(url(), "owner", secret)).welcome).toBeDefined();
     expect((await page("owner", secret)).welcome?.name).toBe("owner");
   });
 
-  test("a page is put off too, with the time to wait", async () => {
+  test("a page is put off past the limit of guesses too, with the time to wait", async () => {
     const { closing, welcome } = await putOff(() => page("owner", guessedSecret()));
     expect([welcome, closing?.code, closing?.delayMs]).toEqual([undefined, closeCodes.overloaded, 60_000]);
   });
 
-  test("many names from one address are put off as well", async () => {
+  test("many names from one address are put off past the limit of guesses", async () => {
     await putOff((at) => attemptAs(url(), `name ${at}`, guessedSecret(), undefined, from("198.51.100.7")));
   });
 
-  test("what only the realm's object refuses is counted like any other failure", async () => {
+  test("a secret that only the realm's object refuses counts like any other failure", async () => {
     const secret = await victims.secretOf("disabled");
     expect((await victims.admin("POST", "default/clients/disabled/disable")).status).toBe(200);
     await putOff(() => attemptAs(url(), "disabled", secret, undefined, from("198.51.100.8")));

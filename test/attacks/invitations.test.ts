@@ -32,7 +32,7 @@ const list = (invitation: Invitation): unknown[] =>
 const bytesOf = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
 describe("an invitation that its host never made", () => {
-  test("with a random signature, or the half of a right one, lets nobody in", async () => {
+  test("an invitation with a random signature, or half of a right one, lets no guest in", async () => {
     for (let times = 0; times < 300; times++)
       expect(await come(signed(invitationOf("host", host), randomBytes(16)))).toBe(401);
     const good = Buffer.from(invite("host", host).slice("mpi_".length), "base64url");
@@ -53,7 +53,7 @@ describe("an invitation that its host never made", () => {
     ["another secret", { secretId: "0".repeat(16) }],
     ["another guest", { guest: "other" }],
     ["another host", { host: "alice" }],
-  ])("but for %s keeps its signature in vain", async ([, fields]) => {
+  ])("an invitation changed for %s lets no guest in with its old signature", async ([, fields]) => {
     const narrow = invitationOf("host", host, { peer: "bob", protocol: "echo" });
     const good = signed(narrow, partsOf(host).inviteKey);
     const wide = { ...narrow, ...fields };
@@ -65,7 +65,7 @@ describe("an invitation that its host never made", () => {
     expect(await come(good)).toBe(101);
   });
 
-  test("and that another client signed with its own key is no good, whoever it names", async () => {
+  test("an invitation that another client signed with its own key is invalid, whichever host it names", async () => {
     const mallory = await victims.secretOf("mallory");
     const { id, revision, inviteKey } = partsOf(mallory);
     for (const fields of [{}, { secretId: id }, { secretId: id, revision }])
@@ -74,7 +74,7 @@ describe("an invitation that its host never made", () => {
       expect(await come(signed(invitationOf("host", host), Buffer.from(key)))).toBe(401);
   });
 
-  test("written in another way than its host would is none, though the signature is right", async () => {
+  test("an invitation in another encoding than its host's is invalid, though its signature is right", async () => {
     const key = partsOf(host).inviteKey;
     const fields = list(invitationOf("host", host));
     const others: unknown[] = [
@@ -90,7 +90,7 @@ describe("an invitation that its host never made", () => {
     expect(await come(`${invite("host", host)}${"A".repeat(3_000)}`)).toBe(401);
   });
 
-  test("or that is over, or is used under another name, lets nobody in", async () => {
+  test("an invitation that has expired or is used under another name lets no guest in", async () => {
     expect(await come(invite("host", host, { expiresAtMs: Date.now() - 1 }))).toBe(401);
     for (const name of [
       "host",
@@ -118,7 +118,7 @@ describe("a guest", () => {
     await guest.close();
   });
 
-  test("opens what it was invited for, under a name that says who vouches for it", async () => {
+  test("a guest opens what its invitation allows, under a name that says which client vouches for it", async () => {
     await using connection: Connection = await guest.open("bob", "echo", { first: "hello" });
     expect(await connection.receive()).toBe("hello");
   });
@@ -131,20 +131,20 @@ describe("a guest", () => {
     ["host", "echo"],
     ["host/guest", "echo"],
     ["nobody", "echo"],
-  ])('opens nothing else: "%s" for "%s"', async ([peer = "", protocol = ""]) => {
+  ])('a guest opens nothing else: "%s" for "%s"', async ([peer = "", protocol = ""]) => {
     const error = await failureOf(guest.open(peer, protocol));
     expect(error).toBeInstanceOf(ConnectionError);
     expect((error as ConnectionError).code).toBe("not-allowed");
   });
 
-  test("isn't paired with whom it wasn't invited to, though it knows the session", async () => {
+  test("a guest isn't paired with a peer that it wasn't invited to, though it knows the session", async () => {
     const session = await sessionOf("alice");
     using link = await guestLink(victims, text);
     link.toRouter({ kind: "resume", session, peer: "alice" });
     expect(await link.hear("paired", "absent")).toMatchObject({ kind: "absent" });
   });
 
-  test("gets no more by a check, and by data on the Connection that it may open", async () => {
+  test("a guest gains nothing by a check, or by data on the Connection that it may open", async () => {
     using link = await guestLink(victims, text);
     const early = new Uint8Array();
     const open = { kind: "open", connection: 1, session: anySession, peer: "bob", protocol: "echo" } as const;
@@ -157,7 +157,7 @@ describe("a guest", () => {
     expect(await link.hear("over", "data")).toMatchObject({ kind: "over" });
   });
 
-  test("takes no Connections, neither from its host nor from others", async () => {
+  test("a guest takes no Connections, neither from its host nor from other clients", async () => {
     using link = await guestLink(victims, text);
     for (const name of ["opener", "host"]) {
       const opener = await victims.connect(name);
@@ -167,11 +167,11 @@ describe("a guest", () => {
     expect((await link.hearAll()).map(({ kind }) => kind)).not.toContain("incoming");
   });
 
-  test("poses neither as its host nor as anybody else with what it holds", async () => {
+  test("a guest can't pose as its host or another client with its invitation", async () => {
     for (const name of ["host", "bob", "alice", "guest", "host/other"]) expect(await come(text, name)).toBe(401);
   });
 
-  test("invites nobody: what it holds signs nothing", async () => {
+  test("a guest can't invite: its invitation signs nothing", async () => {
     const bytes = Buffer.from(text.slice("mpi_".length), "base64url");
     for (const key of [bytes, bytes.subarray(0, 16), Buffer.from(text)]) {
       expect(await come(signed(invitationOf("host", host, { guest: "friend" }), key), "host/friend")).toBe(401);
@@ -180,14 +180,14 @@ describe("a guest", () => {
     }
   });
 
-  test("can't take the name of a client that there is", async () => {
+  test("a guest can't take the name of an existing client", async () => {
     const owner = await victims.connect("host/real");
     expect(await come(invite("host", host, { guest: "real" }), "host/real")).toBe(401);
     expect(await owner.peers()).toContain("host/real");
     await owner.close();
   });
 
-  test("may do what its host may by the rules and no more, whatever the invitation says", async () => {
+  test("a guest may do what its host may by the rules and no more, whatever the invitation says", async () => {
     const rules = "deny host -> alice : *\n";
     expect((await victims.admin("PUT", "default/rules", rules)).status).toBe(204);
     const wide = await connect(victims.router.url, {
@@ -199,7 +199,7 @@ describe("a guest", () => {
     await victims.admin("PUT", "default/rules", "");
   });
 
-  test("is out when its time is over, in the middle of a Connection", async () => {
+  test("a guest is cut off when its invitation expires, in the middle of a Connection", async () => {
     const brief = invite("host", host, { guest: "brief", expiresAtMs: Date.now() + 1_000 });
     using link = await guestLink(victims, brief, "host/brief");
     expect((await link.hear("closing")).code).toBe(closeCodes.revoked);

@@ -114,7 +114,7 @@ function found(): string[] {
   );
 }
 
-test("secrets come out where they are made, once, and nowhere else", async () => {
+test("secrets are shown where they are made, once, and nowhere else", async () => {
   const admin = { MP_ADMIN_TOKEN: adminToken };
   const added = await run(["client", "add", "alice"], admin);
   const rotated = await run(["client", "rotate", "alice", "--json"], admin);

@@ -22,14 +22,14 @@ beforeAll(async () => {
 const come = (name: string, text: string, path: string, lines: HeaderLines = []) =>
   attemptAs(victims.router.url, name, text, path, lines);
 
-test("a secret opens its own realm only, though the other has a client of the same name", async () => {
+test("a secret opens only its own realm, though another has a client of the same name", async () => {
   expect((await come("alice", secret, "/connect/den")).welcome?.realm).toBe("den");
   for (const path of ["/connect/default", "/connect", "/connect/elsewhere"])
     expect((await come("alice", secret, path)).status).toBe(401);
   expect((await come("carol", await victims.secretOf("carol"), "/connect/den")).status).toBe(401);
 });
 
-test("an invitation opens its own realm only", async () => {
+test("an invitation opens only its own realm", async () => {
   const text = invite("alice", secret, { uses: 100 });
   expect((await come("alice/guest", text, "/connect/den")).welcome?.realm).toBe("den");
   for (const path of ["/connect/default", "/connect"]) expect((await come("alice/guest", text, path)).status).toBe(401);
@@ -57,7 +57,7 @@ test.for([
   "/connect/den\\..\\default",
   "/connect/default?/connect/den",
   "/connect/default#/connect/den",
-])("with the path %s nobody gets into a realm that the secret isn't for", async (path) => {
+])("the path %s lets no client into a realm that its secret isn't for", async (path) => {
   for (const [name, text] of [
     ["alice", secret],
     ["carol", await victims.secretOf("carol")],
@@ -69,7 +69,7 @@ test.for([
   }
 });
 
-test("sessions, names and addresses of the other realm mean nothing here", async () => {
+test("sessions, names and addresses of another realm mean nothing in this one", async () => {
   const session = randomBytes(16).toString("hex");
   const denizen = await addClient(victims.router, "denizen", "den");
   using link = await RawHttp.to(victims.router.url);
@@ -118,7 +118,7 @@ test.for([
   }
 });
 
-test("no upgrade gets to a realm by way of the admin API, nor the other way round", async () => {
+test("no upgrade reaches a realm by way of the admin API, nor an admin request by way of the upgrade", async () => {
   for (const path of ["/admin/v1/realms/default/connect", "/admin/v1/connect/default", "/connect/default/clients"]) {
     using http = await RawHttp.to(victims.router.url);
     const { status } = await http.ask(upgradeText(path, [offer]));

@@ -48,7 +48,7 @@ test.for<[string, string | Uint8Array<ArrayBuffer> | undefined]>([
   ["with a prototype", '{"version":1,"leastRevision":0,"__proto__":{"version":2}}'],
   ["that is very large", `{"version":1,"leastRevision":0,"x":"${"x".repeat(1_000_000)}"}`],
   ["that is very deep", "[".repeat(100_000)],
-])("a record %s lets in who may come in, and nobody else", async ([, record]) => {
+])("a record %s lets in exactly the clients that may come in", async ([, record]) => {
   const { name, old, secret } = await rotated();
   const text = invite(name, old, { uses: 9 });
   await write(name, record);
@@ -66,7 +66,7 @@ test("a record that says too much keeps its client out, at worst, until its next
   expect(await status(name, ((await response.json()) as { secret: string }).secret)).toBe(101);
 });
 
-test("a record for a name that nobody has makes no client of it", async () => {
+test("a record for a name that no client has makes no client of it", async () => {
   await write("nobody", '{"version":1,"leastRevision":0}');
   expect(await status("nobody", guessedSecret())).toBe(401);
   await write("nobody", undefined);

@@ -40,7 +40,7 @@ describe("a recorded upgrade", () => {
     return { path, lines: [offer, ["Authorization", basic("carol", await victims.secretOf("carol"))]] };
   }
 
-  test.for(["rotate", "disable", "revoke"])("is refused after %s, word for word", async (what) => {
+  test.for(["rotate", "disable", "revoke"])("a recorded upgrade is refused after %s, word for word", async (what) => {
     const { path, lines } = await recording();
     expect((await attempt(victims.router.url, path, lines)).welcome?.name).toBe("carol");
     const [method, end] = what === "revoke" ? ["DELETE", ""] : ["POST", `/${what}`];
@@ -55,7 +55,7 @@ describe("a recorded upgrade", () => {
     expect((await attempt(victims.router.url, path, lines)).status).toBe(401);
   });
 
-  test("is no use at another router", async () => {
+  test("a recorded upgrade is useless at another router", async () => {
     const { path, lines } = await recording();
     await using other = new Victims();
     await other.start({});
@@ -67,7 +67,7 @@ describe("a recorded upgrade", () => {
 describe("recorded batches", () => {
   const victims = underAttack();
 
-  test("from a link that was closed change nothing on a link of another name", async () => {
+  test("recorded batches of a closed link change nothing on a link of another name", async () => {
     const { link, batches } = await recorded(victims, "carol", newSession());
     link.toRouter(open("bob", "echo"));
     const { from } = await link.hear("position");
@@ -85,7 +85,7 @@ describe("recorded batches", () => {
     await list.close();
   });
 
-  test("on the same session's next link are not taken up twice", async () => {
+  test("recorded batches on the same session's next link are not executed twice", async () => {
     const session = newSession();
     const handled: unknown[] = [];
     const dora = await victims.connect("dora");
@@ -108,7 +108,7 @@ describe("recorded batches", () => {
     await dora.close();
   });
 
-  test("from what the router sent are a violation when they are sent to it", async () => {
+  test("recorded batches of the router are a violation when a client sends them", async () => {
     using mallory = await rawLink(victims, "mallory");
     const session = newSession();
     mallory.toRouter({ kind: "incoming", address: 1, ...openFields(), session, peer: "alice" });
@@ -125,14 +125,14 @@ describe("an invitation", () => {
   const come = async (text: string, session = newSession()): Promise<number> =>
     (await attemptAs(victims.router.url, "host/guest", text, `/connect/default?session=${session}`)).status;
 
-  test.for([1, 3])("for %d sessions lets in no more, at once or one after the other", async (uses) => {
+  test.for([1, 3])("an invitation for %d sessions lets in no more, at once or one after the other", async (uses) => {
     const text = invite("host", await victims.secretOf("host"), { uses });
     const statuses = await Promise.all(Array.from({ length: 20 }, () => come(text)));
     expect(statuses.filter((status) => status === 101).length).toBe(uses);
     expect(await come(text)).toBe(401);
   });
 
-  test("stays used up over a restart of the realm's object, and when the session names none", async () => {
+  test("an invitation stays used up over a restart of the realm's object, and when the session names none", async () => {
     const text = invite("host", await victims.secretOf("host"));
     const session = newSession();
     expect(await come(text, session)).toBe(101);
@@ -143,7 +143,7 @@ describe("an invitation", () => {
     expect(await come(text, session)).toBe(101);
   });
 
-  test("ends with the secret that signed it", async () => {
+  test("an invitation ends with the secret that signed it", async () => {
     const text = invite("host", await victims.secretOf("host"), { uses: 10 });
     expect(await come(text)).toBe(101);
     await victims.admin("POST", "default/clients/host/rotate");

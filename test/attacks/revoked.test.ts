@@ -37,7 +37,7 @@ async function peersOf(): Promise<string[]> {
 describe.for(ways)("a client that is %s", (way) => {
   const newName = (): string => `client-${++lastName}`;
 
-  test("while it is connected is out at once, and doesn't come back", async () => {
+  test(`a client that is ${way[0]} is out at once, and doesn't come back`, async () => {
     const name = newName();
     const client = await victims.connect(name);
     await end(name, way);
@@ -45,7 +45,7 @@ describe.for(ways)("a client that is %s", (way) => {
     expect(await peersOf()).not.toContain(name);
   });
 
-  test("while the realm's object sleeps is out as well", async () => {
+  test(`a client that is ${way[0]} while the realm's object sleeps is out as well`, async () => {
     const name = newName();
     using link = await rawLink(victims, name);
     await victims.router.evict("hibernate");
@@ -54,7 +54,7 @@ describe.for(ways)("a client that is %s", (way) => {
     expect(await peersOf()).not.toContain(name);
   });
 
-  test("while nothing gets through to it is out before it hears of it, and heeds nothing it sent meanwhile", async () => {
+  test(`a client that is ${way[0]} while nothing gets through to it is out at once, and its late messages are ignored`, async () => {
     const name = newName();
     await using side = await startSide(victims, name);
     side.path.hold("down");
@@ -67,7 +67,7 @@ describe.for(ways)("a client that is %s", (way) => {
     expect(await side.client.closed).toBeInstanceOf(LinkError);
   });
 
-  test("while it doesn't read its socket has no link any more", async () => {
+  test(`a client that is ${way[0]} while it doesn't read has no link any more`, async () => {
     const name = newName();
     using link = await rawLink(victims, name);
     link.socket.pause();
@@ -78,7 +78,7 @@ describe.for(ways)("a client that is %s", (way) => {
     expect((await link.hear("closing")).code).toBe(closeCodes.revoked);
   });
 
-  test("in the middle of a transfer loses it, and its peer is told", async () => {
+  test(`a client that is ${way[0]} in the middle of a transfer loses it, and its peer is told`, async () => {
     const name = newName();
     const client = await victims.connect(name);
     const peer = await victims.connect("receiver");
@@ -104,7 +104,7 @@ describe.for(ways)("a client that is %s", (way) => {
     await peer.close();
   });
 
-  test("takes its guests along, and their invitations", async () => {
+  test(`a client that is ${way[0]} takes its guests along, and their invitations`, async () => {
     const name = newName();
     const secret = await victims.secretOf(name);
     const text = invite(name, secret, { peer: "bob", protocol: "echo", uses: 10 });

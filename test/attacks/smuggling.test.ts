@@ -43,21 +43,21 @@ test.for<[string, string]>([
   ["Forwarded", 'for=127.0.0.1;host="router.internal"'],
   ["Cookie", `authorization=${basic("alice", "x")}`],
   ["Proxy-Authorization", basic("alice", "x")],
-])("a header %s of the attacker's own lets nobody in and makes nobody another", async ([name, value]) => {
+])("a header %s of the attacker's own lets no client in and gives no client another name", async ([name, value]) => {
   expect((await attack(offer, [name, value])).status).toBe(401);
   const { welcome } = await attack(offer, ["Authorization", basic("mallory", mallory)], [name, value]);
   expect([welcome?.name, welcome?.realm]).toEqual(["mallory", "default"]);
   expect(welcome?.session).not.toBe(session);
 });
 
-test("the object's own address is nowhere to be reached", async () => {
+test("the object's own address can't be reached from outside", async () => {
   for (const where of ["/link", "//router.internal/link", "https://router.internal/link", "/connect/default/link"]) {
     const outcome = await attempt(victims.router.url, where, [offer, ["mp-admission", admission]]);
     expect([400, 404]).toContain(outcome.status);
   }
 });
 
-test("two Authorization headers are none, whichever is good", async () => {
+test("two Authorization headers count as none, even if one is valid", async () => {
   const [good, bad] = [basic("mallory", mallory), basic("alice", guessedSecret())];
   for (const pair of [
     [good, bad],
@@ -71,13 +71,13 @@ test("two Authorization headers are none, whichever is good", async () => {
   expect((await attack(offer, ["Authorization", `${good}, ${good}`])).status).toBe(401);
 });
 
-test("a header goes before a subprotocol, so nobody gets in as one of two at once", async () => {
+test("a header takes precedence over a subprotocol, so one upgrade can't use two names", async () => {
   const both = protocols(subprotocols.native, token("carol", carol));
   expect((await attack(both, ["Authorization", basic("mallory", mallory)])).welcome?.name).toBe("mallory");
   expect((await attack(both, ["Authorization", basic("alice", guessedSecret())])).welcome).toBeUndefined();
 });
 
-test("of several credentials among the subprotocols only the first counts", async () => {
+test("only the first of several credentials among the subprotocols counts", async () => {
   const [good, bad] = [token("carol", carol), token("alice", guessedSecret())];
   expect((await attack(protocols(subprotocols.native, good, bad))).welcome?.name).toBe("carol");
   expect((await attack(protocols(subprotocols.native, bad, good))).welcome).toBeUndefined();
@@ -86,7 +86,7 @@ test("of several credentials among the subprotocols only the first counts", asyn
   expect((await attack(protocols(bad), offer, protocols(good))).welcome).toBeUndefined();
 });
 
-test("credentials are never answered, whether or not they are good", async () => {
+test("credentials are never echoed, valid or not", async () => {
   for (const credentials of [token("carol", carol), token("carol", guessedSecret()), "mp.auth.", "mp.auth.%%%"]) {
     for (const others of [[], [subprotocols.native], ["chat"], ["chat", subprotocols.json]]) {
       for (const offered of [
@@ -101,7 +101,7 @@ test("credentials are never answered, whether or not they are good", async () =>
   }
 });
 
-test("other spellings of the two ways are no way in, or the same one", async () => {
+test("other spellings of header or subprotocol are no way in, or the same one", async () => {
   const good = Buffer.from(`carol:${carol}`);
   const prefixes = ["MP.AUTH.", "Mp.Auth.", "mp.auth", "xmp.auth."];
   for (const prefix of prefixes)
@@ -116,7 +116,7 @@ test("other spellings of the two ways are no way in, or the same one", async () 
     expect((await attack(offer, ["Authorization", `${value} ${good.toString("base64")}`])).welcome).toBeUndefined();
 });
 
-test("odd characters in a token are refused, and nothing in them comes back as a header", async () => {
+test("odd characters in a token are refused, and never come back in a header", async () => {
   const texts = [
     "carol\r\nX-Injected: 1:x",
     "carol\0:x",
@@ -155,7 +155,7 @@ test("line breaks in a session or a realm reach no header", async () => {
   }
 });
 
-test("headers that are too large are refused, and what follows them is not another request", async () => {
+test("headers that are too large are refused, and the bytes after them are not another request", async () => {
   for (const bytes of [20_000, 200_000, 1_000_000]) {
     const { welcome, status } = await attack(offer, [
       "Authorization",
@@ -185,7 +185,7 @@ test.for<[string, string, string]>([
   expect([0, 400, 401]).toContain(second.status);
 });
 
-test("headers by which the local runtime is steered open nothing", async () => {
+test("headers that steer the local runtime open nothing", async () => {
   const url = victims.router.url;
   for (const [name, value] of [
     ["MF-Original-URL", "https://router.internal/link"],

@@ -19,7 +19,7 @@ function answerTime(random: () => number): number {
 const rounds = 400;
 
 describe("the comparison of times", () => {
-  test("finds nothing between two samples of one kind, in a hundred tries", () => {
+  test("the comparison of times finds nothing between two samples of one kind, in a hundred tries", () => {
     for (let seed = 1; seed <= 100; seed++) {
       const random = sequence(seed);
       const [one, other] = [0, 1].map(() => Array.from({ length: rounds }, () => answerTime(random)));
@@ -27,19 +27,22 @@ describe("the comparison of times", () => {
     }
   });
 
-  test.for([0.05, 0.1, 1])("finds a delay of %d ms in one of them, in a hundred tries", (delayMs) => {
-    for (let seed = 1; seed <= 100; seed++) {
-      const random = sequence(seed);
-      const one = Array.from({ length: rounds }, () => answerTime(random) + delayMs);
-      const other = Array.from({ length: rounds }, () => answerTime(random));
-      const { deviations, likelihood } = compare(one, other);
-      expect(deviations).toBeGreaterThan(tellingDeviations);
-      expect(likelihood).toBeGreaterThan(0.5);
-      expect(compare(other, one).likelihood).toBeCloseTo(1 - likelihood);
-    }
-  });
+  test.for([0.05, 0.1, 1])(
+    "the comparison of times finds a delay of %d ms in one of two samples, in a hundred tries",
+    (delayMs) => {
+      for (let seed = 1; seed <= 100; seed++) {
+        const random = sequence(seed);
+        const one = Array.from({ length: rounds }, () => answerTime(random) + delayMs);
+        const other = Array.from({ length: rounds }, () => answerTime(random));
+        const { deviations, likelihood } = compare(one, other);
+        expect(deviations).toBeGreaterThan(tellingDeviations);
+        expect(likelihood).toBeGreaterThan(0.5);
+        expect(compare(other, one).likelihood).toBeCloseTo(1 - likelihood);
+      }
+    },
+  );
 
-  test("finds one in what was measured turn by turn, though the machine grows slower all the while", async () => {
+  test("the comparison of times finds a delay in alternating samples, though the machine grows slower all the while", async () => {
     const random = sequence(7);
     let now = 0;
     let slownessMs = 0;
@@ -54,7 +57,7 @@ describe("the comparison of times", () => {
     expect(medianOf(delayed)).toBeGreaterThan(medianOf(plain));
   });
 
-  test("takes equal values for alike", () => {
+  test("the comparison of times takes equal values for alike", () => {
     expect(compare([1, 1, 1, 2], [1, 1, 1, 2])).toEqual({ likelihood: 0.5, deviations: 0 });
     expect(compare([2, 2], [1, 1]).likelihood).toBe(1);
   });

@@ -38,7 +38,7 @@ describe("the time of a refusal", () => {
     }
   }
 
-  test("doesn't tell a name that there is from one that there isn't", async () => {
+  test("the time of a refusal doesn't tell an existing name from others", async () => {
     await victims.secretOf("owner");
     expectAlike(
       await refusals({
@@ -49,7 +49,7 @@ describe("the time of a refusal", () => {
     );
   });
 
-  test("doesn't tell how much of a secret is right", async () => {
+  test("the time of a refusal doesn't tell how much of a secret is right", async () => {
     const secret = await victims.secretOf("owner");
     expectAlike(
       await refusals({
@@ -62,13 +62,13 @@ describe("the time of a refusal", () => {
     );
   });
 
-  test("doesn't tell a revoked client's name from others to who hasn't its secret", async () => {
+  test("the time of a refusal doesn't tell a revoked client's name from others to a client without its secret", async () => {
     await victims.secretOf("revoked");
     expect((await victims.admin("DELETE", "default/clients/revoked")).status).toBe(204);
     expectAlike(await refusals({ "unknown name": ["nobody", guessedSecret()], revoked: ["revoked", guessedSecret()] }));
   });
 
-  test("doesn't tell a host that there is from one that there isn't, nor the right key from another", async () => {
+  test("the time of a refusal doesn't tell an existing host from others, nor the right key from another", async () => {
     const secret = await victims.secretOf("owner");
     const forged = (host: string): string => signed(invitationOf(host, secret), Buffer.alloc(16));
     expectAlike(
@@ -80,7 +80,7 @@ describe("the time of a refusal", () => {
     );
   });
 
-  test("of a secret that was good once is that of a look into KV, which only who had it can cause", async () => {
+  test("the time of a refusal for a formerly valid secret is that of a look into KV, which only its owner can cause", async () => {
     const former = await victims.secretOf("former");
     expect((await victims.admin("DELETE", "default/clients/former")).status).toBe(204);
     const rotated = await victims.secretOf("rotated");

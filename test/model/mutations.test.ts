@@ -36,7 +36,7 @@ async function runWithout(mutation: Mutation, name: string): Promise<typeof run>
 
 describe("the model notices when", () => {
   test.each([...links, ...ends].map((mutation, at) => [mutation.rule, at, mutation] as const))(
-    "this is no longer so: %s",
+    "the model notices when this is no longer so: %s",
     { timeout: 120_000 },
     async (_, at, mutation) => {
       const runMutated = await runWithout(mutation, String(at));

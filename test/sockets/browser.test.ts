@@ -84,7 +84,7 @@ async function launch(): Promise<Browser> {
 }
 
 describe("a page", () => {
-  test("opens a Connection and echoes text and 5 MiB of bytes", async () => {
+  test("a page opens a Connection and echoes text and 5 MiB of bytes", async () => {
     const { text, checksum, length } = await page.evaluate(async ({ url, ...options }) => {
       const client = await messagepasser.connect(url, options);
       const connection = await client.open("node", "echo", { first: "héllo ✓" });
@@ -103,7 +103,7 @@ describe("a page", () => {
     expect({ text, checksum, length }).toEqual({ text: "héllo ✓", checksum: true, length: 5 * 1024 * 1024 });
   });
 
-  test("handles Connections that a program opens, with back-pressure both ways", async () => {
+  test("a page handles Connections that a program opens, with back-pressure in both directions", async () => {
     await page.evaluate(async ({ url, ...options }) => {
       const client = await messagepasser.connect(url, options);
       client.handle("echo", async (connection) => {
@@ -119,7 +119,7 @@ describe("a page", () => {
     expect(hash.digest("hex")).toBe(createHash("sha256").update(bytes).digest("hex"));
   });
 
-  test("learns why it isn't let in", async () => {
+  test("a page is told why it isn't let in", async () => {
     const attempt = async (secret: string, realmName: string): Promise<unknown> =>
       await page.evaluate(
         async ({ url, name, ...options }) => {
@@ -142,7 +142,7 @@ describe("a page", () => {
     expect(await attempt(start.secret, "another")).toEqual(refused);
   });
 
-  test("gets the same codes for what is refused as a program", async () => {
+  test("a page gets the same error codes as a program", async () => {
     const codes = await page.evaluate(async ({ url, ...options }) => {
       const client = await messagepasser.connect(url, options);
       const attempts = [client.open("node", "nothing"), client.open("nobody", "echo"), client.open("a:b", "echo")];
@@ -155,7 +155,7 @@ describe("a page", () => {
     expect(codes).toEqual(["unknown-protocol", "peer-absent", "bad-open"]);
   });
 
-  test("that goes offline in the middle of a transfer, and online again, goes on with it", async () => {
+  test("a page that goes offline in the middle of a transfer, and online again, goes on with it", async () => {
     await using path = await NetworkPath.to(realm.router.url);
     const statuses: string[] = [];
     const offline = Promise.withResolvers<undefined>();
@@ -217,7 +217,7 @@ describe("a page", () => {
     expect(statuses.slice(-2)).toEqual(["online", "resumed"]);
   });
 
-  test("that is left says so to those who talk with it", async () => {
+  test("a page that is left tells its peers", async () => {
     await page.evaluate(async ({ url, ...options }) => {
       const client = await messagepasser.connect(url, options);
       client.handle("stay", () => undefined);
@@ -230,7 +230,7 @@ describe("a page", () => {
     });
   });
 
-  test("that is closed is gone for those who talk with it", async () => {
+  test("a page that is closed is gone for its peers", async () => {
     await page.evaluate(async ({ url, ...options }) => {
       const client = await messagepasser.connect(url, options);
       client.handle("stay", () => undefined);

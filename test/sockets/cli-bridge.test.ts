@@ -37,37 +37,40 @@ async function startBridge(url = realm.router.url.href): Promise<Running & { por
 describe.each(writings.flatMap((one) => writings.map((other) => [one, other] as const)))(
   "two programs, in %s and in %s",
   (one, other) => {
-    test.for([1, 2])("talk through %i bridge(s), and hear of each other's close", async (bridgeCount) => {
-      const here = await startBridge();
-      const there = bridgeCount === 2 ? await startBridge() : here;
-      const [alice, bob] = [await Program.in(realm, here.port, one), await Program.in(realm, there.port, other)];
-      for (const closer of ["opener", "acceptor"] as const) {
-        const id = `${alice.name}:${closer === "opener" ? "0" : "1f"}`;
-        alice.say(5, bob.name, id, "chat");
-        const bobsId = await bob.accepts(alice.name, "chat");
-        expect(await alice.hears()).toEqual({
-          meta: 6,
-          otherClient: bob.name,
-          connectionId: id,
-          data: new Uint8Array(),
-        });
-        for (const data of [bytesOf("Grüße"), new Uint8Array(), new Uint8Array(randomBytes(100_000))]) {
-          alice.say(0, bob.name, id, data);
-          expect(await bob.hearsData(bobsId)).toEqual(data);
-          bob.say(0, alice.name, bobsId, data);
-          expect(await alice.hearsData(id)).toEqual(data);
+    test.for([1, 2])(
+      `programs in ${one} and in ${other} talk through %i bridge(s), and are told about each other's close`,
+      async (bridgeCount) => {
+        const here = await startBridge();
+        const there = bridgeCount === 2 ? await startBridge() : here;
+        const [alice, bob] = [await Program.in(realm, here.port, one), await Program.in(realm, there.port, other)];
+        for (const closer of ["opener", "acceptor"] as const) {
+          const id = `${alice.name}:${closer === "opener" ? "0" : "1f"}`;
+          alice.say(5, bob.name, id, "chat");
+          const bobsId = await bob.accepts(alice.name, "chat");
+          expect(await alice.hears()).toEqual({
+            meta: 6,
+            otherClient: bob.name,
+            connectionId: id,
+            data: new Uint8Array(),
+          });
+          for (const data of [bytesOf("Grüße"), new Uint8Array(), new Uint8Array(randomBytes(100_000))]) {
+            alice.say(0, bob.name, id, data);
+            expect(await bob.hearsData(bobsId)).toEqual(data);
+            bob.say(0, alice.name, bobsId, data);
+            expect(await alice.hearsData(id)).toEqual(data);
+          }
+          const [closing, hearing, closingId, hearingId] =
+            closer === "opener" ? [alice, bob, id, bobsId] : [bob, alice, bobsId, id];
+          closing.say(0, hearing.name, closingId, "last");
+          closing.say(7, hearing.name, closingId);
+          expect(await hearing.hearsText(hearingId)).toBe("last");
+          expect(await hearing.hears()).toMatchObject({ meta: 7, otherClient: closing.name, connectionId: hearingId });
+          // What comes for it later is for nobody.
+          hearing.say(0, closing.name, hearingId, "late");
+          expect(await hearing.hears()).toMatchObject({ meta: 2, otherClient: closing.name, connectionId: hearingId });
         }
-        const [closing, hearing, closingId, hearingId] =
-          closer === "opener" ? [alice, bob, id, bobsId] : [bob, alice, bobsId, id];
-        closing.say(0, hearing.name, closingId, "last");
-        closing.say(7, hearing.name, closingId);
-        expect(await hearing.hearsText(hearingId)).toBe("last");
-        expect(await hearing.hears()).toMatchObject({ meta: 7, otherClient: closing.name, connectionId: hearingId });
-        // What comes for it later is for nobody.
-        hearing.say(0, closing.name, hearingId, "late");
-        expect(await hearing.hears()).toMatchObject({ meta: 2, otherClient: closing.name, connectionId: hearingId });
-      }
-    });
+      },
+    );
   },
 );
 
@@ -98,8 +101,8 @@ async function programAndClient(
   return { running, program, client, taken };
 }
 
-describe.each(writings)("a program in %s and a client of now", (writing) => {
-  test("talk when the client opens: with any protocol, of messages that stay whole", async () => {
+describe.each(writings)("a program in %s and a current client", (writing) => {
+  test(`a program in ${writing} and a current client talk when the client opens: with any protocol, of messages that stay whole`, async () => {
     const { program, client } = await programAndClient(writing);
     const [opening, opening2] = [client.open(program.name, "one"), client.open(program.name, "two/ü")];
     const ids = [await program.accepts(client.name, "one"), await program.accepts(client.name, "two/ü")];
@@ -123,7 +126,7 @@ describe.each(writings)("a program in %s and a client of now", (writing) => {
     expect(await other.closed).toBeUndefined();
   });
 
-  test("talk when the program opens, and a half-close is not passed on", async () => {
+  test(`a program in ${writing} and a current client talk when the program opens, and a half-close is not passed on`, async () => {
     const { program, client, taken } = await programAndClient(writing);
     const id = `${program.name}:a0`;
     program.say(5, client.name, id, "chat");
@@ -139,7 +142,7 @@ describe.each(writings)("a program in %s and a client of now", (writing) => {
     expect(await program.hears()).toMatchObject({ meta: 7, otherClient: client.name, connectionId: id });
   });
 
-  test("hear of refusals, in the words that each has for them", async () => {
+  test(`a program in ${writing} and a current client are told about refusals, in the words that each has for them`, async () => {
     const { program, client } = await programAndClient(writing);
     client.handle("picky", (connection) => {
       connection.reject("no");
@@ -169,7 +172,7 @@ describe.each(writings)("a program in %s and a client of now", (writing) => {
     }
   });
 
-  test("hear of the other's end: 7 for each Connection and then 4, or peer-gone", async () => {
+  test(`a program in ${writing} and a current client are told about the other's end: 7 for each Connection and then 4, or peer-gone`, async () => {
     const { program, client } = await programAndClient(writing);
     const ids: string[] = [];
     for (const protocol of ["one", "two"]) {
@@ -199,7 +202,7 @@ describe.each(writings)("a program in %s and a client of now", (writing) => {
     await other.close();
   });
 
-  test("talk in single bytes", async () => {
+  test(`a program in ${writing} and a current client talk in single bytes`, async () => {
     const { program, client, taken } = await programAndClient(writing);
     const id = `${program.name}:0`;
     const said = [program.bytes(5, client.name, id, "chat"), program.bytes(0, "nobody", id, "x")];
@@ -216,7 +219,7 @@ describe("back-pressure", () => {
     1_024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 
   test.runIf(process.platform === "linux")(
-    "holds a client back whose program doesn't read: 100 MB take no memory, and nothing is lost",
+    "back-pressure holds a client back whose program doesn't read: 100 MB take no memory, and nothing is lost",
     async () => {
       const { running, program, client } = await programAndClient();
       const opening = client.open(program.name, "flood");
@@ -248,7 +251,7 @@ describe("back-pressure", () => {
     ["gob", "closes the Connection"],
     ["json", "leaves"],
   ] as const)(
-    "holds a program in %s back whose peer doesn't read, and nothing is lost when it %s",
+    "back-pressure holds a program in %s back whose peer doesn't read, and nothing is lost when it %s",
     async ([writing, end]) => {
       const { program, client, taken } = await programAndClient(writing);
       const id = `${program.name}:0`;
@@ -277,7 +280,7 @@ describe("back-pressure", () => {
     },
   );
 
-  test("that one Connection feels leaves what comes on others as it is", async () => {
+  test("back-pressure on one Connection of a program leaves the others alone", async () => {
     const { program, client, taken } = await programAndClient();
     const id = `${program.name}:0`;
     program.say(5, client.name, id, "chat");
@@ -300,7 +303,7 @@ describe("a program that is not let in", () => {
     return [meta, Buffer.from(data).toString()];
   }
 
-  test.for(writings)("hears why: %s", async (writing) => {
+  test.for(writings)("a program that is not let in is told why: %s", async (writing) => {
     const { port } = await startBridge();
     const known = await realm.secretOf(nextName());
     const cases: [string, (program: Program) => void, string][] = [
@@ -318,14 +321,14 @@ describe("a program that is not let in", () => {
     }
   });
 
-  test("hears so when the router can't be reached", async () => {
+  test("a program is told when the router can't be reached", async () => {
     await using bridge = await listening("ws://127.0.0.1:2");
     const program = await Program.at(bridge.address.port, "json");
     program.say(8, program.name, "", "secret");
     expect(await lastWords(program)).toEqual([10, expect.stringMatching(/^Cannot connect to ws:.+ECONNREFUSED/)]);
   });
 
-  test("is gone after rubbish, and others stay", async () => {
+  test("a program that sends garbage is disconnected, and other programs stay", async () => {
     const { running, program: good, client } = await programAndClient();
     const request = `GET / HTTP/1.1\r\nHost: localhost:${running.port}\r\nUser-Agent: something that is lost\r\n\r\n`;
     for (const rubbish of [request, "{}{", "\n\nhello\n", Buffer.alloc(3), Buffer.alloc(100_000, 0x7f)]) {
@@ -339,7 +342,7 @@ describe("a program that is not let in", () => {
     await opening;
   });
 
-  test("hears of what it did wrong later as well, with Meta 1", async () => {
+  test("a program is told about later mistakes as well, with Meta 1", async () => {
     const { running } = await programAndClient();
     const wrong: [(program: Program) => void, string][] = [
       [(program) => program.say(11, "bob", "bob:0"), "Meta 11"],
@@ -358,7 +361,7 @@ describe("a program that is not let in", () => {
     }
   });
 
-  test("for saying nothing whole has 10 s", async () => {
+  test("a program that sends nothing whole is disconnected after 10 s", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     await using bridge = await listening("ws://127.0.0.1:2");
@@ -371,7 +374,7 @@ describe("a program that is not let in", () => {
     expect(await lastWords(program)).toEqual([10, "The program sent no name and secret within 10 s"]);
   });
 
-  test("because another took its name hears of the end of its Connections first", async () => {
+  test("a program that another one replaced is told about the end of its Connections first", async () => {
     const { running, program, client, taken } = await programAndClient();
     program.say(5, client.name, `${program.name}:0`, "chat");
     expect(await program.hears()).toMatchObject({ meta: 6 });
@@ -385,7 +388,7 @@ describe("a program that is not let in", () => {
 });
 
 describe("a bridge whose link is lost", () => {
-  test("dials again, and its program notices nothing but a pause", async () => {
+  test("a bridge whose link is lost reconnects, and its program notices only a pause", async () => {
     await using path = await NetworkPath.to(realm.router.url);
     const { program, client, running } = await programAndClient("gob", path.url.href);
     const opening = client.open(program.name, "long");
@@ -412,7 +415,7 @@ describe("a bridge whose link is lost", () => {
 });
 
 describe("mp bridge", () => {
-  test("serves 50 programs at once, each with the next one", async () => {
+  test("mp bridge serves 50 programs at once, each with the next one", async () => {
     const { port } = await startBridge();
     const programs = await Promise.all(
       Array.from({ length: 50 }, (_, at) => Program.in(realm, port, writings[at % 2] ?? "gob")),
@@ -435,7 +438,7 @@ describe("mp bridge", () => {
     );
   });
 
-  test("ends well at SIGTERM: what was sent arrives, and programs hear of the end", async () => {
+  test("mp bridge ends well at SIGTERM: data that was sent arrives, and programs are told about the end", async () => {
     const { running, program, client, taken } = await programAndClient();
     const id = `${program.name}:0`;
     program.say(5, client.name, id, "chat");
@@ -451,7 +454,7 @@ describe("mp bridge", () => {
     expect([status, stderr]).toEqual([0, expect.stringContaining(`"${program.name}" at 127.0.0.1:`)]);
   });
 
-  test("tells where it listens, and only there where others can't come", async () => {
+  test("mp bridge prints its address, which other machines can't reach", async () => {
     const running = start(["bridge", "--listen", "0"], environment());
     const [line] = (await once(running.child.stdout, "data")) as [Buffer];
     expect(line.toString()).toMatch(/^127\.0\.0\.1:\d+\n$/);
@@ -470,7 +473,7 @@ describe("mp bridge", () => {
     expect(await mp(["bridge"], environment())).toMatchObject({ status: 2 });
   });
 
-  test("has help with examples, which says that secrets pass in plain text", async () => {
+  test("mp bridge has help with examples, which says that secrets pass in plain text", async () => {
     const { status, text } = await mp(["bridge", "--help"]);
     expect([status, text]).toEqual([0, expect.stringMatching(/plain text[^]*Examples:\n {2}mp bridge --listen/)]);
   });

@@ -60,7 +60,7 @@ async function listening(server: Server | ReturnType<typeof createTcpServer>): P
 }
 
 describe("with a router", () => {
-  test("all is well: a line for each check, and a sentence at the end", async () => {
+  test("mp doctor with a working router prints a line for each check, and a sentence at the end", async () => {
     const { status, text, stderr } = await mp(["doctor"], await environment("alice"));
     expect([status, stderr]).toEqual([0, ""]);
     const lines = text.trimEnd().split("\n");
@@ -71,7 +71,7 @@ describe("with a router", () => {
     expect(text).not.toContain(await realm.secretOf("alice"));
   });
 
-  test("--json gives one object, with what was measured", async () => {
+  test("mp doctor --json gives one object with the measured values", async () => {
     const result = await mp(["doctor", "--json"], await environment("bob"));
     const report = reportIn(result);
     expect(result).toMatchObject({ status: 0, stderr: "" });
@@ -89,7 +89,7 @@ describe("with a router", () => {
     }
   });
 
-  test("the name is looked up, where the URL has one", async () => {
+  test("mp doctor looks up the name of the URL", async () => {
     const url = new URL(realm.router.url);
     url.hostname = "localhost";
     const result = await mp(["doctor", "--json", "--url", url.href], await environment("carol"));
@@ -97,7 +97,7 @@ describe("with a router", () => {
     expect([result.status, first]).toEqual([0, expect.objectContaining({ name: "name", outcome: "ok" })]);
   });
 
-  test("a wrong secret ends with 3, and with what to do", async () => {
+  test("mp doctor with a wrong secret exits with 3 and says what to do", async () => {
     const result = await mp(["doctor"], { ...(await environment("alice")), MP_SECRET: secret });
     expect(result.status).toBe(3);
     expect(result.stderr).toMatch(
@@ -108,7 +108,7 @@ describe("with a router", () => {
     expect(result.text + result.stderr).not.toContain("sss");
   });
 
-  test("TLS is looked at: a certificate that nobody vouches for is told, and a way to trust it", async () => {
+  test("mp doctor checks TLS: it names an untrusted certificate, and a way to trust it", async () => {
     const { private: key, cert: certificate } = await generate([{ name: "commonName", value: "localhost" }], {
       extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }],
     });
@@ -133,7 +133,7 @@ describe("with a router", () => {
 });
 
 describe("with what is no router", () => {
-  test("nothing at the port ends with 6", async () => {
+  test("mp doctor exits with 6 when nothing listens at the port", async () => {
     const { status, stderr, text } = await mp(["doctor"], environmentAt("ws://127.0.0.1:2"));
     expect([status, stderr]).toEqual([
       6,
@@ -142,7 +142,7 @@ describe("with what is no router", () => {
     expect(text).toMatch(/^failed {3}TCP .+\nskipped {2}TLS +An earlier check failed$/m);
   });
 
-  test("a name that nobody knows ends with 6", async () => {
+  test("mp doctor exits with 6 for a name that can't be looked up", async () => {
     const result = await mp(["doctor", "--json"], environmentAt("wss://router.invalid"));
     const { isOk, status, sentence } = reportIn(result);
     expect([result.status, isOk, status]).toEqual([6, false, 6]);
@@ -161,7 +161,7 @@ describe("with what is no router", () => {
       "with a redirect to https://b.example/: use that URL",
     ],
   ];
-  test.for(answers)("a server that %s ends with 6, and gets no secret", async ([, answer, how]) => {
+  test.for(answers)("mp doctor exits with 6 for a server that %s, and sends it no secret", async ([, answer, how]) => {
     const asked: IncomingMessage[] = [];
     const server = createServer((request, response) => {
       asked.push(request);
@@ -178,7 +178,7 @@ describe("with what is no router", () => {
     expect(asked.map((request) => [request.url, request.headers.authorization])).toEqual([["/base/health", undefined]]);
   });
 
-  test("a server that takes connections and says nothing ends with 6, after 10 s", async () => {
+  test("mp doctor exits with 6 after 10 s for a server that takes connections and sends nothing", async () => {
     const server = createTcpServer((socket) => {
       socket.on("error", () => undefined).resume();
     });
@@ -186,7 +186,7 @@ describe("with what is no router", () => {
     expect([status, stderr]).toEqual([6, expect.stringContaining('"health": The check took longer than 10 s')]);
   });
 
-  test("wrong usage has its own status", async () => {
+  test("mp doctor has a status of its own for wrong usage", async () => {
     expect(await mp(["doctor"])).toMatchObject({ status: 2, stderr: expect.stringContaining("No router") as string });
     expect(await mp(["doctor", "--help"])).toMatchObject({
       status: 0,
@@ -215,7 +215,7 @@ describe("the check of a built-in peer", () => {
     ["$reject", "$echo", "answered with an accept"],
     ["$reset", "$sink", "The check took longer than 0.5 s"],
     ["$reset", "$reject", "refused it"],
-  ] as const)("%s fails with %s in its place", async ([name, other, why]) => {
+  ] as const)("mp doctor's check of %s fails with %s in its place", async ([name, other, why]) => {
     const client = await realm.connect(`misled by ${name} ${other}`);
     onTestFinished(() => client.close({ deadlineMs: 0 }));
     const examination = new Examination(silent);

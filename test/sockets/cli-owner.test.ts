@@ -30,7 +30,7 @@ async function realmOf(
 }
 
 describe("mp rule", () => {
-  test("sets, shows and tests rules, which then hold", async () => {
+  test("mp rule sets, shows and tests rules, which then hold", async () => {
     const { owner, of } = await realmOf("ruled", "alice", "bob");
     expect(await mp(["rule", "show"], owner)).toMatchObject({ status: 0, text: "" });
     const file = join(directory, "rules.txt");
@@ -52,7 +52,7 @@ describe("mp rule", () => {
     expect(refused).toMatchObject({ status: 5, stderr: expect.stringContaining("Line 2 of the realm's rules") });
   });
 
-  test("says which line can't be read, and leaves the rules as they were", async () => {
+  test("mp rule names the line that can't be parsed, and leaves the rules as they were", async () => {
     const { owner } = await realmOf("misruled");
     const bad = await mp(["rule", "set", "-"], owner, Buffer.from("allow alice\n"));
     expect(bad).toMatchObject({ status: 2, stderr: expect.stringContaining("Line 1: a rule is written") });
@@ -63,7 +63,7 @@ describe("mp rule", () => {
 });
 
 describe("mp invite and mp join", () => {
-  test("let a guest do what it was invited for, once", async () => {
+  test("mp invite and mp join let a guest do what its invitation allows, once", async () => {
     const { of } = await realmOf("guests", "alice", "bob");
     const invited = await mp(["invite", "printer", "bob", "files", "--for", "1h"], of("alice"));
     expect(invited).toMatchObject({
@@ -84,7 +84,7 @@ describe("mp invite and mp join", () => {
     });
   });
 
-  test("need a secret, a time and a choice that make sense", async () => {
+  test("mp invite and mp join need a valid secret, time and choice", async () => {
     const { of } = await realmOf("senseless", "alice");
     const outcomes = await Promise.all([
       mp(["invite", "a/b", "bob", "files"], of("alice")),
@@ -99,7 +99,7 @@ describe("mp invite and mp join", () => {
   });
 });
 
-test("mp usage tells what a realm has used, to those who may read", async () => {
+test("mp usage prints a realm's usage, for tokens that may read it", async () => {
   const { owner, of } = await realmOf("used", "alice");
   expect(await mp(["peers"], of("alice"))).toMatchObject({ status: 0 });
   const { status, text } = await mp(["usage", "--json"], owner);
@@ -127,7 +127,7 @@ test("mp usage tells what a realm has used, to those who may read", async () => 
   expect(await mp(["usage"], of("alice"))).toMatchObject({ status: 2 });
 });
 
-test("mp client disable, enable and rotate --overlap, and mp audit, which tells of them", async () => {
+test("mp client disable, enable and rotate --overlap do what they say, and mp audit lists them", async () => {
   const { owner, of } = await realmOf("owned", "alice");
   const peers = async (): Promise<number | null> => (await mp(["peers"], of("alice"))).status;
   expect(await peers()).toBe(0);

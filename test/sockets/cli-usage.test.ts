@@ -39,7 +39,7 @@ afterAll(() => {
 });
 
 describe("help", () => {
-  test("of mp itself tells every command and every exit status", async () => {
+  test("mp --help lists every command and every exit status", async () => {
     const { status, text } = await mp(["--help"]);
     expect(status).toBe(0);
     for (const command of commands) expect(text).toMatch(new RegExp(`^  ${command} `, "m"));
@@ -47,7 +47,7 @@ describe("help", () => {
   });
 
   test.for([...commands.map((command) => [command]), ...clientCommands.map((command) => ["client", command])])(
-    "of %s %s has examples",
+    "the help of mp %s %s has examples",
     async (command) => {
       const { status, text, stderr } = await mp([...command, "--help"]);
       expect([status, stderr]).toEqual([0, ""]);
@@ -55,13 +55,13 @@ describe("help", () => {
     },
   );
 
-  test("comes on standard error, with the status for wrong usage, when no command is named", async () => {
+  test("mp without a command prints its help on standard error, with the status for wrong usage", async () => {
     const { status, text, stderr } = await mp([]);
     expect([status, text]).toEqual([2, ""]);
     expect(stderr).toContain("Usage: mp");
   });
 
-  test("--version prints the package's", async () => {
+  test("mp --version prints the package's version", async () => {
     expect(await mp(["--version"])).toMatchObject({ status: 0, text: `${packageJson.version}\n` });
   });
 });
@@ -126,12 +126,15 @@ describe("wrong usage", () => {
     ],
     ["a profile that isn't there", ["peers", "--profile", "/no/such"], {}, "There is no profile /no/such"],
   ];
-  test.for(cases)("that is %s gets status 2 and a sentence", async ([, parameters, environment, sentence]) => {
-    const { status, text, stderr } = await mp(parameters, environment);
-    expect([status, text]).toEqual([2, ""]);
-    expect(stderr).toMatch(/^mp: [^\n]+\n$/);
-    expect(stderr).toContain(sentence);
-  });
+  test.for(cases)(
+    "a command line that is %s gets status 2 and a sentence",
+    async ([, parameters, environment, sentence]) => {
+      const { status, text, stderr } = await mp(parameters, environment);
+      expect([status, text]).toEqual([2, ""]);
+      expect(stderr).toMatch(/^mp: [^\n]+\n$/);
+      expect(stderr).toContain(sentence);
+    },
+  );
 });
 
 describe("a secret on the command line", () => {
@@ -142,14 +145,17 @@ describe("a secret on the command line", () => {
     { flags: ["--admin-token", secret], remedy: "set MP_ADMIN_TOKEN, or give a file with --admin-token-file" },
     { flags: ["--url", `wss://alice:${secret}@router.example`], remedy: "MP_SECRET or --secret-file" },
     { flags: [`--sekret=${secret}`], remedy: "Unknown option '--sekret'" },
-  ])("is refused with what to do instead, and not repeated: $flags.0", async ({ flags, remedy }) => {
-    const { status, text, stderr } = await mp(["peers", ...flags], settings);
-    expect([status, text]).toEqual([2, ""]);
-    expect(stderr).toContain(remedy);
-    expect(stderr).not.toContain("sss");
-  });
+  ])(
+    "a secret on the command line is refused with what to do instead, and not repeated: $flags.0",
+    async ({ flags, remedy }) => {
+      const { status, text, stderr } = await mp(["peers", ...flags], settings);
+      expect([status, text]).toEqual([2, ""]);
+      expect(stderr).toContain(remedy);
+      expect(stderr).not.toContain("sss");
+    },
+  );
 
-  test("may stand after --, where it is somebody else's command", async () => {
+  test("a secret may stand after --, where another program's command begins", async () => {
     const { status } = await mp(["listen", "x", "--", "program", "--secret", "theirs"], settings);
     expect(status).toBe(6);
   });
@@ -163,7 +169,7 @@ describe("a router that can't be reached", () => {
     ["listen", "x"],
     ["login"],
     ["client", "list"],
-  ])("gets status 6 and one line: %s", async (parameters) => {
+  ])("a router that can't be reached gets status 6 and one line: %s", async (parameters) => {
     // Nothing listens on this port, which fetch takes for a good one.
     const environment = { ...settings, MP_URL: "ws://127.0.0.1:2", MP_ADMIN_TOKEN: secret };
     const { status, text, stderr } = await mp(parameters, environment);
@@ -174,7 +180,7 @@ describe("a router that can't be reached", () => {
 });
 
 describe("mp client list", () => {
-  test("asks for page after page, and sends each cursor back as it came", async () => {
+  test("mp client list asks for page after page, and sends each cursor back as it came", async () => {
     const clients = ["a", "b", "c"].map((name) => ({
       name,
       secretId: "0",
@@ -212,7 +218,7 @@ describe("mp client list", () => {
 });
 
 describe("the profile", () => {
-  test("that others may read is refused", async () => {
+  test("a profile that other users may read is refused", async () => {
     if (process.platform === "win32") return;
     const file = join(directory, "open.json");
     writeFileSync(file, JSON.stringify({ url: "ws://127.0.0.1:9", realm: "default", name: "alice", secret }));
@@ -221,14 +227,14 @@ describe("the profile", () => {
     expect([status, stderr]).toEqual([2, `mp: Other users may read the profile ${file}: run "chmod 600" on it\n`]);
   });
 
-  test("that is damaged is refused without a word of what is in it", async () => {
+  test("a profile that is damaged is refused without a word of its contents", async () => {
     const file = join(directory, "damaged.json");
     writeFileSync(file, `{"secret": "${secret}"`, { mode: 0o600 });
     const { status, stderr } = await mp(["peers", "--profile", file]);
     expect([status, stderr]).toEqual([2, `mp: The profile ${file} is damaged: run "mp login" to write a new one\n`]);
   });
 
-  test("stands where the system keeps such files", () => {
+  test("the profile is in the system's folder for such files", () => {
     expect(defaultProfilePath({ XDG_CONFIG_HOME: "/x" }, "linux")).toBe("/x/messagepasser/profile.json");
     expect(defaultProfilePath({ XDG_CONFIG_HOME: "relative" }, "linux")).toMatch(
       /\.config\/messagepasser\/profile\.json$/,
@@ -239,7 +245,7 @@ describe("the profile", () => {
 });
 
 describe("the prompt", () => {
-  test("takes fallbacks, asks again for nothing, and doesn't echo what is hidden", async () => {
+  test("a prompt takes fallbacks, repeats after an empty answer, and doesn't echo hidden input", async () => {
     const input = new PassThrough();
     const output = new PassThrough();
     let shown = "";
@@ -270,7 +276,7 @@ describe("the prompt", () => {
     expect(shown).not.toContain("ss");
   });
 
-  test("ends with Ctrl+C as a signal would", async () => {
+  test("a prompt ends with Ctrl+C as by a signal", async () => {
     const input = new PassThrough();
     using prompt = new Prompt(input, new PassThrough().resume());
     const answer = prompt.askHidden("Secret");
@@ -279,12 +285,12 @@ describe("the prompt", () => {
   });
 });
 
-describe("what is written for people", () => {
-  test("has no control characters and no secrets", () => {
+describe("output for people", () => {
+  test("output for people has no control characters and no secrets", () => {
     expect(printable(`a\u001b[31m\u009b\n${secret}!`)).toBe("a\\u001b[31m\\u009b\\u000amp_…!");
   });
 
-  test("tells the same exit statuses in the README as in the help", () => {
+  test("the README has the same exit statuses as the help", () => {
     const readme = readFileSync(new URL("../../cli/README.md", import.meta.url), "utf8");
     const rows = Array.from(readme.matchAll(/^\| (\d) +\| (.+?) +\|$/gm), ([, code, meaning]) => [
       code,
@@ -293,7 +299,7 @@ describe("what is written for people", () => {
     expect(rows).toEqual(Object.entries(statusMeanings).map(([code, meaning]) => [code, meaning.toLowerCase()]));
   });
 
-  test("knows a status for every code of the protocol", () => {
+  test("mp has an exit status for every code of the protocol", () => {
     const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     // Two codes of the wire are "peer-gone" to programs.
     const { peerReplaced: _, lapsed: __, ...told } = errorCodes;

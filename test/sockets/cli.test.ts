@@ -49,7 +49,7 @@ const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes)
 const nodeCommand = (code: string): string[] => ["--", process.execPath, "-e", code];
 
 describe("mp connect and mp listen", () => {
-  test("carry binary both ways at once, each direction ending on its own", async () => {
+  test("mp connect and mp listen carry bytes both ways at once, each direction ending on its own", async () => {
     const [there, back] = [randomBytes(3 * 1_048_576 + 1), randomBytes(3 * 1_048_576 + 7)];
     const listening = await listener("files");
     listening.child.stdin.end(back);
@@ -61,7 +61,7 @@ describe("mp connect and mp listen", () => {
     expect([connected.stdout.length, sha256(connected.stdout)]).toEqual([back.length, sha256(back)]);
   });
 
-  test("go on with the other direction after one has ended", async () => {
+  test("mp connect and mp listen go on with one direction after the other has ended", async () => {
     const listening = await listener("question");
     const { environment } = await client();
     const asking = start(["connect", listening.name, "question"], environment);
@@ -74,7 +74,7 @@ describe("mp connect and mp listen", () => {
     expect(await listening.done).toMatchObject({ status: 0, text: "2 + 2" });
   });
 
-  test("tell that the rest was lost, though the other side had ended its own direction before", async () => {
+  test("mp connect tells that the rest was lost, though the other side had ended its own direction before", async () => {
     const listening = await listener("lost");
     listening.child.stdin.end();
     const sending = start(["connect", listening.name, "lost", "--grace", "0.2"], (await client()).environment);
@@ -85,7 +85,7 @@ describe("mp connect and mp listen", () => {
     expect([status, stderr]).toEqual([4, expect.stringContaining("was not back within 0.2 s")]);
   });
 
-  test("hold the sender back while nobody reads, so memory stays bounded", async () => {
+  test("mp connect holds the sender back while its output isn't read, so memory stays bounded", async () => {
     const listening = await listener("slow");
     listening.child.stdout.pause();
     listening.child.stdin.end();
@@ -111,7 +111,7 @@ describe("mp connect and mp listen", () => {
     expect((await listening.done).stdout.length).toBe(total);
   });
 
-  test("take messages of any size and kind that a program sends", async () => {
+  test("mp connect and mp listen take messages of any size and kind that a program sends", async () => {
     const { name, secret, environment } = await client();
     await using peer = await connect(router.url, { name, secret });
     const large = randomBytes(1_000_000);
@@ -126,7 +126,7 @@ describe("mp connect and mp listen", () => {
     expect(environment["MP_NAME"]).toBe(name);
   });
 
-  test("one listener without a command takes one Connection and refuses a second", async () => {
+  test("mp listen without a command takes one Connection and refuses a second", async () => {
     const listening = await listener("single");
     const first = start(["connect", listening.name, "single"], (await client()).environment);
     first.child.stdin.write("here");
@@ -141,7 +141,7 @@ describe("mp connect and mp listen", () => {
     expect([(await first.done).status, (await listening.done).status]).toEqual([0, 0]);
   });
 
-  test("with --wait, a connect that began first gets through once its peer listens", async () => {
+  test("mp connect with --wait that began first gets through once its peer listens", async () => {
     const late = await client();
     const waiting = start(["connect", late.name, "later", "--wait"], (await client()).environment);
     waiting.child.stdin.end("patience");
@@ -151,7 +151,7 @@ describe("mp connect and mp listen", () => {
     expect(await waiting.done).toMatchObject({ status: 0 });
   });
 
-  test("SIGINT closes a connect in good order: what was sent arrives, and the other end sees an end", async () => {
+  test("SIGINT closes mp connect in good order: data that was sent arrives, and the other end sees an end", async () => {
     const listening = await listener("interrupted");
     const connected = start(["connect", listening.name, "interrupted"], (await client()).environment);
     connected.child.stdin.write("last words");
@@ -161,7 +161,7 @@ describe("mp connect and mp listen", () => {
     expect(await listening.done).toMatchObject({ status: 0, text: "last words" });
   });
 
-  test("SIGTERM ends a connect that waits for its peer", async () => {
+  test("SIGTERM ends mp connect while it waits for its peer", async () => {
     const absent = await client();
     const waiting = start(["connect", absent.name, "later", "--wait"], (await client()).environment);
     await waiting.says("Waiting for");
@@ -169,7 +169,7 @@ describe("mp connect and mp listen", () => {
     expect(await waiting.done).toMatchObject({ status: 143 });
   });
 
-  test("output that nobody reads any more ends the Connection with a reason at the other end", async () => {
+  test("mp connect whose output is closed ends the Connection with a reason at the other end", async () => {
     const { name, secret } = await client();
     await using peer = await connect(router.url, { name, secret });
     const reason = new Promise((resolve) => {
@@ -195,7 +195,7 @@ describe("a link that is lost", () => {
     return { name, environment: { ...environment, MP_URL: path.url.href } };
   }
 
-  test("is told, and its return, and all that is piped arrives", async () => {
+  test("mp connect reports a lost link and its return, and everything that is piped arrives", async () => {
     await using path = await NetworkPath.to(router.url);
     const bytes = randomBytes(4 * 1_048_576);
     const listening = await listener("files");
@@ -211,7 +211,7 @@ describe("a link that is lost", () => {
     );
   });
 
-  test("for longer than --grace ends a connect with 6, and leaves a listener that waits where it is", async () => {
+  test("a link that is lost for longer than --grace ends mp connect with 6, and leaves a waiting mp listen running", async () => {
     await using path = await NetworkPath.to(router.url);
     const [late, { environment }] = await Promise.all([clientBy(path), clientBy(path)]);
     const listening = start(["listen", "later", ...nodeCommand("console.log('here')")], late.environment);
@@ -228,7 +228,7 @@ describe("a link that is lost", () => {
     expect(await mp(["connect", late.name, "later"], (await client()).environment)).toMatchObject({ text: "here\n" });
   });
 
-  test("because another program took the name ends a listener with 1, and says so", async () => {
+  test("mp listen whose name another program took exits with 1, and says so", async () => {
     const { environment } = await client();
     const first = start(["listen", "single"], environment);
     await first.says("Listening");
@@ -240,7 +240,7 @@ describe("a link that is lost", () => {
 });
 
 describe("mp listen with a command", () => {
-  test("pipes 3 MiB through it and back, unchanged, and ends when the peer ends its input", async () => {
+  test("a command of mp listen gets 3 MiB and sends it back, unchanged, and ends when the peer ends its input", async () => {
     const bytes = randomBytes(3 * 1_048_576);
     const listening = await listener("echo", ...nodeCommand("process.stdin.pipe(process.stdout)"));
     const { status, stdout, stderr } = await mp(
@@ -251,7 +251,7 @@ describe("mp listen with a command", () => {
     expect([status, stderr, sha256(stdout)]).toEqual([0, "", sha256(bytes)]);
   });
 
-  test("answers after the end of input, to many at once, each with the peer's name and the protocol", async () => {
+  test("commands of mp listen answer after the end of input, many at once, each with the peer's name and the protocol", async () => {
     const code = `let n = 0; process.stdin.on("data", (c) => n += c.length).on("end", () =>
       console.log(process.env.MP_PEER, process.env.MP_PROTOCOL, n, process.env.MP_SECRET))`;
     const listening = await listener("count", ...nodeCommand(code));
@@ -265,7 +265,7 @@ describe("mp listen with a command", () => {
     });
   });
 
-  test("aborts the Connection with the command's exit status, after all output, its children's included", async () => {
+  test("a command of mp listen that fails aborts the Connection with its exit status, after all output, its children's included", async () => {
     const listening = await listener(
       "failing",
       "--",
@@ -281,7 +281,7 @@ describe("mp listen with a command", () => {
     await listening.says("exited with status 3");
   });
 
-  test("refuses a Connection whose command can't be started, and goes on", async () => {
+  test("mp listen refuses a Connection whose command can't be started, and goes on", async () => {
     const listening = await listener("nothing", "--", join(directory, "no-such-command"));
     for (let time = 0; time < 2; time++) {
       const result = await mp(["connect", listening.name, "nothing"], (await client()).environment);
@@ -291,7 +291,7 @@ describe("mp listen with a command", () => {
     }
   });
 
-  test("refuses Connections past --max-commands", async () => {
+  test("mp listen refuses Connections past --max-commands", async () => {
     const listening = await listener(
       "few",
       "--max-commands",
@@ -306,7 +306,7 @@ describe("mp listen with a command", () => {
     expect(await first.done).toMatchObject({ status: 0 });
   });
 
-  test("ends a command whose peer went away, and what it has started", async () => {
+  test("mp listen ends a command whose peer went away, and the command's children", async () => {
     const script = 'node -e "setInterval(() => {}, 1000)" & echo "$!"; wait';
     const listening = await listener("lasting", "--grace", "0.2", "--", "sh", "-c", script);
     const connected = start(["connect", listening.name, "lasting"], (await client()).environment);
@@ -319,7 +319,7 @@ describe("mp listen with a command", () => {
     expect(await listening.done).toMatchObject({ status: 0 });
   });
 
-  test("lets a command go on without its input, once the command has closed it", async () => {
+  test("a command of mp listen that closed its input goes on without it", async () => {
     const code = "process.stdin.once('close', () => console.log('answer')).destroy()";
     const listening = await listener("deaf", ...nodeCommand(code));
     const sent = Buffer.alloc(1_000_000);
@@ -327,7 +327,7 @@ describe("mp listen with a command", () => {
     expect(result).toMatchObject({ text: "answer\n" });
   });
 
-  test("runs until SIGTERM, then ends its commands and exits with 0", async () => {
+  test("mp listen runs until SIGTERM, then ends its commands and exits with 0", async () => {
     const listening = await listener("forever", ...nodeCommand("console.log('up'); setInterval(() => {}, 1000)"));
     const connected = start(["connect", listening.name, "forever"], (await client()).environment);
     await once(connected.child.stdout, "data");
@@ -340,14 +340,14 @@ describe("mp listen with a command", () => {
 });
 
 describe("exit statuses", () => {
-  test("4 for a peer that is absent, at once", async () => {
+  test("mp exits with 4 for a peer that is absent, at once", async () => {
     const [absent, { environment }] = await Promise.all([client(), client()]);
     const result = await mp(["connect", absent.name, "any"], environment);
     expect(result).toMatchObject({ status: 4, text: "" });
     expect(result.stderr).toMatch(/^mp: Cannot open "any" to "client-\d+": .+\n$/);
   });
 
-  test("4 for a peer that goes away, after all that it sent", async () => {
+  test("mp exits with 4 for a peer that goes away, after everything that it sent", async () => {
     const listening = await listener("short-lived");
     const connected = start(["connect", listening.name, "short-lived", "--grace", "0.2"], (await client()).environment);
     listening.child.stdin.write("here");
@@ -358,7 +358,7 @@ describe("exit statuses", () => {
     expect(result.stderr).toContain("was not back within 0.2 s");
   });
 
-  test("5 for a protocol that the peer doesn't handle, and for a peer that says no", async () => {
+  test("mp exits with 5 for a protocol that the peer doesn't handle, and for a peer that refuses", async () => {
     const { name, secret } = await client();
     await using peer = await connect(router.url, { name, secret });
     peer.handle("closed", (connection) => {
@@ -373,7 +373,7 @@ describe("exit statuses", () => {
     expect(rejected.stderr).toContain("not today\\u001b[31m");
   });
 
-  test("1 for a Connection that the peer aborts, with its reason", async () => {
+  test("mp exits with 1 for a Connection that the peer aborts, with its reason", async () => {
     const { name, secret } = await client();
     await using peer = await connect(router.url, { name, secret });
     peer.handle("fragile", async (connection) => {
@@ -385,7 +385,7 @@ describe("exit statuses", () => {
     expect(result.stderr).toMatch(/"client-\d+" aborted it: "disk full"\n$/);
   });
 
-  test("3 for a wrong secret, which appears nowhere, also not with MP_DEBUG", async () => {
+  test("mp exits with 3 for a wrong secret, which appears nowhere, not even with MP_DEBUG", async () => {
     const [one, other] = await Promise.all([client(), client()]);
     const environment = { ...one.environment, MP_SECRET: other.secret };
     for (const debug of ["", "1"]) {
@@ -399,13 +399,13 @@ describe("exit statuses", () => {
     }
   });
 
-  test("3 for a listener whose secret is revoked meanwhile", async () => {
+  test("mp exits with 3 for a listener whose secret is revoked meanwhile", async () => {
     const listening = await listener("any");
     expect(await mp(["client", "revoke", listening.name], admin())).toMatchObject({ status: 0 });
     expect(await listening.done).toMatchObject({ status: 3 });
   });
 
-  test("3 for a Connection that ends because the own secret is rotated, not the status of what followed", async () => {
+  test("mp exits with 3 for a Connection that ends because its own secret is rotated, whatever followed", async () => {
     const listening = await listener("any");
     const own = await client();
     const connected = start(["connect", listening.name, "any"], own.environment);
@@ -418,7 +418,7 @@ describe("exit statuses", () => {
 });
 
 describe("mp client", () => {
-  test("adds, rotates and revokes, and prints each secret once and alone on standard output", async () => {
+  test("mp client adds, rotates and revokes, and prints each secret once and alone on standard output", async () => {
     const name = "of many/words ü%41";
     const added = await mp(["client", "add", name], admin());
     expect(added).toMatchObject({ status: 0 });
@@ -444,7 +444,7 @@ describe("mp client", () => {
     }
   });
 
-  test("refuses a name that is taken, a bad name and a wrong token, each with its status", async () => {
+  test("mp client refuses a name that is taken, an invalid name and a wrong token, each with its status", async () => {
     const { name } = await client();
     const taken = await mp(["client", "add", name], admin());
     expect(taken).toMatchObject({ status: 1, stderr: `mp: There is a client "${name}": rotate or revoke it\n` });
@@ -455,7 +455,7 @@ describe("mp client", () => {
     expect(refused.stderr).not.toContain(token);
   });
 
-  test("takes the admin token from a file, and lists as a table for people, the realm's own clients only", async () => {
+  test("mp client takes the admin token from a file, and lists the realm's own clients only, as a table for people", async () => {
     const file = join(directory, "token.txt");
     writeFileSync(file, `${router.adminToken}\n`);
     const flags = ["--url", router.url.href.replace("ws", "http"), "--realm", "team", "--admin-token-file", file];
@@ -469,7 +469,7 @@ describe("mp client", () => {
 });
 
 describe("mp peers and mp ping", () => {
-  test("list the other clients that are connected, for people and for programs", async () => {
+  test("mp peers lists the other connected clients, for people and for programs", async () => {
     const realm = "peers";
     const clients = await Promise.all([1, 2, 3].map(() => client(realm)));
     const [first, second, own] = clients;
@@ -482,7 +482,7 @@ describe("mp peers and mp ping", () => {
     expect(JSON.parse(text)).toEqual(names);
   });
 
-  test("measure round trips to a client that does nothing for it", async () => {
+  test("mp ping measures round trips to a client that needs no handler for it", async () => {
     const { name, secret } = await client();
     await using _peer = await connect(router.url, { name, secret });
     const { environment } = await client();
@@ -499,14 +499,14 @@ describe("mp peers and mp ping", () => {
     expect(shown.text).toMatch(/ 2 round trips, min \/ median \/ max [\d.]+ \/ [\d.]+ \/ [\d.]+ ms\n$/);
   });
 
-  test("say so when the peer is absent", async () => {
+  test("mp ping says so when the peer is absent", async () => {
     const [absent, { environment }] = await Promise.all([client(), client()]);
     expect(await mp(["ping", absent.name], environment)).toMatchObject({ status: 4, text: "" });
   });
 });
 
 describe("mp login", () => {
-  test("writes a profile that only its owner may read, which the other commands then use, and logout removes it", async () => {
+  test("mp login writes a profile that only its owner may read and the other commands use, and logout removes it", async () => {
     const { name, secret } = await client();
     const own = { XDG_CONFIG_HOME: join(directory, "login") };
     const file = join(directory, "login", "messagepasser", "profile.json");
@@ -530,7 +530,7 @@ describe("mp login", () => {
     expect(await mp(["peers"], own)).toMatchObject({ status: 2 });
   });
 
-  test("writes nothing for a secret that the router refuses, and leaves the profile before as it was", async () => {
+  test("mp login writes nothing for a secret that the router refuses, and leaves the earlier profile", async () => {
     const [one, other] = await Promise.all([client(), client()]);
     const file = join(directory, "kept.json");
     const flags = ["login", "--url", router.url.href, "--name", one.name, "--profile", file];
@@ -542,7 +542,7 @@ describe("mp login", () => {
     expect(readFileSync(file, "utf8")).toBe(before);
   });
 
-  test("remembers the admin token of a file once the router has taken it", async () => {
+  test("mp login remembers the admin token of a file once the router has taken it", async () => {
     const { name, secret } = await client();
     const [good, bad] = [join(directory, "good-token"), join(directory, "bad-token")];
     writeFileSync(good, router.adminToken);

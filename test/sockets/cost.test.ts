@@ -40,7 +40,7 @@ test("npm run cost -- --measure counts the batches of a real router", async () =
   expect(ratio).toBeCloseTo(naiveBill.usd / bill.usd);
 });
 
-test("npm run cost prints a bill by line, and says what is wrong with its options", async () => {
+test("npm run cost prints a bill by line, and names its invalid options", async () => {
   const bill = await cost("--clients", "1000", "--messages", "0", "--size", "64", "--connects", "1");
   expect(bill).toMatchObject({ status: 0, stderr: "" });
   expect(bill.stdout).toMatch(/^A month of 1,000 clients, 720 h and 1 links each, with no messages\.$/m);

@@ -28,7 +28,7 @@ async function pair(client = alice): Promise<[Connection, Connection]> {
 }
 
 describe("the end of a Connection", () => {
-  test("of one direction leaves the other open", async () => {
+  test("the end of one direction leaves the other open", async () => {
     const [here, there] = await pair();
     await here.send("question");
     await here.end();
@@ -41,7 +41,7 @@ describe("the end of a Connection", () => {
     expect(await Promise.all([here.closed, there.closed])).toEqual([undefined, undefined]);
   });
 
-  test("comes after all that was sent before it", async () => {
+  test("the end of a Connection comes after all data that was sent before it", async () => {
     const [here, there] = await pair();
     const sending = Array.from({ length: 100 }, (_, number) => here.send(new Uint8Array(10_000).fill(number)));
     const closing = here.close();
@@ -52,7 +52,7 @@ describe("the end of a Connection", () => {
     expect(await there.closed).toBeUndefined();
   });
 
-  test("by close stops a sender at the other end, who learns why", async () => {
+  test("a close stops a sender at the other end, which is told why", async () => {
     const [here, there] = await pair();
     const stalled = (async () => {
       for (;;) await there.send(new Uint8Array(50_000));
@@ -67,13 +67,13 @@ describe("the end of a Connection", () => {
     expect(await there.closed).toBeUndefined();
   });
 
-  test("by both at once is a good one", async () => {
+  test("closes of both ends at once end the Connection well", async () => {
     const [here, there] = await pair();
     await Promise.all([here.close(), there.close()]);
     expect(await Promise.all([here.closed, there.closed])).toEqual([undefined, undefined]);
   });
 
-  test("by abort comes at once, with the reason, after what had arrived", async () => {
+  test("an abort comes at once, with its reason, after the messages that had arrived", async () => {
     const [here, there] = await pair();
     await here.send("before");
     here.abort("disk full");
@@ -86,7 +86,7 @@ describe("the end of a Connection", () => {
     expect(await failureOf(here.send("late"))).toMatchObject({ code: "aborted" });
   });
 
-  test("that was a bad one is told by end, and not by close", async () => {
+  test("a Connection that failed is reported by end, and not by close", async () => {
     const [here, there] = await pair();
     there.abort("no more");
     await here.closed;
@@ -94,7 +94,7 @@ describe("the end of a Connection", () => {
     await here.close();
   });
 
-  test("comes with the block of an await using", async () => {
+  test("a Connection ends with the block of its await using", async () => {
     let end: Connection["closed"];
     {
       await using connection = (await pair())[0];
@@ -103,7 +103,7 @@ describe("the end of a Connection", () => {
     expect(await end).toBeUndefined();
   });
 
-  test("leaves calls that come later with an answer", async () => {
+  test("calls that come after the end of a Connection get an answer", async () => {
     const [here, there] = await pair();
     await here.end();
     expect(await failureOf(here.send("late"))).toMatchObject({ code: "closed" });
@@ -116,7 +116,7 @@ describe("the end of a Connection", () => {
     expect(await failureOf(here.receive())).toMatchObject({ code: "closed" });
   });
 
-  test("cuts a long reason, whatever its characters", async () => {
+  test("a long reason is cut, whatever its characters", async () => {
     const [here, there] = await pair();
     here.abort("✓".repeat(10_000));
     expect((await there.closed)?.message.length).toBeLessThan(1_000);
@@ -126,7 +126,7 @@ describe("the end of a Connection", () => {
   });
 });
 
-describe("an open is refused", () => {
+describe("refused opens", () => {
   test.each([
     [
       "nobody",
@@ -141,13 +141,13 @@ describe("an open is refused", () => {
     ["bob", "x".repeat(129), "bad-open", undefined],
     ["é".repeat(65), "chat", "bad-open", undefined],
     ["bob", "line\nfeed", "bad-open", undefined],
-  ])("to %j with %j", async (peer, protocol, code, message) => {
+  ])("an open to %j with %j is refused", async (peer, protocol, code, message) => {
     const error = await failureOf(alice.open(peer, protocol));
     expect(error).toMatchObject({ name: "ConnectionError", code, peer, protocol });
     if (message !== undefined) expect(error).toMatchObject({ message });
   });
 
-  test("by the handler, with its reason", async () => {
+  test("an open that the handler rejects is refused with its reason", async () => {
     bob.handle("picky", (connection) => {
       connection.reject("only on Sundays");
     });
@@ -157,7 +157,7 @@ describe("an open is refused", () => {
     });
   });
 
-  test("when the handler throws, without a word of what it threw", async () => {
+  test("an open whose handler throws is refused, without a word of what it threw", async () => {
     bob.handle("broken", () => {
       throw new Error("password is hunter2");
     });
@@ -167,7 +167,7 @@ describe("an open is refused", () => {
     expect(handlerErrors.at(-1)).toMatchObject({ message: "password is hunter2" });
   });
 
-  test("too late to refuse: a handler that throws after it has used the Connection ends it", async () => {
+  test("a handler that throws after it has used the Connection ends it", async () => {
     bob.handle("breaks later", async (connection) => {
       await connection.send("so far so good");
       throw new Error("now");
@@ -177,7 +177,7 @@ describe("an open is refused", () => {
     expect(await connection.closed).toMatchObject({ code: "handler-failed" });
   });
 
-  test("only by the handler, and not once it is open", async () => {
+  test("a Connection can be rejected only by its handler, and not once it is open", async () => {
     const [here, there] = await pair();
     for (const connection of [here, there]) {
       await connection.send("open");
@@ -188,7 +188,7 @@ describe("an open is refused", () => {
     await here.close();
   });
 
-  test("without harm where the opener has left meanwhile", async () => {
+  test("rejecting an open whose opener has left does no harm", async () => {
     const left = Promise.withResolvers<undefined>();
     const done = Promise.withResolvers<unknown>();
     bob.handle("slow", async (connection) => {
@@ -202,7 +202,7 @@ describe("an open is refused", () => {
     expect(await done.promise).toMatchObject({ code: "open-timed-out" });
   });
 
-  test("for metadata past its limits", async () => {
+  test("an open with metadata past the limits is refused", async () => {
     const many = Object.fromEntries(Array.from({ length: 65 }, (_, key) => [String(key), ""]));
     expect(await failureOf(alice.open("bob", "pair", { metadata: many }))).toMatchObject({ code: "bad-open" });
     expect(await failureOf(alice.open("bob", "pair", { metadata: { key: "x".repeat(4_094) } }))).toMatchObject({
@@ -217,13 +217,13 @@ describe("an open is refused", () => {
 });
 
 describe("a wait", () => {
-  test("for an open may be for ever", async () => {
+  test("an open may wait for ever", async () => {
     bob.handle("pair", () => undefined);
     const connection = await alice.open("bob", "pair", { timeoutMs: Infinity });
     await connection.close();
   });
 
-  test("for an open ends with its time, and the other end hears of it", async () => {
+  test("an open ends with its timeout, and the other end is told", async () => {
     using silent = await rawLink(realm, "silent");
     const opening = alice.open("silent", "anything", { timeoutMs: 50 });
     const incoming = await silent.hear("incoming");
@@ -234,32 +234,35 @@ describe("a wait", () => {
     expect(await silent.hear("reset")).toMatchObject({ from: incoming.address, code: 104 });
   });
 
-  test.each(["open", "receive", "send", "peers", "end"])("for %s ends with its signal and its reason", async (call) => {
-    using _ = await rawLink(realm, "silent");
-    const [here] = await pair();
-    const controller = new AbortController();
-    const { signal } = controller;
-    const full = new Uint8Array(3_000_000);
-    const calls: Record<string, () => Promise<unknown>> = {
-      open: () => alice.open("silent", "x", { signal }),
-      receive: () => here.receive({ signal }),
-      send: () => here.send(full, { signal }),
-      end: async () => {
-        here.send(full).catch(() => undefined);
-        await here.end({ signal });
-      },
-      // The signal fires before the answer can have come.
-      peers: () => alice.peers({ signal }),
-    };
-    const waiting = failureOf(calls[call]?.() ?? Promise.resolve());
-    const reason = new Error("changed my mind");
-    controller.abort(reason);
-    expect(await waiting).toBe(reason);
-    expect(await failureOf(calls[call]?.() ?? Promise.resolve())).toBe(reason);
-    here.abort();
-  });
+  test.each(["open", "receive", "send", "peers", "end"])(
+    "a wait for %s ends with its signal and its reason",
+    async (call) => {
+      using _ = await rawLink(realm, "silent");
+      const [here] = await pair();
+      const controller = new AbortController();
+      const { signal } = controller;
+      const full = new Uint8Array(3_000_000);
+      const calls: Record<string, () => Promise<unknown>> = {
+        open: () => alice.open("silent", "x", { signal }),
+        receive: () => here.receive({ signal }),
+        send: () => here.send(full, { signal }),
+        end: async () => {
+          here.send(full).catch(() => undefined);
+          await here.end({ signal });
+        },
+        // The signal fires before the answer can have come.
+        peers: () => alice.peers({ signal }),
+      };
+      const waiting = failureOf(calls[call]?.() ?? Promise.resolve());
+      const reason = new Error("changed my mind");
+      controller.abort(reason);
+      expect(await waiting).toBe(reason);
+      expect(await failureOf(calls[call]?.() ?? Promise.resolve())).toBe(reason);
+      here.abort();
+    },
+  );
 
-  test("that a signal ended takes no message with it", async () => {
+  test("a receive that a signal ended takes no message with it", async () => {
     const [here, there] = await pair();
     const controller = new AbortController();
     const given = failureOf(there.receive({ signal: controller.signal }));
@@ -272,7 +275,7 @@ describe("a wait", () => {
 });
 
 describe("a client that leaves", () => {
-  test("by close hands over what it has sent, and its peers see an end", async () => {
+  test("a client that closes hands over its data first, and its peers see an end", async () => {
     const carol = await realm.connect("carol");
     const [here, there] = await pair(carol);
     const sending = Array.from({ length: 50 }, () => here.send(new Uint8Array(20_000)));
@@ -289,7 +292,7 @@ describe("a client that leaves", () => {
     expect(await alice.peers()).toEqual(["alice", "bob"]);
   });
 
-  test("by close waits no longer than it was told for who doesn't read", async () => {
+  test("a client that closes waits no longer than its deadline for a peer that doesn't read", async () => {
     const carol = await realm.connect("carol");
     const [here] = await pair(carol);
     const unsent = failureOf(here.send(new Uint8Array(3_000_000)));
@@ -297,7 +300,7 @@ describe("a client that leaves", () => {
     expect(await unsent).toMatchObject({ code: "closed" });
   });
 
-  test("without a word is told to those who talk with it", async () => {
+  test("a client that vanishes is reported to its peers", async () => {
     const lost = await rawLink(realm, "lost");
     const opening = alice.open("lost", "x");
     const { address, connection } = await lost.hear("incoming");
@@ -310,7 +313,7 @@ describe("a client that leaves", () => {
     });
   });
 
-  test("because another took its name is told so, and is not to come back", async () => {
+  test("a client whose name another took is told so, and is not to come back", async () => {
     const first = await realm.connect("twin");
     const [, there] = await pair(first);
     const second = await realm.connect("twin");
@@ -327,7 +330,7 @@ describe("a client that leaves", () => {
   });
 });
 
-test("peers are listed in order, oneself included, and leave the list when they leave", async () => {
+test("peers are listed in order, the client itself included, and leave the list when they leave", async () => {
   const names = ["zoë", "Zed", "carl", "daisy"];
   const clients = await Promise.all(names.map((name) => realm.connect(name)));
   expect(await alice.peers()).toEqual(["Zed", "alice", "bob", "carl", "daisy", "zoë"]);

@@ -42,7 +42,7 @@ async function withMallory(
 }
 
 describe("a peer", () => {
-  test("that sends past the limit is reset", async () => {
+  test("a peer that sends past the limit has its Connection reset", async () => {
     const { mallory, here, address, connection } = await withMallory(0);
     using _ = mallory;
     const payload = new Uint8Array(limits.maxPayloadBytes);
@@ -60,7 +60,7 @@ describe("a peer", () => {
     ["data after its FIN", [{ fin: 0 }, { data: 16 }], "Data after the FIN"],
     ["two FINs", [{ fin: 0 }, { fin: 16 }], "A second FIN"],
     ["a second position", [{ position: 1_000 }], "A second position"],
-  ])("that sends %s is reset", async (_, frames, reason) => {
+  ])("a peer that sends %s has its Connection reset", async (_, frames, reason) => {
     const { mallory, here, address, connection } = await withMallory(0);
     using __ = mallory;
     const receiving = here.receive().catch(() => undefined);
@@ -78,7 +78,7 @@ describe("a peer", () => {
     await receiving;
   });
 
-  test("that sends malformed frames loses its Connections, and the link stays", async () => {
+  test("a peer that sends malformed frames loses its Connections, and the link stays", async () => {
     const { mallory, here, address } = await withMallory(0);
     using _ = mallory;
     const garbage = randomBytes(40);
@@ -88,7 +88,7 @@ describe("a peer", () => {
     expect(await alice.peers()).toContain("mallory");
   });
 
-  test("that smuggles a router frame into a peer's segment is refused", async () => {
+  test("a peer that smuggles a router frame into its segment loses its Connections", async () => {
     const { mallory, here, address } = await withMallory(0);
     using _ = mallory;
     // A forged "gone" for bob's address would end Connections that are none of mallory's business.
@@ -99,7 +99,7 @@ describe("a peer", () => {
     });
   });
 
-  test("that speaks of Connections that there never were is told that they are over", async () => {
+  test("a peer that names Connections that never existed is told that they are over", async () => {
     const { mallory, here, address } = await withMallory(1_000);
     using _ = mallory;
     for (const unknown of [0, 77, openerBit + 77]) {
@@ -114,7 +114,7 @@ describe("a peer", () => {
     here.abort();
   });
 
-  test("that opens one id twice has one Connection", async () => {
+  test("a peer that opens one id twice has one Connection", async () => {
     using mallory = await rawLink(realm, "mallory");
     let handled = 0;
     bob.handle("counted", () => void handled++);
@@ -127,7 +127,7 @@ describe("a peer", () => {
     expect(handled).toBe(2);
   });
 
-  test("that opens without end is refused at the limit, until one of its Connections is over", async () => {
+  test("a peer that opens without end is refused at the limit, until one of its Connections is over", async () => {
     using mallory = await rawLink(realm, "mallory");
     let handled = 0;
     bob.handle("counted", () => void handled++);
@@ -150,7 +150,7 @@ describe("a peer", () => {
     await accepted(limits.maxConnectionsPerPeer + 2);
   });
 
-  test("that breaks the rules in its early data runs no handler", async () => {
+  test("a peer that breaks the rules in its early data runs no handler", async () => {
     using mallory = await rawLink(realm, "mallory");
     let handled = 0;
     bob.handle("counted", () => void handled++);
@@ -160,7 +160,7 @@ describe("a peer", () => {
     expect(handled).toBe(0);
   });
 
-  test("that addresses links at random reaches nobody", async () => {
+  test("a peer that sends to random addresses reaches no link", async () => {
     using mallory = await rawLink(realm, "mallory");
     for (const address of [1, 2, 3, 99, 0xffff_ffff]) {
       mallory.say(address, dataFrame(1, 0, new Uint8Array([1])));
@@ -169,7 +169,7 @@ describe("a peer", () => {
   });
 });
 
-test("a batch that is malformed costs its sender the link, with the offset", async () => {
+test("a malformed batch closes its sender's link, with the offset", async () => {
   using mallory = await rawLink(realm, "mallory");
   mallory.send(new Uint8Array([0, 0, 0, 0, 0, 0, 0, 9, 1]));
   expect(await mallory.closedByRouter()).toEqual({ code: 4501, reason: "Segment longer than its batch at byte 0" });

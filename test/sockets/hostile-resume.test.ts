@@ -103,8 +103,8 @@ async function withMalloryBack(): Promise<{
   return { mallory, here, address, connection };
 }
 
-describe("with another client's session, which is no secret, somebody", () => {
-  test("can't resume what isn't the peer's to resume", async () => {
+describe("another client's session", () => {
+  test("an attacker with another client's session can't resume with other peers", async () => {
     const [alices, bobs] = [await sessionOf("alice"), await sessionOf("bob")];
     using mallory = await rawLink(realm, "mallory", newSession());
     const resume = async (session: string, peer: string): Promise<unknown> => {
@@ -124,25 +124,29 @@ describe("with another client's session, which is no secret, somebody", () => {
     }
   });
 
-  test.each(["resume", "open"] as const)("gets none of that client's Connections by %s", async (way) => {
-    const [alices, bobs] = [await sessionOf("alice"), await sessionOf("bob")];
-    using mallory = await rawLink(realm, "mallory", alices);
-    const frame = way === "open" ? open("bob", "echo", 99) : ({ kind: "resume", session: bobs, peer: "bob" } as const);
-    mallory.toRouter(frame);
-    const { address } = await mallory.hear("routed", "paired");
-    // As if alice said it on the bystander's Connection.
-    mallory.say(address, dataFrame(openerBit + 1, 0, new Uint8Array([7])));
-    mallory.say(address, { kind: "reset", connection: openerBit + 1, code: errorCodes.aborted, reason: "" });
-    await expectBystander();
-    // What bob had to say to mallory had come before what it said to alice.
-    const heard = await mallory.hearAll();
-    expect(heard.filter((frame) => "connection" in frame && frame.connection === 1 && frame.kind !== "over")).toEqual(
-      [],
-    );
-    expect(heard.filter(({ kind }) => kind === "data")).toEqual([]);
-  });
+  test.each(["resume", "open"] as const)(
+    "an attacker with another client's session gets none of its Connections by %s",
+    async (way) => {
+      const [alices, bobs] = [await sessionOf("alice"), await sessionOf("bob")];
+      using mallory = await rawLink(realm, "mallory", alices);
+      const frame =
+        way === "open" ? open("bob", "echo", 99) : ({ kind: "resume", session: bobs, peer: "bob" } as const);
+      mallory.toRouter(frame);
+      const { address } = await mallory.hear("routed", "paired");
+      // As if alice said it on the bystander's Connection.
+      mallory.say(address, dataFrame(openerBit + 1, 0, new Uint8Array([7])));
+      mallory.say(address, { kind: "reset", connection: openerBit + 1, code: errorCodes.aborted, reason: "" });
+      await expectBystander();
+      // What bob had to say to mallory had come before what it said to alice.
+      const heard = await mallory.hearAll();
+      expect(heard.filter((frame) => "connection" in frame && frame.connection === 1 && frame.kind !== "over")).toEqual(
+        [],
+      );
+      expect(heard.filter(({ kind }) => kind === "data")).toEqual([]);
+    },
+  );
 
-  test("gets none of them while that client is away either", async () => {
+  test("an attacker with another client's session gets none of its Connections while it is away", async () => {
     await using carol = await startSide(realm, "carol");
     const connection = await carol.client.open("bob", "echo");
     const [carols, bobs] = [await sessionOf("carol"), await sessionOf("bob")];
@@ -218,19 +222,22 @@ describe("a peer that is back", () => {
       ],
       `A yield from ${window} to ${window + 1}`,
     ],
-  ])("and sends %s loses the Connection, and hears which rule it broke", async (_, frames, reason) => {
-    const { mallory, here, address, connection } = await withMalloryBack();
-    using __ = mallory;
-    mallory.say(address, ...frames(connection));
-    expect(await mallory.hear("reset")).toMatchObject({ code: errorCodes.violation, reason });
-    expect(await here.closed).toMatchObject({ code: "violation", peer: "mallory" });
-  });
+  ])(
+    "a peer that is back and sends %s loses the Connection, and is told which rule it broke",
+    async (_, frames, reason) => {
+      const { mallory, here, address, connection } = await withMalloryBack();
+      using __ = mallory;
+      mallory.say(address, ...frames(connection));
+      expect(await mallory.hear("reset")).toMatchObject({ code: errorCodes.violation, reason });
+      expect(await here.closed).toMatchObject({ code: "violation", peer: "mallory" });
+    },
+  );
 
   test.each<readonly [string, (connection: number) => ControlFrame]>([
     ["position", (connection) => ({ ...position, connection, received: 2 ** 53 })],
     ["credit", (connection) => ({ ...credit, connection, limit: 2 ** 63 })],
   ])(
-    "and sends a %s past what numbers can hold loses all its Connections, as for any malformed frame",
+    "a peer that is back and sends a %s past the largest number loses all its Connections, as for any malformed frame",
     async (_, frame) => {
       const { mallory, here, address, connection } = await withMalloryBack();
       using __ = mallory;
@@ -242,7 +249,7 @@ describe("a peer that is back", () => {
     },
   );
 
-  test("and says less in a credit than before says nothing", async () => {
+  test("a credit below an earlier one changes nothing", async () => {
     const { mallory, here, address, connection } = await withMalloryBack();
     using __ = mallory;
     mallory.say(
@@ -257,7 +264,7 @@ describe("a peer that is back", () => {
     here.abort();
   });
 
-  test("and yields what was raised or taken back meanwhile is not heeded", async () => {
+  test("a yield of a limit that was raised or taken back meanwhile is ignored", async () => {
     const { mallory, here, address, connection } = await withMalloryBack();
     using __ = mallory;
     mallory.say(
@@ -271,7 +278,7 @@ describe("a peer that is back", () => {
     here.abort();
   });
 
-  test("gets what it lacks, and no more", async () => {
+  test("a peer that is back gets exactly the data that it lacks", async () => {
     const { mallory, here, address, connection } = await withMalloryBack();
     using __ = mallory;
     mallory.say(address, { ...position, connection, received: 200 });
@@ -282,7 +289,7 @@ describe("a peer that is back", () => {
     here.abort();
   });
 
-  test("isn't heard on its link of before, nor at the address of before", async () => {
+  test("a peer that is back is ignored on its former link, and at its former address", async () => {
     await using carol = await startSide(realm, "carol");
     const session = newSession();
     const { mallory: first, here, ...before } = await withMallory(limit, session, carol.client);
@@ -309,7 +316,7 @@ describe("a Connection that is over", () => {
   test.each<readonly [string, (connection: number) => ControlFrame]>([
     ["a reset", (connection) => ({ kind: "reset", connection, code: errorCodes.aborted, reason: "" })],
     ["an over", (connection) => ({ kind: "over", connection })],
-  ])("by %s stays over, whatever comes for it", async (_, last) => {
+  ])("a Connection that ended by %s stays over, whatever comes for it", async (_, last) => {
     const { mallory, here, address, connection } = await withMallory(limit);
     using __ = mallory;
     mallory.say(address, last(connection));
@@ -332,7 +339,7 @@ describe("a Connection that is over", () => {
     expect(await mallory.hearAll()).toEqual([]);
   });
 
-  test("here, but whose end the peer never owns up to, is answered once for each time", async () => {
+  test("a Connection that is over here, and that the peer keeps using, is answered once each time", async () => {
     const { mallory, here, address, connection } = await withMallory(limit);
     using __ = mallory;
     here.abort("enough");
@@ -348,7 +355,7 @@ describe("a Connection that is over", () => {
     await mallory.hear("over");
   });
 
-  test("or never was is answered once in a segment, however many frames there are for it", async () => {
+  test("an unknown or ended Connection is answered once in a segment, however many frames there are for it", async () => {
     const { mallory, here, address } = await withMallory(limit);
     using _ = mallory;
     const frames = Array.from({ length: 1_000 }, () => ({ kind: "fin", connection: 77, offset: 0 }) as const);
@@ -359,7 +366,7 @@ describe("a Connection that is over", () => {
     here.abort();
   });
 
-  test("can't be opened again by its position", async () => {
+  test("a Connection that is over can't be opened again by its position", async () => {
     using mallory = await rawLink(realm, "mallory");
     let handled = 0;
     bob.handle("counted", () => void handled++);
@@ -374,7 +381,7 @@ describe("a Connection that is over", () => {
 });
 
 describe("a peer that opens", () => {
-  test("and says where it stands before it was accepted loses the Connection", async () => {
+  test("a peer that sends its position before it was accepted loses the Connection", async () => {
     using mallory = await rawLink(realm, "mallory");
     const ended = new Promise((resolve) => {
       bob.handle("slow", async (connection) => {
@@ -388,7 +395,7 @@ describe("a peer that opens", () => {
     expect(await ended).toMatchObject({ code: "violation" });
   });
 
-  test("100,000 times is refused by the router past its rate, and by the peer past what may wait", async () => {
+  test("a peer that opens 100,000 times is refused by the router past its rate, and by the peer past its undecided opens", async () => {
     using mallory = await rawLink(realm, "mallory");
     let handled = 0;
     bob.handle("slow", async (connection) => {
@@ -412,7 +419,7 @@ describe("a peer that opens", () => {
     expect(handled).toBe(limits.maxPendingOpens);
   });
 
-  test("and resumes without end is held back, and hears nothing new", async () => {
+  test("a peer that resumes without end is held back, and learns nothing new", async () => {
     const bobs = await sessionOf("bob");
     using mallory = await rawLink(realm, "mallory", newSession());
     const resume = { kind: "resume", session: bobs, peer: "bob" } as const;
@@ -426,7 +433,7 @@ describe("a peer that opens", () => {
 });
 
 describe("a peer that reads", () => {
-  test("nothing, and granted all, costs itself its link, and the sender no more than this Connection", async () => {
+  test("a peer that is granted everything and reads nothing loses its link, and its sender only this Connection", async () => {
     const { mallory, here } = await withMallory(limits.maxOffset);
     using _ = mallory;
     mallory.socket.pause();
@@ -441,7 +448,7 @@ describe("a peer that reads", () => {
     expect(await mallory.hear("closing")).toMatchObject({ code: 4004 });
   });
 
-  test("all, but grants without end and acknowledges nothing, holds up nobody else", async () => {
+  test("a peer that grants without end and acknowledges nothing holds up no other peer", async () => {
     const stepBytes = 4_194_304;
     const { mallory, here, address, connection } = await withMallory(stepBytes);
     using _ = mallory;
@@ -469,7 +476,7 @@ describe("a peer that reads", () => {
     expect(await sending).toMatchObject({ code: "aborted" });
   });
 
-  test("and claims to have reached marks that nobody sent is not heeded", async () => {
+  test("a peer that claims to have reached unsent marks is ignored", async () => {
     using mallory = await rawLink(realm, "mallory");
     const frames = Array.from({ length: 100_000 }, (_, token) => ({ kind: "reached", token }) as const);
     mallory.toRouter(...frames);

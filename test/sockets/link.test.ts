@@ -13,7 +13,7 @@ import { startRouter } from "../../scripts/router.ts";
 import { failureOf, startRealm } from "./realm.ts";
 
 describe("connecting", () => {
-  test("with what is not right gives one answer, whichever part is wrong", async () => {
+  test("connecting with wrong credentials gives one answer, whichever part is wrong", async () => {
     await using realm = await startRealm();
     const secret = await realm.secretOf("alice");
     const other = await addClient(realm.router, "alice", "other");
@@ -42,14 +42,14 @@ describe("connecting", () => {
     ["what is no URL", { url: "nonsense" }, TypeError, 'Cannot connect to "nonsense": this is no URL'],
     ["credentials in the URL", { url: "ws://alice:x@example.com" }, TypeError, "credentials don't belong into a URL"],
     ["a port where nobody listens", {}, LinkError, "ECONNREFUSED"],
-  ])("with %s says so", async (_, options, kind, message) => {
+  ])("connecting with %s says so", async (_, options, kind, message) => {
     const url = "url" in options ? options.url : `ws://127.0.0.1:${await closedPort()}`;
     const error = await failureOf(connect(url, { name: "alice", secret: "x", ...options }));
     expect(error).toBeInstanceOf(kind);
     expect(error).toMatchObject({ message: expect.stringContaining(message) as string });
   });
 
-  test("in vain leaves nothing that would keep a process alive", async () => {
+  test("connecting in vain leaves nothing that would keep a process alive", async () => {
     await using realm = await startRealm();
     const program = `import { connect } from "messagepasser";
       await connect(process.argv[1], { name: "alice", secret: "wrong" }).catch((error) => console.log(error.code));`;
@@ -65,13 +65,16 @@ describe("connecting", () => {
     expect(performance.now() - started).toBeLessThan(10_000);
   });
 
-  test.each([undefined, "", 7])("without a secret, as where a variable is not set, says so: %s", async (secret) => {
-    // What callers without types may do.
-    const error = await failureOf(connect("ws://127.0.0.1:1", { name: "alice", secret: secret as string }));
-    expect(error).toMatchObject({ name: "TypeError", message: 'Cannot connect as "alice": the secret is missing' });
-  });
+  test.each([undefined, "", 7])(
+    "connecting without a secret, as where a variable is not set, says so: %s",
+    async (secret) => {
+      // What callers without types may do.
+      const error = await failureOf(connect("ws://127.0.0.1:1", { name: "alice", secret: secret as string }));
+      expect(error).toMatchObject({ name: "TypeError", message: 'Cannot connect as "alice": the secret is missing' });
+    },
+  );
 
-  test("to a port that never answers ends with its time or its signal", async () => {
+  test("connecting to a port that never answers ends with its timeout or its signal", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const url = `ws://127.0.0.1:${portOf(server.address())}`;
@@ -91,7 +94,7 @@ describe("connecting", () => {
     server.close();
   });
 
-  test("takes an http URL, a path before it and a trailing slash", async () => {
+  test("connecting takes an http URL, a path before it and a trailing slash", async () => {
     await using realm = await startRealm();
     const url = new URL(realm.router.url);
     url.protocol = "http:";
@@ -102,7 +105,7 @@ describe("connecting", () => {
 });
 
 describe("a link", () => {
-  test("whose secret is revoked ends at once, for good", async () => {
+  test("a link whose secret is revoked ends at once, for good", async () => {
     await using realm = await startRealm();
     const client = await realm.connect("alice");
     const url = new URL("/admin/v1/realms/default/clients/alice", realm.router.url.href.replace(/^ws/, "http"));
@@ -114,7 +117,7 @@ describe("a link", () => {
     expect(await failureOf(realm.connect("alice"))).toMatchObject({ code: "unauthorized" });
   });
 
-  test("whose router dies for longer than the grace ends its Connections, and goes on trying", async () => {
+  test("a link whose router is dead for longer than the grace ends its Connections, and the client goes on trying", async () => {
     const realm = await startRealm();
     const offline = Promise.withResolvers<Status>();
     const onStatus = offline.resolve;

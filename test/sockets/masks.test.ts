@@ -36,7 +36,7 @@ async function firstMask(socket: Socket): Promise<Uint8Array> {
 test.each([
   ["127.0.0.1", true],
   ["0.0.0.0", false],
-])("what a client sends to %s has a mask of zeros: %s", async (host, isZero) => {
+])("the messages of a client to %s have a mask of zeros: %s", async (host, isZero) => {
   await using server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const connection = once(server, "connection") as Promise<[Socket]>;

@@ -42,7 +42,7 @@ describe("messages", () => {
     ["one byte more than a frame", new Uint8Array(randomBytes(65_537))],
     ["text of many frames, of characters of every length", "aé✓𝄞".repeat(100_000)],
     ["bytes of five windows", new Uint8Array(randomBytes(5 * 1024 * 1024))],
-  ])("arrive as they were sent: %s", async (_, message) => {
+  ])("messages arrive as they were sent: %s", async (_, message) => {
     await using connection = await alice.open("bob", "echo");
     const sent = connection.send(message);
     const received = await connection.receive();
@@ -51,7 +51,7 @@ describe("messages", () => {
     else expect(digest(received)).toBe(digest(message));
   });
 
-  test("keep their order and their boundaries, 10,000 of them in both directions", async () => {
+  test("10,000 messages in both directions keep their order and their boundaries", async () => {
     await using connection = await alice.open("bob", "echo");
     const sending = (async () => {
       for (let number = 0; number < 10_000; number++) await connection.send(`${number} ${"x".repeat(number % 50)}`);
@@ -63,12 +63,12 @@ describe("messages", () => {
     expect(number).toBe(10_000);
   });
 
-  test("may travel with the open, larger than a frame too", async () => {
+  test("a message may travel with the open, even if it is larger than a frame", async () => {
     await using connection = await alice.open("bob", "echo", { first: "x".repeat(200_000) });
     expect(await connection.receive()).toBe("x".repeat(200_000));
   });
 
-  test("are the caller's again once a call has settled, whatever is still to be sent", async () => {
+  test("a message's memory is the caller's again once a call has settled, whatever is still to be sent", async () => {
     const ones = (): Uint8Array => new Uint8Array(3_000_000).fill(1);
     const isOnes = (message: unknown): boolean => message instanceof Uint8Array && message.every((byte) => byte === 1);
     const first = ones();
@@ -96,7 +96,7 @@ describe("messages", () => {
     await here.close();
   });
 
-  test("are strings and Uint8Arrays, and nothing else", async () => {
+  test("messages are strings and Uint8Arrays, and nothing else", async () => {
     await using connection = await alice.open("bob", "echo");
     for (const wrong of [new ArrayBuffer(3), [1, 2], 7, null, undefined]) {
       // What callers without types may do.
@@ -106,7 +106,7 @@ describe("messages", () => {
     expect(await connection.receive()).toEqual(new Uint8Array([2, 3]));
   });
 
-  test("belong to whoever sent them once the call has resolved", async () => {
+  test("a message's memory belongs to its sender once the call has resolved", async () => {
     await using connection = await alice.open("bob", "echo");
     const bytes = new Uint8Array([1, 2, 3]);
     await connection.send(bytes);
@@ -116,7 +116,7 @@ describe("messages", () => {
 });
 
 describe("an open", () => {
-  test("tells the other end who opened, what, and with which metadata", async () => {
+  test("an open tells the other end the opener, the protocol and the metadata", async () => {
     const there = Promise.withResolvers<Connection>();
     bob.handle("who", (connection) => {
       there.resolve(connection);
@@ -130,7 +130,7 @@ describe("an open", () => {
     expect(here.peer).toBe("bob");
   });
 
-  test("reaches the client itself too", async () => {
+  test("an open reaches the client itself too", async () => {
     bob.handle("self", async (connection) => {
       await connection.send(connection.peer);
     });
@@ -138,7 +138,7 @@ describe("an open", () => {
     expect(await connection.receive()).toBe("bob");
   });
 
-  test("works both ways at once with the same ids", async () => {
+  test("opens work in both directions at once with the same ids", async () => {
     alice.handle("echo", async (connection) => {
       for await (const message of connection) await connection.send(`alice ${String(message)}`);
     });
@@ -150,7 +150,7 @@ describe("an open", () => {
 });
 
 describe("the window", () => {
-  test("stalls the sender of an unread Connection and nobody else", async () => {
+  test("a full window stalls the sender of an unread Connection and no other", async () => {
     const [unread, there] = await pair("unread");
     let sent = 0;
     const stalled = (async () => {
@@ -168,7 +168,7 @@ describe("the window", () => {
     expect(before * 10_000).toBeLessThan(1_100_000);
   });
 
-  test("counts empty messages too", async () => {
+  test("the window counts empty messages too", async () => {
     const [sender, receiver] = await pair("empty");
     let sent = 0;
     const stalled = (async () => {
@@ -181,7 +181,7 @@ describe("the window", () => {
     await stalled;
   });
 
-  test("is no limit for a message that somebody waits for", async () => {
+  test("the window doesn't limit a message that a receiver waits for", async () => {
     const [sender, receiver] = await pair("large");
     const bytes = new Uint8Array(randomBytes(3_000_000));
     const sent = sender.send(bytes);
@@ -191,7 +191,7 @@ describe("the window", () => {
 });
 
 describe("a message larger than the receiver takes", () => {
-  test("ends the Connection, for both ends with the code that says it", async () => {
+  test("a message larger than the receiver takes ends the Connection, with the code for it at both ends", async () => {
     const carol = await realm.connect("carol", { maxMessageBytes: 100_000 });
     const there = Promise.withResolvers<[number, unknown]>();
     carol.handle("small", async (connection) => {
@@ -205,7 +205,7 @@ describe("a message larger than the receiver takes", () => {
     await carol.close();
   });
 
-  test("passes as a stream of bytes", async () => {
+  test("a message larger than the receiver takes passes as a stream of bytes", async () => {
     const carol = await realm.connect("carol", { maxMessageBytes: 1_000 });
     carol.handle("stream", async (connection) => {
       const hash = createHash("sha256");
@@ -222,7 +222,7 @@ describe("a message larger than the receiver takes", () => {
 });
 
 describe("streams", () => {
-  test("carry bytes both ways and close in both directions", async () => {
+  test("streams carry bytes both ways and close in both directions", async () => {
     const [here, there] = await pair("streams");
     const echoing = there.readable.pipeTo(there.writable);
     const bytes = randomBytes(1_000_000);
@@ -240,7 +240,7 @@ describe("streams", () => {
     expect(await there.closed).toBeUndefined();
   });
 
-  test("stop the other end when they are cancelled, and leave this end's direction open", async () => {
+  test("streams that are cancelled stop the other end, and leave this end's direction open", async () => {
     const [here, there] = await pair("cancelled");
     await there.send("one");
     for await (const chunk of here.readable) {
@@ -255,7 +255,7 @@ describe("streams", () => {
     expect(await Promise.all([here.closed, there.closed])).toEqual([undefined, undefined]);
   });
 
-  test("abort the Connection when they are aborted, and tell a stranger no more than was meant for one", async () => {
+  test("streams that are aborted abort the Connection, and tell the peer only the reason that is meant for it", async () => {
     const [here, there] = await pair("aborted");
     await here.writable.abort("broken");
     expect((await there.closed)?.message).toContain('"broken"');

@@ -95,7 +95,7 @@ async function expectEcho(end: End): Promise<void> {
 }
 
 describe.skipIf(typeof built === "string").each(pairs)("%s to %s", (from, to) => {
-  test("messages come back from an echo, small ones one by one", async () => {
+  test(`messages come back to ${from} from an echo by ${to}, small ones one by one`, async () => {
     const { opener, name } = await startBoth(from, to);
     const end = await opener.open(name, "echo");
     await expectEcho(end);
@@ -106,7 +106,7 @@ describe.skipIf(typeof built === "string").each(pairs)("%s to %s", (from, to) =>
     await end.close();
   });
 
-  test("10,000 messages arrive, in order", async () => {
+  test(`10,000 messages from ${from} to ${to} arrive in order`, async () => {
     const { here, there } = await startTalk(from, to);
     const messages = Array.from({ length: 10_000 }, (_, at) => bytesOf(`message ${at}`));
     const [received] = await Promise.all([there.receive(messages.length), here.send(...messages)]);
@@ -116,21 +116,24 @@ describe.skipIf(typeof built === "string").each(pairs)("%s to %s", (from, to) =>
     expect(await there.receive(1)).toEqual({ messages: [], over: closed(to) });
   });
 
-  test.each(["opener", "acceptor"] as const)("a close by the %s is seen after all that was sent", async (closer) => {
-    const { here, there } = await startTalk(from, to);
-    const [closing, hearing, hears] = closer === "opener" ? [here, there, to] : [there, here, from];
-    const messages = ["one", "two", "three"].map(bytesOf);
-    await closing.send(...messages);
-    await Promise.all([
-      closing.close(),
-      hearing.receive(messages.length + 1).then((received) => {
-        expect(received).toEqual({ messages, over: closed(hears) });
-      }),
-    ]);
-    await hearing.close();
-  });
+  test.each(["opener", "acceptor"] as const)(
+    `from ${from} to ${to}, a close by the %s is seen after everything that was sent`,
+    async (closer) => {
+      const { here, there } = await startTalk(from, to);
+      const [closing, hearing, hears] = closer === "opener" ? [here, there, to] : [there, here, from];
+      const messages = ["one", "two", "three"].map(bytesOf);
+      await closing.send(...messages);
+      await Promise.all([
+        closing.close(),
+        hearing.receive(messages.length + 1).then((received) => {
+          expect(received).toEqual({ messages, over: closed(hears) });
+        }),
+      ]);
+      await hearing.close();
+    },
+  );
 
-  test("a close while messages come leaves both clients as they should be", async () => {
+  test(`a close while messages go from ${from} to ${to} leaves both in a good state`, async () => {
     const { here, there, opener, acceptor } = await startTalk(from, to);
     const sending = here.send(...Array.from({ length: 2_000 }, () => new Uint8Array(1_000)));
     // It may fail before anybody waits for it.
@@ -146,7 +149,7 @@ describe.skipIf(typeof built === "string").each(pairs)("%s to %s", (from, to) =>
     expect((await taken.receive(1)).messages).toEqual([bytesOf("again")]);
   });
 
-  test("a protocol that nobody takes, and a client that isn't there", async () => {
+  test(`from ${from} to ${to}, an unknown protocol and an absent client are reported`, async () => {
     const { opener, name } = await startBoth(from, to);
     await expect(opener.open(name, "other")).rejects.toThrow(
       from === "new" ? /^unknown-protocol$/ : /^unknown protocol$/,
@@ -155,26 +158,29 @@ describe.skipIf(typeof built === "string").each(pairs)("%s to %s", (from, to) =>
     await expectEcho(await opener.open(name, "echo"));
   });
 
-  test.each(["opener", "acceptor"] as const)("the client of the %s goes, and comes again", async (who) => {
-    const { here, there, opener, acceptor } = await startTalk(from, to);
-    const [openerName, acceptorName] = [`opener ${count}`, `acceptor ${count}`];
-    const [leaving, hearing, hears] = who === "opener" ? [opener, there, to] : [acceptor, here, from];
-    const ending = hearing.receive(1);
-    await leaving[Symbol.asyncDispose]();
-    expect(await ending).toEqual({ messages: [], over: gone(hears) });
+  test.each(["opener", "acceptor"] as const)(
+    `from ${from} to ${to}, the client of the %s goes and comes again`,
+    async (who) => {
+      const { here, there, opener, acceptor } = await startTalk(from, to);
+      const [openerName, acceptorName] = [`opener ${count}`, `acceptor ${count}`];
+      const [leaving, hearing, hears] = who === "opener" ? [opener, there, to] : [acceptor, here, from];
+      const ending = hearing.receive(1);
+      await leaving[Symbol.asyncDispose]();
+      expect(await ending).toEqual({ messages: [], over: gone(hears) });
 
-    if (who === "opener") await expectEcho(await (await start(from, openerName)).open(acceptorName, "echo"));
-    else {
-      await start(to, acceptorName);
-      await expectEcho(await opener.open(acceptorName, "echo"));
-    }
-  });
+      if (who === "opener") await expectEcho(await (await start(from, openerName)).open(acceptorName, "echo"));
+      else {
+        await start(to, acceptorName);
+        await expectEcho(await opener.open(acceptorName, "echo"));
+      }
+    },
+  );
 });
 
 describe.skipIf(typeof built === "string").each(formats)("old %s", (format) => {
   const kind = `old ${format}` as const;
 
-  test("that crashes is gone for all that it talked with", async () => {
+  test(`an ${kind} client that crashes is gone for all its peers`, async () => {
     const crashing = await startOld({ name: `crashing ${++count}`, format });
     const endings: Promise<void>[] = [];
     for (const other of kinds) {
@@ -189,17 +195,17 @@ describe.skipIf(typeof built === "string").each(formats)("old %s", (format) => {
     await Promise.all(endings);
   });
 
-  test("is not let in under another name than the upgrade's, and hears why", async () => {
+  test(`an ${kind} client is not let in under another name than the upgrade's, and is told why`, async () => {
     const starting = startOld({ name: "alice", format, claim: "bob" });
     await expect(starting).rejects.toThrow(/^The name is not the one that the WebSocket was opened with$/);
   });
 
-  test("is not let in with a wrong secret", async () => {
+  test(`an ${kind} client is not let in with a wrong secret`, async () => {
     const starting = startOld({ name: "alice", format, secret: "wrong" });
     await expect(starting).rejects.toThrow("expected handshake response status code 101 but got 401");
   });
 
-  test("that reads slowly gets all of 10 MB, and a new client sends no more than there is room for", async () => {
+  test(`an ${kind} client that reads slowly gets all of 10 MB, and a new client sends only as much as there is room for`, async () => {
     const { here, there } = await startTalk("new", kind);
     const messages = Array.from({ length: 10_000 }, (_, at) => bytesOf(`message ${at} `.padEnd(1_000, ".")));
     let sent = 0;
@@ -220,7 +226,7 @@ describe.skipIf(typeof built === "string").each(formats)("old %s", (format) => {
     expectSame(received, messages);
   });
 
-  test("that sends on to a new client that doesn't read hears of the end, and goes on with others", async () => {
+  test(`an ${kind} client that sends on to a new client that doesn't read is told about the end, and goes on with others`, async () => {
     const { here, opener } = await startTalk(kind, "new");
     const ending = here.receive(1);
     // More than a new client holds for one peer that pays no regard to credit: half of maxUncountedBytes.
@@ -229,7 +235,7 @@ describe.skipIf(typeof built === "string").each(formats)("old %s", (format) => {
     await expectEcho(await opener.open(`acceptor ${count}`, "echo"));
   });
 
-  test("that doesn't read what an old one sends on and on is given up, alone", async () => {
+  test(`an ${kind} client that doesn't read is given up, alone`, async () => {
     const { opener, name } = await startBoth(kind, kind);
     const deaf = await startOld({ name: `deaf ${count}`, format });
     const [here, there] = await Promise.all([opener.open(`deaf ${count}`, "talk"), deaf.accept()]);
@@ -243,7 +249,7 @@ describe.skipIf(typeof built === "string").each(formats)("old %s", (format) => {
     await expectEcho(await opener.open(name, "echo"));
   });
 
-  test("goes on where it was after the router's memory was freed", async () => {
+  test(`an ${kind} client goes on after the router's memory was freed`, async () => {
     const { opener, name } = await startBoth("new", kind);
     const end = await opener.open(name, "echo");
     for (let time = 0; time < 3; time++) {
@@ -253,7 +259,7 @@ describe.skipIf(typeof built === "string").each(formats)("old %s", (format) => {
     await expectEcho(end);
   });
 
-  test("sees nothing of a half-close, until the other half is over", async () => {
+  test(`an ${kind} client isn't told about a half-close until the other half is over`, async () => {
     const [name, other] = [`old ${++count}`, await realm.connect(`new ${count}`)];
     onTestFinished(() => other.close({ deadlineMs: 0 }));
     const side = await start(kind, name);

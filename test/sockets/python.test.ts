@@ -85,7 +85,7 @@ asyncio.run(main())
 `;
 
 describe.skipIf("missing" in python)("the client in Python", { timeout: timeoutMs }, () => {
-  test("passes its kit", async () => {
+  test("the client in Python passes its kit", async () => {
     await using realm = await startRealm();
     const { status, lines, stderr } = await runKit(realm, await realm.secretOf("snake"));
     expect(stderr).toBe("");
@@ -96,7 +96,7 @@ describe.skipIf("missing" in python)("the client in Python", { timeout: timeoutM
     expect(lines.length).toBeGreaterThan(20);
   });
 
-  test("says so when its secret is wrong", async () => {
+  test("the client in Python says so when its secret is wrong", async () => {
     await using realm = await startRealm();
     await realm.secretOf("snake");
     const { status, lines, stderr } = await runKit(realm, "wrong");
@@ -104,7 +104,7 @@ describe.skipIf("missing" in python)("the client in Python", { timeout: timeoutM
     expect({ status, lines }).toEqual({ status: 1, lines: [] });
   });
 
-  test("talks with the client in TypeScript, whoever opens", async () => {
+  test("the client in Python talks with the client in TypeScript, whichever opens", async () => {
     await using realm = await startRealm();
     await lineOf(start(["-c", answering, realm.router.url.href], await realm.secretOf("snake")), /^ready$/);
     await using alice = await realm.connect("alice");

@@ -97,7 +97,7 @@ async function transfer(from: Connection, to: Connection): Promise<void> {
 }
 
 describe("a link that is cut", () => {
-  test("while nothing is said is dialled again, and says so in order", async () => {
+  test("an idle link that is cut is reconnected, with the statuses in order", async () => {
     await using _ = await sides();
     const connections = await pair();
     await expectTalk(connections);
@@ -130,7 +130,7 @@ describe("a link that is cut", () => {
   test.each([
     ["its sender's", "up", () => alice],
     ["its receiver's", "down", () => bob],
-  ] as const)("twice in a message, %s link, leaves it whole", async (_, direction, side) => {
+  ] as const)("a message whose link is cut twice, %s link, arrives whole", async (_, direction, side) => {
     await using __ = await sides();
     const [here, there] = await pair();
     const { path, statuses } = side();
@@ -145,7 +145,7 @@ describe("a link that is cut", () => {
     await expectGoodEnd(here, there);
   });
 
-  test("together with the peer's, in messages both ways, leaves both whole", async () => {
+  test("messages in both directions arrive whole when both ends' links are cut at once", async () => {
     await using _ = await sides();
     const [here, there] = await pair();
     const cuts = (async () => {
@@ -157,7 +157,7 @@ describe("a link that is cut", () => {
     expect(await Promise.all([here.closed, there.closed])).toEqual([undefined, undefined]);
   });
 
-  test("takes up a Connection to oneself again", async () => {
+  test("a Connection to oneself goes on after a cut", async () => {
     await using _ = await sides();
     const [here, there] = await pair(alice.client, alice.client);
     const cut = alice.path.cutAfter(700_000, "down");
@@ -165,7 +165,7 @@ describe("a link that is cut", () => {
     expect(await Promise.all([here.closed, there.closed])).toEqual([undefined, undefined]);
   });
 
-  test("takes up 1,000 Connections again at once, each with its own messages", async () => {
+  test("1,000 Connections go on at once after a cut, each with its own messages", async () => {
     await using _ = await sides();
     const numbers = Array.from({ length: 1_000 }, (_, number) => String(number));
     const connections = await Promise.all(numbers.map(() => alice.client.open("bob", "echo")));
@@ -182,7 +182,7 @@ describe("a link that is cut", () => {
     expect(new Set(await Promise.all(connections.map(({ closed }) => closed)))).toEqual(new Set([undefined]));
   });
 
-  test("is no trouble for a router that was asleep", async () => {
+  test("a client reconnects to a router that was asleep", async () => {
     await using _ = await sides();
     const connections = await pair();
     await realm.router.evict("hibernate");
@@ -195,7 +195,7 @@ describe("a link that is cut", () => {
 });
 
 describe("an open", () => {
-  test("that did not get to the router is sent again", async () => {
+  test("an open that did not reach the router is sent again", async () => {
     await using _ = await sides();
     const cut = alice.path.cutAfter(10, "up");
     const connection = await alice.client.open("bob", "echo", { first: "hello" });
@@ -205,7 +205,7 @@ describe("an open", () => {
     expect(await connection.receive()).toBeUndefined();
   });
 
-  test("of which the opener did not hear who got it runs no second handler when it comes again", async () => {
+  test("an open that is re-sent after a lost link runs its handler once", async () => {
     await using _ = await sides();
     const { connections, first, decide } = undecided();
     alice.path.hold("down");
@@ -223,23 +223,26 @@ describe("an open", () => {
   test.each([
     ["opener", () => alice],
     ["acceptor", () => bob],
-  ] as const)("is accepted after a cut of the %s's link, by the handler that had it before", async (_, side) => {
-    await using __ = await sides();
-    const { connections, first, decide } = undecided();
-    const opening = alice.client.open("bob", "undecided", { first: "hello" });
-    const there = await first;
-    // What the router said before its answer, it said of the open too.
-    await alice.client.peers();
-    side().path.cut();
-    await alice.statuses.next("resumed");
-    decide();
-    const here = await opening;
-    expect(await there.receive()).toBe("hello");
-    await expectTalk([here, there]);
-    expect(connections).toEqual([there]);
-  });
+  ] as const)(
+    "an open is accepted after a cut of the %s's link, by the handler that had it before",
+    async (_, side) => {
+      await using __ = await sides();
+      const { connections, first, decide } = undecided();
+      const opening = alice.client.open("bob", "undecided", { first: "hello" });
+      const there = await first;
+      // What the router said before its answer, it said of the open too.
+      await alice.client.peers();
+      side().path.cut();
+      await alice.statuses.next("resumed");
+      decide();
+      const here = await opening;
+      expect(await there.receive()).toBe("hello");
+      await expectTalk([here, there]);
+      expect(connections).toEqual([there]);
+    },
+  );
 
-  test("whose acceptance was lost is accepted all the same, once", async () => {
+  test("an open whose acceptance was lost is accepted all the same, once", async () => {
     await using _ = await sides();
     const { connections, first, decide } = undecided();
     const opening = alice.client.open("bob", "undecided");
@@ -254,7 +257,7 @@ describe("an open", () => {
     expect(connections).toEqual([there]);
   });
 
-  test("that is refused while the acceptor is away is refused when it is back, with the reason", async () => {
+  test("an open that is refused while the acceptor is away is refused when it is back, with the reason", async () => {
     await using _ = await sides();
     const { first } = undecided();
     const opening = failureOf(alice.client.open("bob", "undecided"));
@@ -269,7 +272,7 @@ describe("an open", () => {
     });
   });
 
-  test("that was given up while the acceptor was away is over there too when it is back", async () => {
+  test("an open that was given up while the acceptor was away is over there too when it is back", async () => {
     await using _ = await sides();
     const { first } = undecided();
     const opening = alice.client.open("bob", "undecided", { timeoutMs: 100 });
@@ -280,7 +283,7 @@ describe("an open", () => {
     expect(await there.closed).toMatchObject({ code: "open-timed-out" });
   });
 
-  test("that one life of a peer got is not handled in the next", async () => {
+  test("an open that one session of a peer got is not handled in its next session", async () => {
     await using _ = await sides();
     const { first } = undecided();
     const opening = failureOf(alice.client.open("bob", "undecided"));
@@ -297,7 +300,7 @@ describe("an open", () => {
     expect(connections).toEqual([]);
   });
 
-  test("without a link waits for one", async () => {
+  test("an open without a link waits for one", async () => {
     await using _ = await sides();
     alice.path.break();
     await alice.statuses.next("offline");
@@ -306,7 +309,7 @@ describe("an open", () => {
     expect(await (await opening).receive()).toBe("hello");
   });
 
-  test("without a link ends with its time, and nobody hears of it later", async () => {
+  test("an open without a link ends with its timeout, and is told to no peer later", async () => {
     await using _ = await sides();
     const { connections } = undecided();
     alice.path.break();
@@ -326,7 +329,7 @@ async function expectEcho(client: Client): Promise<void> {
 }
 
 describe("an end", () => {
-  test("that is under way when the link is cut comes after all that was sent before it", async () => {
+  test("an end that is under way when the link is cut comes after all data that was sent before it", async () => {
     await using _ = await sides();
     const [here, there] = await pair();
     const cut = alice.path.cutAfter(300_000, "up");
@@ -339,19 +342,22 @@ describe("an end", () => {
     await expectGoodEnd(there, here);
   });
 
-  test.each(["up", "down"] as const)("whose last words are lost on the way %s is a good one for both", async (way) => {
-    await using _ = await sides();
-    const [here, there] = await pair();
-    await expectTalk([here, there]);
-    bob.path.hold(way);
-    await Promise.all([here.close(), there.close()]);
-    // The router has had its say on the links that work, so all that bob can hear is held now.
-    await alice.client.peers();
-    bob.path.cut();
-    await expectGoodEnd(here, there);
-  });
+  test.each(["up", "down"] as const)(
+    "an end whose last frames are lost on the way %s is a good one for both sides",
+    async (way) => {
+      await using _ = await sides();
+      const [here, there] = await pair();
+      await expectTalk([here, there]);
+      bob.path.hold(way);
+      await Promise.all([here.close(), there.close()]);
+      // The router has had its say on the links that work, so all that bob can hear is held now.
+      await alice.client.peers();
+      bob.path.cut();
+      await expectGoodEnd(here, there);
+    },
+  );
 
-  test("by abort gets to a peer that is away, when it is back", async () => {
+  test("an abort reaches a peer that is away, when it is back", async () => {
     await using _ = await sides();
     const [here, there] = await pair();
     bob.path.break();
@@ -361,7 +367,7 @@ describe("an end", () => {
     expect(await there.closed).toMatchObject({ code: "aborted", message: expect.stringContaining("enough") as string });
   });
 
-  test("for a peer that is away for too long is told to it when it is back", async () => {
+  test("an end that a peer's long absence caused is told to it when it is back", async () => {
     await using _ = await sides({ alice: { graceMs: 100 } });
     const [here, there] = await pair();
     bob.path.break();
@@ -378,7 +384,7 @@ describe("an end", () => {
     await expectTalk(await pair());
   });
 
-  test("for want of a link is told to the peer when there is one again", async () => {
+  test("an end for lack of a link is told to the peer when there is one again", async () => {
     await using _ = await sides({ alice: { graceMs: 100 } });
     const [here, there] = await pair();
     alice.path.break();
@@ -391,7 +397,7 @@ describe("an end", () => {
     await expectTalk(await pair());
   });
 
-  test("because the peer began a new life is told at once", async () => {
+  test("an end because the peer began a new session is told at once", async () => {
     await using _ = await sides();
     const [here] = await pair();
     alice.path.break();
@@ -408,7 +414,7 @@ describe("an end", () => {
 });
 
 describe("a client without a link", () => {
-  test("lists its peers when it has one again, or is told to wait no longer", async () => {
+  test("a client without a link lists its peers when it has one again, or when its timeout ends", async () => {
     await using _ = await sides();
     alice.path.break();
     await alice.statuses.next("offline");
@@ -422,7 +428,7 @@ describe("a client without a link", () => {
     expect(await listing).toEqual(["alice", "bob"]);
   });
 
-  test("is closed at once when it owes nothing", async () => {
+  test("a client without a link is closed at once when it has nothing left to send", async () => {
     await using _ = await sides();
     const [here] = await pair();
     alice.path.break();
@@ -436,7 +442,7 @@ describe("a client without a link", () => {
     expect(await failureOf(alice.client.open("bob", "echo"))).toMatchObject({ code: "closed" });
   });
 
-  test("hands over what it owes before it closes, if it gets one in time", async () => {
+  test("a client without a link hands over its data before it closes, if it gets one in time", async () => {
     await using _ = await sides();
     const [here, there] = await pair();
     alice.path.break();
@@ -449,7 +455,7 @@ describe("a client without a link", () => {
     expect(await there.closed).toMatchObject({ code: "peer-gone" });
   });
 
-  test("is over when it comes back with a secret that was revoked meanwhile", async () => {
+  test("a client without a link ends when it comes back with a secret that was revoked meanwhile", async () => {
     await using _ = await sides();
     await using carol = await startSide(realm, "carol");
     const [here] = await pair(carol.client);
@@ -465,7 +471,7 @@ describe("a client without a link", () => {
 });
 
 describe("two programs with one name", () => {
-  test("don't fight for it: the first is over for good", async () => {
+  test("two programs with one name don't fight for it: the first ends for good", async () => {
     await using _ = await sides();
     const [here] = await pair();
     await using second = await startSide(realm, "alice");
@@ -477,7 +483,7 @@ describe("two programs with one name", () => {
     expect([alice.path.dials, alice.statuses.all, second.statuses.all]).toEqual([1, [], []]);
   });
 
-  test("of which the first was away don't fight either: who comes last stays", async () => {
+  test("two programs with one name of which the first was away don't fight for it: the later one stays", async () => {
     await using _ = await sides();
     alice.path.break();
     await alice.statuses.next("offline");
@@ -490,7 +496,7 @@ describe("two programs with one name", () => {
   });
 });
 
-test("a router that is killed and started again is no end for a transfer", async () => {
+test("a transfer survives a router that is killed and started again", async () => {
   await using router = await RouterProcess.start();
   const secrets = new Map<string, Promise<string>>();
   const secretOf = async (name: string): Promise<string> => {

@@ -45,7 +45,7 @@ async function expectEcho(connection: Connection): Promise<void> {
 }
 
 describe("rules", () => {
-  test("refuse an open that they don't allow, and say which line it is", async () => {
+  test("rules refuse an open that they don't allow, and name their line", async () => {
     await setRules("allow alice -> bob : chat\ndefault closed");
     const error = await failureOf(alice.open("bob", "ssh"));
     expect(error).toMatchObject({
@@ -57,7 +57,7 @@ describe("rules", () => {
     await expectEcho(await alice.open("bob", "chat"));
   });
 
-  test("that change end what they no longer allow, at both ends, and nothing else", async () => {
+  test("changed rules end the Connections that they no longer allow, at both ends, and nothing else", async () => {
     const [chat, ssh] = [await alice.open("bob", "chat"), await alice.open("bob", "ssh")];
     await expectEcho(chat);
     await expectEcho(ssh);
@@ -67,7 +67,7 @@ describe("rules", () => {
     await chat.close();
   });
 
-  test("that leave two clients nothing end all between them, for good", async () => {
+  test("rules that leave two clients nothing end everything between them, for good", async () => {
     const chat = await alice.open("bob", "chat");
     await expectEcho(chat);
     await setRules("default closed");
@@ -86,7 +86,7 @@ describe("an invitation", () => {
     return { name: made.name, secret: made.invitation };
   }
 
-  test("lets a guest in, who may do what it says", async () => {
+  test("an invitation lets in a guest, which may do what it says", async () => {
     const guest = await connect(realm.router.url, await invited("bob", "chat"));
     expect(guest.name).toBe("alice/printer");
     await expectEcho(await guest.open("bob", "chat"));
@@ -96,7 +96,7 @@ describe("an invitation", () => {
     await guest.close();
   });
 
-  test("says what it is for to who holds it, and can't be made of what is no secret", async () => {
+  test("an invitation tells its holder what it is for, and can't be made of a string that is no secret", async () => {
     const { secret } = await invited("b*", "chat");
     expect(readInvitation(secret)).toMatchObject({ host: "alice", name: "alice/printer", peer: "b*", uses: 1 });
     expect(readInvitation("mpi_nonsense")).toBeUndefined();

@@ -36,7 +36,7 @@ test("the greeting example greets, and ends well", async () => {
   expect(await once(bob, "exit")).toEqual([0, null]);
 });
 
-test("a router that is started again has its clients still", async () => {
+test("a router that is started again still has its clients", async () => {
   const stateDirectory = await mkdtemp(join(tmpdir(), "messagepasser-state-"));
   try {
     const start = (): ChildProcess =>
@@ -63,7 +63,7 @@ test("a router that is started again has its clients still", async () => {
   }
 });
 
-test("the router runs here with the settings of its deployment", async () => {
+test("the local router runs with the settings of its deployment", async () => {
   const deployment = await readFile(join(root, "wrangler.toml"), "utf8");
   const here = await readFile(join(root, "scripts", "router.ts"), "utf8");
   for (const [there, name] of [

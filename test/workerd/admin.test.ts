@@ -30,7 +30,7 @@ async function statusWith(realm: Realm, name: string, secret: string): Promise<n
 }
 
 describe("the admin API", () => {
-  test("adds a client and shows its secret this once", async () => {
+  test("the admin API adds a client and shows its secret only this once", async () => {
     const realm = new Realm();
     const before = Date.now();
     const added = await realm.add("alice");
@@ -52,20 +52,20 @@ describe("the admin API", () => {
     expect(await statusWith(realm, "alice", secret)).toBe(101);
   });
 
-  test("doesn't add a name twice, and leaves the first one's secret as it is", async () => {
+  test("the admin API doesn't add a name twice, and keeps the first one's secret", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     expect(await expectProblem(await post(realm, '{"name":"alice"}'), 409, "name-taken")).toContain('"alice"');
     expect(await statusWith(realm, "alice", secret)).toBe(101);
   });
 
-  test("makes one client of two requests at once", async () => {
+  test("the admin API makes one client of two simultaneous requests", async () => {
     const realm = new Realm();
     const answers = await Promise.all([post(realm, '{"name":"alice"}'), post(realm, '{"name":"alice"}')]);
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201, 409]));
   });
 
-  test("keeps realms apart", async () => {
+  test("the admin API keeps realms apart", async () => {
     const [home, work] = [new Realm(), new Realm()];
     await home.add("alice");
     expect(await pageOf(work)).toEqual({ clients: [] });
@@ -74,7 +74,7 @@ describe("the admin API", () => {
     expect((await pageOf(home)).clients).toHaveLength(1);
   });
 
-  test("rotates a secret: the new one is good, the old one is not", async () => {
+  test("a rotation makes the new secret valid and the old one invalid", async () => {
     const realm = new Realm();
     const first = await realm.add("alice");
     const second = await realm.rotate("alice");
@@ -85,7 +85,7 @@ describe("the admin API", () => {
     expect((await pageOf(realm)).clients).toMatchObject([{ secretId: second.secretId, revision: 2 }]);
   });
 
-  test("revokes a client once, and then there is none", async () => {
+  test("a client is revoked once, and then the admin API finds no such client", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const answer = await admin(realm.clientPath("alice"), { method: "DELETE" });
@@ -96,7 +96,7 @@ describe("the admin API", () => {
     await expectProblem(await admin(`${realm.clientPath("alice")}/rotate`, { method: "POST" }), 404, "no-such-client");
   });
 
-  test("never gives a name a revision twice, over rotations, revocations and new beginnings", async () => {
+  test("a name never gets a revision twice, over rotations, revocations and clients added again", async () => {
     const realm = new Realm();
     const revisions = [(await realm.add("alice")).revision];
     for (let round = 0; round < 3; round++) {
@@ -107,7 +107,7 @@ describe("the admin API", () => {
     expect(revisions).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 
-  test("says of a name that nobody has that there is none", async () => {
+  test("the admin API answers a name that no client has with a problem that says so", async () => {
     const realm = new Realm();
     for (const name of ["nobody", "$list", "a:b", "x".repeat(500), "%", "\u0000"]) {
       await expectProblem(await admin(realm.clientPath(name), { method: "DELETE" }), 404, "no-such-client");
@@ -117,7 +117,7 @@ describe("the admin API", () => {
 });
 
 describe("the list of clients", () => {
-  test("comes in pages in order, with a cursor as long as there is more", async () => {
+  test("the list of clients comes in pages in order, with a cursor as long as there is more", async () => {
     const realm = new Realm();
     const names = ["zoe", "Bob", "alice", "ålice", "bob", "dave/eve", "100%"];
     for (const name of names) await realm.add(name);
@@ -139,7 +139,7 @@ describe("the list of clients", () => {
     }
   });
 
-  test("shows nothing that is secret", async () => {
+  test("the list of clients shows nothing secret", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const text = await (await admin(`/realms/${realm.name}/clients`)).text();
@@ -156,7 +156,7 @@ describe("the list of clients", () => {
     expect(text).not.toContain(secret.slice(20));
   });
 
-  test("goes on behind a cursor whose client was revoked meanwhile", async () => {
+  test("the list of clients goes on behind a cursor whose client was revoked meanwhile", async () => {
     const realm = new Realm();
     for (const name of ["a", "b", "c"]) await realm.add(name);
     const { cursor } = await pageOf(realm, "?limit=2");
@@ -165,7 +165,7 @@ describe("the list of clients", () => {
     expect((await pageOf(realm, "?limit=2&cursor=b")).clients.map(({ name }) => name)).toEqual(["c"]);
   });
 
-  test("has a hundred clients to a page unless told otherwise, a thousand at most", async () => {
+  test("the list of clients has a hundred to a page unless told otherwise, a thousand at most", async () => {
     const realm = new Realm();
     await Promise.all(Array.from({ length: 101 }, (_, number) => realm.add(`client ${number}`)));
     const page = await pageOf(realm);
@@ -174,10 +174,13 @@ describe("the list of clients", () => {
     expect((await pageOf(realm, "?limit=1000")).clients).toHaveLength(101);
   });
 
-  test.for(["0", "-1", "1001", "1.5", "x", "", "NaN", "Infinity"])('with the limit "%s" is refused', async (limit) => {
-    const response = await admin(`/realms/${new Realm().name}/clients?limit=${limit}`);
-    expect(await expectProblem(response, 400, "bad-request")).toContain("1 to 1000");
-  });
+  test.for(["0", "-1", "1001", "1.5", "x", "", "NaN", "Infinity"])(
+    'the list of clients with the limit "%s" is refused',
+    async (limit) => {
+      const response = await admin(`/realms/${new Realm().name}/clients?limit=${limit}`);
+      expect(await expectProblem(response, 400, "bad-request")).toContain("1 to 1000");
+    },
+  );
 });
 
 describe("without the admin token", () => {
@@ -202,7 +205,7 @@ describe("without the admin token", () => {
     adminToken,
   ];
 
-  test.for(routes)("%s %s is refused, and always in the same words", async ([method, route]) => {
+  test.for(routes)("%s %s without the admin token is refused, always with the same answer", async ([method, route]) => {
     const details = new Set<string>();
     for (const headers of [{}, ...wrong.map((authorization) => ({ authorization }))]) {
       const response = await admin(route, { method, headers, ...(method === "POST" && { body: '{"name":"alice"}' }) });
@@ -212,7 +215,7 @@ describe("without the admin token", () => {
     expect(details.size).toBe(1);
   });
 
-  test("a client's own secret opens nothing", async () => {
+  test("a client's own secret opens nothing of the admin API", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     for (const authorization of [`Bearer ${secret}`, basic("alice", secret)]) {
@@ -225,7 +228,7 @@ describe("without the admin token", () => {
   });
 });
 
-describe("a request that makes no sense", () => {
+describe("an invalid request to the admin API", () => {
   const bodies: [string, BodyInit, RegExp][] = [
     ["nothing", "", /an object with a "name"/],
     ["no JSON", "{", /not JSON/],
@@ -258,13 +261,16 @@ describe("a request that makes no sense", () => {
     ["another name that no URL can hold", '{"name":".."}', /client's name/],
   ];
 
-  test.for(bodies)("with %s for a body is told what is wrong, and adds nobody", async ([, body, detail]) => {
-    const realm = new Realm();
-    expect(await expectProblem(await post(realm, body), 400, "bad-request")).toMatch(detail);
-    expect(await pageOf(realm)).toEqual({ clients: [] });
-  });
+  test.for(bodies)(
+    "a request with %s for a body is told what is wrong, and adds no client",
+    async ([, body, detail]) => {
+      const realm = new Realm();
+      expect(await expectProblem(await post(realm, body), 400, "bad-request")).toMatch(detail);
+      expect(await pageOf(realm)).toEqual({ clients: [] });
+    },
+  );
 
-  test("with a body of a byte too much is refused, announced or not, and one at the limit is read", async () => {
+  test("a request whose body is a byte too long is refused, announced or not, and one at the limit is read", async () => {
     const realm = new Realm();
     const atLimit = '{"name":"alice"}'.padEnd(4_096);
     for (const body of [`${atLimit} `, "x".repeat(1_000_000)]) {
@@ -276,7 +282,7 @@ describe("a request that makes no sense", () => {
     expect((await post(realm, streamOf(atLimit))).status).toBe(201);
   });
 
-  test("takes a character whose bytes come in two chunks", async () => {
+  test("a request's body may have a character whose bytes come in two chunks", async () => {
     const realm = new Realm();
     expect((await post(realm, streamOf('{"name":"żółw 🐢"}', 1))).status).toBe(201);
     expect((await pageOf(realm)).clients).toMatchObject([{ name: "żółw 🐢" }]);
@@ -295,7 +301,7 @@ describe("a request that makes no sense", () => {
     "é",
     "a.",
   ];
-  test.for(badRealms)("for the realm %s is refused on every route", async (realm) => {
+  test.for(badRealms)("the realm %s is refused on every admin route", async (realm) => {
     const path = `/realms/${realm}/clients`;
     const requests = [
       admin(path),
@@ -316,12 +322,12 @@ describe("a request that makes no sense", () => {
     ["GET", "/realms/home/clients/alice/rotate"],
     ["POST", "/realms/home/clients/alice/revoke"],
     ["DELETE", "/realms/home/clients/a/b"],
-  ])("for %s %s finds nothing", async ([method, path]) => {
+  ])("the admin API finds nothing for %s %s", async ([method, path]) => {
     await expectProblem(await admin(path ?? "", { method: method ?? "" }), 404, "not-found");
   });
 });
 
-test("every good name can be added, listed, rotated and revoked by its URL", async () => {
+test("every valid name can be added, listed, rotated and revoked by its URL", async () => {
   const realm = new Realm();
   const tricky = [
     "a b",
@@ -356,7 +362,7 @@ test("every good name can be added, listed, rotated and revoked by its URL", asy
 });
 
 describe("the other routes", () => {
-  test("/ and /health and /version answer", async () => {
+  test("the router answers / and /health and /version", async () => {
     const get = (path: string): Promise<Response> => exports.default.fetch(`https://router.test${path}`);
     expect(await (await get("/")).text()).toContain("MessagePasser");
     expect(await (await get("/health")).json()).toEqual({ status: "ok" });
@@ -367,7 +373,7 @@ describe("the other routes", () => {
   });
 
   test.for(["/nothing", "/connect/a/b", "/admin", "/admin/v2/realms", "/%ff", "//", "/.env"])(
-    "%s is nothing",
+    "the router answers %s with 404",
     async (path) => {
       await expectProblem(
         await exports.default.fetch(`https://router.test${path}`, { headers: adminHeaders }),

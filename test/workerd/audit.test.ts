@@ -47,7 +47,7 @@ function changesOf(realm: Realm): { method: string; path: string; body?: string;
 }
 
 describe("the audit trail", () => {
-  test("has each change: who made it and from where, what, when and to whom; the newest first", async () => {
+  test("the audit trail has each change with its author, address, action, time and name, the newest first", async () => {
     const realm = new Realm();
     const changes = changesOf(realm);
     const before = Date.now();
@@ -72,14 +72,14 @@ describe("the audit trail", () => {
     }
   });
 
-  test("says so where nobody knows from which address somebody came, and is each realm's own", async () => {
+  test("the audit trail says where an address is unknown, and each realm has its own", async () => {
     const [realm, other] = [new Realm(), new Realm()];
     await realm.add("ä b");
     expect(await entriesOf(realm)).toMatchObject([{ who: "admin at an unknown address", what: "add", name: "ä b" }]);
     expect(await entriesOf(other)).toEqual([]);
   });
 
-  test("has nothing of what changed nothing", async () => {
+  test("the audit trail has no entry for a request that changed nothing", async () => {
     const realm = new Realm();
     await realm.add("alice");
     const [clients, rules] = [`/realms/${realm.name}/clients`, `/realms/${realm.name}/rules`];
@@ -101,7 +101,7 @@ describe("the audit trail", () => {
     expect(await entriesOf(realm)).toHaveLength(1);
   });
 
-  test("never has a secret in it, nor does anything else that the object keeps or the API lists", async () => {
+  test("the audit trail, the object's storage and the API's lists never have a secret in them", async () => {
     const realm = new Realm();
     const secrets = [
       (await realm.add("alice")).secret,
@@ -124,7 +124,7 @@ describe("the audit trail", () => {
     }
   });
 
-  test("comes in pages", async () => {
+  test("the audit trail comes in pages", async () => {
     const realm = new Realm();
     for (let round = 0; round < 3; round++) {
       await realm.add("alice");
@@ -146,7 +146,7 @@ describe("the audit trail", () => {
       await expectProblem(await admin(`/realms/${realm.name}/audit${query}`), 400, "bad-request");
   });
 
-  test("keeps the last 10,000", async () => {
+  test("the audit trail keeps the last 10,000 entries", async () => {
     const realm = new Realm();
     await realm.add("alice");
     await runInDurableObject(realm.stub, (_object, { storage }) => {
@@ -164,8 +164,8 @@ describe("the audit trail", () => {
   });
 });
 
-describe("the token that only reads", () => {
-  test("sees all, and changes nothing", async () => {
+describe("the read-only token", () => {
+  test("the read-only token sees everything, and changes nothing", async () => {
     const realm = new Realm();
     await realm.add("alice");
     const paths = ["clients", "clients/alice", "rules", "rules/test?opener=a&peer=b&protocol=c", "audit"];
@@ -187,7 +187,7 @@ describe("the token that only reads", () => {
     expect(await read(readToken)).toEqual(before);
   });
 
-  test("is another than the one that writes, and neither opens what the other was set for", async () => {
+  test("the read-only token differs from the read-write one, and neither opens what the other is set for", async () => {
     const realm = new Realm();
     const path = `/realms/${realm.name}/clients`;
     for (const token of ["", "undefined", `${readToken}x`, readToken.slice(1), `${adminToken} ${readToken}`])
@@ -196,7 +196,7 @@ describe("the token that only reads", () => {
     await expectProblem(await ask("POST", path, { token: readToken, body: '{"name":"bob"}' }), 403, "read-only");
   });
 
-  test.each([undefined, ""])("is none where it is %o: then it opens nothing", async (MP_ADMIN_READ_TOKEN) => {
+  test.each([undefined, ""])("a read-only token that is %o opens nothing", async (MP_ADMIN_READ_TOKEN) => {
     const realm = new Realm();
     const more = MP_ADMIN_READ_TOKEN === undefined ? {} : { MP_ADMIN_READ_TOKEN };
     for (const token of ["", "undefined", "null", readToken])
@@ -205,7 +205,7 @@ describe("the token that only reads", () => {
   });
 });
 
-test("a change whose entry can't be written hasn't happened", async () => {
+test("a change whose entry can't be written to the audit trail doesn't happen", async () => {
   const realm = new Realm();
   using alice = await realm.join("alice");
   const stateOf = async (): Promise<string[]> =>

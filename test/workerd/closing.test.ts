@@ -32,18 +32,21 @@ describe("a client that closes its link", () => {
     [1001, "going away"],
     [3000, "x".repeat(123)],
     [4999, "é"],
-  ] as const)("with %i is answered at once with the same, and its peers are told", async ([code, reason]) => {
-    using scene = await sceneOf();
-    const { alice, bob, carol, addresses } = scene;
-    bob.close(code, reason);
-    expect(await bob.closed()).toEqual({ code, reason });
-    expect(bob.unread).toEqual([]);
-    expect(await alice.next()).toEqual({ kind: "gone", address: addresses.to, reason: goneReasons.lost });
-    await carol.expectNothing();
-    await alice.expectNothing();
-  });
+  ] as const)(
+    "a client that closes with %i is answered at once with the same, and its peers are told",
+    async ([code, reason]) => {
+      using scene = await sceneOf();
+      const { alice, bob, carol, addresses } = scene;
+      bob.close(code, reason);
+      expect(await bob.closed()).toEqual({ code, reason });
+      expect(bob.unread).toEqual([]);
+      expect(await alice.next()).toEqual({ kind: "gone", address: addresses.to, reason: goneReasons.lost });
+      await carol.expectNothing();
+      await alice.expectNothing();
+    },
+  );
 
-  test("without a code is answered at once, and its peers are told", async () => {
+  test("a client that closes without a code is answered at once, and its peers are told", async () => {
     using scene = await sceneOf();
     const { alice, bob, addresses } = scene;
     bob.close();
@@ -51,18 +54,21 @@ describe("a client that closes its link", () => {
     expect(await alice.next()).toEqual({ kind: "gone", address: addresses.to, reason: goneReasons.lost });
   });
 
-  test.for([1, 2, 10])("right after it sent %i messages is heard to the end before it is gone", async (count) => {
-    using scene = await sceneOf();
-    const { alice, bob, addresses } = scene;
-    for (let number = 0; number < count; number++) bob.toPeer(addresses.from, Uint8Array.of(number));
-    bob.close(1000);
-    for (let number = 0; number < count; number++) {
-      expect(await alice.next()).toEqual({ kind: "segment", from: addresses.to, bytes: Uint8Array.of(number) });
-    }
-    expect(await alice.next()).toMatchObject({ kind: "gone", address: addresses.to });
-  });
+  test.for([1, 2, 10])(
+    "a client that closes right after it sent %i messages is heard to the end before it is gone",
+    async (count) => {
+      using scene = await sceneOf();
+      const { alice, bob, addresses } = scene;
+      for (let number = 0; number < count; number++) bob.toPeer(addresses.from, Uint8Array.of(number));
+      bob.close(1000);
+      for (let number = 0; number < count; number++) {
+        expect(await alice.next()).toEqual({ kind: "segment", from: addresses.to, bytes: Uint8Array.of(number) });
+      }
+      expect(await alice.next()).toMatchObject({ kind: "gone", address: addresses.to });
+    },
+  );
 
-  test("right after it opened and sent is heard, though it was unknown before", async () => {
+  test("a client that closes right after it opened and sent is heard, though it was unknown before", async () => {
     using scene = await sceneOf();
     const { alice, carol } = scene;
     carol.open("alice", 5, Uint8Array.of(1, 2));
@@ -72,7 +78,7 @@ describe("a client that closes its link", () => {
     expect(await alice.next()).toEqual({ kind: "gone", address: incoming.address, reason: goneReasons.lost });
   });
 
-  test("right after it broke a rule is gone once", async () => {
+  test("a client that closes right after it broke a rule is gone once", async () => {
     using scene = await sceneOf();
     const { alice, bob, addresses } = scene;
     bob.send(Uint8Array.of(1));
@@ -82,7 +88,7 @@ describe("a client that closes its link", () => {
     await alice.expectNothing();
   });
 
-  test("is no longer there for opens, for segments or in the list", async () => {
+  test("a client that closed its link is found by no open, no segment and no list", async () => {
     using scene = await sceneOf();
     const { alice, bob, addresses } = scene;
     bob.close(1000);
@@ -97,7 +103,7 @@ describe("a client that closes its link", () => {
 });
 
 describe("a client that says bye", () => {
-  test("has its link closed, and its peers are told once that it is over", async () => {
+  test("a client that says bye has its link closed, and its peers are told once that its session is over", async () => {
     using scene = await sceneOf();
     const { alice, bob, carol, addresses } = scene;
     bob.toRouter({ kind: "bye" });
@@ -107,7 +113,7 @@ describe("a client that says bye", () => {
     await carol.expectNothing();
   });
 
-  test("and closes at the same time is over, not lost", async () => {
+  test("a client that says bye and closes at the same time ended its session, and isn't lost", async () => {
     using scene = await sceneOf();
     const { alice, bob, addresses } = scene;
     bob.toRouter({ kind: "bye" });
@@ -121,7 +127,7 @@ describe("a client that says bye", () => {
 // Codes that a peer's close frame can't or mustn't carry, but that the runtime may report. It throws for an answer with one.
 describe("a close that the runtime reports with the code", () => {
   test.for([0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535])(
-    "%i ends the link, and its peers are told",
+    "a close that the runtime reports with %i ends the link, and its peers are told",
     async (code) => {
       using scene = await sceneOf();
       const { realm, alice, bob, carol, addresses } = scene;
@@ -153,7 +159,7 @@ test("an error on a link tells its peers once, though a close follows", async ()
 });
 
 describe("a text message", () => {
-  test("that is the heartbeat is answered", async () => {
+  test("a text message that is the heartbeat is answered", async () => {
     using scene = await sceneOf();
     const { alice, bob, addresses } = scene;
     alice.socket.send(heartbeat.ping);
@@ -161,19 +167,22 @@ describe("a text message", () => {
     await expectTalk(alice, bob, addresses);
   });
 
-  test.for(["", "hello", heartbeat.pong, `${heartbeat.ping} `])('that is "%s" closes the link', async (text) => {
-    using scene = await sceneOf();
-    const { alice, bob, addresses } = scene;
-    bob.socket.send(text);
-    expect(await bob.closedByRouter()).toEqual({
-      code: closeCodes.malformed,
-      reason: "Text message on a binary format at byte 0",
-    });
-    expect(await alice.next()).toEqual({ kind: "gone", address: addresses.to, reason: goneReasons.lost });
-  });
+  test.for(["", "hello", heartbeat.pong, `${heartbeat.ping} `])(
+    'a text message that is "%s" closes the link',
+    async (text) => {
+      using scene = await sceneOf();
+      const { alice, bob, addresses } = scene;
+      bob.socket.send(text);
+      expect(await bob.closedByRouter()).toEqual({
+        code: closeCodes.malformed,
+        reason: "Text message on a binary format at byte 0",
+      });
+      expect(await alice.next()).toEqual({ kind: "gone", address: addresses.to, reason: goneReasons.lost });
+    },
+  );
 });
 
-test("a failure of the router's own costs the one link, as something to try again, and says nothing of the inside", async () => {
+test("a failure inside the router closes one link as retryable, without a word about the inside", async () => {
   using scene = await sceneOf();
   const { realm, alice, bob, carol, addresses } = scene;
   const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);

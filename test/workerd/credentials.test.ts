@@ -70,7 +70,7 @@ async function statusWith(realm: Realm, name: string, secret: string, kv: unknow
 }
 
 describe("a rotation with an overlap", () => {
-  test("leaves both secrets good until it is over, and then only the new one, with or without an alarm", async () => {
+  test("a rotation with an overlap leaves both secrets valid until it ends, and then only the new one, with or without an alarm", async () => {
     const realm = new Realm();
     const first = await realm.add("alice");
     const second = await rotate(realm, "alice", { overlapS: 60 });
@@ -94,7 +94,7 @@ describe("a rotation with an overlap", () => {
   });
 
   test.each([false, true])(
-    "ends the old one's live link at its time, and tells its peers (hibernated: %s)",
+    "a rotation's overlap ends the old secret's live link on time, and tells its peers (hibernated: %s)",
     async (sleeps) => {
       const realm = new Realm();
       using bob = await realm.join("bob");
@@ -111,7 +111,7 @@ describe("a rotation with an overlap", () => {
     },
   );
 
-  test("leaves a link of the new one alone, over hibernation too", async () => {
+  test("a rotation's overlap leaves a link of the new secret alone, even over hibernation", async () => {
     const realm = new Realm();
     using old = await realm.join("alice");
     const { secret } = await rotate(realm, "alice", { overlapS: 60 });
@@ -123,7 +123,7 @@ describe("a rotation with an overlap", () => {
     expect(await alice.outcome()).toBe("open");
   });
 
-  test("never leaves more than two secrets good: the one before last ends at once, with its link", async () => {
+  test("rotations never leave more than two secrets valid: the one before last ends at once, with its link", async () => {
     const realm = new Realm();
     using oldest = await realm.join("alice");
     const second = await rotate(realm, "alice", { overlapS: 3_600 });
@@ -144,9 +144,9 @@ describe("a rotation with an overlap", () => {
   });
 });
 
-describe("a secret with an end", () => {
+describe("a secret that expires", () => {
   test.each(["add", "rotate"])(
-    "set by %s is good until then, closes its live link then, and is still shown after",
+    "a secret whose expiry is set by %s is valid until then, closes its live link then, and is still shown afterwards",
     async (by) => {
       const realm = new Realm();
       const times = { expiresAt: isoIn(60_000) };
@@ -169,7 +169,7 @@ describe("a secret with an end", () => {
     },
   );
 
-  test("doesn't get a later one by an overlap", async () => {
+  test("an overlap doesn't postpone a secret's expiry", async () => {
     const realm = new Realm();
     const { secret } = await add(realm, "alice", { expiresAt: isoIn(30_000) });
     const { previous } = await rotate(realm, "alice", { overlapS: 60 });
@@ -178,15 +178,18 @@ describe("a secret with an end", () => {
     expect(await statusWith(realm, "alice", secret)).toBe(401);
   });
 
-  test.each(["9999-12-31T23:59:59Z", "+275760-09-13T00:00:00Z"])("may end as late as %s", async (expiresAt) => {
-    const realm = new Realm();
-    const { secret } = await add(realm, "alice", { expiresAt });
-    expect(await statusWith(realm, "alice", secret)).toBe(101);
-    await add(realm, "bob", { expiresAt: isoIn(60_000) });
-    now += 60_000;
-    expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
-    expect(await statusWith(realm, "alice", secret)).toBe(101);
-  });
+  test.each(["9999-12-31T23:59:59Z", "+275760-09-13T00:00:00Z"])(
+    "a secret may expire as late as %s",
+    async (expiresAt) => {
+      const realm = new Realm();
+      const { secret } = await add(realm, "alice", { expiresAt });
+      expect(await statusWith(realm, "alice", secret)).toBe(101);
+      await add(realm, "bob", { expiresAt: isoIn(60_000) });
+      now += 60_000;
+      expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
+      expect(await statusWith(realm, "alice", secret)).toBe(101);
+    },
+  );
 
   test.each([
     { expiresAt: "2020-01-01T00:00:00Z" },
@@ -198,7 +201,7 @@ describe("a secret with an end", () => {
     { overlapS: "60" },
     { overlapS: 30 * 86_400 + 1 },
     { lasts: 1 },
-  ])("or an overlap that makes no sense is refused, and nothing has changed: %o", async (times) => {
+  ])("an invalid expiry or overlap is refused, and changes nothing: %o", async (times) => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const body = JSON.stringify(times);
@@ -211,8 +214,8 @@ describe("a secret with an end", () => {
   });
 });
 
-describe("a client that is disabled", () => {
-  test("is cut off at once and kept out, and comes in again with the same secret at once, whatever KV says", async () => {
+describe("a disabled client", () => {
+  test("a disabled client is cut off at once, and once enabled comes in again with the same secret, whatever KV says", async () => {
     const realm = new Realm();
     const kv = new LaggingKv();
     await kv.serve(realm);
@@ -234,7 +237,7 @@ describe("a client that is disabled", () => {
     for (const seen of [kv, env.CREDENTIALS]) expect(await statusWith(realm, "alice", secret, seen)).toBe(101);
   });
 
-  test("stays so through a rotation, and not through a new beginning", async () => {
+  test("a client stays disabled through a rotation, but not when its name is added again", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     expect(await statusWith(realm, "alice", secret)).toBe(101);
@@ -248,7 +251,7 @@ describe("a client that is disabled", () => {
     expect(await statusWith(realm, "alice", anew.secret)).toBe(101);
   });
 
-  test("has to be there", async () => {
+  test("disabling a client that doesn't exist is refused", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     await realm.revoke("bob");
@@ -265,7 +268,7 @@ describe("a client that is disabled", () => {
   });
 });
 
-describe("what is known of a client", () => {
+describe("the state of a client", () => {
   /** Rows that the object's database has ever written. */
   /** Has the object count the rows of clients that it updates from now on. */
   async function countUpdates(realm: Realm): Promise<void> {
@@ -283,7 +286,7 @@ describe("what is known of a client", () => {
     );
   }
 
-  test("is when it was last used, to the hour, with one write an hour, and only where it was let in", async () => {
+  test("a client's last use is known to the hour, with one write an hour, and only where it was let in", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     expect((await infoOf(realm, "alice")).lastUsedAt).toBeNull();
@@ -306,7 +309,7 @@ describe("what is known of a client", () => {
     expect((await infoOf(realm, "alice")).lastUsedAt).toBe(isoIn(0));
   });
 
-  test("can be asked for alone, as it stands in the list, and without a secret", async () => {
+  test("a client can be asked for alone, as it stands in the list, and without a secret", async () => {
     const realm = new Realm();
     const name = "ä b/ü";
     await realm.add("alice");
@@ -350,8 +353,8 @@ describe.each<[string, (realm: Realm) => Promise<void>]>([
   ["that hibernates", (realm) => evictDurableObject(realm.stub)],
   ["that is evicted", (realm) => evictDurableObject(realm.stub, { webSockets: "close" })],
   ["that is reset", () => abortAllDurableObjects()],
-])("with a KV that is a minute old, an object %s", (_what, reset) => {
-  test("takes each new secret at once, and an old one no more, though all happens within a second", async () => {
+])("with a KV that is a minute old, an object %s", (what, reset) => {
+  test(`an object ${what} takes each new secret at once and refuses old ones, though KV is a minute behind`, async () => {
     const realm = new Realm();
     const kv = new LaggingKv();
     const again = async (): Promise<void> => {
@@ -390,7 +393,7 @@ describe.each<[string, (realm: Realm) => Promise<void>]>([
   });
 });
 
-test("a link of a secret that ends is closed on time though KV has been down for long", async () => {
+test("the link of an expired secret is closed on time though KV has been down for long", async () => {
   const realm = new Realm();
   const kv = new LaggingKv();
   const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
@@ -415,7 +418,7 @@ test("a link of a secret that ends is closed on time though KV has been down for
   expect(await alarmIn(realm)).toBeGreaterThan(1_000);
 });
 
-test("more clients than one alarm takes expire all, by as many alarms as it needs", async () => {
+test("more clients than one alarm takes all expire, by as many alarms as it needs", async () => {
   const realm = new Realm();
   const count = 120;
   await runInDurableObject(realm.stub, (_object, { storage }) => {

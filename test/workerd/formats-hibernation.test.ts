@@ -144,7 +144,7 @@ async function liveALife(
 }
 
 describe.for([subprotocols.originalGob, subprotocols.json, subprotocols.msgpack])("a link of %s", (format) => {
-  test("goes on as if nothing had happened after the object hibernated between any two messages", async () => {
+  test(`a link of ${format} goes on unchanged after the object hibernated between any two messages`, async () => {
     const { heard, steps } = await liveALife(format, () => Promise.resolve());
     expect(steps).toBeGreaterThan(11);
     if (format !== subprotocols.msgpack)
@@ -159,7 +159,7 @@ describe.for([subprotocols.originalGob, subprotocols.json, subprotocols.msgpack]
     }
   }, 60_000);
 
-  test("goes on as if nothing had happened when the object hibernates after every message", async () => {
+  test(`a link of ${format} goes on unchanged when the object hibernates after every message`, async () => {
     const { heard } = await liveALife(format, () => Promise.resolve());
     expect((await liveALife(format, (realm) => evictDurableObject(realm.stub))).heard).toEqual(heard);
   });
@@ -167,25 +167,22 @@ describe.for([subprotocols.originalGob, subprotocols.json, subprotocols.msgpack]
 
 const all = formats.map(({ subprotocol }) => subprotocol);
 
-test.for(all)(
-  "what a gob stream has defined is all that %s has remembered, and no more than there is room for",
-  async (format) => {
-    const realm = new Realm();
-    using alice = await realm.joinIn(format, "alice");
-    if (format === subprotocols.originalGob) {
-      introduce(alice);
-      expect(await alice.next()).toMatchObject({ Meta: 9 });
-    }
-    await runInDurableObject(realm.stub, (_object, state) => {
-      const [socket] = state.getWebSockets("name:alice");
-      const link = socket && SocketLink.restore(state, new Counters(0), socket);
-      expect(link?.format.subprotocol).toBe(format);
-      expect(link?.formatMemory).toEqual(format === subprotocols.originalGob ? gobDefinition : noBytes);
-    });
-  },
-);
+test.for(all)("a link of %s remembers only the definitions of its gob stream, within their limit", async (format) => {
+  const realm = new Realm();
+  using alice = await realm.joinIn(format, "alice");
+  if (format === subprotocols.originalGob) {
+    introduce(alice);
+    expect(await alice.next()).toMatchObject({ Meta: 9 });
+  }
+  await runInDurableObject(realm.stub, (_object, state) => {
+    const [socket] = state.getWebSockets("name:alice");
+    const link = socket && SocketLink.restore(state, new Counters(0), socket);
+    expect(link?.format.subprotocol).toBe(format);
+    expect(link?.formatMemory).toEqual(format === subprotocols.originalGob ? gobDefinition : noBytes);
+  });
+});
 
-test("a guest's link with all that it can have to remember fits its attachment, and not much more would", async () => {
+test("a guest's link with the most to remember fits its attachment, and not much more would", async () => {
   const realm = new Realm();
   // 128 bytes of UTF-8, of which the last character makes the rest take two bytes each there.
   const longest = `${"n".repeat(125)}亀`;
@@ -239,7 +236,7 @@ test.for(all)("revoking the secret of a link of %s ends it with a closing in its
   expect(await bob.next()).toEqual({ type: "gone", peer: "alice", reason: "over" });
 });
 
-test.for(all)("the heartbeat of a link of %s wakes nobody", async (format) => {
+test.for(all)("the heartbeat of a link of %s doesn't wake the object", async (format) => {
   const realm = new Realm();
   using alice = await realm.joinIn(format, "alice");
   await evictDurableObject(realm.stub);

@@ -87,7 +87,7 @@ function reasonOf(error: string): RegExp {
 
 describe("an upgrade", () => {
   test.for(["chat", "mp.v2", "MP.V1", "mp.v1.jso", "mp.v1.json2", ""])(
-    'that offers no format but "%s" is refused with those on offer',
+    'an upgrade that offers only the format "%s" is refused with the formats of the router',
     async (offered) => {
       const authorization = basic("alice", secret);
       const headers = { authorization, "sec-websocket-protocol": offered };
@@ -96,16 +96,19 @@ describe("an upgrade", () => {
     },
   );
 
-  test.for(formats.map(({ subprotocol }) => subprotocol))("gets the first format that there is: %s", async (wanted) => {
-    const others = formats.map(({ subprotocol }) => subprotocol).filter((subprotocol) => subprotocol !== wanted);
-    const offered = ["soap", wanted, ...others].join(", ");
-    const headers = { authorization: basic("alice", secret), "sec-websocket-protocol": offered };
-    const response = await upgrade(`/connect/${realm.name}`, headers);
-    expect(response.status).toBe(101);
-    expect(response.headers.get("sec-websocket-protocol")).toBe(wanted);
-    response.webSocket?.accept();
-    response.webSocket?.close(1000);
-  });
+  test.for(formats.map(({ subprotocol }) => subprotocol))(
+    "an upgrade gets the first offered format that the router knows: %s",
+    async (wanted) => {
+      const others = formats.map(({ subprotocol }) => subprotocol).filter((subprotocol) => subprotocol !== wanted);
+      const offered = ["soap", wanted, ...others].join(", ");
+      const headers = { authorization: basic("alice", secret), "sec-websocket-protocol": offered };
+      const response = await upgrade(`/connect/${realm.name}`, headers);
+      expect(response.status).toBe(101);
+      expect(response.headers.get("sec-websocket-protocol")).toBe(wanted);
+      response.webSocket?.accept();
+      response.webSocket?.close(1000);
+    },
+  );
 });
 
 const named = (text: string): { comment: string; message: WireMessage; error: string }[] =>
@@ -132,7 +135,7 @@ const badMessages = [
   }),
 ];
 
-test.for(badMessages)("a bad message closes the link that it came on: $format, $comment", async (vector) => {
+test.for(badMessages)("an invalid message closes the link that it came on: $format, $comment", async (vector) => {
   using alice = await realm.linkIn(vector.format, "alice", secret);
   alice.send(vector.message);
   await expectClosed(alice, vector.format, closeCodes.malformed, reasonOf(vector.error));
@@ -144,7 +147,7 @@ const badFrames = [
 ];
 
 test.for(badFrames.filter(({ range }) => range === "router"))(
-  "a bad frame for the router closes the link that it came on: $format, $comment",
+  "an invalid frame for the router closes the link that it came on: $format, $comment",
   async ({ format, hex, error }) => {
     using alice = await realm.linkIn(format, "alice", secret);
     alice.send(segment(0, fromHex(hex)));
@@ -158,7 +161,7 @@ test.for(badFrames.filter(({ range }) => range === "router"))(
 );
 
 test.for(badFrames.filter(({ range }) => range === "peer"))(
-  "a bad frame for a peer of another format closes the link that it came on: $format, $comment",
+  "an invalid frame for a peer of another format closes the link that it came on: $format, $comment",
   async ({ format, hex, error }) => {
     using alice = await realm.linkIn(format, "alice", secret);
     alice.send(batchOf(segmentFormat(format), 0, [openTo("vera")]));
@@ -176,7 +179,7 @@ function movedOn(error: string): string {
   return error.replace(/(?<=at byte )\d+$/, (at) => String(Number(at) + 8));
 }
 
-describe("a message that is too long closes the link before it is read:", () => {
+describe("a message that is too long", () => {
   const line = `{"Meta":2,"OtherClient":"vera","ConnectionID":"alice:0"}\n`;
   const value = encodeGob({ meta: 2, otherClient: "vera", connectionId: "alice:0", data: new Uint8Array() });
   test.for([
@@ -188,11 +191,14 @@ describe("a message that is too long closes the link before it is read:", () => 
     { format: originalGob, message: new Uint8Array([...gobDefinition, ...value, ...new Uint8Array(2 ** 23)]) },
     { format: msgpack, message: new Uint8Array(limits.maxBatchBytes + 1) },
     { format: subprotocols.protobuf, message: new Uint8Array(32 * 2 ** 20) },
-  ])("$format, $message.length long", async ({ format, message }) => {
-    using alice = await realm.linkIn(format, "alice", secret);
-    alice.send(message);
-    await expectClosed(alice, format, closeCodes.malformed, /^(Message|Batch) of \d+ bytes/);
-  });
+  ])(
+    "a message that is too long closes the link before it is read: $format, $message.length long",
+    async ({ format, message }) => {
+      using alice = await realm.linkIn(format, "alice", secret);
+      alice.send(message);
+      await expectClosed(alice, format, closeCodes.malformed, /^(Message|Batch) of \d+ bytes/);
+    },
+  );
 });
 
 test.for(formats.map(({ subprotocol }) => subprotocol))(

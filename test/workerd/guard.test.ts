@@ -76,8 +76,8 @@ async function statusesOf(bindings: Env, attempts: readonly Try[]): Promise<numb
   return statuses;
 }
 
-describe("failures to authenticate", () => {
-  test("are limited under one name, wherever they come from, and other names aren't held up", async () => {
+describe("failed authentication", () => {
+  test("failed attempts under one name are limited, wherever they come from, and don't hold up other names", async () => {
     const [realm, other] = [new Realm(), new Realm()];
     const { secret } = await realm.add("alice");
     const router = bindings({ FAILURES: new FewFailures(3) });
@@ -96,7 +96,7 @@ describe("failures to authenticate", () => {
     ).toEqual([101, 101, 101, 429, 401, 401]);
   });
 
-  test("are limited from one address, whatever names they try, and other addresses aren't held up", async () => {
+  test("failed attempts from one address are limited, whatever the names, and don't hold up other addresses", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const router = bindings({ FAILURES: new FewFailures(3) });
@@ -111,7 +111,7 @@ describe("failures to authenticate", () => {
     ).toEqual([101, 401]);
   });
 
-  test("with an admin token are limited by address, and the right one goes on", async () => {
+  test("failed attempts with an admin token are limited by address, and the right token goes on", async () => {
     const limited = bindings({ FAILURES: new FewFailures(3) });
     const ask = async (token: string, address: string): Promise<Response> => {
       const headers = { authorization: `Bearer ${token}`, "cf-connecting-ip": address };
@@ -123,7 +123,7 @@ describe("failures to authenticate", () => {
     expect((await ask(env.MP_ADMIN_TOKEN ?? "", "192.0.2.1")).status).toBe(200);
   });
 
-  test("count only where somebody tried a secret", async () => {
+  test("an attempt counts as failed only where it had a secret", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const failures = new FewFailures(0);
@@ -140,7 +140,7 @@ describe("failures to authenticate", () => {
     expect(await statusesOf(router, [{ realm }])).toEqual([429]);
   });
 
-  test("are those of secrets that were rotated, revoked or disabled too, though only the object knows", async () => {
+  test("attempts with rotated, revoked or disabled secrets count as failed, though only the object knows", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const { secret: bobs } = await realm.add("bob");
@@ -155,7 +155,7 @@ describe("failures to authenticate", () => {
     expect(await statusesOf(router, [...both, ...both, ...both])).toEqual([401, 401, 401, 401, 429, 429]);
   });
 
-  test("are those of guests too, and a good invitation comes in all the same", async () => {
+  test("attempts by guests count as failed, and a valid invitation comes in all the same", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const own = Buffer.from(secret.slice(3), "base64url");
@@ -186,7 +186,7 @@ describe("failures to authenticate", () => {
     ).toEqual([401, 429, 101, 101, 401]);
   });
 
-  test("are told to a page by a close that says when to come again", async () => {
+  test("a page whose attempts are limited is told by a close when to come again", async () => {
     const realm = new Realm();
     const headers = { authorization: "", "sec-websocket-protocol": `mp.v1, ${authSubprotocol("alice", "mp_guess")}` };
     const answer = await answerOf(bindings({ FAILURES: new FewFailures(0) }), { realm, headers });
@@ -197,7 +197,7 @@ describe("failures to authenticate", () => {
     });
   });
 
-  test("are refused as ever where nothing counts them, or what does fails", async () => {
+  test("failed attempts are refused as before where nothing counts them, or the counter fails", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const failing = { limit: () => Promise.reject(new Error("The limiter is down")) };
@@ -205,7 +205,7 @@ describe("failures to authenticate", () => {
       expect(await statusesOf(router, [{ realm }, { realm }, { realm, secret }])).toEqual([401, 401, 101]);
   });
 
-  test("are counted by what wrangler.toml binds, which lets some dozens a minute", async () => {
+  test("failed attempts are counted by the binding of wrangler.toml, which lets some dozens a minute through", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const forged = mintSecret("another pepper", realm.name, "alice", 1).text;
@@ -223,7 +223,7 @@ describe("failures to authenticate", () => {
   });
 });
 
-describe("pages", () => {
+describe("origins of pages", () => {
   const MP_ORIGINS = " https://app.example.com\n\thttps://two.example.com:8443 ";
 
   function statusFrom(origin: string | undefined, origins: string | undefined, attempt: Try): Promise<Response> {
@@ -245,7 +245,7 @@ describe("pages", () => {
     ["https://anywhere.example", "https://app.example.com *"],
     ["https://app.example.com", "app.example.com https://app.example.com"],
     ["chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"],
-  ])("of the origin %s may connect where those listed are %o", async (origin, origins) => {
+  ])("a page of the origin %s may connect where the allow-list is %o", async (origin, origins) => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     expect(await statusIn(await statusFrom(origin, origins, { realm, secret }))).toBe(101);
@@ -257,7 +257,7 @@ describe("pages", () => {
     "https://app.example.com:444",
     "null",
     "https://app.example.com.evil.example",
-  ])("of the origin %s may not where others are listed, before any secret is looked at", async (origin) => {
+  ])("a page of the origin %s may not connect where others are listed, and its secret isn't read", async (origin) => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const failures = new FewFailures(0);

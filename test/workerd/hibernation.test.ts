@@ -77,7 +77,7 @@ async function liveALife(between: (realm: Realm, step: number) => Promise<void>)
 }
 
 describe("an object that hibernates", () => {
-  test("after any one step goes on as if it hadn't", async () => {
+  test("an object that hibernates after any one step goes on unchanged", async () => {
     const steps = await liveALife(() => Promise.resolve());
     expect(steps).toBeGreaterThan(10);
     for (let chosen = 0; chosen < steps; chosen++) {
@@ -87,11 +87,11 @@ describe("an object that hibernates", () => {
     }
   }, 60_000);
 
-  test("after every step goes on as if it hadn't", async () => {
+  test("an object that hibernates after every step goes on unchanged", async () => {
     await liveALife((realm) => evictDurableObject(realm.stub));
   });
 
-  test("answers heartbeats without waking", async () => {
+  test("a hibernating object's heartbeats are answered without waking it", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     await evictDurableObject(realm.stub);
@@ -103,7 +103,7 @@ describe("an object that hibernates", () => {
     await evictDurableObject(realm.stub);
   });
 
-  test("loses no pair when links come back to memory in different ways", async () => {
+  test("no pair is lost when links come back to memory in different ways", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");
@@ -126,7 +126,7 @@ describe("an object that hibernates", () => {
       expect(await link.next()).toMatchObject({ kind: "gone", address: toBob.to });
   });
 
-  test("finds one and the same socket however it asks", async () => {
+  test("an object finds one and the same socket in every way that it looks it up", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     const address = await alice.ownAddress();
@@ -150,7 +150,7 @@ describe("an object that hibernates", () => {
     });
   });
 
-  test("looks at nobody but those whom a frame is about, however many there are", async () => {
+  test("an object looks only at the links that a frame is about, however many there are", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");
@@ -184,7 +184,7 @@ describe("an object that hibernates", () => {
     for (const link of idle) link[Symbol.dispose]();
   });
 
-  test("hears to the end what a client sent right before its close, and then that it is gone", async () => {
+  test("an object that wakes hears everything that a client sent right before its close, and then that it is gone", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");
@@ -201,7 +201,7 @@ describe("an object that hibernates", () => {
     }
   });
 
-  test("keeps the name with the new link when the old one's close is handled only after that", async () => {
+  test("a name stays with its new link when the old one's close is handled only afterwards", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     using alice = await realm.join("alice");
@@ -224,7 +224,7 @@ describe("an object that hibernates", () => {
     await expectTalk(alice, heir, await pairUp(alice, heir));
   });
 
-  test("forgets those who are gone in what it keeps, too", async () => {
+  test("an object forgets gone links in its stored state, too", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");
@@ -241,7 +241,7 @@ describe("an object that hibernates", () => {
     expect(await pairsOf("alice")).toBe(0);
   });
 
-  test("lists everybody", async () => {
+  test("a list after a wake names every client", async () => {
     const realm = new Realm();
     const names = ["alice", "bob", "carol", longestName];
     const links = await Promise.all(names.map((name) => realm.join(name)));
@@ -253,7 +253,7 @@ describe("an object that hibernates", () => {
 });
 
 describe("addresses", () => {
-  test("are never given twice, over evictions with and without sockets, aborts and more links than a block has", async () => {
+  test("addresses are never given twice, over evictions with and without sockets, aborts and more links than a block has", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const addresses: number[] = [];
@@ -274,7 +274,7 @@ describe("addresses", () => {
     expect(Math.min(...addresses)).toBeGreaterThan(0);
   });
 
-  test("of another realm say nothing: each realm counts for itself and passes on nothing", async () => {
+  test("addresses of another realm lead nowhere: each realm counts for itself and passes on nothing", async () => {
     const [home, work] = [new Realm(), new Realm()];
     using alice = await home.join("alice");
     using bob = await work.join("bob");
@@ -287,7 +287,7 @@ describe("addresses", () => {
 });
 
 describe("an object that is gone with its sockets", () => {
-  test("takes everybody back, with nothing of the names or pairs in the way", async () => {
+  test("an object that lost its sockets takes every client back, with no old names or pairs in the way", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     const session = newSession();
@@ -388,7 +388,7 @@ describe("an attachment that this version can't read", () => {
     occasions.map(([occasion, act]) => ({ what, attachment, occasion, act })),
   );
   test.for(cases)(
-    "$what has an idle link closed as retryable as soon as somebody $occasion, and its client can come back",
+    "an idle link with an attachment $what is closed as retryable as soon as a client $occasion, and its client can come back",
     async ({ attachment, act }) => {
       await withUnreadableBob(attachment, async (scene) => {
         const { realm, alice, bob, carol, toCarol, secret } = scene;
@@ -403,24 +403,30 @@ describe("an attachment that this version can't read", () => {
     },
   );
 
-  test.for(attachments)("%s has a link closed as retryable at its own next message", async ([, attachment]) => {
-    await withUnreadableBob(attachment, async ({ alice, bob, toBob }) => {
-      bob.toPeer(toBob.from, Uint8Array.of(1));
-      expect(await bob.closedByRouter()).toEqual(unreadable);
-      expect(bob.unread).toEqual([]);
-      await alice.expectNothing();
-    });
-  });
+  test.for(attachments)(
+    "a link with an attachment %s is closed as retryable at its own next message",
+    async ([, attachment]) => {
+      await withUnreadableBob(attachment, async ({ alice, bob, toBob }) => {
+        bob.toPeer(toBob.from, Uint8Array.of(1));
+        expect(await bob.closedByRouter()).toEqual(unreadable);
+        expect(bob.unread).toEqual([]);
+        await alice.expectNothing();
+      });
+    },
+  );
 
-  test.for(attachments)("%s has a link closed when its client connects again", async ([, attachment]) => {
-    await withUnreadableBob(attachment, async ({ realm, alice, bob, secret }) => {
-      using bobAgain = await realm.link("bob", secret);
-      expect(await bob.closedByRouter()).toEqual(unreadable);
-      await expectTalk(alice, bobAgain, await pairUp(alice, bobAgain));
-    });
-  });
+  test.for(attachments)(
+    "a link with an attachment %s is closed when its client connects again",
+    async ([, attachment]) => {
+      await withUnreadableBob(attachment, async ({ realm, alice, bob, secret }) => {
+        using bobAgain = await realm.link("bob", secret);
+        expect(await bob.closedByRouter()).toEqual(unreadable);
+        await expectTalk(alice, bobAgain, await pairUp(alice, bobAgain));
+      });
+    },
+  );
 
-  test("is told about once, however often the link is looked up before its end has come through", async () => {
+  test("an unreadable link is told about once, however often it is looked up before its end has come through", async () => {
     await withUnreadableBob({ version: 3 }, async ({ alice, bob, toBob }) => {
       alice.open("bob", 9);
       alice.toPeer(toBob.to, Uint8Array.of(1));
@@ -431,7 +437,7 @@ describe("an attachment that this version can't read", () => {
     });
   });
 
-  test("doesn't keep a client that nobody has looked up from closing", async () => {
+  test("an unreadable link that was not looked up may be closed by its client", async () => {
     await withUnreadableBob({ version: 3 }, async ({ alice, bob }) => {
       bob.close(1000, "see you");
       expect(await bob.closed()).toEqual({ code: 1000, reason: "see you" });
@@ -441,7 +447,7 @@ describe("an attachment that this version can't read", () => {
   });
 });
 
-describe("a link with all the pairs that it may have", () => {
+describe("a link with the most pairs", () => {
   /** Fills links' lists with addresses that nobody has. */
   async function fill(realm: Realm, ...names: readonly string[]): Promise<void> {
     // The object's own view of the link must not outlive what is written here, on either side.
@@ -459,7 +465,7 @@ describe("a link with all the pairs that it may have", () => {
     await evictDurableObject(realm.stub);
   }
 
-  test("still fits its attachment, with the longest name, and the limit is near", async () => {
+  test("a link with the most pairs still fits its attachment, with the longest name, and the limit is near", async () => {
     const realm = new Realm();
     expect(new TextEncoder().encode(longestName)).toHaveLength(128);
     using full = await realm.join(longestName);
@@ -484,7 +490,7 @@ describe("a link with all the pairs that it may have", () => {
     expect(await full.outcome()).toBe("open");
   });
 
-  test("goes on talking with newcomers on the strength of their entries, over hibernation, and they hear of its end", async () => {
+  test("a link with the most pairs talks with newcomers on the strength of their entries, over hibernation, and they are told about its end", async () => {
     const realm = new Realm();
     using full = await realm.join("full");
     using alice = await realm.join("alice");
@@ -504,7 +510,7 @@ describe("a link with all the pairs that it may have", () => {
     await stranger.expectNothing();
   });
 
-  test("is told why the router closes it, though all links are looked through for its peers meanwhile", async () => {
+  test("a link with the most pairs is told why the router closes it, though all links are searched for its peers meanwhile", async () => {
     const realm = new Realm();
     using full = await realm.join("full");
     using alice = await realm.join("alice");
@@ -515,7 +521,7 @@ describe("a link with all the pairs that it may have", () => {
     expect(await alice.next()).toEqual({ kind: "gone", address: toFull.to, reason: goneReasons.over });
   });
 
-  test("hears of the end of those that it has no entry of, and is refused pairs with others as full as it is", async () => {
+  test("a link with the most pairs is told about ends of unlisted peers, and is refused pairs with links as full as it is", async () => {
     const realm = new Realm();
     using full = await realm.join("full");
     using alsoFull = await realm.join("also full");

@@ -87,7 +87,7 @@ function stopTime(): { now: number } {
 }
 
 describe("a guest", () => {
-  test("comes in under its host's name and its own, and talks with whom it may", async () => {
+  test("a guest comes in under its host's name and its own, and talks with its allowed peers", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     using bob = await realm.join("bob");
@@ -99,7 +99,7 @@ describe("a guest", () => {
     expect(await refusal(guest, "$echo", "x")).toBe("routed");
   });
 
-  test("may open what its invitation says to whom it says, and is told so whether or not they are there", async () => {
+  test("a guest may open what its invitation says to the peers that it says, and is told so whether or not they are connected", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     using bob = await realm.join("bob-1");
@@ -122,7 +122,7 @@ describe("a guest", () => {
     await carol.expectNothing();
   });
 
-  test("takes no Connections, not from its host either", async () => {
+  test("a guest takes no Connections, not even from its host", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     using alice = await realm.link("alice", secret);
@@ -135,7 +135,7 @@ describe("a guest", () => {
     expect(await refusal(guest, "alice/eve", "test")).toBe(errorCodes.notAllowed);
   });
 
-  test("resumes with those whom it may open to, and they with it, and with nobody else", async () => {
+  test("a guest resumes with the peers that it may open to, and they with it, and with no other peer", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     using bob = await realm.join("bob");
@@ -162,7 +162,7 @@ describe("a guest", () => {
     for (const link of [guest, carol]) await link.expectNothing();
   });
 
-  test("is bound by its host's rules, now and when they change", async () => {
+  test("a guest is bound by its host's rules, now and when they change", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     using bob = await realm.join("bob");
@@ -190,7 +190,7 @@ describe("a guest", () => {
   });
 });
 
-describe("an invitation that isn't good gets the same answer as a wrong secret", () => {
+describe("an invalid invitation", () => {
   const widened: Terms[] = [
     { host: "bob" },
     { secretId: "0123456789abcdef" },
@@ -203,19 +203,22 @@ describe("an invitation that isn't good gets the same answer as a wrong secret",
     { nonce: "0123456789abcdef" },
   ];
 
-  test.each(widened)("one with another %o than was signed", async (change) => {
-    const realm = new Realm();
-    const { secret } = await realm.add("alice");
-    await realm.add("bob");
-    const invitation = invitationOf("alice", secret, { peer: "bob", protocol: "test" });
-    const { mac } = signed(invitation, inviteKey(secret));
-    const changed = { ...invitation, ...change };
-    await expectRefused(realm, `${changed.host}/${changed.guest}`, invitationText(invitationBytes(changed), mac));
-    using guest = await realm.link("alice/eve", signed(invitation, inviteKey(secret)).text);
-    expect(await guest.outcome()).toBe("open");
-  });
+  test.each(widened)(
+    "an invitation with another %o than was signed is answered like a wrong secret",
+    async (change) => {
+      const realm = new Realm();
+      const { secret } = await realm.add("alice");
+      await realm.add("bob");
+      const invitation = invitationOf("alice", secret, { peer: "bob", protocol: "test" });
+      const { mac } = signed(invitation, inviteKey(secret));
+      const changed = { ...invitation, ...change };
+      await expectRefused(realm, `${changed.host}/${changed.guest}`, invitationText(invitationBytes(changed), mac));
+      using guest = await realm.link("alice/eve", signed(invitation, inviteKey(secret)).text);
+      expect(await guest.outcome()).toBe("open");
+    },
+  );
 
-  test("one for another name, realm or host, one that was cut or has expired, and one of a stranger", async () => {
+  test("an invitation for another name, realm or host, one that was cut, one that has expired and a stranger's are answered like a wrong secret", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const { secret: bobs } = await realm.add("bob");
@@ -240,7 +243,7 @@ describe("an invitation that isn't good gets the same answer as a wrong secret",
     expect(await guest.outcome()).toBe("open");
   });
 
-  test("one that a guest has made: its invitation holds no key", async () => {
+  test("an invitation that a guest has made is answered like a wrong secret: its invitation holds no key", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const invitation = invitationOf("alice", secret, { uses: 10 });
@@ -257,7 +260,7 @@ describe("an invitation that isn't good gets the same answer as a wrong secret",
     expect(await guest.outcome()).toBe("open");
   });
 
-  test("and one with a bad signature costs neither KV nor the realm's object anything", async () => {
+  test("an invitation with an invalid signature is answered like a wrong secret, and costs neither KV nor the object anything", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const { MP_ADMIN_TOKEN } = env;
@@ -289,8 +292,8 @@ describe("an invitation that isn't good gets the same answer as a wrong secret",
   });
 });
 
-describe("an invitation's uses", () => {
-  test("are sessions: one that comes back is the same, over hibernation and after an eviction", async () => {
+describe("the uses of an invitation", () => {
+  test("an invitation's uses are sessions: one that comes back is the same, over hibernation and after an eviction", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const text = invite("alice", secret, { uses: 2 });
@@ -305,7 +308,7 @@ describe("an invitation's uses", () => {
     }
   });
 
-  test("are counted for each invitation alone, and all at once", async () => {
+  test("an invitation's uses are counted for each invitation, even if its guests come at the same time", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const [one, other] = [invite("alice", secret, { uses: 3 }), invite("alice", secret)];
@@ -321,26 +324,29 @@ describe("a live guest", () => {
     ["revoked", (realm) => realm.revoke("alice")],
     ["rotated", (realm) => realm.rotate("alice")],
     ["disabled", (realm) => admin(`${realm.clientPath("alice")}/disable`, { method: "POST" })],
-  ])("is cut off at once when its host is %s, though the object has slept, and no other is", async (_what, change) => {
-    const realm = new Realm();
-    const { secret } = await realm.add("alice");
-    const { secret: bobs } = await realm.add("bob");
-    using bob = await realm.link("bob", bobs);
-    using guest = await realm.link("alice/eve", invite("alice", secret));
-    using second = await realm.link("alice/fay", invite("alice", secret, { guest: "fay" }));
-    using other = await realm.link("bob/eve", invite("bob", bobs));
-    const { to, from } = await pairUp(guest, bob);
-    expect(to).not.toBe(from);
-    await evictDurableObject(realm.stub);
-    await change(realm);
-    expect(await guest.closedByRouter()).toEqual(revoked);
-    expect(await second.closedByRouter()).toEqual(revoked);
-    expect(await bob.next()).toEqual({ kind: "gone", address: from, reason: goneReasons.over });
-    expect(await other.outcome()).toBe("open");
-    await expectRefused(realm, "alice/eve", invite("alice", secret));
-  });
+  ])(
+    "a guest is cut off at once when its host is %s, though the object has slept, and no other guest is",
+    async (_what, change) => {
+      const realm = new Realm();
+      const { secret } = await realm.add("alice");
+      const { secret: bobs } = await realm.add("bob");
+      using bob = await realm.link("bob", bobs);
+      using guest = await realm.link("alice/eve", invite("alice", secret));
+      using second = await realm.link("alice/fay", invite("alice", secret, { guest: "fay" }));
+      using other = await realm.link("bob/eve", invite("bob", bobs));
+      const { to, from } = await pairUp(guest, bob);
+      expect(to).not.toBe(from);
+      await evictDurableObject(realm.stub);
+      await change(realm);
+      expect(await guest.closedByRouter()).toEqual(revoked);
+      expect(await second.closedByRouter()).toEqual(revoked);
+      expect(await bob.next()).toEqual({ kind: "gone", address: from, reason: goneReasons.over });
+      expect(await other.outcome()).toBe("open");
+      await expectRefused(realm, "alice/eve", invite("alice", secret));
+    },
+  );
 
-  test("stays as long as the secret that made its invitation", async () => {
+  test("a guest stays as long as the secret that made its invitation", async () => {
     const clock = stopTime();
     const realm = new Realm();
     const { secret } = await realm.add("alice");
@@ -358,7 +364,7 @@ describe("a live guest", () => {
   });
 
   test.each([false, true])(
-    "is closed by the alarm when its time is over, and its use is forgotten (slept: %s)",
+    "a guest is closed by the alarm when its time is over, and its use is forgotten (slept: %s)",
     async (sleeps) => {
       const clock = stopTime();
       const realm = new Realm();
@@ -386,7 +392,7 @@ describe("a live guest", () => {
     },
   );
 
-  test("may have been invited for as long as a number can say", async () => {
+  test("a guest may be invited for as long as a number can say", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     using guest = await realm.link("alice/eve", invite("alice", secret, { expiresAtMs: Number.MAX_SAFE_INTEGER }));
@@ -395,7 +401,7 @@ describe("a live guest", () => {
     expect(await guest.outcome()).toBe("open");
   });
 
-  test("has no name that a client has, nor keeps one that a client gets", async () => {
+  test("a guest has no name that a client has, and loses one that a client gets", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const text = invite("alice", secret, { uses: 10 });
@@ -409,7 +415,7 @@ describe("a live guest", () => {
     expect(await client.outcome()).toBe("open");
   });
 
-  test("with the longest names fits its attachment, with as many pairs as it may have", async () => {
+  test("a guest with the longest names fits its attachment, with the most pairs", async () => {
     const realm = new Realm();
     const long = `${"n".repeat(120)}亀`;
     const { secret } = await realm.add(long);

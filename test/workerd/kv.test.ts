@@ -30,7 +30,7 @@ function kvOf(realm: Realm, name: string): Promise<CredentialRecord | null> {
 }
 
 describe("KV's copy of the credentials", () => {
-  test("has each change as soon as the admin API has answered: which revisions are over, and nothing of a secret", async () => {
+  test("KV's copy has each change once the admin API has answered: which revisions have ended, and nothing of a secret", async () => {
     const realm = new Realm();
     await realm.add("alice");
     expect(await kvOf(realm, "alice")).toEqual({ version: 1, leastRevision: 1 });
@@ -42,7 +42,7 @@ describe("KV's copy of the credentials", () => {
     expect(await kvOf(realm, "alice")).toEqual({ version: 1, leastRevision: 3 });
   });
 
-  test("keeps realms and names apart", async () => {
+  test("KV's copy keeps realms and names apart", async () => {
     const [home, work] = [new Realm(), new Realm()];
     await home.add("alice");
     await work.add("alice");
@@ -51,7 +51,7 @@ describe("KV's copy of the credentials", () => {
     expect(await kvOf(work, "alice")).toEqual({ version: 1, leastRevision: 2 });
   });
 
-  test("may lack a client: the realm's object decides", async () => {
+  test("a client that KV's copy lacks is decided on by the realm's object", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     await env.CREDENTIALS.delete(credentialKey(realm.name, "alice"));
@@ -61,7 +61,7 @@ describe("KV's copy of the credentials", () => {
     expect(await statusOf(realm, "alice", secret)).toBe(401);
   });
 
-  test("may be from before a rotation or a revocation, and still lets nobody in", async () => {
+  test("a copy in KV from before a rotation or a revocation lets no old secret in", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const old = JSON.stringify(await kvOf(realm, "alice"));
@@ -86,7 +86,7 @@ describe("KV's copy of the credentials", () => {
     ["of another version", '{"version":2,"leastRevision":1000000}'],
     ["that isn't UTF-8", "\ud800"],
   ];
-  test.for(unreadable)("with a record %s leaves the decision to the realm's object", async ([, text]) => {
+  test.for(unreadable)("a record %s in KV leaves the decision to the realm's object", async ([, text]) => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const { secret: newSecret } = await realm.rotate("alice");
@@ -96,7 +96,7 @@ describe("KV's copy of the credentials", () => {
     expect(await statusOf(realm, "alice", "mp_guess")).toBe(401);
   });
 
-  test("that fails leaves the decision to the realm's object", async () => {
+  test("a KV that fails leaves the decision to the realm's object", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const failing = counting({ get: () => Promise.reject(new Error("KV is down")) });
@@ -156,8 +156,8 @@ function bindings(): Env {
   return { ROUTER, CREDENTIALS, MP_ADMIN_TOKEN, MP_PEPPER };
 }
 
-describe("what an upgrade costs", () => {
-  test("is one read of KV and one request to the object for a good secret", async () => {
+describe("the cost of an upgrade", () => {
+  test("a valid secret costs one read of KV and one request to the object", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const worker = counting();
@@ -165,7 +165,7 @@ describe("what an upgrade costs", () => {
     expect([worker.kvReads, worker.objectRequests]).toEqual([1, 1]);
   });
 
-  test("is neither for a guess", async () => {
+  test("a guessed secret costs neither a read of KV nor a request to the object", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const worker = counting();
@@ -175,7 +175,7 @@ describe("what an upgrade costs", () => {
     expect([worker.kvReads, worker.objectRequests]).toEqual([0, 0]);
   });
 
-  test("is one read of KV, and no object, for a secret that KV knows to be over", async () => {
+  test("a secret that KV knows to have ended costs one read of KV, and no request to the object", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     await realm.rotate("alice");
@@ -188,14 +188,14 @@ describe("what an upgrade costs", () => {
 describe.for([
   ["never set", undefined],
   ["set to nothing", ""],
-] as const)("a router whose secrets were %s", ([, nothing]) => {
+] as const)("a router whose secrets were %s", ([what, nothing]) => {
   async function answerOf(path: string, missing: Partial<Env>, headers: Record<string, string>): Promise<Response> {
     return worker.fetch(new Request(`https://router.test${path}`, { headers }), { ...bindings(), ...missing });
   }
   const { native } = subprotocols;
   const both = { MP_ADMIN_TOKEN: nothing, MP_PEPPER: nothing };
 
-  test("lets nobody in without a pepper, and says what to do", async () => {
+  test(`a router whose pepper was ${what} lets no client in, and says what to do`, async () => {
     const guesses = [
       "x",
       mintSecret("", "default", "alice", 1).text,
@@ -218,7 +218,7 @@ describe.for([
     }
   });
 
-  test("has no admin API without a token or a pepper, whatever is sent", async () => {
+  test(`a router whose token or pepper was ${what} has no admin API, whatever is sent`, async () => {
     for (const authorization of ["Bearer ", "Bearer", "Bearer undefined", "", `Bearer ${adminToken}`]) {
       for (const missing of [{ MP_ADMIN_TOKEN: nothing }, { MP_PEPPER: nothing }, both]) {
         const response = await answerOf("/admin/v1/realms/home/clients", missing, { authorization });
@@ -252,7 +252,7 @@ test.for<[string, () => Promise<Response>]>([
   expect(await refusalOf(toPage)).toMatchObject({ code: closeCodes.overloaded, delayMs: 5_000 });
 });
 
-describe("a change that KV doesn't take", () => {
+describe("a change that KV refuses", () => {
   interface FlakyKv {
     readonly puts: string[];
     isDown: boolean;
@@ -271,7 +271,7 @@ describe("a change that KV doesn't take", () => {
     };
   }
 
-  test("stands in the object at once, and is written to KV when KV is back, in its newest state only", async () => {
+  test("a change that KV refuses is in the object at once, and is written when KV is back, in its newest state only", async () => {
     const realm = new Realm();
     await runInDurableObject(realm.stub, async (_object, state) => {
       const kv = flakyKv();
@@ -292,7 +292,7 @@ describe("a change that KV doesn't take", () => {
     });
   });
 
-  test("that comes while another is written is written after it", async () => {
+  test("a change that comes while another is written to KV is written after it", async () => {
     const realm = new Realm();
     await runInDurableObject(realm.stub, async (_object, state) => {
       const puts: string[] = [];
@@ -315,7 +315,7 @@ describe("a change that KV doesn't take", () => {
     });
   });
 
-  test("doesn't fail the request, and is tried again by the object's alarm until it is taken", async () => {
+  test("a change that KV refuses doesn't fail the request, and the object's alarm tries it again until KV takes it", async () => {
     const realm = new Realm();
     const kv = flakyKv();
     const client = await runInDurableObject(realm.stub, async (object, { storage }) => {
@@ -334,7 +334,7 @@ describe("a change that KV doesn't take", () => {
     expect(await runDurableObjectAlarm(realm.stub)).toBe(false);
   });
 
-  test("has its alarm set before KV is asked, in case the object stops then", async () => {
+  test("a change has its alarm set before KV is asked, in case the object stops then", async () => {
     const realm = new Realm();
     const alarms = await runInDurableObject(realm.stub, async (object, { storage }) => {
       const seen: (number | null)[] = [];
@@ -348,7 +348,7 @@ describe("a change that KV doesn't take", () => {
     expect(alarms).toEqual([expect.any(Number), expect.any(Number), expect.any(Number)]);
   });
 
-  test("is written once, however many others are being written", async () => {
+  test("a change is written to KV once, however many others are being written", async () => {
     const realm = new Realm();
     const count = 20;
     const puts = await runInDurableObject(realm.stub, async (object) => {
@@ -394,7 +394,7 @@ describe("a change that KV doesn't take", () => {
       return runInDurableObject(realm.stub, (_object, { storage }) => storage.kv.get<number>("kvAttempts"));
     }
 
-    test("is tried again after 2 s, then after twice as long each time and 15 min at most, also over hibernation", async () => {
+    test("a change that KV refuses is tried again after 2 s, then after twice as long each time and 15 min at most, even over hibernation", async () => {
       const realm = new Realm();
       const kv = flakyKv();
       await useKv(realm, kv);
@@ -415,7 +415,7 @@ describe("a change that KV doesn't take", () => {
       expect(await alarmIn(realm)).toBeUndefined();
     });
 
-    test("begins at 2 s again when there is another change, and takes the older one along", async () => {
+    test("a change that KV refuses starts again at 2 s when there is another change, and takes the older one along", async () => {
       const realm = new Realm();
       const kv = flakyKv();
       await useKv(realm, kv);
@@ -433,7 +433,7 @@ describe("a change that KV doesn't take", () => {
       expect(await alarmIn(realm)).toBeUndefined();
     });
 
-    test("leaves no alarm behind once KV has it, and keeps it for as long as KV lacks another one", async () => {
+    test("a change leaves no alarm behind once KV has it, and keeps one for as long as KV lacks another change", async () => {
       const realm = new Realm();
       const kv = flakyKv();
       await useKv(realm, kv);
@@ -452,7 +452,7 @@ describe("a change that KV doesn't take", () => {
       expect(kv.puts).toHaveLength(3);
     });
 
-    test("is written without growing waits where KV takes all, though there is more than one alarm's worth", async () => {
+    test("changes that KV takes are written without growing pauses, though there is more than one alarm's worth", async () => {
       const realm = new Realm();
       const kv = flakyKv();
       await useKv(realm, kv);

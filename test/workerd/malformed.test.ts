@@ -105,18 +105,21 @@ const behindBye = batches.filter(({ bytes }) => problemForRouter(bytes) === "bye
 const forPeers = batches.filter(({ bytes }) => problemForRouter(bytes) === undefined);
 
 describe("a link that sends an invalid batch of the vectors", () => {
-  test("of each kind is tested below", () => {
+  test("the invalid batches of the vectors are all tested, in the three kinds below", () => {
     expect(forRouter.length + behindBye.length + forPeers.length).toBe(batches.length);
     for (const kind of [forRouter, behindBye, forPeers]) expect(kind.length).toBeGreaterThan(0);
   });
 
-  test.for(forRouter)("is closed with the rule and the place: $comment", async ({ bytes, error }) => {
-    mallory.send(bytes);
-    await expectCutOff(error);
-  });
+  test.for(forRouter)(
+    "an invalid batch closes the link with the rule and the place: $comment",
+    async ({ bytes, error }) => {
+      mallory.send(bytes);
+      await expectCutOff(error);
+    },
+  );
 
   test.for(behindBye)(
-    "behind a bye has said bye, and is closed for the rest without it: $comment",
+    "a batch that is invalid behind a bye ends the session, and without the bye closes the link for the rest: $comment",
     async ({ bytes, error }) => {
       mallory.send(bytes);
       expect(await mallory.closedByRouter()).toEqual({ code: 1000, reason: "Bye" });
@@ -130,7 +133,7 @@ describe("a link that sends an invalid batch of the vectors", () => {
   );
 
   test.for(forPeers)(
-    "that only the other end can find invalid stays, and the other end gets it: $comment",
+    "a batch that only the other end can find invalid reaches that end, and the link stays: $comment",
     async ({ bytes }) => {
       mallory.send(bytes);
       const heard = await mallory.nextOf("gone");
@@ -146,7 +149,7 @@ describe("a link that sends an invalid batch of the vectors", () => {
 });
 
 test.for(invalidVectors.filter(({ range }) => range === "router"))(
-  "a link that sends the router an invalid frame is closed: $comment",
+  "an invalid frame to the router closes the link: $comment",
   async ({ hex, error }) => {
     const bytes = segment(0, fromHex(hex));
     const problem = problemForRouter(bytes);
@@ -167,7 +170,7 @@ test.for(invalidVectors.filter(({ range }) => range === "router"))(
   },
 );
 
-test("every truncation of a good batch closes the link at the cut, after what was whole has arrived", async () => {
+test("every truncation of a valid batch closes the link at the cut, after the whole part has arrived", async () => {
   const pieces = (): Uint8Array[] => [
     segment(victimAddress, Uint8Array.of(1, 2, 3)),
     // A list and a frame that may be ignored.
@@ -262,7 +265,7 @@ test("random bytes close the link or are answered, and never make the router fai
   );
 });
 
-test("a batch of the most bytes is passed on, a byte more is refused before anything in it is read", async () => {
+test("a batch of the most bytes is passed on, and a byte more is refused before anything in it is read", async () => {
   const most = new Uint8Array(limits.maxBatchBytes - 8);
   mallory.toPeer(victimAddress, most);
   expect(await victim.next()).toEqual({ kind: "segment", from: malloryAddress, bytes: most });
@@ -270,7 +273,7 @@ test("a batch of the most bytes is passed on, a byte more is refused before anyt
   await expectCutOff(`Batch of ${limits.maxBatchBytes + 1} bytes, at most ${limits.maxBatchBytes} allowed, at byte 0`);
 });
 
-test("a batch of the most segments is passed on, one segment more closes the link at its header", async () => {
+test("a batch of the most segments is passed on, and one segment more closes the link at its header", async () => {
   const batchOf = (count: number): Uint8Array =>
     Uint8Array.from(Array.from({ length: count }, (_, at) => [...segment(victimAddress, Uint8Array.of(at))]).flat());
   const expectAll = async (): Promise<void> => {
@@ -296,13 +299,13 @@ test("a second list in a batch closes the link, after the first was answered", a
   await expectCutOff("A second list in one message: it ends at byte 36");
 });
 
-test("a segment without frames is passed on to nobody, and breaks nothing", async () => {
+test("a segment without frames is passed on to no link, and breaks nothing", async () => {
   mallory.toPeer(victimAddress, new Uint8Array());
   expect(await mallory.outcome()).toBe("open");
   await victim.expectNothing();
 });
 
-test("addresses that lead nowhere are told once for a batch, in one message with all else that it brings, when the rest of it has been routed", async () => {
+test("unused addresses are told once for a batch, in one message with the rest of its output, after the rest was routed", async () => {
   let messages = 0;
   mallory.socket.addEventListener("message", () => void messages++);
   const toNobody = (address: number): Uint8Array => segment(address, Uint8Array.of(1));
@@ -317,12 +320,12 @@ test("addresses that lead nowhere are told once for a batch, in one message with
   await mallory.expectNothing();
 });
 
-test("an empty message is a batch of nothing", async () => {
+test("an empty message is a batch of no segments", async () => {
   mallory.send(new Uint8Array());
   expect(await mallory.outcome()).toBe("open");
 });
 
-test("a frame that is the router's to send closes the link where the frame ends", async () => {
+test("a frame that only the router may send closes the link where the frame ends", async () => {
   mallory.send(encodeBatch(0, { kind: "gone", address: victimAddress, reason: 1 }));
   await expectCutOff(`Frame "gone" is the router's to send: it ends at byte 17`);
 });

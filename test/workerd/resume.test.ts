@@ -42,7 +42,7 @@ function backOf(scene: Scene, who: "alice" | "bob"): Promise<SegmentLink> {
 }
 
 describe("a client that comes back in its session", () => {
-  test("resumes with a peer that stayed, at new addresses, whoever asks", async () => {
+  test("a client that comes back resumes with a peer that stayed, at new addresses, whichever of the two asks", async () => {
     for (const asker of ["alice", "bob"] as const) {
       await using scene = await sceneOf();
       const before = await pairUp(scene.alice, scene.bob);
@@ -59,7 +59,7 @@ describe("a client that comes back in its session", () => {
     }
   });
 
-  test("is told that a peer is absent as long as it is, and finds it when it is back", async () => {
+  test("a client that comes back is told that a peer is absent as long as it is, and finds it when it is back", async () => {
     await using scene = await sceneOf();
     await pairUp(scene.alice, scene.bob);
     scene.bob.close(1000);
@@ -73,7 +73,7 @@ describe("a client that comes back in its session", () => {
     await expectTalk(scene.alice, scene.bob, await pairAgain(scene.alice, scene.bob));
   });
 
-  test("is told for good that a peer's session is over when another one has the name", async () => {
+  test("a client that comes back is told for good that a peer's session ended when another session has the name", async () => {
     await using scene = await sceneOf();
     await pairUp(scene.alice, scene.bob);
     const old = scene.bob;
@@ -92,7 +92,7 @@ describe("a client that comes back in its session", () => {
     expect(await scene.alice.nextOf("routed")).toMatchObject({ session: scene.bob.session });
   });
 
-  test("loses the old link when it comes before that has ended, and resumes over the new one", async () => {
+  test("a client that comes back before its old link has ended loses that, and resumes over the new one", async () => {
     await using scene = await sceneOf();
     const before = await pairUp(scene.alice, scene.bob);
     const old = scene.bob;
@@ -103,7 +103,7 @@ describe("a client that comes back in its session", () => {
     await expectTalk(scene.bob, scene.alice, await pairAgain(scene.bob, scene.alice));
   });
 
-  test("may resume with itself", async () => {
+  test("a client that comes back may resume with itself", async () => {
     await using scene = await sceneOf();
     const { alice } = scene;
     const address = await alice.ownAddress();
@@ -173,7 +173,7 @@ async function fallAndRise(between: (realm: Realm, step: number) => Promise<void
 }
 
 describe("an object that hibernates", () => {
-  test("after any one step of a loss and a resume goes on as if it hadn't", async () => {
+  test("an object that hibernates after any one step of a loss and a resume goes on unchanged", async () => {
     const steps = await fallAndRise(() => Promise.resolve());
     expect(steps).toBeGreaterThan(10);
     for (let chosen = 0; chosen < steps; chosen++) {
@@ -183,7 +183,7 @@ describe("an object that hibernates", () => {
     }
   }, 60_000);
 
-  test("after every step goes on as if it hadn't", async () => {
+  test("an object that hibernates after every step of a loss and a resume goes on unchanged", async () => {
     await fallAndRise((realm) => evictDurableObject(realm.stub, { webSockets: "hibernate" }));
   });
 });
@@ -216,23 +216,26 @@ describe("an object that is gone with its sockets", () => {
   ];
   const cases = ways.flatMap(([way, end]) => states.map(([state, reach]) => ({ way, end, state, reach })));
 
-  test.for(cases)("as it $way $state, takes both back in their sessions, and they resume", async ({ end, reach }) => {
-    await using scene = await sceneOf();
-    await reach(scene);
-    await end(scene.realm);
-    await Promise.all([scene.alice.closed(), scene.bob.closed()]);
-    scene.alice = await backOf(scene, "alice");
-    scene.alice.resume("bob", scene.bobSession);
-    const absent = { kind: "absent", session: scene.bobSession, reason: goneReasons.lost, peer: "bob" };
-    expect(await scene.alice.next()).toEqual(absent);
-    scene.bob = await backOf(scene, "bob");
-    await expectTalk(scene.alice, scene.bob, await pairAgain(scene.alice, scene.bob));
-    expect(scene.bob.session).toBe(scene.bobSession);
-  });
+  test.for(cases)(
+    "an object that lost its sockets as it $way $state takes both clients back in their sessions, and they resume",
+    async ({ end, reach }) => {
+      await using scene = await sceneOf();
+      await reach(scene);
+      await end(scene.realm);
+      await Promise.all([scene.alice.closed(), scene.bob.closed()]);
+      scene.alice = await backOf(scene, "alice");
+      scene.alice.resume("bob", scene.bobSession);
+      const absent = { kind: "absent", session: scene.bobSession, reason: goneReasons.lost, peer: "bob" };
+      expect(await scene.alice.next()).toEqual(absent);
+      scene.bob = await backOf(scene, "bob");
+      await expectTalk(scene.alice, scene.bob, await pairAgain(scene.alice, scene.bob));
+      expect(scene.bob.session).toBe(scene.bobSession);
+    },
+  );
 });
 
-describe("a client that named no session", () => {
-  test("is over for its peers when it goes, also over hibernation, and its session isn't found again", async () => {
+describe("a client that didn't name a session", () => {
+  test("a client that didn't name a session has ended for its peers when it goes, even over hibernation, and isn't found again", async () => {
     for (const hibernates of [false, true]) {
       const realm = new Realm();
       using alice = await realm.join("alice");
@@ -247,7 +250,7 @@ describe("a client that named no session", () => {
     }
   });
 
-  test("is over as well when it breaks a rule, and superseded by another one of its name", async () => {
+  test("a client that didn't name a session ends it when it breaks a rule, and is superseded by another one of its name", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     using alice = await realm.join("alice");
@@ -264,7 +267,7 @@ describe("a client that named no session", () => {
   });
 });
 
-describe("a link of which nothing was heard for long", () => {
+describe("a silent link", () => {
   /** Makes the object believe that a link was made so long ago, after which it forgets all else. */
   async function age(realm: Realm, name: string, ageMs: number): Promise<void> {
     await runInDurableObject(realm.stub, (_object, state) => {
@@ -276,7 +279,7 @@ describe("a link of which nothing was heard for long", () => {
   }
 
   test.for(["open", "resume"] as const)(
-    "isn't there for the %s of another, and is closed to come back",
+    "a silent link isn't found by the %s of another, and is closed to come back",
     async (ask) => {
       await using scene = await sceneOf();
       const { realm, alice, bob } = scene;
@@ -297,7 +300,7 @@ describe("a link of which nothing was heard for long", () => {
     },
   );
 
-  test("is there when its heartbeat was answered in the meantime, though the object slept", async () => {
+  test("a link is found when its heartbeat was answered in the meantime, though the object slept", async () => {
     await using scene = await sceneOf();
     const { realm, alice, bob } = scene;
     await age(realm, "bob", 10 * limits.ghostAfterMs);
@@ -308,7 +311,7 @@ describe("a link of which nothing was heard for long", () => {
     await expectTalk(alice, bob, await pairUp(alice, bob));
   });
 
-  test("is there when it sends something itself", async () => {
+  test("a link is found when it sends something itself", async () => {
     await using scene = await sceneOf();
     const { realm, alice, bob } = scene;
     await age(realm, "bob", 10 * limits.ghostAfterMs);
@@ -323,7 +326,7 @@ describe("a frame that is the router's to send", () => {
     { kind: "absent", session: anySession, reason: 1, peer: "bob" },
     { kind: "mark", token: 1, budget: 1 },
   ] as const;
-  test.for(frames)("closes the link as malformed: $kind", async (frame) => {
+  test.for(frames)("a frame that only the router may send closes the link as malformed: $kind", async (frame) => {
     await using scene = await sceneOf();
     const { alice } = scene;
     alice.send(encodeBatch(0, frame));

@@ -34,7 +34,7 @@ async function outcomeOf(link: SegmentLink, peer: string, protocol = "test"): Pr
 }
 
 describe("a realm's rules", () => {
-  test("are none at first, and then those that were put last, letter by letter, for that realm alone", async () => {
+  test("a realm's rules are none at first, and then the last that were put, character for character, for that realm alone", async () => {
     const [realm, other] = [new Realm(), new Realm()];
     expect(await rulesOf(realm)).toBe("");
     const text = "# ünïcode, with \r\n\n  allow a -> b : c\t\n\ndefault closed\n\n# end";
@@ -57,7 +57,7 @@ describe("a realm's rules", () => {
       ["role a0 = x x", ...Array.from({ length: 60 }, (_, at) => `role a${at + 1} = @a${at} @a${at}`)].join("\n"),
       /^Line \d+: /,
     ],
-  ])("that can't be read are refused with the line, and leave those of before: %s", async (text, detail) => {
+  ])("rules that can't be parsed are refused with the line, and leave the earlier ones: %s", async (text, detail) => {
     const realm = new Realm();
     await putRules(realm, "default closed");
     const answer = await admin(rulesPath(realm), { method: "PUT", body: text });
@@ -67,7 +67,7 @@ describe("a realm's rules", () => {
     expect(await outcomeOf(alice, "bob")).toBe(errorCodes.notAllowed);
   });
 
-  test("have a limit, and are UTF-8", async () => {
+  test("rules have a limit, and are UTF-8", async () => {
     const realm = new Realm();
     const comment = `#${"x".repeat(65_535)}`;
     await putRules(realm, comment);
@@ -78,7 +78,7 @@ describe("a realm's rules", () => {
     expect(await rulesOf(realm)).toBe(comment);
   });
 
-  test("can be asked what they say, whoever is there", async () => {
+  test("rules can be asked for their decision, whichever clients are connected", async () => {
     const realm = new Realm();
     await putRules(realm, "role ops = ann\nallow @ops -> * : ssh\ndeny * -> vault : *\ndefault open");
     const asked: [string, string, string, object][] = [
@@ -94,7 +94,7 @@ describe("a realm's rules", () => {
       await expectProblem(await admin(`${rulesPath(realm)}/test${query}`), 400, "bad-request");
   });
 
-  test("that were stored by another version and can't be read let nobody open anything, and can be replaced", async () => {
+  test("rules that another version stored and this one can't parse let no client open anything, and can be replaced", async () => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
     onTestFinished(() => logged.mockRestore());
     const realm = new Realm();
@@ -111,8 +111,8 @@ describe("a realm's rules", () => {
   });
 });
 
-describe("an open that isn't allowed", () => {
-  test("is refused before its peer hears of it, and whether or not that is there", async () => {
+describe("an open that rules deny", () => {
+  test("an open that rules deny is refused before its peer is told, and whether or not that is connected", async () => {
     const realm = new Realm();
     await putRules(realm, "deny alice -> bob carol : test\ndefault open");
     using alice = await realm.join("alice");
@@ -130,7 +130,7 @@ describe("an open that isn't allowed", () => {
     expect(await outcomeOf(alice, "bob", "other")).toBe("routed");
   });
 
-  test("is each that no line allows, where the rest is closed", async () => {
+  test("an open that no line allows is refused where the default is closed", async () => {
     const realm = new Realm();
     await putRules(realm, "role staff = alice bob-*\nallow @staff -> files : ssh sftp-*\ndefault closed");
     using alice = await realm.join("alice");
@@ -157,7 +157,7 @@ describe("an open that isn't allowed", () => {
       expect(await outcomeOf(alice, peer)).not.toBe(errorCodes.notAllowed);
   });
 
-  test("is a rejection in JSON", async () => {
+  test("an open that rules deny is a rejection in JSON", async () => {
     const realm = new Realm();
     await putRules(realm, "default closed");
     using alice = await realm.joinIn("mp.v1.json", "alice");
@@ -168,7 +168,7 @@ describe("an open that isn't allowed", () => {
   });
 });
 
-describe("when rules change", () => {
+describe("changed rules", () => {
   const opened = 1;
   const accepted = 0;
 
@@ -183,7 +183,7 @@ describe("when rules change", () => {
   }
 
   test.each([false, true])(
-    "both ends of a pair are told, and what they ask is answered; others hear nothing (slept: %s)",
+    "changed rules are told to both ends of a pair, and their checks are answered; other links are told nothing (slept: %s)",
     async (sleeps) => {
       const realm = new Realm();
       using alice = await realm.join("alice");
@@ -218,7 +218,7 @@ describe("when rules change", () => {
     ["allow alice -> carol : *\ndefault closed", true],
     ["deny * -> bob : *\ndeny bob -> alice : *\nallow * -> * : test\ndefault closed", true],
   ])(
-    "a pair of which nothing is left is cut, and doesn't come back until something is: %s",
+    "a pair to which changed rules leave nothing is cut, and doesn't come back until they leave something: %s",
     async (text, touchesOthers) => {
       const realm = new Realm();
       const { secret } = await realm.add("alice");
@@ -252,7 +252,7 @@ describe("when rules change", () => {
     },
   );
 
-  test("a client that is paired with itself is told, and cut off from itself", async () => {
+  test("changed rules tell a client that is paired with itself, and cut it off from itself", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     const address = await alice.ownAddress();
@@ -264,7 +264,7 @@ describe("when rules change", () => {
     await alice.expectNothing();
   });
 
-  test("two clients of JSON are cut, since neither can ask; another pair of theirs goes on", async () => {
+  test("changed rules cut two clients of JSON, since neither can check, and leave another pair of theirs", async () => {
     const realm = new Realm();
     using alice = await realm.joinIn("mp.v1.json", "alice");
     using bob = await realm.joinIn("mp.v1.json", "bob");
@@ -288,7 +288,7 @@ describe("when rules change", () => {
     await bob.expectOpen();
   });
 
-  test("of a pair of two formats the one that can ask is told", async () => {
+  test("changed rules tell the one of two formats that can check", async () => {
     const realm = new Realm();
     using alice = await realm.joinIn("mp.v1.json", "alice");
     using bob = await realm.join("bob");
@@ -304,7 +304,7 @@ describe("when rules change", () => {
     expect(await alice.next()).toEqual({ type: "gone", peer: "bob", reason: "cut" });
   });
 
-  test("while one of two is away, both are told when they are paired again", async () => {
+  test("changed rules tell both clients when they are paired again, while one of them was away", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     const session = newSession();
@@ -327,7 +327,7 @@ describe("when rules change", () => {
     for (const link of [alice, bob]) await link.expectNothing();
   });
 
-  test("none is asked that has none: a realm of clients that talk with nobody hears nothing", async () => {
+  test("changed rules tell no client that has no pair", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");

@@ -21,7 +21,7 @@ function withBytes(text: string, change: (bytes: Buffer) => void): string {
 }
 
 describe("a secret", () => {
-  test("is mp_ and 108 characters of base64url, and tells its id and revision", () => {
+  test("a secret is mp_ and 108 characters of base64url, and tells its id and revision", () => {
     for (const revision of [1, 0x1234_5678, 0xffff_ffff]) {
       const secret = mintSecret(pepper, "home", "alice", revision);
       expect(secret.text).toMatch(/^mp_[\w-]{108}$/);
@@ -35,25 +35,25 @@ describe("a secret", () => {
     }
   });
 
-  test("ends with a checksum that needs no key", () => {
+  test("a secret ends with a checksum that needs no key", () => {
     const bytes = Buffer.from(mintSecret(pepper, "home", "alice", 1).text.slice(3), "base64url");
     expect(bytes.readUInt32BE(77)).toBe(crc32(bytes.subarray(0, 77)));
   });
 
-  test("is never the same twice, nor is its hash or id", () => {
+  test("secrets are never the same twice, nor are their hashes or ids", () => {
     const secrets = Array.from({ length: 100 }, () => mintSecret(pepper, "home", "alice", 1));
     for (const field of ["text", "id", "hash"] as const)
       expect(new Set(secrets.map((secret) => secret[field])).size).toBe(100);
   });
 
-  test("can't be had from its hash: that is keyed with the pepper and covers every byte", () => {
+  test("a secret can't be derived from its hash, which is keyed with the pepper and covers every byte", () => {
     const { text, hash } = mintSecret(pepper, "home", "alice", 1);
     const bytes = Buffer.from(text.slice(3), "base64url");
     expect(hash).toBe(createHmac("sha256", pepper).update("mp stored v1\n").update(bytes).digest("base64url"));
     expect(text).not.toContain(hash);
   });
 
-  test("is refused with any one character changed to any other", () => {
+  test("a secret is refused with any one character changed to any other", () => {
     const { text } = mintSecret(pepper, "home", "alice", 7);
     const accepted: string[] = [];
     for (let at = 0; at < textLength; at++) {
@@ -65,7 +65,7 @@ describe("a secret", () => {
     expect(accepted).toEqual([]);
   });
 
-  test("is refused with a changed byte though the checksum fits, MAC and version included", () => {
+  test("a secret is refused with a changed byte though the checksum fits, MAC and version included", () => {
     const { text } = mintSecret(pepper, "home", "alice", 7);
     expect(verify(withBytes(text, () => undefined))).toBeDefined();
     for (let at = 0; at < 77; at++) {
@@ -74,7 +74,7 @@ describe("a secret", () => {
     }
   });
 
-  test("of another pepper, realm or name is refused, also where the two run together the same", () => {
+  test("a secret of another pepper, realm or name is refused, even where the two run together the same", () => {
     const { text } = mintSecret(pepper, "home", "alice", 1);
     expect(verify(text)).toBeDefined();
     expect(verifySecret("another pepper", "home", "alice", text)).toBeUndefined();
@@ -84,7 +84,7 @@ describe("a secret", () => {
     expect(verifySecret(pepper, "hom", "ealice", text)).toBeUndefined();
   });
 
-  test("is refused cut, lengthened, with space around it, in another case or without its prefix", () => {
+  test("a secret is refused if it is cut, lengthened, in another case, without its prefix or with space around it", () => {
     const { text } = mintSecret(pepper, "home", "alice", 1);
     const variants = [
       "",

@@ -13,7 +13,7 @@ const replaced = { code: closeCodes.replaced, reason: "Replaced by a new link of
 const revoked = { code: closeCodes.revoked, reason: "The secret was rotated or revoked" };
 
 describe("a second link of the same name", () => {
-  test("and another session takes the name over; the first is closed for good and its peers are told so", async () => {
+  test("a second link of the same name and another session takes the name over; the first is closed for good and its peers are told so", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     using alice = await realm.join("alice");
@@ -29,7 +29,7 @@ describe("a second link of the same name", () => {
     await expectTalk(alice, heir, addresses);
   });
 
-  test("and the same session replaces the first; its peers are told that it was lost", async () => {
+  test("a second link of the same name and session replaces the first, whose peers are told that it was lost", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     const session = newSession();
@@ -42,7 +42,7 @@ describe("a second link of the same name", () => {
     await expectTalk(alice, next, await pairUp(alice, next));
   });
 
-  test("keeps the name when the first one's close comes through, and is in the list once", async () => {
+  test("a second link keeps the name when the first one's close comes through, and is in the list once", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     using alice = await realm.join("alice");
@@ -60,7 +60,7 @@ describe("a second link of the same name", () => {
     expect(await alice.next()).toEqual({ kind: "peers", request: 99, cursor: "", names: ["alice", "bob"] });
   });
 
-  test("inherits none of the first one's pairs", async () => {
+  test("a second link inherits none of the first one's pairs", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     const session = newSession();
@@ -76,7 +76,7 @@ describe("a second link of the same name", () => {
     await next.expectNothing();
   });
 
-  test("makes what the first had on the way worth nothing", async () => {
+  test("a second link of the same name makes the first one's late messages do nothing", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     using alice = await realm.join("alice");
@@ -96,7 +96,7 @@ describe("a second link of the same name", () => {
     await alice.expectNothing();
   });
 
-  test("may come many times over: the newest has the name, all others are closed", async () => {
+  test("many links of one name may come one after the other: the newest has the name, and all others are closed", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     const links = await Promise.all(Array.from({ length: 8 }, () => realm.link("bob", secret)));
@@ -106,7 +106,7 @@ describe("a second link of the same name", () => {
     for (const link of links) link[Symbol.dispose]();
   });
 
-  test("in another realm is somebody else", async () => {
+  test("a link of the same name in another realm is a different client", async () => {
     const [home, work] = [new Realm(), new Realm()];
     using atHome = await home.join("bob");
     using atWork = await work.join("bob");
@@ -117,7 +117,7 @@ describe("a second link of the same name", () => {
 
 describe("a live link", () => {
   test.for(["rotate", "revoke"] as const)(
-    "is closed for good on %s, and its peers are told that it is over",
+    "a live link is closed for good on %s, and its peers are told that its session ended",
     async (action) => {
       const realm = new Realm();
       using alice = await realm.join("alice");
@@ -132,7 +132,7 @@ describe("a live link", () => {
     },
   );
 
-  test("with the new secret stays when the old one's link is closed", async () => {
+  test("a live link of the new secret stays when the old one's link is closed", async () => {
     const realm = new Realm();
     using old = await realm.join("bob");
     const { secret } = await realm.rotate("bob");
@@ -143,7 +143,7 @@ describe("a live link", () => {
     expect(await bob.closedByRouter()).toEqual(revoked);
   });
 
-  test("stays when the same name is rotated in another realm", async () => {
+  test("a live link stays when the same name is rotated in another realm", async () => {
     const [home, work] = [new Realm(), new Realm()];
     using bob = await home.join("bob");
     await work.add("bob");
@@ -152,7 +152,7 @@ describe("a live link", () => {
     expect(await bob.outcome()).toBe("open");
   });
 
-  test("that came in without a secret of this router's is no business of rotation", async () => {
+  test("a live link that came in without a secret of this router is left alone by a rotation", async () => {
     const realm = new Realm();
     const admission = { realm: realm.name, name: "bob" };
     const upgrade = { admission, session: newSession(), resumes: true, format: subprotocols.native };

@@ -32,7 +32,7 @@ function countBytes(link: SegmentLink): { bytes: number } {
 }
 
 describe("a client that answers no mark", () => {
-  test("gets a third of the cap, is closed to come back, and comes back; others talk on, and its peers are told", async () => {
+  test("a client that answers no mark gets a third of the cap, is closed and comes back, while others talk on and its peers are told", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("stalled");
     const session = newSession();
@@ -56,7 +56,7 @@ describe("a client that answers no mark", () => {
     expect(again.welcome.budget).toBeGreaterThan(maxBudgetBytes / 10);
   });
 
-  test("makes the budgets of others smaller until it is gone", async () => {
+  test("a client that answers no mark makes the budgets of others smaller until it is gone", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");
@@ -83,7 +83,7 @@ describe("a client that answers no mark", () => {
 });
 
 describe("a client that answers its marks", () => {
-  test("gets more than the whole cap, in order", async () => {
+  test("a client that answers its marks gets more than the whole cap, in order", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");
@@ -101,7 +101,7 @@ describe("a client that answers its marks", () => {
     await expectTalk(alice, bob, { from, to });
   }, 30_000);
 
-  test("and sends floods of tokens that it never got, goes on", async () => {
+  test("a client that answers its marks goes on though it sends floods of tokens that it never got", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");
@@ -116,7 +116,7 @@ describe("a client that answers its marks", () => {
 });
 
 describe("a client that sends to itself without reading", () => {
-  test("is closed in the middle of its own batch, and its peers hear of its end and nothing after it", async () => {
+  test("a client that sends to itself without reading is closed in its own batch, and its peers are told about its end and nothing after it", async () => {
     const realm = new Realm();
     using mallory = await realm.join("mallory");
     mallory.answersMarks = false;
@@ -136,8 +136,8 @@ describe("a client that sends to itself without reading", () => {
   }, 30_000);
 });
 
-describe("links that are closing and hold most of the memory", () => {
-  test("end the object; everybody comes back in their sessions", async () => {
+describe("closing links that hold most of the memory", () => {
+  test("closing links that hold most of the memory end the object, and all clients come back in their sessions", async () => {
     const realm = new Realm();
     const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
     onTestFinished(() => logged.mockRestore());
@@ -165,7 +165,7 @@ describe("links that are closing and hold most of the memory", () => {
 });
 
 describe("opens of one link", () => {
-  test("are refused as busy past what the limit allows, and no other's are", async () => {
+  test("opens of one link are refused as busy past the limit, and no other link's are", async () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");

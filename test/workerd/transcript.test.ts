@@ -8,7 +8,7 @@ class DefaultRealm extends Realm {
   override readonly name = "default";
 }
 
-test("PROTOCOL.md's transcript of a JSON client is what it says and hears, line by line", async () => {
+test("PROTOCOL.md's transcript of a JSON client is, line by line, what the client sends and gets", async () => {
   const [, transcript = ""] = /^```transcript\n([^]*?)^```$/m.exec(protocolMd) ?? [];
   const lines = transcript.trimEnd().split("\n");
   expect(lines.length).toBeGreaterThan(8);

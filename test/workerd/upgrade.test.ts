@@ -69,7 +69,7 @@ async function expectUnauthorized(response: Response): Promise<void> {
 }
 
 describe("an upgrade with credentials in its header", () => {
-  test("is let in, and gets the format that it offered among others", async () => {
+  test("an upgrade with credentials in its header is let in, and gets its format among others offered", async () => {
     const offered = `chat, ${subprotocols.native} ,soap`;
     const response = await upgrade(path, { authorization: basic("alice", alice), "sec-websocket-protocol": offered });
     expect(response.status).toBe(101);
@@ -78,7 +78,7 @@ describe("an upgrade with credentials in its header", () => {
     response.webSocket?.close(1000);
   });
 
-  test("is refused without any, with one answer for everything that can't be read", async () => {
+  test("an upgrade without readable credentials in its header is refused, always with the same answer", async () => {
     await expectUnauthorized(await upgrade(path));
     const unreadable = [
       "",
@@ -92,13 +92,13 @@ describe("an upgrade with credentials in its header", () => {
     for (const authorization of unreadable) await expectUnauthorized(await upgrade(path, { authorization }));
   });
 
-  test.for(Object.keys(refused))("is refused with %s", async (kind) => {
+  test.for(Object.keys(refused))("an upgrade with credentials in its header is refused with %s", async (kind) => {
     const credentials = await refusedBy(kind);
     const authorization = basic(credentials.name, credentials.secret);
     await expectUnauthorized(await upgrade(credentials.path, { authorization }));
   });
 
-  test("is refused with a secret that is good elsewhere, without waking the realm it was tried on", async () => {
+  test("an upgrade with a secret that is valid elsewhere is refused, without waking the realm that it was tried on", async () => {
     const other = new Realm();
     await expectUnauthorized(await upgrade(`/connect/${other.name}`, { authorization: basic("alice", alice) }));
     const ids = await listDurableObjectIds(env.ROUTER);
@@ -106,14 +106,14 @@ describe("an upgrade with credentials in its header", () => {
     expect(ids.map(String)).not.toContain(String(env.ROUTER.idFromName(other.name)));
   });
 
-  test("is refused with a password of one's own, and told that secrets are made", async () => {
+  test("an upgrade with a self-chosen password is refused, and told that secrets are made by the router", async () => {
     for (const password of ["", "swordfish", "correct horse battery staple"]) {
       const response = await upgrade(path, { authorization: basic("alice", password) });
       expect(await expectProblem(response, 401, "unauthorized")).toMatch(/secrets are made by the router/);
     }
   });
 
-  test("takes a name in any script, and a secret's colon as part of the secret", async () => {
+  test("an upgrade takes a name in any script, and a secret's colon as part of the secret", async () => {
     const name = "żółw 亀 🐢";
     const { secret } = await realm.add(name);
     const response = await upgrade(path, { authorization: basic(name, secret) });
@@ -129,7 +129,7 @@ describe("an upgrade with credentials among its subprotocols, as from a page", (
     "sec-websocket-protocol": [subprotocols.native, token, ...others].join(", "),
   });
 
-  test("is let in, and the credentials aren't answered", async () => {
+  test("a page's upgrade is let in, and its credentials aren't echoed in the answer", async () => {
     const name = "сторінка";
     const { secret } = await realm.add(name);
     const response = await upgrade(path, offer(authSubprotocol(name, secret)));
@@ -139,7 +139,7 @@ describe("an upgrade with credentials among its subprotocols, as from a page", (
     response.webSocket?.close(1000);
   });
 
-  test.for(Object.keys(refused))("with %s is opened, and closed with the reason", async (kind) => {
+  test.for(Object.keys(refused))("a page's upgrade with %s is opened, and closed with the reason", async (kind) => {
     const credentials = await refusedBy(kind);
     const response = await upgrade(credentials.path, offer(authSubprotocol(credentials.name, credentials.secret)));
     expect(response.headers.get("sec-websocket-protocol")).toBe(subprotocols.native);
@@ -161,7 +161,7 @@ describe("an upgrade with credentials among its subprotocols, as from a page", (
     ["a name of too many bytes", path, offer(authSubprotocol("é".repeat(65), "x"))],
     ["a bad session", `${path}?session=1`, offer(authSubprotocol("alice", "x"))],
     ["no format that the router has", path, { "sec-websocket-protocol": `mp.v9, ${authSubprotocol("alice", "x")}` }],
-  ])("and %s is told so in the close", async ([, where, headers]) => {
+  ])("a page's upgrade and %s is told so in the close", async ([, where, headers]) => {
     const response = await upgrade(where, headers);
     const offeredFirst = headers["sec-websocket-protocol"]?.split(",")[0];
     expect(response.headers.get("sec-websocket-protocol")).toBe(offeredFirst);
@@ -170,7 +170,7 @@ describe("an upgrade with credentials among its subprotocols, as from a page", (
     expect(reason).toMatch(/realm|name|session|subprotocol/);
   });
 
-  test("and nothing else offered is opened without a subprotocol, since the credentials may not be answered", async () => {
+  test("a page's upgrade that offers only credentials is opened without a subprotocol, since they may not be echoed", async () => {
     const response = await upgrade(path, { "sec-websocket-protocol": authSubprotocol("alice", alice) });
     expect(response.headers.get("sec-websocket-protocol")).toBeNull();
     expect(await closingOf(response)).toMatchObject({ code: closeCodes.badRequest });
@@ -178,7 +178,7 @@ describe("an upgrade with credentials among its subprotocols, as from a page", (
 });
 
 describe("a request to /connect", () => {
-  test("without a realm means the default one", async () => {
+  test("a request to /connect without a realm means the default one", async () => {
     const taken = await admin(`/realms/${defaultRealm}/clients`, { method: "POST", body: '{"name":"dora"}' });
     const { secret } = await taken.json<{ secret: string }>();
     const response = await upgrade("/connect", { authorization: basic("dora", secret) });
@@ -187,7 +187,7 @@ describe("a request to /connect", () => {
     response.webSocket?.close(1000);
   });
 
-  test("that is no upgrade is answered with 426 and what to do, whatever its credentials", async () => {
+  test("a request to /connect that is no upgrade is answered with 426 and what to do, whatever its credentials", async () => {
     for (const where of ["/connect", path]) {
       const plain = await exports.default.fetch(`https://router.test${where}`, {
         headers: { authorization: basic("alice", alice) },
@@ -198,20 +198,23 @@ describe("a request to /connect", () => {
     await expectProblem(await upgrade(path, { upgrade: "h2c" }), 426, "upgrade-required");
   });
 
-  test("may spell the upgrade in any case", async () => {
+  test("a request to /connect may spell the upgrade in any case", async () => {
     await expectUnauthorized(await upgrade(path, { upgrade: "WebSocket" }));
   });
 
-  test.for(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])("by %s finds nothing", async (method) => {
-    const headers = { authorization: basic("alice", alice) };
-    await expectProblem(
-      await exports.default.fetch(`https://router.test${path}`, { method, headers }),
-      404,
-      "not-found",
-    );
-  });
+  test.for(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])(
+    "a request to /connect by %s finds nothing",
+    async (method) => {
+      const headers = { authorization: basic("alice", alice) };
+      await expectProblem(
+        await exports.default.fetch(`https://router.test${path}`, { method, headers }),
+        404,
+        "not-found",
+      );
+    },
+  );
 
-  test("by HEAD lets nobody in and doesn't fail", async () => {
+  test("a request to /connect by HEAD lets no client in and doesn't fail", async () => {
     const headers = {
       upgrade: "websocket",
       authorization: basic("alice", alice),
@@ -224,7 +227,7 @@ describe("a request to /connect", () => {
     expect(response.status).toBe(426);
   });
 
-  test("that offers no format of the router's is told which there is", async () => {
+  test("a request to /connect that offers no format of the router's is told which exists", async () => {
     for (const offered of ["", "mp.v2", "MP.V1", "mp.v1x"]) {
       const headers = { "sec-websocket-protocol": offered, authorization: basic("alice", alice) };
       expect(await expectProblem(await upgrade(path, headers), 400, "bad-request")).toContain(subprotocols.native);
@@ -232,7 +235,7 @@ describe("a request to /connect", () => {
   });
 
   test.for(["UPPER", "-a", "a-", "a_b", "a".repeat(limits.maxRealmLength + 1), "%20", "a%2Fb", "%", "%ff", "é"])(
-    "with the realm %s is refused",
+    "a request to /connect with the realm %s is refused",
     async (name) => {
       const response = await upgrade(`/connect/${name}`, { authorization: basic("alice", alice) });
       expect(await expectProblem(response, 400, "bad-request")).toContain("realm's name");
@@ -248,17 +251,20 @@ describe("a request to /connect", () => {
     "0".repeat(31),
     "0".repeat(33),
     "0".repeat(31) + "%0a",
-  ])('with the session "%s" is refused', async (session) => {
+  ])('a request to /connect with the session "%s" is refused', async (session) => {
     const response = await upgrade(`${path}?session=${session}`, { authorization: basic("alice", alice) });
     expect(await expectProblem(response, 400, "bad-request")).toContain("session");
   });
 
-  test.for(["", "$alice", "a\nb", "é".repeat(65), "\u2028"])("with the name %j is refused", async (name) => {
-    const response = await upgrade(path, { authorization: basic(name, alice) });
-    expect(await expectProblem(response, 400, "bad-request")).toContain("client's name");
-  });
+  test.for(["", "$alice", "a\nb", "é".repeat(65), "\u2028"])(
+    "a request to /connect with the name %j is refused",
+    async (name) => {
+      const response = await upgrade(path, { authorization: basic(name, alice) });
+      expect(await expectProblem(response, 400, "bad-request")).toContain("client's name");
+    },
+  );
 
-  test("can't bring its own admission: the header never reaches the realm's object", async () => {
+  test("a request to /connect can't bring its own admission: the header never reaches the realm's object", async () => {
     const other = new Realm();
     const session = newSession();
     const admission = {
@@ -286,7 +292,7 @@ describe("a request to /connect", () => {
   });
 });
 
-test("the object refuses an upgrade that doesn't come from this version of the Worker, as something to try again", async () => {
+test("the object refuses an upgrade that doesn't come from this version of the Worker, as retryable", async () => {
   const other = new Realm();
   const ofVersion = (version: number): Record<string, string> => {
     const admission = {

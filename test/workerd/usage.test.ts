@@ -42,7 +42,7 @@ async function say({ alice, bob, toBob }: Awaited<ReturnType<typeof talkers>>, c
 }
 
 describe("the usage of a realm", () => {
-  test("counts what comes and goes exactly, each thing once", async () => {
+  test("a realm's usage counts everything in both directions exactly once", async () => {
     const realm = new Realm();
     const [first, second] = [await usageOf(realm), await usageOf(realm)];
     expect(first).toMatchObject({ messagesIn: 0, messagesOut: 0, upgrades: 0, adminCalls: 1, wakes: 1, alarms: 0 });
@@ -78,7 +78,7 @@ describe("the usage of a realm", () => {
     talk.alice.close();
   });
 
-  test("loses nothing when the object sleeps after each message, and counts each wake", async () => {
+  test("a realm's usage loses nothing when the object sleeps after each message, and counts each wake", async () => {
     const realm = new Realm();
     const talk = await talkers(realm);
     const before = await usageOf(realm);
@@ -98,22 +98,25 @@ describe("the usage of a realm", () => {
     talk.bob.close();
   });
 
-  test.each([1, 16, 100, 700])("loses less than a sixteenth of what a wake brought: %d messages", async (count) => {
-    const realm = new Realm();
-    const talk = await talkers(realm);
-    const before = await usageOf(realm);
-    await evictDurableObject(realm.stub);
-    await say(talk, count);
-    await evictDurableObject(realm.stub);
-    const { messagesIn = 0, wakes } = difference(before, await usageOf(realm));
-    expect(wakes).toBe(2);
-    expect(messagesIn).toBeLessThanOrEqual(count);
-    expect(messagesIn).toBeGreaterThan((count * 15) / 16 - 1);
-    talk.alice.close();
-    talk.bob.close();
-  });
+  test.each([1, 16, 100, 700])(
+    "a realm's usage loses less than a sixteenth of the counts of one wake: %d messages",
+    async (count) => {
+      const realm = new Realm();
+      const talk = await talkers(realm);
+      const before = await usageOf(realm);
+      await evictDurableObject(realm.stub);
+      await say(talk, count);
+      await evictDurableObject(realm.stub);
+      const { messagesIn = 0, wakes } = difference(before, await usageOf(realm));
+      expect(wakes).toBe(2);
+      expect(messagesIn).toBeLessThanOrEqual(count);
+      expect(messagesIn).toBeGreaterThan((count * 15) / 16 - 1);
+      talk.alice.close();
+      talk.bob.close();
+    },
+  );
 
-  test("is kept by one link at a time while the object is awake", async () => {
+  test("a realm's usage is kept by one link at a time while the object is awake", async () => {
     const realm = new Realm();
     const talk = await talkers(realm);
     const keepers = (): Promise<string[]> =>
@@ -135,7 +138,7 @@ describe("the usage of a realm", () => {
     talk.bob.close();
   });
 
-  test("is kept when clients leave, and when the object ends without having slept", async () => {
+  test("a realm's usage is kept when clients leave, and when the object ends without having slept", async () => {
     const realm = new Realm();
     const talk = await talkers(realm);
     await say(talk, 5);
@@ -151,7 +154,7 @@ describe("the usage of a realm", () => {
     expect(difference(before, after)).toMatchObject({ messagesIn: 0, messagesOut: 1, upgrades: 0, wakes: 1 });
   });
 
-  test("goes to storage with the 1,024th message, so that a restart loses no more", async () => {
+  test("a realm's usage goes to storage with the 1,024th message, so that a restart loses no more", async () => {
     const realm = new Realm();
     const talk = await talkers(realm);
     await say(talk, 1_100);
@@ -161,7 +164,7 @@ describe("the usage of a realm", () => {
     expect(messagesIn).toBeLessThan(1_100);
   });
 
-  test("goes to storage after an hour, however few messages there were", async () => {
+  test("a realm's usage goes to storage after an hour, however few messages there were", async () => {
     const realm = new Realm();
     const talk = await talkers(realm);
     await say(talk, 2);
@@ -175,7 +178,7 @@ describe("the usage of a realm", () => {
     expect((await usageOf(realm)).messagesIn).toBeGreaterThanOrEqual(4);
   });
 
-  test("has alarms, and upgrades that the object refuses", async () => {
+  test("a realm's usage has alarms, and upgrades that the object refuses", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     const body = JSON.stringify({ expiresAt: new Date(Date.now() + 3_600_000).toISOString() });
@@ -191,7 +194,7 @@ describe("the usage of a realm", () => {
     expect(after.alarms - before.alarms).toBe(1);
   });
 
-  test("has the time that the object slept", async () => {
+  test("a realm's usage has the time that the object slept", async () => {
     const realm = new Realm();
     const before = await usageOf(realm);
     await evictDurableObject(realm.stub);
@@ -207,7 +210,7 @@ describe("the usage of a realm", () => {
     }
   });
 
-  test("is for tokens that read, of one realm, by GET", async () => {
+  test("a realm's usage is readable by read-only tokens, of one realm, by GET", async () => {
     const realm = new Realm();
     const path = `/realms/${realm.name}/usage`;
     const { ROUTER, CREDENTIALS, MP_ADMIN_TOKEN, MP_PEPPER } = env;

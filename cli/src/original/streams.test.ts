@@ -20,20 +20,23 @@ describe("a stream that TCP cuts anywhere", () => {
   });
   const plain = (message: Message): Message => ({ ...message, data: new Uint8Array(message.data) });
 
-  test.for(writings)("of %s gives the same messages wherever it is cut, in two or in single bytes", (writing) => {
-    const writer = new streams[writing](1_024);
-    const whole = Buffer.concat(messages.map((message) => Buffer.from(writer.write(message))));
-    const read = (chunks: readonly Uint8Array[]): Message[] => {
-      const reader = new streams[writing](1_024);
-      return chunks.flatMap((chunk) => Array.from(reader.read(chunk), plain));
-    };
-    expect(read([whole])).toEqual(messages);
-    expect(read(Array.from(whole, (byte) => Uint8Array.of(byte)))).toEqual(messages);
-    for (let at = 1; at < whole.length; at++)
-      expect(read([whole.subarray(0, at), whole.subarray(at)])).toEqual(messages);
-  });
+  test.for(writings)(
+    "a stream of %s gives the same messages wherever TCP cuts it, in two or in single bytes",
+    (writing) => {
+      const writer = new streams[writing](1_024);
+      const whole = Buffer.concat(messages.map((message) => Buffer.from(writer.write(message))));
+      const read = (chunks: readonly Uint8Array[]): Message[] => {
+        const reader = new streams[writing](1_024);
+        return chunks.flatMap((chunk) => Array.from(reader.read(chunk), plain));
+      };
+      expect(read([whole])).toEqual(messages);
+      expect(read(Array.from(whole, (byte) => Uint8Array.of(byte)))).toEqual(messages);
+      for (let at = 1; at < whole.length; at++)
+        expect(read([whole.subarray(0, at), whole.subarray(at)])).toEqual(messages);
+    },
+  );
 
-  test("of JSON needs no line feeds, and takes other fields", () => {
+  test("a stream of JSON needs no line feeds, and takes other fields", () => {
     const text = ' \r\n{"Meta":9,"More":"}"}{"Meta":8 , "Data" : null,"OtherClient":"a\\"b"}\t{}';
     const read = Array.from(new JsonStream(100).read(bytesOf(text)), ({ meta, otherClient }) => [meta, otherClient]);
     expect(read).toEqual([
@@ -53,7 +56,7 @@ describe("a stream that TCP cuts anywhere", () => {
     ["gob", "the length of a long message", Buffer.from([0xfe, 0x04, 0x01]), "at most 1024"],
     ["gob", "a length past all", Buffer.from([0xf8, 1, 1, 1, 1, 1, 1, 1, 1]), "at most 1024"],
     ["gob", "no length", Buffer.from([0x90]), "neither gob nor JSON"],
-  ] as const)("of %s is refused with %s", ([writing, , bytes, why]) => {
+  ] as const)("a stream of %s is refused with %s", ([writing, , bytes, why]) => {
     const reader = new streams[writing](1_024);
     expect(() => Array.from(reader.read(Buffer.from(bytes)))).toThrow(why);
   });

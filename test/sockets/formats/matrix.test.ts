@@ -80,7 +80,7 @@ async function receiveBytes(talk: Talk, byteCount: number): Promise<{ bytes: Uin
 const pairs = names.flatMap((from) => names.map((to) => [from, to] as const));
 
 describe.each(pairs)("%s to %s", (from, to) => {
-  test("carries text, nothing and one byte, both ways", async () => {
+  test(`${from} to ${to} carries text, an empty message and one byte, both ways`, async () => {
     const { here, there } = await connected(from, to);
     const messages: Message[] = ["Grüße, 世界 \u{1f600}", new Uint8Array(), new Uint8Array([0]), new Uint8Array([255])];
     if (saysText(from, to)) messages.push("");
@@ -93,7 +93,7 @@ describe.each(pairs)("%s to %s", (from, to) => {
     await here.close();
   });
 
-  test("carries 1 MiB of bytes, both ways", async () => {
+  test(`${from} to ${to} carries 1 MiB of bytes, both ways`, async () => {
     const { here, there } = await connected(from, to);
     const sent = new Uint8Array(randomBytes(1_048_576));
     for (const [source, target, hears] of [
@@ -110,7 +110,7 @@ describe.each(pairs)("%s to %s", (from, to) => {
     await here.close();
   });
 
-  test("carries 10,000 small messages in order", async () => {
+  test(`${from} to ${to} carries 10,000 small messages in order`, async () => {
     const { here, there } = await connected(from, to);
     const messageCount = 10_000;
     const sending = (async () => {
@@ -124,14 +124,14 @@ describe.each(pairs)("%s to %s", (from, to) => {
     await here.close();
   });
 
-  test("hears of a protocol that nobody takes, and of a peer that is not there", async () => {
+  test(`${from} to ${to} reports an unknown protocol and an absent peer`, async () => {
     const opener = talkerOf(openers, from);
     const acceptor = talkerOf(acceptors, to);
     await expect(opener.open(acceptor.name, "unknown")).rejects.toThrow("unknown-protocol");
     await expect(opener.open("nobody", "unknown")).rejects.toThrow("peer-absent");
   });
 
-  test("hears of a close by either side, after all that was sent", async () => {
+  test(`${from} to ${to} reports a close by either side, after everything that was sent`, async () => {
     for (const closer of ["opener", "acceptor"] as const) {
       const { here, there } = await connected(from, to);
       const [closing, hearing] = closer === "opener" ? [here, there] : [there, here];
@@ -145,7 +145,7 @@ describe.each(pairs)("%s to %s", (from, to) => {
     }
   });
 
-  test("hears of an abort by either side", async () => {
+  test(`${from} to ${to} reports an abort by either side`, async () => {
     for (const aborter of ["opener", "acceptor"] as const) {
       const { here, there } = await connected(from, to);
       const [aborting, hearing] = aborter === "opener" ? [here, there] : [there, here];
