@@ -31,6 +31,17 @@ export function problemResponse(problem: Problem, headers: Record<string, string
   );
 }
 
+/** Ends a request with a problem, from anywhere inside a handler. */
+export class ProblemError extends Error {
+  override readonly name = "ProblemError";
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail);
+    this.problem = problem;
+  }
+}
+
 /** The problem of a request that breaks a rule. @param detail names the rule */
 export function badRequest(detail: string): Problem {
   return { code: "bad-request", detail };

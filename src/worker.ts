@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { admin } from "./admin/routes.ts";
 import { connect } from "./entrance/connect.ts";
 import type { Env } from "./env.ts";
-import { problemResponse } from "./problem.ts";
+import { ProblemError, problemResponse } from "./problem.ts";
 import packageJson from "./package.json" with { type: "json" };
 
 export { RouterObject } from "./router-object.ts";
@@ -22,6 +22,7 @@ const app = new Hono<{ Bindings: Env }>()
   .route("/admin/v1", admin)
   .notFound((context) => problemResponse({ code: "not-found", detail: `Nothing is at ${context.req.path}` }))
   .onError((error) => {
+    if (error instanceof ProblemError) return problemResponse(error.problem);
     console.error("Cannot answer a request", error);
     return problemResponse({ code: "internal", detail: "The router failed: try again" });
   });

@@ -1,16 +1,15 @@
 import { realmProblem, routerLimits } from "@messagepasser/protocol";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
-import { fieldsIn, isProblem, nameIn, textIn, validityIn } from "./body.ts";
-import { badRequest, type Problem, problemResponse } from "../problem.ts";
+import { bad, fieldsIn, nameIn, textIn, validityIn } from "./body.ts";
+import { ProblemError } from "../problem.ts";
 import type { AdministeredObject, AdminMethod, RealmAdmin } from "../realm/realm-admin.ts";
 import { type AdminEnv, onlyWithToken } from "./token.ts";
 
 const onlyGoodRealm = createMiddleware<AdminEnv>(async (context, next) => {
   const rule = realmProblem(context.req.param("realm") ?? "");
-  if (rule !== undefined) return problemResponse(badRequest(`The realm's name ${rule}`));
+  if (rule !== undefined) throw bad(`The realm's name ${rule}`);
   await next();
-  return undefined;
 });
 
 /** The routes under `/admin/v1`; ADMIN.md has the table. */
@@ -19,59 +18,46 @@ export const admin = new Hono<AdminEnv>()
   .use("/realms/:realm/*", onlyGoodRealm)
   .post("/realms/:realm/clients", async (context) => {
     const fields = await fieldsIn(context.req.raw, ["name", "expiresAt"]);
-    if (isProblem(fields)) return problemResponse(fields);
     const name = nameIn(fields);
-    if (isProblem(name)) return problemResponse(name);
-    const validity = validityIn(fields);
-    if (isProblem(validity)) return problemResponse(validity);
-    const client = await administer(context, "addClient", name, validity);
+    const client = await administer(context, "addClient", name, validityIn(fields));
     if (client !== undefined) return context.json(client, 201);
-    return problemResponse({
-      code: "name-taken",
-      detail: `There is a client "${name}": rotate or revoke it`,
-    });
+    throw new ProblemError({ code: "name-taken", detail: `There is a client "${name}": rotate or revoke it` });
   })
   .get("/realms/:realm/clients", async (context) => {
     const limit = limitOf(context);
-    if (typeof limit !== "number") return problemResponse(limit);
     return context.json(await administer(context, "listClients", context.req.query("cursor") ?? "", limit));
   })
   .get("/realms/:realm/clients/:name", async (context) =>
     answer(context, await administer(context, "client", context.req.param("name"))),
   )
   .post("/realms/:realm/clients/:name/rotate", async (context) => {
-    const fields = await fieldsIn(context.req.raw, ["expiresAt", "overlapS"]);
-    if (isProblem(fields)) return problemResponse(fields);
-    const validity = validityIn(fields);
-    if (isProblem(validity)) return problemResponse(validity);
+    const validity = validityIn(await fieldsIn(context.req.raw, ["expiresAt", "overlapS"]));
     return answer(context, await administer(context, "rotateClient", context.req.param("name"), validity));
   })
   .post("/realms/:realm/clients/:name/disable", async (context) => await setDisabled(context, true))
   .post("/realms/:realm/clients/:name/enable", async (context) => await setDisabled(context, false))
   .delete("/realms/:realm/clients/:name", async (context) => {
     const name = context.req.param("name");
-    return (await administer(context, "revokeClient", name))
-      ? context.body(null, 204)
-      : problemResponse(noSuchClient(name));
+    if (!(await administer(context, "revokeClient", name))) throw noSuchClient(name);
+    return context.body(null, 204);
   })
   .get("/realms/:realm/rules", async (context) => context.text(await administer(context, "rulesText")))
   .put("/realms/:realm/rules", async (context) => {
     const text = await textIn(context.req.raw, routerLimits.maxRulesBytes);
-    if (isProblem(text)) return problemResponse(text);
     const { problem } = await administer(context, "replaceRules", text);
-    return problem === undefined ? context.body(null, 204) : problemResponse(badRequest(problem));
+    if (problem !== undefined) throw bad(problem);
+    return context.body(null, 204);
   })
   .get("/realms/:realm/rules/test", async (context) => {
     const { opener, peer, protocol } = context.req.query();
     if (opener === undefined || peer === undefined || protocol === undefined)
-      return problemResponse(badRequest("Ask with ?opener=, &peer= and &protocol="));
+      throw bad("Ask with ?opener=, &peer= and &protocol=");
     return context.json(await administer(context, "decide", opener, peer, protocol));
   })
   .get("/realms/:realm/audit", async (context) => {
     const limit = limitOf(context);
-    if (typeof limit !== "number") return problemResponse(limit);
     const before = Number(context.req.query("before") ?? Infinity);
-    if (Number.isNaN(before)) return problemResponse(badRequest('"before" must be the number of an entry'));
+    if (Number.isNaN(before)) throw bad('"before" must be the number of an entry');
     return context.json({ entries: await administer(context, "auditPage", before, limit) });
   })
   .get("/realms/:realm/usage", async (context) => context.json(await administer(context, "usage")));
@@ -87,22 +73,23 @@ async function administer<Method extends AdminMethod>(
 }
 
 async function setDisabled(context: Context<AdminEnv>, isDisabled: boolean): Promise<Response> {
-  const fields = await fieldsIn(context.req.raw, []);
-  if (isProblem(fields)) return problemResponse(fields);
+  await fieldsIn(context.req.raw, []);
   return answer(context, await administer(context, "setDisabled", context.req.param("name") ?? "", isDisabled));
 }
 
 function answer(context: Context<AdminEnv>, client: object | undefined): Response {
-  return client === undefined ? problemResponse(noSuchClient(context.req.param("name") ?? "")) : context.json(client);
+  if (client === undefined) throw noSuchClient(context.req.param("name") ?? "");
+  return context.json(client);
 }
 
-function limitOf(context: Context<AdminEnv>): number | Problem {
+function limitOf(context: Context<AdminEnv>): number {
   const limit = Number(context.req.query("limit") ?? routerLimits.defaultAdminPageLength);
-  return Number.isInteger(limit) && limit >= 1 && limit <= routerLimits.maxAdminPageLength
-    ? limit
-    : badRequest(`"limit" must be a whole number from 1 to ${routerLimits.maxAdminPageLength}`);
+  if (!Number.isInteger(limit) || limit < 1 || limit > routerLimits.maxAdminPageLength)
+    throw bad(`"limit" must be a whole number from 1 to ${routerLimits.maxAdminPageLength}`);
+  return limit;
 }
 
-function noSuchClient(name: string): Problem {
-  return { code: "no-such-client", detail: `There is no client ${JSON.stringify(name)} in this realm` };
+function noSuchClient(name: string): ProblemError {
+  const detail = `There is no client ${JSON.stringify(name)} in this realm`;
+  return new ProblemError({ code: "no-such-client", detail });
 }

@@ -1,16 +1,12 @@
 import type { AuditEntry, ClientInfo, ClientPage, Decision, NewSecret, Usage } from "@messagepasser/protocol/admin";
-import type { CredentialStore, Validity } from "../credentials/credential-store.ts";
-import type { GuestStore } from "../credentials/guest-store.ts";
+import type { Validity } from "../credentials/credential-store.ts";
 import { type Rules, RulesError } from "../routing/rules.ts";
-import type { AuditLog } from "./audit-log.ts";
+import type { Registry } from "./registry.ts";
 import type { RuleStore } from "./rule-store.ts";
 
 /** What an administrator works on. */
-export interface AdministeredRealm {
-  readonly credentials: CredentialStore;
-  readonly guests: GuestStore;
+export interface AdministeredRealm extends Pick<Registry, "credentials" | "guests" | "audit"> {
   readonly rules: RuleStore;
-  readonly audit: AuditLog;
   /** Makes all the changes of a function, or none of them. */
   atomically<Result>(change: () => Result): Result;
   /** Applies changed credentials: closes links whose secrets are no longer valid, and tells KV. */

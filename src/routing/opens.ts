@@ -16,15 +16,16 @@ import type { Delivery, GivenUp } from "./delivery.ts";
 import type { Departures } from "./departures.ts";
 import { earlyFor, routerMessages } from "./encoding.ts";
 import { arePaired, canPair, type Endpoint, type Link, type Links, pair } from "./link.ts";
-import type { UnreadLimiter } from "./unread.ts";
 
-/** What the checks of an open or a resume read. They change nothing. */
-export interface Situation {
-  /** The realm's name. */
-  readonly realm: string;
-  readonly links: Pick<Links, "byName">;
-  readonly access: Pick<Access, "denialOf" | "isAnythingAllowed">;
-  readonly unread: Pick<UnreadLimiter, "admits" | "admitsEarly">;
+/** What the checks read. They change nothing. */
+interface Realm {
+  readonly name: string;
+  readonly links: Links;
+  readonly access: Access;
+  readonly delivery: Delivery;
+}
+
+interface Situation extends Realm {
   readonly nowMs: number;
   /** Whether the client stays within its rate of opens and resumes. */
   readonly isWithinRate: boolean;
@@ -52,26 +53,20 @@ interface Absence {
 
 /** Opens and resumes. A function that changes nothing decides each of them; the methods here carry its decision out. */
 export class Opens {
-  readonly #situation: Omit<Situation, "nowMs" | "isWithinRate">;
-  readonly #access: Access;
+  readonly #realm: Realm;
   readonly #delivery: Delivery;
   readonly #departures: Departures;
 
-  constructor(
-    situation: Omit<Situation, "nowMs" | "isWithinRate"> & { readonly access: Access },
-    delivery: Delivery,
-    departures: Departures,
-  ) {
-    this.#situation = situation;
-    this.#access = situation.access;
-    this.#delivery = delivery;
+  constructor(realm: Realm, departures: Departures) {
+    this.#realm = realm;
+    this.#delivery = realm.delivery;
     this.#departures = departures;
   }
 
   open(from: Link, open: RouterFrameOf<"open">, nowMs: number): void {
     const { connection, protocol, limit } = open;
     const isWithinRate = from.memory.opens.take(nowMs);
-    const decision = decideOpen(from, open, { ...this.#situation, nowMs, isWithinRate });
+    const decision = decideOpen(from, open, { ...this.#realm, nowMs, isWithinRate });
     if ("code" in decision) {
       const { code, reason, givenUp } = decision;
       this.#drop(givenUp);
@@ -90,7 +85,7 @@ export class Opens {
 
   resume(from: Link, resume: RouterFrameOf<"resume">, nowMs: number): void {
     const isWithinRate = from.memory.opens.take(nowMs);
-    const decision = decideResume(from, resume, { ...this.#situation, nowMs, isWithinRate });
+    const decision = decideResume(from, resume, { ...this.#realm, nowMs, isWithinRate });
     if ("absence" in decision) {
       const { absence: reason, givenUp } = decision;
       this.#drop(givenUp);
@@ -102,7 +97,7 @@ export class Opens {
       for (const message of messages) this.#delivery.send(to, message);
       this.#delivery.say(from, pairedWith(to));
       // Only the first time: otherwise a client could make its peer check its protocols as often as it likes.
-      if (!wasPaired) this.#access.resumed(from, to);
+      if (!wasPaired) this.#realm.access.resumed(from, to);
     } else this.#delivery.say(from, pairedWith(decision));
   }
 
@@ -114,10 +109,10 @@ export class Opens {
 }
 
 /** Decides an open. The checks of an open are here, in their order. */
-export function decideOpen(
+function decideOpen(
   from: Link,
   open: RouterFrameOf<"open">,
-  { realm, links, access, unread, nowMs, isWithinRate }: Situation,
+  { name: realm, links, access, delivery: { unread }, nowMs, isWithinRate }: Situation,
 ): Refusal | BuiltInPeer | Route {
   const { connection, session, peer, protocol, early } = open;
   const { busy, badOpen, notAllowed, peerAbsent, peerReplaced } = errorCodes;
@@ -169,10 +164,10 @@ export function decideOpen(
 }
 
 /** Decides a resume, by checks in their order. */
-export function decideResume(
+function decideResume(
   from: Link,
   { session, peer }: RouterFrameOf<"resume">,
-  { links, access, unread, nowMs, isWithinRate }: Situation,
+  { links, access, delivery: { unread }, nowMs, isWithinRate }: Situation,
 ): Absence | BuiltInPeer | Route {
   const { lost, over, superseded, cut } = goneReasons;
   if (!isWithinRate || peerProblem(peer) !== undefined) return { absence: lost };

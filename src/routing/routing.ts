@@ -58,11 +58,7 @@ export class Routing {
     this.#departures = new Departures(links, this.#delivery, (reason) => {
       runtime.abort(reason);
     });
-    this.#opens = new Opens(
-      { realm, links, access: this.#access, unread: this.#delivery.unread },
-      this.#delivery,
-      this.#departures,
-    );
+    this.#opens = new Opens({ name: realm, links, access: this.#access, delivery: this.#delivery }, this.#departures);
   }
 
   /** Bytes that the router holds because clients have not read them: of all links, and of those that are closing. */
