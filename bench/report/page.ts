@@ -73,8 +73,8 @@ function resultsOf(report: Report, sections: readonly string[]): string[] {
   const missing = unmeasured(report);
   const isMet = report.scenarios.flatMap(({ results }) => results.flatMap(({ target }) => target?.isMet ?? []));
   return [
-    `Measured on ${report.date.slice(0, 10)}: ${machineText(report)}. A round lasts ${shown(report.plan.durationMs)} ms, except for restarts, idle memory, wakes and curves. Each table says how many rounds it has.`,
-    "The table has medians, and contenders of more than one scenario.",
+    `Measured on ${report.date.slice(0, 10)}: ${machineText(report)}. A round lasts ${shown(report.plan.durationMs)} ms, except for restarts, idle memory, wakes and curves. Each table says how many rounds it is made from.`,
+    "Medians, for contenders that take part in more than one scenario:",
     markdown(overviewTable(report)),
     "Versions:",
     versionsOf(report),
@@ -102,7 +102,7 @@ function sectionOf(scenario: ScenarioReport): string[] {
     ...(scenario.axis === undefined
       ? []
       : [
-          `The speed follows the count to the power of ${exponentOf(scenario).toFixed(2)}; at 0 it would not depend on it.`,
+          `The speed follows the count to the power of ${exponentOf(scenario).toFixed(2)}. At 0, the count would make no difference.`,
         ]),
   ];
 }
