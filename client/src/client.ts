@@ -1,4 +1,4 @@
-import { errorCodes, limits, peerProblem, protocolProblem, utf8Length } from "@messagepasser/protocol";
+import { clientLimits, errorCodes, limits, peerProblem, protocolProblem, utf8Length } from "@messagepasser/protocol";
 import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import { type Message, messageProblem } from "./connection/message.ts";
@@ -51,9 +51,6 @@ export interface ClientStart {
   readonly realm: string;
   readonly onHandlerError: (error: unknown, connection: Connection) => void;
 }
-
-const defaultOpenTimeoutMs = 10_000;
-const defaultCloseDeadlineMs = 5_000;
 
 /**
  * A client of a router: it has a name, opens Connections to other clients and handles those that other clients open.
@@ -131,7 +128,7 @@ export class Client implements AsyncDisposable {
    * @throws the signal's reason, if the signal fires first.
    */
   async open(peer: string, protocol: string, options: OpenOptions = {}): Promise<Connection> {
-    const { metadata = {}, first, signal, timeoutMs = defaultOpenTimeoutMs } = options;
+    const { metadata = {}, first, signal, timeoutMs = clientLimits.answerWithinMs } = options;
     signal?.throwIfAborted();
     const fail = (code: ConnectionErrorCode, what: string): ConnectionError =>
       new ConnectionError(code, `Cannot open "${protocol}" to "${peer}": ${what}`, { peer, protocol });
@@ -179,7 +176,7 @@ export class Client implements AsyncDisposable {
    * `peer-gone` at the peers. Never rejects; every call returns the promise of the first.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    return (this.#closing ??= this.#close(options.deadlineMs ?? defaultCloseDeadlineMs));
+    return (this.#closing ??= this.#close(options.deadlineMs ?? clientLimits.defaultCloseDeadlineMs));
   }
 
   async #close(deadlineMs: number): Promise<void> {

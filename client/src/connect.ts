@@ -1,4 +1,11 @@
-import { defaultRealm, nameProblem, realmProblem, type SegmentFormat, toHex } from "@messagepasser/protocol";
+import {
+  clientLimits,
+  defaultRealm,
+  nameProblem,
+  realmProblem,
+  type SegmentFormat,
+  toHex,
+} from "@messagepasser/protocol";
 import { Client } from "./client.ts";
 import type { Connection } from "./connection/connection.ts";
 import type { Format } from "./format.ts";
@@ -58,13 +65,9 @@ export interface ConnectOptions {
   readonly onHandlerError?: (error: unknown, connection: Connection) => void;
 }
 
-const defaultTimeoutMs = 10_000;
-const defaultMaxMessageBytes = 16_777_216;
-const defaultGraceMs = 120_000;
-
 /** @internal `connect` for a platform; see node.ts and browser.ts. */
 export async function connectOn(platform: Platform, url: string | URL, options: ConnectOptions): Promise<Client> {
-  const { name, secret, realm = defaultRealm, signal, timeoutMs = defaultTimeoutMs } = options;
+  const { name, secret, realm = defaultRealm, signal, timeoutMs = clientLimits.answerWithinMs } = options;
   signal?.throwIfAborted();
   const nameRule = nameProblem(name);
   if (nameRule !== undefined)
@@ -83,8 +86,8 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
     format: options.format as SegmentFormat | undefined,
     credentials: { name, secret },
     who: `${address.origin} as "${name}" in realm "${realm}"`,
-    maxMessageBytes: options.maxMessageBytes ?? defaultMaxMessageBytes,
-    graceMs: options.graceMs ?? defaultGraceMs,
+    maxMessageBytes: options.maxMessageBytes ?? clientLimits.defaultMaxMessageBytes,
+    graceMs: options.graceMs ?? clientLimits.defaultGraceMs,
     onStatus: options.onStatus ?? (() => undefined),
   });
   const client = new Client(session, {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { closeCodes, errorCodes, isRetryable, kebab } from "@messagepasser/protocol";
+import { closeCodes, errorCodes, isRetryable, type Kebab, kebab } from "@messagepasser/protocol";
 import { expect, test } from "vitest";
 import {
   connectionCode,
@@ -7,11 +7,15 @@ import {
   connectionRetries,
   type LinkError,
   linkErrorOf,
-  linkRetries,
+  type LinkErrorCode,
 } from "./errors.ts";
 
 const where = { peer: "bob", protocol: "files" };
 const closedWith = (closeCode: number): LinkError => linkErrorOf({ closeCode, reason: "" }, "Lost the link", true);
+
+/** The client's codes of a link are those of the protocol, and three of its own: or this doesn't compile. */
+type ProtocolCode = Kebab<keyof typeof closeCodes> | "unreachable" | "link-lost" | "closed";
+const isSame: [LinkErrorCode, ProtocolCode] extends [ProtocolCode, LinkErrorCode] ? true : false = true;
 
 test("README.md lists each code of an error with its class and whether to retry", () => {
   const readme = readFileSync(`${import.meta.dirname}/../README.md`, "utf8");
@@ -21,7 +25,9 @@ test("README.md lists each code of an error with its class and whether to retry"
   );
   const listed = (other: string): Record<string, boolean> =>
     Object.fromEntries(rows.filter(({ kind }) => kind !== other).map(({ code, mayRetry }) => [code, mayRetry]));
-  expect(listed("ConnectionError")).toEqual(linkRetries);
+  const closed = Object.entries(closeCodes).map(([name, code]) => [kebab(name), isRetryable(code)]);
+  const own = { unreachable: true, "link-lost": true, closed: false };
+  expect(listed("ConnectionError")).toEqual({ ...Object.fromEntries(closed), ...own });
   expect(listed("LinkError")).toEqual(connectionRetries);
 });
 
@@ -30,6 +36,10 @@ test("a link that the router closed is worth another attempt if the close code s
     expect(closedWith(code)).toMatchObject({ code: kebab(name), message: expect.stringContaining(String(code)) });
   const codes = [...Object.values(closeCodes), 1006, 4321, 4876];
   expect(codes.map((code) => closedWith(code).shouldRetry())).toEqual(codes.map(isRetryable));
+});
+
+test("the codes of a link are the protocol's and three of the client's own", () => {
+  expect(isSame).toBe(true);
 });
 
 test("a close code that this version doesn't know is a lost link, or an unreachable router before the welcome", () => {

@@ -1,26 +1,25 @@
 import { closeCodes, errorCodes, isRetryable, type Kebab, kebab, nameOfCode } from "@messagepasser/protocol";
 import type { SocketEnd } from "./link/platform.ts";
 
-// The two tables have every code that the protocol's tables have, or the compiler complains. They are written out, since
-// the types of the published package can't refer to the protocol's package. README.md has the same tables for people.
+// Codes are written out, since the types of the published package can't refer to the protocol's package. The compiler
+// complains if one of the protocol's tables has a code that isn't here. README.md has them for people.
 
-/** For each code of a LinkError: whether connecting again may succeed with nothing changed. */
-export const linkRetries = {
-  restarting: true,
-  overloaded: true,
-  replaced: true,
-  "unreadable-state": true,
-  "too-slow": true,
-  unauthorized: false,
-  malformed: false,
-  superseded: false,
-  revoked: false,
-  "bad-request": false,
+/** Why a client couldn't reach the router, was not let in, or lost its link. The README says what each code means. */
+export type LinkErrorCode =
+  | "restarting"
+  | "overloaded"
+  | "replaced"
+  | "unreadable-state"
+  | "too-slow"
+  | "unauthorized"
+  | "malformed"
+  | "superseded"
+  | "revoked"
+  | "bad-request"
   // The client's own.
-  unreachable: true,
-  "link-lost": true,
-  closed: false,
-} satisfies Record<Kebab<keyof typeof closeCodes> | "unreachable" | "link-lost" | "closed", boolean>;
+  | "unreachable"
+  | "link-lost"
+  | "closed";
 
 /** For each code of a ConnectionError: whether opening another Connection may succeed with nothing changed. */
 export const connectionRetries = {
@@ -45,13 +44,6 @@ export const connectionRetries = {
 
 /** Two ways for a peer's session to be of no use any more, between which programs have nothing to choose: "peer-gone". */
 type GoneName = "peerReplaced" | "lapsed";
-
-/**
- * Why a client couldn't reach the router, was not let in, or lost its link. The README says what each code means.
- *
- * @useDeclaredType
- */
-export type LinkErrorCode = keyof typeof linkRetries;
 
 /**
  * Why a Connection could not be opened, or ended early. The README says what each code means. `code-200` and above are
@@ -79,8 +71,7 @@ export class LinkError extends MessagePasserError {
   override readonly code: LinkErrorCode;
   readonly #mayRetry: boolean;
 
-  /** @param mayRetry what the code says by default. */
-  constructor(code: LinkErrorCode, message: string, mayRetry: boolean = linkRetries[code]) {
+  constructor(code: LinkErrorCode, message: string, mayRetry = false) {
     super(message);
     this.code = code;
     this.#mayRetry = mayRetry;
@@ -136,11 +127,10 @@ export function connectionCode(code: number): ConnectionErrorCode {
 export function linkErrorOf(end: SocketEnd, doing: string, wasIn: boolean): LinkError {
   const { closeCode, httpStatus } = end;
   const name = nameOfCode(closeCodes, closeCode) ?? nameOfStatus(httpStatus);
+  const code = name === undefined ? (wasIn ? "link-lost" : "unreachable") : kebab(name);
+  const mayRetry = httpStatus === undefined ? isRetryable(closeCode) : httpStatus >= 500 || httpStatus === 429;
   const reason = end.reason === "" ? `the socket closed with code ${closeCode}` : end.reason;
-  const message = `${doing}: ${reason}`;
-  if (name !== undefined) return new LinkError(kebab(name), message);
-  const mayRetry = httpStatus === undefined ? isRetryable(closeCode) : httpStatus >= 500;
-  return new LinkError(wasIn ? "link-lost" : "unreachable", message, mayRetry);
+  return new LinkError(code, `${doing}: ${reason}`, mayRetry);
 }
 
 function nameOfStatus(status = 0): keyof typeof closeCodes | undefined {

@@ -50,7 +50,7 @@ export {
   type SignedInvitation,
   readInvitationText,
 } from "./invitation.ts";
-export { limits, originalLimits, routerLimits } from "./limits.ts";
+export { clientLimits, limits, originalLimits, routerLimits } from "./limits.ts";
 export { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "./names.ts";
 export { ProtocolError } from "./protocol-error.ts";
 export { characterBefore, cutText, decodeText, utf8Length } from "./utf8.ts";

@@ -149,3 +149,33 @@ export const routerLimits = {
   /** Milliseconds for which counts stay in a link's attachment. Stops a restart from losing more. */
   maxMsInAttachment: 3_600_000,
 } as const;
+
+/** Limits and defaults of the client that PROTOCOL.md leaves to each client. Plain numbers only, as above. */
+export const clientLimits = {
+  /** Milliseconds that `close` waits until peers have everything. */
+  defaultCloseDeadlineMs: 5_000,
+  /** Milliseconds for which Connections outlive a lost link, here or at the peer. */
+  defaultGraceMs: 120_000,
+  /** Bytes of the largest message that `receive` accepts. Stops one message from filling the memory. */
+  defaultMaxMessageBytes: 16_777_216,
+  /** Milliseconds between two pings. Proxies close connections that are silent for a minute. */
+  pingEveryMs: 25_000,
+  /** Milliseconds that the router's answer to an upgrade or a ping may take, and by default a peer's to an open. */
+  answerWithinMs: 10_000,
+  /** The same for a ping after a change of the network, when a link is more likely dead than slow. */
+  networkChangeAnswerMs: 3_000,
+  /** Milliseconds before the first attempt to reconnect, at most; each attempt doubles them. */
+  firstRetryMs: 500,
+  /** The most milliseconds between two attempts to reconnect. */
+  maxRetryMs: 30_000,
+  /** A link that lasted for this many milliseconds was a good one: the next pause is short again. */
+  goodLinkMs: 1_000,
+  /** The most milliseconds between two requests to resume with a peer that is away. */
+  maxResumeRetryMs: 5_000,
+  /** Milliseconds within which what has arrived is acknowledged. */
+  upkeepEveryMs: 1_000,
+  /** Milliseconds for which a sender may hold credit that it doesn't use. */
+  yieldAfterMs: 10_000,
+  /** Unsent bytes in a socket past which a link accepts no data. Stops urgent frames from waiting behind it. */
+  maxBufferedBytes: 262_144,
+} as const;

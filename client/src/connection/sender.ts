@@ -1,4 +1,4 @@
-import { characterBefore, dataFlags, limits } from "@messagepasser/protocol";
+import { characterBefore, clientLimits, dataFlags, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
 import type { Quota } from "./quota.ts";
@@ -29,7 +29,7 @@ interface Pending extends Waiting<void> {
 }
 
 /** How long a sender may hold more than it needs, in calls of `tend`. */
-const idleTends = 10;
+const idleTends = clientLimits.yieldAfterMs / clientLimits.upkeepEveryMs;
 const encoder = new TextEncoder();
 const noBytes = new Uint8Array();
 const done = Promise.resolve();

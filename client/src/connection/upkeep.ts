@@ -1,3 +1,4 @@
+import { clientLimits } from "@messagepasser/protocol";
 import type { Clock } from "../link/platform.ts";
 
 /** Something that wants to be called about once a second, for as long as there is something to do. */
@@ -5,8 +6,6 @@ export interface Tended {
   /** Returns whether it wants to be called again. */
   tend(): boolean;
 }
-
-const everyMs = 1_000;
 
 /** Calls on what has something to do later: channels acknowledge what arrived and give back what they don't use. */
 export class Upkeep {
@@ -20,7 +19,7 @@ export class Upkeep {
 
   add(tended: Tended): void {
     this.#due.add(tended);
-    this.#cancelTimer ??= this.#clock.after(everyMs, () => {
+    this.#cancelTimer ??= this.#clock.after(clientLimits.upkeepEveryMs, () => {
       this.run();
     });
   }

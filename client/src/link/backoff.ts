@@ -1,4 +1,4 @@
-const firstMs = 500;
+import { clientLimits } from "@messagepasser/protocol";
 
 /**
  * How long to wait before the next attempt to connect: exponential backoff with full jitter, so that clients which lost
@@ -9,6 +9,6 @@ const firstMs = 500;
  * @param mostMs the upper bound. Default: 30,000.
  * @returns milliseconds, uniform between 0 and the smaller of 500 × 2^attempt and `mostMs`.
  */
-export function backoffMs(attempt: number, random: number, mostMs = 30_000): number {
-  return random * Math.min(mostMs, firstMs * 2 ** attempt);
+export function backoffMs(attempt: number, random: number, mostMs: number = clientLimits.maxRetryMs): number {
+  return random * Math.min(mostMs, clientLimits.firstRetryMs * 2 ** attempt);
 }

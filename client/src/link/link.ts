@@ -1,5 +1,6 @@
 import {
   BatchWriter,
+  clientLimits,
   closeCodes,
   type ControlFrame,
   type DataTarget,
@@ -20,12 +21,7 @@ import type { Carrier } from "../connection/route.ts";
 import { type Turn, Turns } from "./turns.ts";
 import type { Credentials, Platform, Socket, SocketEnd } from "./platform.ts";
 
-/** How often a link sends a ping. Proxies close connections that are silent for a minute. */
-const pingEveryMs = 25_000;
-/** How long the answer to a ping, or to the upgrade, may take. */
-const answerWithinMs = 10_000;
-/** With more than this in the socket's own buffer, a link accepts no data: urgent frames would wait behind it. */
-const maxBufferedBytes = 262_144;
+const { answerWithinMs, maxBufferedBytes, pingEveryMs } = clientLimits;
 
 export interface LinkEvents {
   onRouterFrame(frame: RouterFrame): void;
@@ -131,7 +127,7 @@ export class Link implements Carrier {
   }
 
   /** Sends a ping, and ends the link if nothing arrives in time. @param withinMs how long to wait. Default: 10,000. */
-  probe(withinMs = answerWithinMs): void {
+  probe(withinMs: number = answerWithinMs): void {
     this.#cancelTimer();
     this.#isAlive = false;
     this.#socket.send(heartbeat.ping);

@@ -1,11 +1,8 @@
-import type { ControlFrame } from "@messagepasser/protocol";
+import { clientLimits, type ControlFrame } from "@messagepasser/protocol";
 import type { Channel } from "../connection/channel.ts";
 import type { Carrier, Destination } from "../connection/route.ts";
 import { backoffMs } from "../link/backoff.ts";
 import type { Clock } from "../link/platform.ts";
-
-/** The longest pause between two questions for a peer that is away. */
-const mostPauseMs = 5_000;
 
 /** What a peer that is away is sought with. */
 export interface Search {
@@ -71,7 +68,7 @@ export class Peer {
     const { clock, graceMs } = search;
     let stopAsking: () => void;
     const askLater = (attempt: number): void => {
-      stopAsking = clock.after(backoffMs(attempt, clock.random(), mostPauseMs), () => {
+      stopAsking = clock.after(backoffMs(attempt, clock.random(), clientLimits.maxResumeRetryMs), () => {
         search.ask(this);
         askLater(attempt + 1);
       });

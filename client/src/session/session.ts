@@ -1,4 +1,5 @@
 import {
+  clientLimits,
   errorCodes,
   flipOpenerBit,
   type FrameReader,
@@ -27,12 +28,6 @@ import type { Status } from "../status.ts";
 import { notAllowed } from "../connection/error-text.ts";
 import { Upkeep } from "../connection/upkeep.ts";
 import { Paths } from "./paths.ts";
-
-/** A link that lasted so long was a good one: the next pause is short again. */
-const goodLinkMs = 1_000;
-
-/** How long a router may take to answer after the network changed: a link is likelier dead then than slow. */
-const networkChangeAnswerMs = 3_000;
 
 /** What is said of a peer whose session is over, by the reason. */
 const endings: ReadonlyMap<number, string> = new Map([
@@ -111,7 +106,7 @@ export class Session implements LinkEvents {
     this.#stopListening = [
       platform.onNetworkChange?.(() => {
         if (this.#state === "offline") this.#dialAgain();
-        else this.#online?.probe(networkChangeAnswerMs);
+        else this.#online?.probe(clientLimits.networkChangeAnswerMs);
       }),
       platform.onLeave?.(() => {
         this.bye();
@@ -309,7 +304,7 @@ export class Session implements LinkEvents {
 
   #goOffline(error: LinkError, delayMs = 0): void {
     const { clock } = this.#platform;
-    if (this.#state === "online" && clock.now() - this.#onlineSinceMs >= goodLinkMs) this.#attempt = 0;
+    if (this.#state === "online" && clock.now() - this.#onlineSinceMs >= clientLimits.goodLinkMs) this.#attempt = 0;
     this.#state = "offline";
     this.#lastError = error;
     this.#peers.loseAll();
