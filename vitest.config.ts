@@ -22,7 +22,6 @@ export default defineConfig({
           include: [
             "{protocol,client,cli}/src/**/*.test.ts",
             "{src,scripts}/**/*.test.ts",
-            "test/unit/**/*.test.ts",
             "test/bench/**/*.test.ts",
             "test/model/**/*.test.ts",
           ],

@@ -34,6 +34,7 @@ const steps: readonly (readonly [what: string, ...command: string[]])[] = [
           "--ignore-pattern=bench/systems/{nats,socket-io,partyserver,libp2p}/{ends,links,server,partyserver-worker}.ts",
         ]),
   ],
+  ["Projects of the tests", "node", "scripts/check-tests.ts"],
   ["Code of the Protobuf schema", "node", "scripts/check-proto.ts"],
   ...projects.map((project) => [`Types of ${project}`, "tsc", "-p", project] as const),
   ["Deployment, dry", "wrangler", "deploy", "--dry-run", "--outdir", ".wrangler/dry-run"],
