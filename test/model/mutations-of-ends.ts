@@ -8,15 +8,15 @@ const openings = "client/src/session/openings.ts";
 /** How Connections end. */
 export const ends: readonly Mutation[] = [
   {
-    rule: "an answer to an open that is over is ignored",
+    rule: "an end ignores an answer to an open that is over",
     changes: [[openings, "if (connection > this.#lastConnection)", "if (connection > 0)"]],
   },
   {
-    rule: "a FIN is sent again as the rest is",
+    rule: "a FIN is sent again like data",
     changes: [[sender, "      this.#sink.fin(offset);\n    } else", "    } else"]],
   },
   {
-    rule: "a reset or a reject is said again on each new route",
+    rule: "a reset or a reject is sent again on each new route",
     changes: [
       [
         channel,
@@ -36,11 +36,11 @@ export const ends: readonly Mutation[] = [
     ],
   },
   {
-    rule: "who hears a reset or a reject answers",
+    rule: "an end answers a reset or a reject",
     changes: [[channel, 'if (kind !== "over") this.#write({ kind: "over", connection: this.#connection });', ""]],
   },
   {
-    rule: "who is done remembers the Connection until the other end is done as well",
+    rule: "an end that is done remembers the Connection until the other end is done as well",
     changes: [
       [
         channel,
@@ -50,18 +50,18 @@ export const ends: readonly Mutation[] = [
     ],
   },
   {
-    rule: "who is done says so again on each new route",
+    rule: "an end that is done says so again on each new route",
     changes: [
       [channel, "|| route.hasSaidOver ||", "|| this.hasSaidOver ||"],
       [channel, "route.hasSaidOver = true;", "this.hasSaidOver = true;"],
     ],
   },
   {
-    rule: "who is done says so only after all was sent on this route",
+    rule: "an end that is done says so only after everything was sent on this route",
     changes: [[sender, "return this.isDone && !this.#isReplaying;", "return this.isDone;"]],
   },
   {
-    rule: "who isn't done and hears that the other end knows nothing fails",
+    rule: "an end that isn't done fails when the other end knows nothing",
     changes: [
       [
         channel,
@@ -71,11 +71,11 @@ export const ends: readonly Mutation[] = [
     ],
   },
   {
-    rule: "who is asked about an unknown Connection says that it is over",
+    rule: "an end that is asked about an unknown Connection says that it is over",
     changes: [[session, 'peer.frame({ kind: "over", connection: flipOpenerBit(unknown) });', ""]],
   },
   {
-    rule: "a stop is said again on each new route",
+    rule: "a stop is sent again on each new route",
     changes: [[channel, 'if (this.#isStopping) this.#write({ kind: "stop", connection: this.#connection });', ""]],
   },
 ];

@@ -15,7 +15,7 @@ const routing = "src/routing/routing.ts";
 /** How Connections go on from link to link. */
 export const links: readonly Mutation[] = [
   {
-    rule: "a link that is over hears nothing more, though its socket does",
+    rule: "a link that is over takes nothing more, though its socket does",
     changes: [
       [link, "if (this.#isOver || message === heartbeat.pong) return;", "if (message === heartbeat.pong) return;"],
       [link, "while (!this.#isOver && segments.next()) {", "while (segments.next()) {"],
@@ -31,7 +31,7 @@ export const links: readonly Mutation[] = [
     changes: [[session, "    this.#openings.sendAgain();\n", ""]],
   },
   {
-    rule: "an open of which the peer is known is sent again when the peer is there",
+    rule: "an open whose peer is known is sent again when the peer is there",
     changes: [[channel, '    else if (this.#state === "opening") this.#reopen(this);\n', ""]],
   },
   {
@@ -47,7 +47,7 @@ export const links: readonly Mutation[] = [
     changes: [[channel, "if (this.#isInStep || this.#parting !== undefined) return;", "if (limit >= 0) return;"]],
   },
   {
-    rule: "an open that comes again means nothing to an end in step",
+    rule: "an open that comes again changes nothing at an end in step",
     changes: [
       [
         channel,
@@ -57,7 +57,7 @@ export const links: readonly Mutation[] = [
     ],
   },
   {
-    rule: "an open of a session that was forgotten is not handled again",
+    rule: "an open of a forgotten session is not handled again",
     changes: [[session, "if (connection <= peer.forgottenOpen) {", "if (connection <= 0) {"]],
   },
   {
@@ -75,11 +75,11 @@ export const links: readonly Mutation[] = [
     changes: [[channel, '    else if (this.#state === "open") this.#writePosition();\n', ""]],
   },
   {
-    rule: "what the other end lacks is sent again",
+    rule: "data that the other end lacks is sent again",
     changes: [[sender, "this.#isReplaying = received < this.#log.end;", "this.#isReplaying = false;"]],
   },
   {
-    rule: "what the other end has isn't sent again",
+    rule: "data that the other end has isn't sent again",
     changes: [
       [
         sender,
@@ -89,7 +89,7 @@ export const links: readonly Mutation[] = [
     ],
   },
   {
-    rule: "nothing new overtakes what is sent again",
+    rule: "new data doesn't overtake data that is sent again",
     changes: [
       [
         sender,
@@ -103,7 +103,7 @@ export const links: readonly Mutation[] = [
     changes: [[batch, "      this.#dataConnection = -1;\n", ""]],
   },
   {
-    rule: "a peer's answer to an open tells who got it, where the router's was lost",
+    rule: "a peer's answer to an open tells which session got it, where the router's was lost",
     changes: [
       [
         session,
@@ -113,11 +113,11 @@ export const links: readonly Mutation[] = [
     ],
   },
   {
-    rule: "who adopts an answer to an open that waits sends the open, as its position",
+    rule: "an end that adopts an answer to a waiting open sends the open, as its position",
     changes: [[openings, "if (opening.isWaiting) this.#send(opening);", ""]],
   },
   {
-    rule: "an open that is refused since nobody is there, after it may have got through, waits",
+    rule: "an open that is refused for an absent peer, after it may have got through, waits",
     changes: [
       [
         openings,
@@ -127,11 +127,11 @@ export const links: readonly Mutation[] = [
     ],
   },
   {
-    rule: "a lost peer is sought until it is there",
+    rule: "a client asks for a lost peer until it is there",
     changes: [[peer, "        askLater(attempt + 1);\n", ""]],
   },
   {
-    rule: "a lost peer is sought at all",
+    rule: "a client asks for a lost peer",
     changes: [[peers, "    if (peer.channels.size > 0) peer.search(this.#search);\n", ""]],
   },
   {
@@ -139,7 +139,7 @@ export const links: readonly Mutation[] = [
     changes: [[session, "if (what === undefined) {", "if (reason === 99) {"]],
   },
   {
-    rule: "a peer whose session is over is no longer sought",
+    rule: "a client no longer asks for a peer whose session is over",
     changes: [[session, "if (what === undefined) {", "if (reason < 99) {"]],
   },
   {
@@ -147,7 +147,7 @@ export const links: readonly Mutation[] = [
     changes: [[peer, "    if (this.#at?.carrier === link && this.#at.address === address) return;\n", ""]],
   },
   {
-    rule: "a position says how far the receiver is, whatever the link",
+    rule: "a position says what the receiver has, whatever the link",
     changes: [
       [
         channel,
@@ -157,7 +157,7 @@ export const links: readonly Mutation[] = [
     ],
   },
   {
-    rule: "the router drops what comes on a link that it has closed",
+    rule: "the router drops messages on a link that it has closed",
     changes: [
       [
         routing,
@@ -167,7 +167,7 @@ export const links: readonly Mutation[] = [
     ],
   },
   {
-    rule: "the router says who talked with a link that it is gone",
+    rule: "the router tells the peers of a link that it is gone",
     changes: [
       [
         departures,
@@ -197,7 +197,7 @@ export const links: readonly Mutation[] = [
     ],
   },
   {
-    rule: "the router lets nobody resume with another session",
+    rule: "the router lets no client resume with another session",
     changes: [[opens, "if (to.session !== session) return { absence: superseded };", ""]],
   },
 ];

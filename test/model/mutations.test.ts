@@ -11,7 +11,7 @@ import { links } from "./mutations-of-links.ts";
 import type { run } from "./run.ts";
 import { schedules } from "./schedules.ts";
 
-/** All are found within 1,000 schedules, and most within 50. The seed is always the same, so that they are the next time too. */
+/** Enough schedules: each mutation is found within 1,000, and most within 50. The seed is fixed, so a run finds them again. */
 const numRuns = 3_000;
 const seed = 1;
 
@@ -34,9 +34,9 @@ async function runWithout(mutation: Mutation, name: string): Promise<typeof run>
   return bundle.run;
 }
 
-describe("the model notices when", () => {
+describe("mutations of the model", () => {
   test.each([...links, ...ends].map((mutation, at) => [mutation.rule, at, mutation] as const))(
-    "the model notices when this is no longer so: %s",
+    "the model notices when a rule is missing: %s",
     { timeout: 120_000 },
     async (_, at, mutation) => {
       const runMutated = await runWithout(mutation, String(at));
