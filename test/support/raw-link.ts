@@ -82,6 +82,8 @@ export class RawLink<Item extends object, Socket extends RawSocket = RawSocket> 
     this.closing = new Promise((resolve) => {
       socket.addEventListener("close", ({ code = 0, reason = "" }) => {
         this.isClosed = true;
+        // Clients answer a close. Workerd does so by itself only from the compatibility date 2026-04-07 on.
+        socket.close();
         resolve({ code, reason });
       });
     });
