@@ -1,6 +1,6 @@
 import type { Usage } from "@messagepasser/protocol/admin";
 import type { SocketLink } from "./socket-link.ts";
-import { add, belongsIntoStorage, Counters, type KeptSums, merged, sumsIn, usageOf } from "./usage.ts";
+import { added, belongsIntoStorage, Counters, type KeptSums, usageOf } from "./usage.ts";
 
 /** The storage row of the realm's sums. */
 const key = "usage";
@@ -31,26 +31,26 @@ export class UsageKeeper {
     const sums = this.counters.drain(nowMs);
     // The attachment of a link that is over is empty, and stays so.
     if (link === undefined || link.memory.isOver) {
-      this.#store(add(sums, this.#kept, nowMs));
+      this.#store(sums);
       return;
     }
-    let kept = add(sums, link.usage, nowMs);
+    let kept = added(sums, link.usage);
     // The sums move with the latest link: if each link kept its own, each would cost a row an hour.
     const before = this.#holder;
     this.#holder = link;
     if (before?.usage !== undefined && before !== link && !before.memory.isOver) {
-      kept = merged(kept, before.usage);
+      kept = added(kept, before.usage);
       before.usage = undefined;
     }
     const isForStorage = belongsIntoStorage(kept, nowMs);
-    if (isForStorage) this.#store(add(sumsIn(kept), this.#kept, nowMs));
+    if (isForStorage) this.#store(kept);
     link.usage = isForStorage ? undefined : kept;
   }
 
   /** What the realm has used. @param links all links of the realm */
   report(links: Iterable<SocketLink>): Usage {
     let all = this.#kept;
-    for (const { usage } of links) if (usage !== undefined) all = add(sumsIn(usage), all, Date.now());
+    for (const { usage } of links) if (usage !== undefined) all = added(usage, all);
     return usageOf(all, Date.now());
   }
 
@@ -58,10 +58,10 @@ export class UsageKeeper {
     return (this.#stored ??= this.#storage.kv.get<KeptSums>(key) ?? []);
   }
 
-  #store(kept: KeptSums): void {
-    this.#stored = kept;
+  #store(sums: KeptSums): void {
+    this.#stored = added(sums, this.#kept);
     // Unconfirmed: the object's messages would wait for a confirmed write. The next write repeats one that failed.
-    this.#storage.put(key, kept, { allowUnconfirmed: true }).catch((error: unknown) => {
+    this.#storage.put(key, this.#stored, { allowUnconfirmed: true }).catch((error: unknown) => {
       console.warn("Cannot store what the realm has used", error);
     });
   }

@@ -1,10 +1,7 @@
 import { routerLimits } from "@messagepasser/protocol";
 import { type Usage, usageCounters } from "@messagepasser/protocol/admin";
 
-/** What a realm's object has done, in sums. */
-export type Sums = Readonly<Record<(typeof usageCounters)[number], number>>;
-
-/** Sums as they are stored: since when, in milliseconds since 1970, then the sums in the order of `usageCounters`. */
+/** Sums as they are stored: since when, in milliseconds since 1970, then one sum for each of `usageCounters`. */
 export type KeptSums = readonly number[];
 
 /** How long the object stays in memory after its last event. Cloudflare doesn't bill this time, but it is counted. */
@@ -17,7 +14,7 @@ const unkeptShare = 1 / 16;
  * What the object has done since its sums were last kept. Counting is an addition in memory, because it happens for each
  * message; to keep the sums costs a quarter of what it costs to route one. `isDue` says when they have to be kept.
  */
-export class Counters implements Record<keyof Sums, number> {
+export class Counters implements Record<(typeof usageCounters)[number], number> {
   messagesIn = 0;
   /** Characters of text messages, bytes of binary messages. */
   bytesIn = 0;
@@ -52,60 +49,40 @@ export class Counters implements Record<keyof Sums, number> {
   takeBack(kept: KeptSums | undefined): void {
     if (kept === undefined) return;
     this.#isOwed = true;
-    for (const name of usageCounters) this[name] += keptOf(kept, name);
+    const messagesBefore = this.messagesIn;
+    for (const [at, name] of usageCounters.entries()) this[name] += kept[at + 1] ?? 0;
     // They will be kept a second time.
-    this.#messagesKept -= keptOf(kept, "messagesIn");
+    this.#messagesKept -= this.messagesIn - messagesBefore;
   }
 
   /** Returns the sums and starts again from 0. */
-  drain(nowMs: number): Sums {
+  drain(nowMs: number): KeptSums {
     this.awakeMs += nowMs - this.#countedUpToMs;
     this.#countedUpToMs = nowMs;
     this.#messagesKept += this.messagesIn;
-    const sums = sumsOf((name) => this[name]);
+    const sums = [nowMs, ...usageCounters.map((name) => this[name])];
     for (const name of usageCounters) this[name] = 0;
     this.#isOwed = false;
     return sums;
   }
 }
 
-/** Adds sums to kept ones. */
-export function add(sums: Sums, kept: KeptSums | undefined, nowMs: number): KeptSums {
-  return [kept?.[0] ?? nowMs, ...usageCounters.map((name) => sums[name] + keptOf(kept, name))];
-}
-
-/** Adds up what two links keep. */
-export function merged(one: KeptSums, other: KeptSums): KeptSums {
-  const since = [one, other].map(([sinceMs = Infinity]) => sinceMs);
-  return [Math.min(...since), ...add(sumsIn(one), other, 0).slice(1)];
-}
-
-export function sumsIn(kept: KeptSums): Sums {
-  return sumsOf((name) => keptOf(kept, name));
+/** Adds up two sums. The older one says since when. */
+export function added(one: KeptSums, other: KeptSums = []): KeptSums {
+  const sinceMs = Math.min(one[0] ?? Infinity, other[0] ?? Infinity);
+  return [sinceMs, ...usageCounters.map((_, at) => (one[at + 1] ?? 0) + (other[at + 1] ?? 0))];
 }
 
 /** Whether the sums in a link's attachment are large or old enough to go to storage. */
 export function belongsIntoStorage(kept: KeptSums, nowMs: number): boolean {
-  const { maxMessagesInAttachment, maxMsInAttachment } = routerLimits;
-  return keptOf(kept, "messagesIn") >= maxMessagesInAttachment || nowMs - (kept[0] ?? 0) >= maxMsInAttachment;
+  const [sinceMs = 0, messagesIn = 0] = kept;
+  return messagesIn >= routerLimits.maxMessagesInAttachment || nowMs - sinceMs >= routerLimits.maxMsInAttachment;
 }
 
-/** Kept sums as the admin API shows them. */
-export function usageOf(kept: KeptSums, nowMs: number): Usage {
-  const [sinceMs = nowMs] = kept;
-  const sums = sumsIn(kept);
-  return {
-    since: new Date(sinceMs).toISOString(),
-    ...sums,
-    asleepMs: Math.max(0, nowMs - sinceMs - sums.awakeMs),
-  };
-}
-
-function keptOf(kept: KeptSums | undefined, name: keyof Sums): number {
-  return kept?.[usageCounters.indexOf(name) + 1] ?? 0;
-}
-
-function sumsOf(valueOf: (name: keyof Sums) => number): Sums {
+/** Sums as the admin API shows them. */
+export function usageOf([sinceMs = 0, ...sums]: KeptSums, nowMs: number): Usage {
   // It has all names, which the compiler can't see.
-  return Object.fromEntries(usageCounters.map((name) => [name, valueOf(name)])) as Sums;
+  const named = Object.fromEntries(usageCounters.map((name, at) => [name, sums[at] ?? 0])) as Omit<Usage, "since">;
+  const asleepMs = Math.max(0, nowMs - sinceMs - named.awakeMs);
+  return { since: new Date(sinceMs).toISOString(), ...named, asleepMs };
 }
