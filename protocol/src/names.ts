@@ -19,7 +19,7 @@ export function nameProblem(name: string): string | undefined {
   return name.startsWith("$") ? 'must not begin with "$": such names are the router\'s own' : undefined;
 }
 
-/** The same for the name of a peer to talk with, which may be one that the router plays itself. */
+/** The same for the name of a peer to open a Connection to, which may be a built-in peer. */
 export function peerProblem(name: string): string | undefined {
   const problem = textProblem(name, limits.maxNameBytes);
   if (problem !== undefined) return problem;

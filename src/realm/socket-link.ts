@@ -118,13 +118,13 @@ export class SocketLink implements Link {
 }
 
 /** Tells a client why its link ends, and closes the socket. Does nothing to a socket that is closing already. */
-function closeSocket(counters: Counters, socket: WebSocket, format: Format, { code, reason, delayMs }: Closing): void {
+function closeSocket(counters: Counters, socket: WebSocket, format: Format, closing: Closing): void {
   if (socket.readyState !== WebSocket.OPEN) return;
-  for (const message of closingMessages(format, { code, delayMs, reason })) {
+  for (const message of closingMessages(format, closing)) {
     socket.send(message);
     counters.sent(message.length);
   }
-  socket.close(code, cutText(reason, routerLimits.maxCloseReasonBytes));
+  socket.close(closing.code, cutText(closing.reason, routerLimits.maxCloseReasonBytes));
 }
 
 /** Closes a socket whose link code of another version made. Does nothing to a socket that is closing already. */

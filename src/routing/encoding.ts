@@ -6,7 +6,6 @@ import {
   ProtocolError,
   routerAddress,
   type RouterFrame,
-  type RouterFrameOf,
   routerLimits,
   segmentHeaderBytes,
 } from "@messagepasser/protocol";
@@ -17,6 +16,7 @@ import {
   type SegmentFormat,
   type WireMessage,
 } from "@messagepasser/protocol/formats";
+import type { Closing } from "./closings.ts";
 
 type Frame = ControlFrame | DataFrame;
 
@@ -33,10 +33,7 @@ export function routerMessages({ format, name }: Recipient, frames: readonly Rou
 }
 
 /** The last messages of a link: they say why it closes. */
-export function closingMessages(
-  format: Format,
-  closing: Omit<RouterFrameOf<"closing">, "kind">,
-): readonly WireMessage[] {
+export function closingMessages(format: Format, closing: Closing): readonly WireMessage[] {
   return routerMessages({ format, name: "" }, [{ kind: "closing", ...closing }]);
 }
 

@@ -17,7 +17,7 @@ import type { Departures } from "./departures.ts";
 import { earlyFor, routerMessages } from "./encoding.ts";
 import { arePaired, canPair, type Endpoint, type Link, type Links, pair } from "./link.ts";
 
-/** What the checks read. They change nothing. */
+/** What the checks read, and don't change. */
 interface Realm {
   readonly name: string;
   readonly links: Links;
@@ -72,10 +72,8 @@ export class Opens {
       this.#drop(givenUp);
       this.#delivery.say(from, { kind: "refused", connection, code, reason });
     } else if ("messages" in decision) {
-      const { to, messages } = decision;
-      pair(from, to);
-      for (const message of messages) this.#delivery.send(to, message);
-      this.#delivery.say(from, { kind: "routed", connection, address: to.address, session: to.session });
+      const { address, session } = this.#pair(from, decision);
+      this.#delivery.say(from, { kind: "routed", connection, address, session });
     } else {
       const { address, session } = decision;
       this.#delivery.say(from, { kind: "routed", connection, address, session });
@@ -91,14 +89,18 @@ export class Opens {
       this.#drop(givenUp);
       this.#delivery.say(from, { kind: "absent", session: resume.session, reason, peer: resume.peer });
     } else if ("messages" in decision) {
-      const { to, messages } = decision;
-      const wasPaired = arePaired(from, to);
-      pair(from, to);
-      for (const message of messages) this.#delivery.send(to, message);
+      const wasPaired = arePaired(from, decision.to);
+      const to = this.#pair(from, decision);
       this.#delivery.say(from, pairedWith(to));
       // Only the first time: otherwise a client could make its peer check its protocols as often as it likes.
       if (!wasPaired) this.#realm.access.resumed(from, to);
     } else this.#delivery.say(from, pairedWith(decision));
+  }
+
+  #pair(from: Link, { to, messages }: Route): Link {
+    pair(from, to);
+    for (const message of messages) this.#delivery.send(to, message);
+    return to;
   }
 
   #drop(givenUp: GivenUp | undefined): void {

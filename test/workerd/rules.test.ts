@@ -151,7 +151,7 @@ describe("an open that rules deny", () => {
     }
     expect(await outcomeOf(files, "alice", "ssh")).toBe(errorCodes.notAllowed);
     expect(await outcomeOf(files, "files", "ssh")).toBe(errorCodes.notAllowed);
-    // What the router plays is there for all, and harms nobody.
+    // Built-in peers are open to all clients, and harm none.
     expect(await outcomeOf(files, "$echo", "any")).toBe("routed");
     for (const peer of ["$sink", "$slow", "$reject"])
       expect(await outcomeOf(alice, peer)).not.toBe(errorCodes.notAllowed);
