@@ -45,6 +45,46 @@ const failedOnce: Record<string, readonly Step[]> = {
   ],
 };
 
-export const examples: readonly (readonly [why: string, Schedule])[] = Object.entries(failedOnce).map(
-  ([why, steps]) => [why, { names: 2, graceMs: longGraceMs, seed: 0, steps }],
-);
+/** Schedules that find a mutation at once for which random ones take hundreds of tries. */
+const findsMutation: Record<string, readonly Step[]> = {
+  "the opener's link breaks while its open is under way, and again at the router": [
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+    { do: "break", wire: 0, noticed: "client", survivors: 1 },
+    { do: "flow" },
+    { do: "break", wire: 0, noticed: "router", survivors: 0 },
+  ],
+  "both ends of an open that waits lose their links, the opener twice": [
+    { do: "open", from: 0, to: 1, protocol: "wait", first: undefined },
+    { do: "flow" },
+    { do: "break", wire: 1, noticed: "client", survivors: 0 },
+    { do: "pass", ms: 1, flows: false },
+    { do: "break", wire: 0, noticed: "client", survivors: 0 },
+    { do: "break", wire: 0, noticed: "client", survivors: 0 },
+    { do: "pass", ms: 11_000, flows: false },
+  ],
+  "the router notices a broken link, and its client does much later": [
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+    { do: "pass", ms: 1, flows: true },
+    { do: "break", wire: 0, noticed: "router", survivors: 0 },
+    { do: "down", wire: 0, count: 1 },
+    { do: "pass", ms: 40_000, flows: false },
+  ],
+  "the router dies after a Connection to oneself is closed": [
+    { do: "open", from: 0, to: 0, protocol: "take", first: undefined },
+    { do: "flow" },
+    { do: "close", end: 0 },
+    { do: "kill", survivors: 0 },
+  ],
+  "an open is given up while the acceptor's link is broken": [
+    { do: "break", wire: 1, noticed: "client", survivors: 0 },
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+    { do: "giveUp", open: 0 },
+  ],
+};
+
+const all = { ...failedOnce, ...findsMutation };
+
+export const examples: readonly (readonly [why: string, Schedule])[] = Object.entries(all).map(([why, steps]) => [
+  why,
+  { names: 2, graceMs: longGraceMs, seed: 0, steps },
+]);

@@ -22,7 +22,12 @@ export async function mutatedModel({ changes }: Mutation): Promise<string> {
   }
   const plugin: Plugin = {
     name: "mutation",
-    setup({ onLoad }) {
+    setup({ onLoad, onResolve }) {
+      // Libraries have no rules of the model's: left out, they needn't be bundled for each mutation.
+      onResolve({ filter: /^@(bufbuild|msgpack)\// }, ({ path }) => ({
+        path: import.meta.resolve(path),
+        external: true,
+      }));
       onLoad({ filter: /\.ts$/ }, ({ path }) => {
         const contents = mutated.get(path);
         return contents === undefined ? undefined : { contents, loader: "ts" };
