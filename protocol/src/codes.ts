@@ -1,6 +1,6 @@
 /**
  * Why a link was closed, as WebSocket close codes (RFC 6455 leaves 4000 to 4999 to applications).
- * 4000 to 4499: the same client may come back at once or later. 4500 to 4999: coming back can't help.
+ * 4000 to 4499: the same client may reconnect. 4500 to 4999: reconnecting can't help.
  */
 export const closeCodes = {
   restarting: 4000,
@@ -15,21 +15,21 @@ export const closeCodes = {
   badRequest: 4504,
 } as const;
 
-/** Whether a client whose link was closed with this code may dial again. */
+/** Whether a client may reconnect after its link was closed with this code. */
 export function isRetryable(closeCode: number): boolean {
   return closeCode < 4500 || closeCode > 4999;
 }
 
 /**
- * Why a Connection was refused or reset. 1 to 99: nobody took up the open; all are the router's, `busy` is an acceptor's too.
- * 100 to 199 come from the other end; 200 and above are free.
+ * Why a Connection was refused or reset. 1 to 99: no client got the open. The router sends these, and an acceptor may send
+ * `busy` too. 100 to 199 come from the other end. 200 and above are free for programs.
  */
 export const errorCodes = {
   peerAbsent: 1,
   notAllowed: 2,
   busy: 3,
   badOpen: 4,
-  /** The session that got this open first is over. */
+  /** The session that got this open first has ended. */
   peerReplaced: 5,
   unknownProtocol: 100,
   rejected: 101,
@@ -40,7 +40,7 @@ export const errorCodes = {
   violation: 106,
   tooManyConnections: 107,
   lapsed: 108,
-  /** The other end sends without regard to credit, and faster than this one reads. */
+  /** The other end sends without flow control, and faster than this end reads. */
   overrun: 109,
 } as const;
 

@@ -1,5 +1,5 @@
-// The only things beyond the language that this package uses. All of Node, browsers and workerd have them;
-// declared here so that the compiler lets nothing else in.
+// The only globals beyond the language that this package uses. Node, browsers and workerd all have them. They are declared
+// here so that the compiler allows nothing else.
 
 interface TextEncoder {
   encode(text: string): Uint8Array<ArrayBuffer>;

@@ -1,4 +1,4 @@
-// The whole protocol package. Private to this repository: the client re-exports what its users need.
+// The protocol package. It is private to this repository. The client re-exports what its users need.
 export {
   BatchWriter,
   type DataTarget,

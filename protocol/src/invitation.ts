@@ -3,30 +3,30 @@ import { limits, routerLimits } from "./limits.ts";
 import { peerProblem } from "./names.ts";
 import { utf8Length } from "./utf8.ts";
 
-/** What an invitation says. Whoever holds it may read it; only the router and who made it can write one. */
+/** What an invitation says. Its holder can read it. Only the router and the host can make one. */
 export interface Invitation {
-  /** The client that invites. */
+  /** The name of the client that invites. */
   readonly host: string;
-  /** Of the host's secret: 16 hexadecimal digits, and the revision. They name it without telling it. */
+  /** The id of the host's secret, 16 hexadecimal digits, and its revision. They identify the secret without revealing it. */
   readonly secretId: string;
   readonly revision: number;
-  /** What the guest is called: its whole name is `host/guest`. */
+  /** The last part of the guest's name, which is `host/guest`. */
   readonly guest: string;
-  /** Whom the guest may open something to, and what; `*` in it stands for anything. */
+  /** The peer and the protocol that the guest may open. `*` matches anything. */
   readonly peer: string;
   readonly protocol: string;
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
-  /** How many sessions may come in by it. */
+  /** How many sessions may use the invitation. */
   readonly uses: number;
-  /** 16 hexadecimal digits that tell it from all others of its host. */
+  /** 16 hexadecimal digits that differ for each invitation of a host. */
   readonly nonce: string;
 }
 
-/** An invitation's text, taken apart. */
+/** The parts of an encoded invitation. */
 export interface SignedInvitation {
   readonly invitation: Invitation;
-  /** What was signed, and the signature. */
+  /** The signed bytes, and their signature. */
   readonly signedBytes: Uint8Array;
   readonly mac: Uint8Array;
 }
@@ -37,23 +37,23 @@ export const invitationMacBytes = 16;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Whether a text is meant as an invitation. */
+/** Whether a string is meant as an invitation. */
 export function isInvitation(text: string): boolean {
   return text.startsWith(prefix);
 }
 
-/** The whole name of a guest. Who reads it sees who vouches for it. */
+/** The name of a guest. It shows which client vouches for the guest. */
 export function guestName({ host, guest }: Pick<Invitation, "host" | "guest">): string {
   return `${host}/${guest}`;
 }
 
-/** The bytes that a signature is made of. */
+/** The bytes to sign. */
 export function invitationBytes(invitation: Invitation): Uint8Array {
   const { host, secretId, revision, guest, peer, protocol, expiresAtMs, uses, nonce } = invitation;
   return encoder.encode(JSON.stringify([1, host, secretId, revision, guest, peer, protocol, expiresAtMs, uses, nonce]));
 }
 
-/** The text of an invitation. */
+/** Encodes an invitation as a string. */
 export function invitationText(signedBytes: Uint8Array, mac: Uint8Array): string {
   const bytes = new Uint8Array(mac.length + signedBytes.length);
   bytes.set(mac);
@@ -61,7 +61,7 @@ export function invitationText(signedBytes: Uint8Array, mac: Uint8Array): string
   return prefix + toBase64url(bytes);
 }
 
-/** Takes an invitation's text apart, or `undefined` for what is none. Says nothing of whether the signature is good. */
+/** Decodes an invitation, without checking its signature. Returns `undefined` for anything else. */
 export function readInvitationText(text: string): SignedInvitation | undefined {
   if (!isInvitation(text) || text.length > routerLimits.maxInvitationLength) return undefined;
   const bytes = fromBase64url(text.slice(prefix.length));

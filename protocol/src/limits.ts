@@ -1,23 +1,23 @@
 /**
- * Every limit of the protocol, with its unit in its name and the attack or accident that it stops.
- * PROTOCOL.md repeats this table; a test compares the two.
+ * Every limit of the protocol, with its unit in its name, and the attack or accident that it stops. PROTOCOL.md has the
+ * same table, and a test compares the two.
  */
 export const limits = {
-  /** Segments of one batch from a client. Stops one message from becoming ten thousand at the other side. */
+  /** Segments in one batch from a client. Stops one message from becoming ten thousand for others. */
   maxSegments: 1_024,
   /** Bytes of one WebSocket message. Stops a client from making the router hold one huge message. */
   maxBatchBytes: 196_608,
-  /** A sender stops gathering frames here. Past it a batch gains little speed, and others wait longer. */
+  /** Bytes at which a sender sends its batch. Larger batches gain little speed, and others wait longer. */
   flushBatchBytes: 131_072,
-  /** Payload bytes of one data frame. Stops one Connection from holding up the others behind a huge frame. */
+  /** Payload bytes of one data frame. Stops one Connection from delaying the others behind a huge frame. */
   maxPayloadBytes: 65_536,
   /** UTF-8 bytes of a client's name. Keeps names, tags and storage keys bounded. */
   maxNameBytes: 128,
   /** Characters of a realm's name, so that it fits in a URL and in a storage key. */
   maxRealmLength: 63,
-  /** UTF-8 bytes of a protocol's name. Stops opens that carry a book. */
+  /** UTF-8 bytes of a protocol's name. Keeps opens small. */
   maxProtocolBytes: 128,
-  /** UTF-8 bytes of a reason in a frame. Stops long texts in logs of the other side. */
+  /** UTF-8 bytes of a reason in a frame. Stops long strings in the other side's logs. */
   maxReasonBytes: 512,
   /** UTF-8 bytes of all keys and values of an open's metadata. Stops opens from bypassing flow control. */
   maxMetadataBytes: 4_096,
@@ -27,15 +27,15 @@ export const limits = {
   maxEarlyBytes: 65_600,
   /** Flow-control units that every data frame costs besides its payload, and a FIN in all. Stops floods of empty messages. */
   frameCostBytes: 16,
-  /** The largest offset and limit: what a double holds exactly, so that every language can count. */
+  /** The largest offset and limit: a double holds it exactly, so every language can count to it. */
   maxOffset: Number.MAX_SAFE_INTEGER,
-  /** The largest Connection id. Bit 31 of an id on the wire says who opened. */
+  /** The largest Connection id. Bit 31 of an id on the wire tells which end opened. */
   maxConnectionId: 0x7fff_ffff,
   /** Connections between two clients that a client accepts. Stops a peer from filling its memory with opens. */
   maxConnectionsPerPeer: 10_000,
-  /** Connections of one client in all. Stops many peers from doing together what none may do alone. */
+  /** Connections of one client in all. Stops many peers from filling its memory together. */
   maxConnections: 65_536,
-  /** Opens from one peer that a client has neither accepted nor rejected. Stops opens that wait for slow handlers from piling up. */
+  /** Opens from one peer that a client has neither accepted nor rejected. Stops opens from piling up behind slow handlers. */
   maxPendingOpens: 1_024,
   /** Bytes that opens may bring before a client has decided on them. Stops opens from filling its memory past all windows. */
   maxPendingEarlyBytes: 4_194_304,
@@ -43,42 +43,42 @@ export const limits = {
   maxOpensPerSecond: 1_000,
   /** Opens and resumes of one link at once, before the rate counts. */
   maxOpensAtOnce: 10_000,
-  /** The smallest window of a Connection once it is open, whatever the budget says: or one that has all would stop all others. */
+  /** The smallest window of an open Connection, whatever the budget. Stops one Connection from starving the others. */
   minWindowBytes: 16_384,
-  /** The window that a Connection begins with. A peer that never was read can have no more than this under way. */
+  /** The first window of a Connection. Until the receiver reads, no more than this is on its way. */
   firstWindowBytes: 262_144,
-  /** The most that a window grows to. Stops one Connection from taking all memory there is for it. */
+  /** The largest window. Stops one Connection from taking all the memory for windows. */
   maxWindowBytes: 16_777_216,
   /** Bytes sent but not acknowledged that a client keeps for all its Connections. Stops silent peers from filling its memory. */
   maxUnacknowledgedBytes: 67_108_864,
-  /** Bytes that a client holds of peers that don't count credit, half of it for one. Stops those from filling its memory. */
+  /** Bytes that a client holds from peers without flow control, half of them from one. Stops such peers from filling its memory. */
   maxUncountedBytes: 16_777_216,
-  /** Sessions of peers without a Connection that a client remembers, so as not to handle an open twice. */
+  /** Sessions of peers without Connections that a client remembers. Stops an open from running its handler twice. */
   maxRememberedSessions: 4_096,
-  /** A mark after so many bytes: its answer shows that they were read. Stops clients that don't read from filling the router's memory. */
+  /** Bytes between two marks. The answer to a mark shows that they were read. Stops clients that don't read from filling the router's memory. */
   markEveryBytes: 524_288,
-  /** A mark after so many bytes where it is the first of its link, which brings a budget, or where many links are busy. */
+  /** Bytes before the first mark of a link, which brings a budget, and between marks while many links are busy. */
   firstMarkBytes: 16_384,
   /** Bytes that the router may hold for all clients of a realm that don't read. An object has 128 MiB in all. */
   maxUnreadBytes: 50_331_648,
   /**
-   * The most that a client may grant to all its peers together: its budget in a router without load. Two thirds of what
-   * one link may have unread (a third of `maxUnreadBytes`), since frames have headers too.
+   * Bytes that a client may grant to all its peers together: its budget in an idle router. Two thirds of what one link may
+   * have unread (a third of `maxUnreadBytes`), since frames have headers too.
    */
   maxBudgetBytes: 10_485_760,
-  /** A link of which nothing was heard for so long isn't there for opens and resumes. Pings come every 25 s, from hidden pages every minute. */
+  /** Milliseconds of silence after which a link counts as gone for opens and resumes. Clients ping every 25 s, hidden pages every minute. */
   ghostAfterMs: 150_000,
-  /** Names in one page of the list of peers. */
+  /** Names in one page of a list of peers. Stops one answer from growing without bound. */
   maxPageLength: 500,
 } as const;
 
-/** The same for the wire of the older program, which is not PROTOCOL.md's; FORMATS.md has them. */
+/** The limits of the original's wire, which FORMATS.md describes. */
 export const originalLimits = {
-  /** Bytes of one WebSocket message, where one can't be sent in pieces. Stops it from filling the router's memory. */
+  /** Bytes of one WebSocket message, which that wire can't split. Stops one message from filling the router's memory. */
   maxMessageBytes: 4_194_304,
-  /** Types that a gob stream defines. Stops streams that define without end; one is all that is needed. */
+  /** Types that a gob stream may define. Stops endless definitions. One is enough. */
   maxGobDefinitions: 8,
-  /** Bytes of these definitions, which the router keeps with the link. */
+  /** Bytes of these definitions, which the router stores with the link. */
   maxGobDefinitionBytes: 2_048,
 } as const;
 

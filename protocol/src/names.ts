@@ -1,17 +1,17 @@
 import { limits } from "./limits.ts";
 import { utf8Length } from "./utf8.ts";
 
-// Unicode's Cc category and the line separators: they would forge lines in logs and lists.
+// Unicode's Cc category and its line separators, which could forge lines in logs and lists.
 const controlCharacter = /[\p{Cc}\u2028\u2029]/u;
 const realm = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 
-/** The realm of clients that name none. */
+/** The realm of a client that doesn't name one. */
 export const defaultRealm = "default";
 
 /**
- * The rule that a client's name breaks, as the end of a sentence, or `undefined` for a good name.
- * No `:` since RFC 7617 separates name and secret with it. No `.` or `..`, which URL parsers take away,
- * however they are encoded. A leading `$` is the router's own.
+ * The rule that a client's name breaks, as the end of a sentence, or `undefined` for a valid name. RFC 7617 separates name
+ * and secret with `:`. URL parsers remove `.` and `..` from a path, however they are encoded. The names of built-in peers
+ * begin with `$`.
  */
 export function nameProblem(name: string): string | undefined {
   const problem = peerProblem(name);
@@ -28,12 +28,12 @@ export function peerProblem(name: string): string | undefined {
   return undefined;
 }
 
-/** The rule that a protocol's name breaks, as the end of a sentence, or `undefined` for a good one. */
+/** The rule that a protocol's name breaks, as the end of a sentence, or `undefined` for a valid one. */
 export function protocolProblem(protocol: string): string | undefined {
   return textProblem(protocol, limits.maxProtocolBytes);
 }
 
-/** The rule that a realm's name breaks, as the end of a sentence, or `undefined` for a good one. */
+/** The rule that a realm's name breaks, as the end of a sentence, or `undefined` for a valid one. */
 export function realmProblem(name: string): string | undefined {
   if (name === "") return "must not be empty";
   if (name.length > limits.maxRealmLength) return `must have at most ${limits.maxRealmLength} characters`;
@@ -43,7 +43,7 @@ export function realmProblem(name: string): string | undefined {
 
 function textProblem(text: string, maxBytes: number): string | undefined {
   if (text === "") return "must not be empty";
-  // A UTF-16 code unit is at least one byte, so a hostile length is refused before it is encoded.
+  // A UTF-16 code unit takes at least one byte, so a much too long string is refused without encoding it.
   if (text.length > maxBytes || utf8Length(text) > maxBytes) return `must have at most ${maxBytes} bytes`;
   if (!text.isWellFormed()) return "must be well-formed Unicode";
   if (controlCharacter.test(text)) return "must not contain control characters";

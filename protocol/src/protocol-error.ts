@@ -1,10 +1,10 @@
 /**
- * Bytes from outside broke a rule of the protocol.
- * The message says which rule and, where that helps, at which byte of the batch; it never quotes the bytes.
+ * Bytes from outside broke a rule of the protocol. The message tells the rule and, if that helps, the position in the batch.
+ * It never quotes the bytes.
  */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
-  /** Where in the batch, in bytes from its start, where that helps. */
+  /** The position in the batch, in bytes from its start, if that helps. */
   readonly offset: number | undefined;
 
   constructor(problem: string, offset?: number) {

@@ -1,20 +1,20 @@
 import type { ControlFrame, DataFrame, PeerFrame, RouterFrame } from "../frames.ts";
 
-/** Reads frames one after the other. */
+/** Reads one frame after the other. */
 export interface FrameReader<Frame> {
   /** The next frame, or `undefined` at the end. @throws ProtocolError */
   next(): Frame | undefined;
 }
 
-/** The same, for what a client tells the router. */
+/** The same for frames from a client to the router. */
 export interface RouterFrameSource extends FrameReader<RouterFrame> {
   /** Where the next frame begins, in bytes from the start of the whole message. */
   readonly position: number;
 }
 
 /**
- * A format whose WebSocket messages are batches of segments, as of `batch.ts`: only the frames in a segment are written
- * in a way of its own. So the router passes segments on unread between two links of the same format.
+ * A format whose WebSocket messages are batches of segments, as in `batch.ts`. Only the frames in a segment have an encoding
+ * of their own. So the router forwards segments between two links of the same format without reading their frames.
  * In `open` and `incoming`, `early` holds peer frames in the format of the link.
  */
 export interface SegmentFormat {

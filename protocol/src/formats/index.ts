@@ -8,10 +8,10 @@ import { protobuf } from "./protobuf.ts";
 
 export type Format = SegmentFormat | NamedFormat;
 
-/** All formats that the router speaks. */
+/** All formats of the router. */
 export const formats: readonly Format[] = [native, json, msgpack, protobuf, ...originalFormats];
 
-/** The format of a WebSocket subprotocol, if it is one. */
+/** The format with this WebSocket subprotocol, or `undefined` if there is none. */
 export function formatOf(subprotocol: string): Format | undefined {
   return formats.find((format) => format.subprotocol === subprotocol);
 }

@@ -3,13 +3,13 @@ import { limits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import { utf8Length } from "../utf8.ts";
 
-/** A field of a frame in JSON: turns a value that was parsed into one of its kind, or `undefined` where it isn't. */
+/** Turns a parsed value into a field's value, or `undefined` if it has the wrong kind. */
 type Reader<Value> = (value: unknown) => Value | undefined;
 
 interface Field<Value> {
   readonly read: Reader<Value>;
   readonly what: string;
-  /** What an absent field stands for. */
+  /** The value of an absent field. */
   readonly absent?: { readonly value: Value };
 }
 
@@ -35,7 +35,7 @@ const code: Field<number> = { read: readCode, what: "a code's name or number" };
 
 function textUpTo(maxBytes: number): Field<string> {
   return {
-    // A UTF-16 code unit is at least one byte, so what is much too long is refused before it is encoded.
+    // A UTF-16 code unit takes at least one byte, so a much too long string is refused without encoding it.
     read: (value) =>
       typeof value === "string" && value.isWellFormed() && value.length <= maxBytes && utf8Length(value) <= maxBytes
         ? value
@@ -54,11 +54,11 @@ function maybe<Value>({ read, what }: Field<Value>): Field<Value | undefined> {
 }
 
 const ends = { peer: textUpTo(limits.maxNameBytes), connection: textUpTo(limits.maxNameBytes + 11) };
-// As much as a client of this repository begins with.
+// The first window of this repository's client.
 const limit = or(number, limits.firstWindowBytes);
 const reason = or(textUpTo(limits.maxReasonBytes), "");
 
-/** What each frame that a client sends consists of, beside its type. */
+/** The fields of each frame that a client sends, beside its type. */
 const frames = {
   open: { ...ends, protocol: textUpTo(limits.maxProtocolBytes), metadata: or(texts, {}), limit },
   accept: { ...ends, limit },
@@ -82,7 +82,7 @@ export type Fields = {
   [Type in keyof typeof frames]: { readonly type: Type } & FieldsOf<(typeof frames)[Type]>;
 }[keyof typeof frames];
 
-/** Takes a parsed value for a frame. @throws ProtocolError that names the field which isn't as it has to be */
+/** Reads a frame from a parsed value. @throws ProtocolError that names the wrong field */
 export function readFields(value: unknown): Fields {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new ProtocolError("A frame that is not a JSON object");
@@ -102,7 +102,7 @@ export function readFields(value: unknown): Fields {
     if (present && read[name] === undefined)
       throw new ProtocolError(`Frame "${type}" whose "${name}" is not ${field.what}`);
   }
-  // Built field by field after the table that the type is made from.
+  // The fields were read by the table that the type is derived from.
   return read as Fields;
 }
 

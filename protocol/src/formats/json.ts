@@ -26,7 +26,7 @@ const decimal: IdStyle = {
   read: (digits) => (/^[1-9]\d{0,9}$/.test(digits) ? Number(digits) : NaN),
 };
 
-/** `mp.v1.json`: frames as JSON objects, which a person can type. A message holds one of them, or an array of them. */
+/** `mp.v1.json`: frames as JSON objects, which a person can type. A message is one frame or an array of frames. */
 export const json: NamedFormat = {
   subprotocol: subprotocols.json,
   addressing: "name",
@@ -65,7 +65,7 @@ function framesIn(message: string): readonly unknown[] {
   return value as unknown[];
 }
 
-/** Messages of frames, each with as many as make it no longer than it need be. */
+/** Encodes frames in as few messages as the limit allows. */
 function written(frames: readonly object[]): string[] {
   return inBatches(frames.map((frame) => JSON.stringify(frame))).map((texts) =>
     texts.length === 1 ? (texts[0] ?? "") : `[${texts.join(",")}]`,
@@ -131,7 +131,7 @@ function dataOf(fields: Extract<Fields, { type: "data" }>, connection: number): 
     throw new ProtocolError('Frame "data" without one of "text" and "base64", or with both');
   const payload = base64 === undefined ? encoder.encode(text ?? "") : fromBase64(base64);
   if (payload === undefined) throw new ProtocolError('"base64" that is not base64');
-  // The router splits what is larger, and each piece counts.
+  // The router would split a larger payload, and each piece counts.
   if (offset !== undefined && payload.length > limits.maxPayloadBytes)
     throw new ProtocolError(`Payload of ${payload.length} bytes, where at most ${limits.maxPayloadBytes} are allowed`);
   return { kind: "data", connection, last: !more, text: text !== undefined, offset, payload };
@@ -158,7 +158,7 @@ function routerFields(frame: RouterFrame, self: string): object | undefined {
       const { code, delayMs, reason } = frame;
       return { type: "closing", code, name: nameOfCode(closeCodes, code), delayMs, reason };
     }
-    // Addresses mean nothing here, and who has none can't resume.
+    // Clients of this format have no addresses, and can't resume.
     default:
       return undefined;
   }
@@ -180,7 +180,7 @@ function peerFields(frame: PeerFrame, head: { peer: string; connection: string }
     case "stop":
     case "over":
       return { type: frame.kind, ...head };
-    // Answered already: who counts no credit has none to give back.
+    // The router has already answered: the client has no credit to give back.
     case "yield":
       return undefined;
   }
@@ -196,7 +196,7 @@ function dataFields({ text, last, payload }: DataFrame): object {
   }
 }
 
-/** A code's name as programs write it, or the number of one that has none. */
+/** A code's name in kebab-case, or the number of a code without a name. */
 function codeName(code: number): string | number {
   const name = nameOfCode(errorCodes, code);
   return name === undefined ? code : kebab(name);

@@ -3,18 +3,18 @@ import { limits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import { decodeText } from "../utf8.ts";
 
-/** What frames are made of in MessagePack. */
+/** The MessagePack values in frames. */
 export type Value = number | string | Uint8Array | readonly Value[] | ReadonlyMap<Value, Value>;
 
-/** The frame itself, and a field of it: what those hold holds nothing. */
+/** The frame itself, and its fields. Elements of a field contain nothing else. */
 const maxDepth = 2;
 
 /**
- * Reads one value. Only unsigned integers, str, bin, arrays and maps are values here; of each any of its encodings.
+ * Reads one value: an unsigned integer, str, bin, array or map, in any of its encodings.
  *
- * Not by the library that encodes: its decoder makes room for all the elements that an array declares, at any depth, so
- * that a batch of nested arrays takes 200 MB before it is refused. It also passes by wrong UTF-8, keys that come twice
- * and numbers with a point, and drops a byte order mark.
+ * The library that encodes is not safe here. Its decoder allocates all the elements that an array declares, at any depth:
+ * a batch of nested arrays takes 200 MB before it is refused. It also accepts invalid UTF-8, repeated keys and floats, and
+ * drops a byte order mark.
  * @throws ProtocolError
  */
 export function readValue(reader: ByteReader, depth = 0): Value {
@@ -78,7 +78,7 @@ function readMap(reader: ByteReader, count: number, depth: number): ReadonlyMap<
   return map;
 }
 
-/** Bounds what one frame takes, whatever it is: empty maps take far more memory than bytes. */
+/** Bounds the memory of one frame: an empty map takes far more memory than its byte. */
 function checkSize(reader: ByteReader, count: number, depth: number): void {
   if (depth === maxDepth) throw new ProtocolError("Array or map deeper than any in a frame", reader.position);
   if (count > limits.maxPageLength)

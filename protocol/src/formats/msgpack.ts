@@ -22,8 +22,8 @@ import { checkCount, unsigned, validData, validFrame } from "./validate.ts";
 const encoder = new Encoder();
 
 /**
- * `mp.v1.msgpack`: each frame is a MessagePack array of its type and then its fields, in the order of `frames.ts`. An
- * `id` and a `rest` are bin, a `map` is a map of texts. A data frame's offset stands before its payload if `flags` says so.
+ * `mp.v1.msgpack`: each frame is a MessagePack array of its type and its fields, in the order of `frames.ts`. An `id` and a
+ * `rest` are bin, a `map` is a map of strings. A data frame's offset precedes its payload if `flags` says so.
  */
 export const msgpack: SegmentFormat = {
   subprotocol: subprotocols.msgpack,
@@ -61,7 +61,7 @@ function elementOf(kind: FieldKind, value: never): Element {
   }
 }
 
-/** The library would write half a surrogate pair as UTF-8 that no reader takes. */
+/** Replaces halves of surrogate pairs, which the library would encode as invalid UTF-8. */
 function wellFormed(text: string): string {
   return text.toWellFormed();
 }
@@ -82,7 +82,7 @@ class MsgpackReader<Frame> extends PlannedReader<Frame> {
       const [first, ...fields] = value as readonly Value[];
       const type = unsigned(first, 0xff, start);
       const plan = this.plans.get(type & ~ignorableBit);
-      // The plans are those of the frames that this reader is for.
+      // The plans are those of this reader's frames.
       if (plan !== undefined)
         return (plan.kind === "data" ? dataOf(fields, start) : validFrame(plan, fields, start)) as Frame;
       if ((type & ignorableBit) === 0)

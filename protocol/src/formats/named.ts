@@ -3,58 +3,57 @@ import { limits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import { utf8Length } from "../utf8.ts";
 
-/** One WebSocket message, of the kind that it is sent as. */
+/** One WebSocket message: text or binary. */
 export type WireMessage = string | Uint8Array;
 
-/** Whose messages a by-name format reads. */
+/** The client whose messages a by-name format reads. */
 export interface Speaker {
   readonly name: string;
-  /** What the format has to remember of the link from one message to the next: at most 2,048 bytes. */
+  /** What the format remembers from one message of the link to the next: at most 2,048 bytes. */
   formatMemory: Uint8Array;
 }
 
-/** One thing that a client says in a by-name format. */
+/** What a client says in a by-name format. */
 export type Said =
   | { readonly to: "router"; readonly frame: RouterFrame }
   | { readonly to: "peer"; readonly peer: string; readonly frame: PeerFrame }
-  /** By the address that the router had put into a mark. */
+  /** To the peer at the address that the router had put into a mark. */
   | { readonly to: "address"; readonly address: number; readonly frame: PeerFrame }
-  /** Something that needs no more than this answer. */
+  /** Only the client gets this answer. */
   | { readonly to: "itself"; readonly answer: WireMessage };
 
 /**
- * A format whose messages name their peers instead of addressing them. Its clients keep little: they can't come back
- * after the loss of a link, and need not count credit. What the ends of a Connection owe each other beyond that, the
- * router says for them.
+ * A format whose messages name their peers instead of addressing them. Its clients keep little state: they can't resume
+ * after a lost link, and need not count credit. The router does the rest of the protocol for them.
  */
 export interface NamedFormat {
   /** The WebSocket subprotocol by which a client asks for it. */
   readonly subprotocol: string;
   readonly addressing: "name";
   readonly maxMessageBytes: number;
-  /** Whether its clients can send the heartbeat. Of one that can't, silence means nothing. */
+  /** Whether its clients can send the heartbeat. If they can't, silence means nothing. */
   readonly hasHeartbeat: boolean;
-  /** What goes before all else on a link. */
+  /** What the router sends first on a link. */
   readonly preamble: readonly WireMessage[];
-  /** Reads one WebSocket message; what stands before a fault counts. @throws ProtocolError */
+  /** Reads one WebSocket message. What precedes a fault is valid. @throws ProtocolError */
   decode(message: WireMessage, speaker: Speaker): Iterable<Said>;
-  /** What a client hears of the router. */
+  /** Encodes frames from the router. */
   encodeRouter(frames: readonly RouterFrame[], self: string): WireMessage[];
-  /** What a client hears of a peer. @throws ProtocolError for what the peer can't have meant */
+  /** Encodes frames from a peer. @throws ProtocolError for frames that no valid peer sends */
   encodePeer(frames: readonly PeerFrame[], peer: string, self: string): WireMessage[];
-  /** A peer has gone, for one of `goneReasons`. */
+  /** Encodes that a peer has gone, for one of `goneReasons`. */
   encodeGone(peer: string, reason: number): WireMessage[];
-  /** Asks for the token to be sent back once all before it is read. */
+  /** Encodes a mark, which the client sends back once it has read everything before it. */
   encodeMark(token: string): WireMessage;
 }
 
-/** The offset of a FIN whose sender doesn't count: no half gets that far. */
+/** The offset of the FIN of a sender that doesn't count. No half reaches it. */
 export const uncountedOffset = limits.maxOffset;
 
-/** How a by-name format writes the id of a Connection: after the opener's name and a colon. */
+/** How a by-name format writes the number of a Connection, which follows the opener's name and a colon. */
 export interface IdStyle {
   write(id: number): string;
-  /** NaN for what is no number. */
+  /** Returns NaN for anything but a number. */
   read(digits: string): number;
 }
 
@@ -62,7 +61,7 @@ export interface IdStyle {
 export function connectionName(connection: number, from: string, to: string, style: IdStyle): string {
   const opener = (connection & openerBit) === 0 ? to : from;
   const id = (connection & ~openerBit) >>> 0;
-  // Who hears such a name could not even answer by it.
+  // The client could not answer by such a name.
   if (id === 0) throw new ProtocolError("A frame of Connection 0, which there can't be");
   return `${opener}:${style.write(id)}`;
 }
@@ -71,7 +70,7 @@ export function connectionName(connection: number, from: string, to: string, sty
 export function connectionNamed(name: string, from: string, to: string, style: IdStyle): number {
   const colon = name.lastIndexOf(":");
   const id = style.read(name.slice(colon + 1));
-  // What the name is of no Connection of the two is a slip of the client's, and best said at once.
+  // A wrong name is a mistake of the client, which is best told at once.
   if (!Number.isInteger(id) || id < 1 || id > limits.maxConnectionId)
     throw new ProtocolError("A Connection's name that is not its opener's name, a colon and a number");
   const opener = name.slice(0, colon);
@@ -81,14 +80,14 @@ export function connectionNamed(name: string, from: string, to: string, style: I
 }
 
 /**
- * The token of a mark that stands for credit: the client has read its peer's data up to an offset. Nothing in it is
- * secret or has to be proved, since a client may grant its peers what it likes.
+ * The token of a mark that means credit: the client has read its peer's data up to an offset. Nothing in it is secret or
+ * needs a proof, since a client may grant its peers any credit.
  */
 export function creditToken(address: number, connection: number, offset: number): string {
   return `${address}.${connection}.${offset}`;
 }
 
-/** What the token of a mark says, when it comes back. @throws ProtocolError */
+/** What the token of a mark means when it comes back. @throws ProtocolError */
 export function tokenSaid(token: string): Said {
   const [first = NaN, connection, offset, ...rest] = token.split(".", 4).map(wholeNumber);
   const isToken = rest.length === 0 && (connection === undefined) === (offset === undefined);
@@ -97,14 +96,14 @@ export function tokenSaid(token: string): Said {
     return { to: "router", frame: { kind: "reached", token: first } };
   if (!(connection <= 0xffff_ffff && offset <= limits.maxOffset - limits.firstWindowBytes))
     throw new ProtocolError("A token that no mark had");
-  // Nothing is said of what arrived: the router has acknowledged it already.
+  // `received` is 0, since the router has already acknowledged the data.
   const frame = { kind: "credit", connection, received: 0, limit: offset + limits.firstWindowBytes } as const;
   return { to: "address", address: first, frame };
 }
 
 /**
- * Parts one after the other, in groups of at most `maxBatchBytes` as far as a part alone is not longer: so that many small
- * frames cost few WebSocket messages, and none is more than a client's library takes.
+ * Groups parts, in their order, into messages of at most `maxBatchBytes`, unless one part alone is longer. So many small
+ * frames cost few WebSocket messages, and no message is too large for a client's library.
  */
 export function inBatches<Part extends WireMessage>(parts: readonly Part[]): Part[][] {
   const batches: Part[][] = [];
@@ -122,7 +121,7 @@ export function inBatches<Part extends WireMessage>(parts: readonly Part[]): Par
   return batches;
 }
 
-/** Bytes of a message on the wire. */
+/** The length of a message on the wire, in bytes. */
 export function byteLength(message: WireMessage): number {
   return typeof message === "string" ? utf8Length(message) : message.length;
 }

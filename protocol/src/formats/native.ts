@@ -2,7 +2,7 @@ import { encodeData, encodeFrame, PeerFrameReader, RouterFrameReader } from "../
 import { subprotocols } from "../handshake.ts";
 import type { SegmentFormat } from "./format.ts";
 
-/** `mp.v1`: the fastest, and the one that PROTOCOL.md describes byte by byte. */
+/** `mp.v1`: the fastest format, which PROTOCOL.md describes byte by byte. */
 export const native: SegmentFormat = {
   subprotocol: subprotocols.native,
   addressing: "address",

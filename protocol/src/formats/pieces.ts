@@ -3,11 +3,11 @@ import { limits } from "../limits.ts";
 import { characterBefore } from "../utf8.ts";
 
 /**
- * Frames as a format needs them that bounds payloads: larger ones in pieces, text never inside a character. Each piece
- * of a counted half has its offset, so that any of them may come first in a segment.
+ * Splits payloads that are larger than a data frame's, text only between two characters. Each piece of a counted half gets
+ * its offset, so that any piece may come first in a segment.
  */
 export function pieces(frames: readonly PeerFrame[]): PeerFrame[] {
-  /** By Connection: where its next data frame stands, if its sender counts. */
+  /** The offset of the next data frame of each Connection whose sender counts. */
   const offsets = new Map<number, number>();
   return frames.flatMap((frame): PeerFrame | readonly PeerFrame[] => {
     if (frame.kind !== "data") return frame;

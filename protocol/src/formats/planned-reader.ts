@@ -2,11 +2,11 @@ import type { ByteReader } from "../bytes.ts";
 import type { FramePlan } from "../codec.ts";
 import type { FrameReader } from "./format.ts";
 
-/** What the readers of all segment formats begin with: bytes, and the frames that there may be in them by type. */
+/** The base of all readers of segment formats: the bytes, and the frames that they may contain, by type. */
 export abstract class PlannedReader<Frame> implements FrameReader<Frame> {
   protected readonly reader: ByteReader;
   protected readonly plans: ReadonlyMap<number, FramePlan>;
-  /** What such frames are called, in errors. */
+  /** What errors call such frames. */
   protected readonly range: string;
 
   constructor(reader: ByteReader, plans: ReadonlyMap<number, FramePlan>, range: string) {

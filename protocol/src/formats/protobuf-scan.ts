@@ -3,16 +3,16 @@ import { ByteReader } from "../bytes.ts";
 import { limits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 
-/** How the bytes of a field's value are told, of what this schema has. */
+/** The wire types that this schema has. */
 export const wireTypes = { varint: 0, delimited: 2 } as const;
 
-/** What a field's number may stand before, by the schema. */
+/** What the schema says about a field. */
 interface FieldShape {
   readonly wireType: number;
   readonly many: boolean;
   /** The largest value of a varint. */
   readonly max: number;
-  /** Of a map: the shape of its entries. */
+  /** The shape of a map's entries. */
   readonly entry: Shape | undefined;
 }
 
@@ -25,7 +25,7 @@ const entryShape: Shape = new Map([
   [2, once],
 ]);
 
-/** How a message of scalars, repeated texts and maps of texts looks: all that frames consist of. */
+/** The shape of a message of scalars, repeated strings and maps of strings, which are all that frames have. */
 export function shapeOf(message: DescMessage): Shape {
   return new Map(message.fields.map((field) => [field.number, shapeOfField(field)]));
 }
@@ -46,9 +46,9 @@ function shapeOfField(field: DescField): FieldShape {
 }
 
 /**
- * Refuses what the library lets pass: fields that the message doesn't have, that come twice, have another type or reach
- * past its end, and numbers too large for their type. Returns how many entries of maps there are, since of those with
- * the same key the library keeps one. @throws ProtocolError
+ * Refuses what the library accepts: fields that are unknown, repeated, of another type or cut off, and numbers too large for
+ * their type. Returns the number of map entries, since the library keeps only one of those with the same key.
+ * @throws ProtocolError
  */
 export function scan(reader: ByteReader, shape: Shape): number {
   const seen = new Set<number>();
@@ -81,20 +81,20 @@ function scanNumber(reader: ByteReader, max: number): void {
   if (value > max) throw new ProtocolError(`Number ${value}, at most ${max} allowed,`, start);
 }
 
-/** What stands before a field. @throws ProtocolError */
+/** Reads the tag of a field. @throws ProtocolError */
 export function readTag(reader: ByteReader): { number: number; wireType: number } {
   const tag = readVarint(reader, 5);
   return { number: Math.floor(tag / 8), wireType: tag % 8 };
 }
 
-/** A length, and a reader of so many bytes. @throws ProtocolError */
+/** Reads a length, and returns a reader of that many bytes. @throws ProtocolError */
 export function readDelimited(reader: ByteReader): ByteReader {
   const count = readVarint(reader, 5);
   const start = reader.take(count);
   return new ByteReader(reader.bytes, start, start + count);
 }
 
-/** A double holds it exactly up to `maxOffset`; what is larger stays larger. */
+/** Reads a number. It is exact up to `maxOffset`, and a larger one stays larger. */
 function readVarint(reader: ByteReader, maxBytes: number): number {
   const start = reader.position;
   let value = 0;

@@ -19,8 +19,8 @@ import { readDelimited, readTag, scan, type Shape, shapeOf, wireTypes } from "./
 import { type LooseData, validData, validFrame } from "./validate.ts";
 
 /**
- * `mp.v1.protobuf`: a segment is a message `Frames` of `frames.proto`. The encoding of a frame is that of a `Frames` with
- * only this one, since joined they are the encoding of all of them.
+ * `mp.v1.protobuf`: a segment is a message `Frames` of `frames.proto`. A frame is encoded as a `Frames` with only this
+ * frame. Such encodings, joined, are the encoding of all the frames.
  */
 export const protobuf: SegmentFormat = {
   subprotocol: subprotocols.protobuf,
@@ -58,7 +58,7 @@ function dataMessage({ connection, last, text, offset, payload }: DataFrame): ob
   return { connection, last, text, payload, ...(offset === undefined ? {} : { offset: BigInt(offset) }) };
 }
 
-/** What reads the message of one kind of frame. */
+/** What it takes to read one kind of frame. */
 interface MessagePlan {
   readonly schema: DescMessage;
   readonly shape: Shape;
@@ -70,7 +70,7 @@ const messageOfType: ReadonlyMap<number, MessagePlan> = new Map(
   ),
 );
 
-/** Takes one frame after the other out of a `Frames`, so that those before a fault count. */
+/** Reads one frame of a `Frames` after the other, so that the frames before a fault are valid. */
 class ProtobufReader<Frame> extends PlannedReader<Frame> {
   override next(): Frame | undefined {
     while (this.reader.position < this.reader.end) {
@@ -81,7 +81,7 @@ class ProtobufReader<Frame> extends PlannedReader<Frame> {
       const { number, content } = readField(frame.content);
       if (frame.content.position !== frame.content.end) throw new ProtocolError("Frame of more than one kind", start);
       const [plan, message] = [this.plans.get(number), messageOfType.get(number)];
-      // The plans are those of the frames that this reader is for.
+      // The plans are those of this reader's frames.
       if (plan !== undefined && message !== undefined) return frameOf(plan, message, content, start) as Frame;
       if (number < ignorableBit)
         throw new ProtocolError(`Type 0x${number.toString(16)} is not a ${this.range} frame`, start);
@@ -90,7 +90,7 @@ class ProtobufReader<Frame> extends PlannedReader<Frame> {
   }
 }
 
-/** A field that is a message, as both a `Frames` and a `Frame` have only such. */
+/** Reads a field that is a message. `Frames` and `Frame` have no other fields. */
 function readField(reader: ByteReader): { number: number; content: ByteReader } {
   const start = reader.position;
   const { number, wireType } = readTag(reader);
@@ -103,7 +103,7 @@ function frameOf(plan: FramePlan, { schema, shape }: MessagePlan, content: ByteR
   const bytes = content.bytes.subarray(content.position, content.end);
   const entries = scan(content, shape);
   const message = decoded(schema, bytes, at);
-  // The schema gives `data` these fields; what is in them is checked.
+  // The schema gives `data` these fields. Their values are checked.
   if (plan.kind === "data") return validData(message as unknown as LooseData, at);
   const values = plan.fields.map(({ field, kind }) =>
     kind === "map" ? mapOf(message[field] as Record<string, string>, entries, at) : message[field],
@@ -115,7 +115,7 @@ function decoded(schema: DescMessage, bytes: Uint8Array, at: number): Readonly<R
   try {
     return { ...fromBinary(schema, bytes) };
   } catch {
-    // All else that the library refuses, the scan has refused before.
+    // The scan has refused everything else that the library refuses.
     throw new ProtocolError("Text is not UTF-8", at);
   }
 }

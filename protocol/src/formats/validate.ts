@@ -5,13 +5,12 @@ import { limits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import { utf8Length } from "../utf8.ts";
 
-/** A data frame's fields as a format's decoder left them. */
+/** The fields of a data frame, as decoded and not yet checked. */
 export type LooseData = { readonly [Field in Exclude<keyof DataFrame, "kind">]: unknown };
 
 /**
- * The frame that these fields make, by the same rules as in the native format. They stand in the order of the frame's
- * table, as a decoder left them that knows of MessagePack or protocol buffers but of no frame. `at` is where the frame
- * begins. @throws ProtocolError
+ * Makes a frame of decoded fields, by the rules of the native format. The fields are in the order of the frame's table.
+ * `at` is where the frame begins. @throws ProtocolError
  */
 export function validFrame(plan: FramePlan, values: readonly unknown[], at: number): object {
   checkCount(plan.kind, values.length, plan.fields.length, at);
@@ -22,7 +21,7 @@ export function validFrame(plan: FramePlan, values: readonly unknown[], at: numb
   return frame;
 }
 
-/** The same for data, whose flags each format writes in its own way. @throws ProtocolError */
+/** The same for a data frame, whose flags each format encodes in its own way. @throws ProtocolError */
 export function validData({ connection, last, text, offset, payload }: LooseData, at: number): DataFrame {
   const bytes = bytesOf(payload, at);
   if (bytes.length > limits.maxPayloadBytes)
@@ -63,7 +62,7 @@ export function unsigned(value: unknown, max: number, at: number): number {
 }
 
 function offsetOf(value: unknown, at: number): number {
-  // From a bigint that a double can't hold comes another number, but none that is small enough.
+  // A bigint that a double can't hold becomes another number, which is too large as well.
   const number = typeof value === "bigint" ? Number(value) : value;
   if (typeof number === "number" && number > limits.maxOffset) throw new ProtocolError("Offset past 2^53 - 1", at);
   return unsigned(number, limits.maxOffset, at);
