@@ -1,5 +1,6 @@
-import type { Contender, Figures, Measure, RoundTimes, Scenario } from "./scenarios/scenario.ts";
+import type { Contender, Figures, Measure, Scenario } from "./scenarios/scenario.ts";
 import type { Stage } from "./stage.ts";
+import type { RoundTimes } from "./systems/end.ts";
 import { AbsentError } from "./systems/system.ts";
 
 /** What a run measures, how often and for how long. */

@@ -2,8 +2,7 @@
 // systems/original/ has the same calls in Go.
 import { randomBytes } from "node:crypto";
 import { quantile } from "../report/statistics.ts";
-import type { RoundTimes } from "../scenarios/scenario.ts";
-import type { Dial, EndModule, Role, Round, SendingEnd, StreamCount } from "../systems/end.ts";
+import type { Dial, EndModule, Role, Round, RoundTimes, SendingEnd, StreamCount } from "../systems/end.ts";
 import { answerCalls } from "./answering.ts";
 
 export type EndCalls = typeof calls;

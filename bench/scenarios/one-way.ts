@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { cpuMs } from "../processes/linux.ts";
 import { type Cast, type Ends, onePair } from "../stage.ts";
+import type { RoundTimes } from "../systems/end.ts";
 import type { System } from "../systems/system.ts";
-import type { Figures, RoundTimes, Scenario } from "./scenario.ts";
+import type { Figures, Scenario } from "./scenario.ts";
 
 export type OneWay = Pick<Scenario, "name" | "title"> &
   Partial<Pick<Scenario, "targets" | "rounds" | "settleMs">> & {

@@ -1,14 +1,8 @@
 import type { Stage } from "../stage.ts";
+import type { RoundTimes } from "../systems/end.ts";
 
 /** What one round has measured, by figure. */
 export type Figures = Readonly<Record<string, number>>;
-
-/** How long one round takes. */
-export interface RoundTimes {
-  /** Time whose figures don't count. */
-  readonly warmUpMs: number;
-  readonly durationMs: number;
-}
 
 /** A figure that a scenario compares. */
 export interface Metric {

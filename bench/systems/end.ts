@@ -10,6 +10,13 @@ export interface Dial {
   readonly variant?: string;
 }
 
+/** How long one round takes. */
+export interface RoundTimes {
+  /** Time whose figures don't count. */
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+}
+
 export type Role = "sender" | "receiver";
 
 /** What the module of a system's ends exports. */
