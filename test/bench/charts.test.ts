@@ -6,13 +6,13 @@ import { exampleCurve, exampleReport } from "./example.ts";
 const [oneWay, roundTrip] = exampleReport.scenarios as [ScenarioReport, ScenarioReport];
 
 describe("a bar chart", () => {
-  test("says what was measured, when and where", async () => {
+  test("a bar chart says what was measured, when and where", async () => {
     const texts = textsOf(await chart(oneWay, exampleReport));
     expect(texts).toContain("64 B one way: messages/s");
     expect(texts).toContain("2031-02-03, Abacus 9000, 2 cores, linux x64, Node v24.0.0");
   });
 
-  test("has the value of each contender, the best one at the top", async () => {
+  test("a bar chart has each contender's value, with the best one at the top", async () => {
     const faster = textsOf(await chart(oneWay, exampleReport));
     expect(inOrder(faster, ["opaque relay", "MessagePasser", "chatty &amp; slow"])).toBe(true);
     expect(inOrder(faster, ["4M/s", "2.35M/s", "50,000/s"])).toBe(true);
@@ -22,7 +22,7 @@ describe("a bar chart", () => {
     expect(sooner.join()).toContain("less is better");
   });
 
-  test("has our bar in a colour that no other has", async () => {
+  test("a bar chart has our bar in a colour of its own", async () => {
     expect(barsOf(await chart(oneWay, exampleReport)).map(({ fill }) => fill)).toEqual([
       "#afb8c1",
       "#0969da",
@@ -30,12 +30,12 @@ describe("a bar chart", () => {
     ]);
   });
 
-  test("has bars as long as their medians", async () => {
+  test("bars are as long as their medians", async () => {
     const [relay, ours] = barsOf(await chart(roundTrip, exampleReport));
     expect((ours?.length ?? 0) / (relay?.length ?? 0)).toBeCloseTo(96 / 80);
   });
 
-  test("is logarithmic when a bar is more than twenty times as long as another, and says so", async () => {
+  test("a bar chart with a bar over twenty times as long as another is logarithmic, and says so", async () => {
     const [relay, ours, chatty] = barsOf(await chart(oneWay, exampleReport)).map(({ length }) => length);
     const perDecade = 450 / Math.log10(10_000_000 / 10_000);
     expect([relay, ours, chatty]).toEqual(
@@ -45,7 +45,7 @@ describe("a bar chart", () => {
     expect(await chart(roundTrip, exampleReport)).not.toContain("logarithmic");
   });
 
-  test("stays linear where something was zero, which has no logarithm", async () => {
+  test("a bar chart with a figure of zero, which has no logarithm, stays linear", async () => {
     const results = oneWay.results.map((result) =>
       result.contender === "chatty" ? { ...result, value: { median: 0, min: 0, max: 1 } } : result,
     );
@@ -54,13 +54,13 @@ describe("a bar chart", () => {
     expect(svg).not.toMatch(/NaN|Infinity/);
   });
 
-  test("is refused where nothing was measured", async () => {
+  test("a scenario without figures has no chart", async () => {
     await expect(chart({ ...oneWay, results: [] }, exampleReport)).rejects.toThrow(/64 B one way/);
   });
 });
 
 describe("a line chart", () => {
-  test("has each point's value, and the exponent", async () => {
+  test("a line chart has each point's value, and the exponent", async () => {
     const svg = await chart(exampleCurve, exampleReport);
     const texts = textsOf(svg);
     expect(texts).toContain("2.5M");
@@ -71,7 +71,7 @@ describe("a line chart", () => {
   });
 });
 
-test("charts are the same each time, so that they only change with the results", async () => {
+test("charts of the same results are the same each time", async () => {
   expect(await chart(oneWay, exampleReport)).toBe(await chart(oneWay, exampleReport));
 });
 

@@ -32,18 +32,18 @@ After.
 
 describe("bench/README.md", () => {
   // Whether or not there are results yet: `npm run bench -- --page` mends it.
-  test("says what the written results say, and nothing else", async () => {
+  test("bench/README.md says exactly what the written results say", async () => {
     const page = readFileSync(pageFile, "utf8");
     expect(page).toBe(await pageWith(writtenReport(), page));
   });
 
-  test("knows ratios without bound from results, though JSON has no infinity", () => {
+  test("infinite ratios survive in the written results, though JSON has no infinity", () => {
     expect(resultsIn(JSON.stringify({ ratio: { min: 2, max: Infinity } }))).toEqual({
       ratio: { min: 2, max: Infinity },
     });
   });
 
-  test("shows each chart of the written results, and no older one", async () => {
+  test("bench/README.md shows each chart of the written results, and no older one", async () => {
     const charts = await chartsOf(writtenReport());
     expect(writtenCharts().sort()).toEqual([...charts.keys()].sort());
     const page = readFileSync(pageFile, "utf8");
@@ -55,12 +55,12 @@ describe("bench/README.md", () => {
 });
 
 describe("the page", () => {
-  test("says what is not measured yet, and how to do it", async () => {
+  test("a page without results says what is not measured yet, and which command measures it", async () => {
     const page = await pageWith(nothing, template);
     expect(page.match(/Not measured yet: run `npm run bench`\./g)).toHaveLength(2);
   });
 
-  test("has tables with what was measured", async () => {
+  test("the page has tables with what was measured", async () => {
     const page = await pageWith(everything, template);
     expect(page).not.toContain("Not measured");
     expect(page).toContain("Measured on 2031-02-03: Abacus 9000, 2 cores, linux x64, Node v24.0.0.");
@@ -80,7 +80,7 @@ describe("the page", () => {
     expect(page).toContain("- opaque relay: a bare Durable Object");
   });
 
-  test("names the targets that couldn't be measured", async () => {
+  test("the page names the targets that couldn't be measured", async () => {
     const scenarios = exampleReport.scenarios.map((scenario) => ({ ...scenario, absent: ["rare one"] }));
     const page = await pageWith({ ...exampleReport, scenarios }, template);
     expect(page.replace(/\s+/g, " ")).toContain(
@@ -88,7 +88,7 @@ describe("the page", () => {
     );
   });
 
-  test("shows in one look those who take part in more than one scenario, and what they do", async () => {
+  test("the first table of the page has the contenders of more than one scenario", async () => {
     const [oneWay] = exampleReport.scenarios;
     const alone = {
       name: "alone",
@@ -107,14 +107,14 @@ describe("the page", () => {
     expect(withThree).toContain("chatty alone, messages/s|||50,000");
   });
 
-  test("keeps what is not generated, and is the same when it is made anew", async () => {
+  test("making the page again changes nothing, and keeps what is not generated", async () => {
     const page = await pageWith(everything, template);
     for (const text of ["# Page\n\nBefore.\n", "\nBetween.\n", "\nAfter.\n"]) expect(page).toContain(text);
     expect(await pageWith(everything, page)).toBe(page);
     expect(await pageWith(nothing, page)).toBe(await pageWith(nothing, template));
   });
 
-  test("needs its places", async () => {
+  test("a page without a place for the results is refused", async () => {
     await expect(pageWith(nothing, "# Page")).rejects.toThrow(/no place for results/);
     const turnedRound = "<!-- end of results -->\n<!-- results -->";
     await expect(pageWith(nothing, turnedRound)).rejects.toThrow(/no place for results/);

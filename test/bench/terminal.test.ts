@@ -6,7 +6,7 @@ const plain: Paint = (_style, text) => text;
 const marked: Paint = (style, text) => `<${style}>${text}</${style}>`;
 
 describe("the report in a terminal", () => {
-  test("tells all in few columns", () => {
+  test("the report for a terminal has every table in few columns", () => {
     expect(terminalText(exampleReport, plain)).toBe(`\
 Abacus 9000, 2 cores, linux x64, Node v24.0.0
 Rounds of 400 ms
@@ -32,7 +32,7 @@ Processor time, seconds for a million messages (M) and for a GiB
 `);
   });
 
-  test("has colours only by what it is given to paint with", () => {
+  test("the report for a terminal has no colours but those of its painter", () => {
     const painted = terminalText(exampleReport, marked);
     expect(painted).toContain("<bold>64 B one way: messages/s</bold>");
     expect(painted).toMatch(/<green>✓ at least 20 *<\/green>/);
@@ -42,7 +42,7 @@ Processor time, seconds for a million messages (M) and for a GiB
     );
   });
 
-  test("says of a run without targets nothing about them", () => {
+  test("the report of a run without targets says nothing about targets", () => {
     const scenarios = exampleReport.scenarios.map((scenario) => ({
       ...scenario,
       results: scenario.results.filter(({ target }) => target === undefined),

@@ -19,7 +19,7 @@ const streams = fc.array(
   { minLength: 1, maxLength: 3 },
 );
 
-test("however messages and grants are delayed, no more than a window is under way, and all of it arrives", async () => {
+test("no more than a window is under way and all of it arrives, however messages and grants are delayed", async () => {
   await fc.assert(
     fc.asyncProperty(streams, async (all) => {
       const toReceiver: (number | "end")[] = [];

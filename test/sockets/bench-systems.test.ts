@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, describe, expect, test, type TestContext } from "vitest";
+import { afterAll, expect, test, type TestContext } from "vitest";
 import { type Cast, type Ends, onePair, Stage } from "../../bench/stage.ts";
 import { AbsentError, type System } from "../../bench/systems/system.ts";
 import { crowdSystems, systems } from "../../bench/systems/systems.ts";
 
-// All that the benchmark compares, for a moment each: that it works, not how fast.
+// Each contender of the benchmark for a moment: whether it works, not how fast.
 
 const stage = new Stage();
 afterAll(() => stage[Symbol.asyncDispose]());
@@ -33,17 +33,16 @@ async function expectStreams({ sender, receiver }: Ends, messageBytes: number, s
   expect(sent.messages).toBeGreaterThan(0);
 }
 
-describe.each(systems)("$name", (system) => {
-  test("all of a stream arrives, messages come back, and Connections open", async (context) => {
+test.for(systems)(
+  "on $name a whole stream arrives, messages come back and Connections open",
+  async (system, context) => {
     const ends = await endsOf(system, context);
     for (const messageBytes of [1, 64, 65_536, 1_048_576]) await expectStreams(ends, messageBytes);
     expect((await ends.sender.call("timeRoundTrips", round)).count).toBeGreaterThan(0);
     expect((await ends.sender.call("timeOpens", round)).count).toBeGreaterThan(0);
-  });
-});
+  },
+);
 
-describe.each(crowdSystems)("$name", (system) => {
-  test("all arrives of many senders to one receiver", async (context) => {
-    await expectStreams(await endsOf(system, context, { senders: 5, receivers: 1 }), 64, 5);
-  });
+test.for(crowdSystems)("on $name the streams of many senders arrive at one receiver", async (system, context) => {
+  await expectStreams(await endsOf(system, context, { senders: 5, receivers: 1 }), 64, 5);
 });
