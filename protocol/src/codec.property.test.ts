@@ -73,7 +73,7 @@ function read(batches: readonly Uint8Array[]): Placed[] {
   return placed;
 }
 
-/** What hostile bytes may lead to: frames that are whole by the tables, or a ProtocolError. All else is thrown on. */
+/** The outcomes that hostile bytes may have: whole frames, or a ProtocolError. Any other error is thrown on. */
 function readHostile(bytes: Uint8Array): Placed[] | ProtocolError {
   try {
     const placed = read([bytes]);

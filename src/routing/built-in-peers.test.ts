@@ -62,7 +62,7 @@ describe("built-in peers", () => {
         );
         const ids = new Set(frames.map((frame) => flipOpenerBit(frame.connection)));
         for (const answer of answers) expect(ids).toContain("connection" in answer ? answer.connection : undefined);
-        // It remembers nothing, so the same gets the same again.
+        // A built-in peer remembers nothing, so the same frames get the same answers again.
         expect(named(name).answer(frames)).toEqual(answers);
       }),
       { numRuns: 200 },
@@ -115,7 +115,7 @@ describe.for([
   test(`${name} ends a Connection when its client does`, () => {
     const end = { kind: "fin", connection, offset: 0 };
     expect(named(name).answer([data(), fin(19)])).toEqual([credit(35, 35 + window), end, over]);
-    // Who doesn't count is owed no credit.
+    // A sender that doesn't count is owed no credit.
     expect(named(name).answer([data({ offset: undefined }), fin(uncountedOffset)])).toEqual([end, over]);
   });
 

@@ -109,7 +109,7 @@ describe("credit for a client that doesn't write it", () => {
           });
           granted.push(...byNameAnswers(frames).credits.values());
         }
-        // What is not granted at the end is less than a quarter, so nobody is left to wait.
+        // Less than a quarter is not granted at the end, so no sender is left waiting.
         expect(at - (granted.at(-1) ?? 0)).toBeLessThan(quarter);
         expect(granted).toEqual(granted.toSorted((one, next) => one - next));
         for (const end of granted) expect(end).toBeLessThanOrEqual(at);

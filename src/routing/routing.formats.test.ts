@@ -1,4 +1,4 @@
-// What a client of one format says and one of another has to hear: nobody may suffer from what somebody else sends.
+// One format's client talks with another format's: no client may suffer from another one's frames.
 import {
   type ControlFrame,
   type DataFrame,

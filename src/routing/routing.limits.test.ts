@@ -71,7 +71,7 @@ describe("a link that doesn't read", () => {
       expect(carol.take()).toEqual([{ kind: "segment", from: alice.address, bytes: piece }]);
       realm.reach(carol);
     }
-    // What was addressed to it in the same batch, after its end, may be answered too.
+    // Segments to it in the same batch, after its end, may be answered too.
     expect(alice.takeMessages()[0]).toEqual([{ kind: "gone", address: bob.address, reason: goneReasons.lost }]);
   });
 

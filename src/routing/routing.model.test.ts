@@ -35,7 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** Who may talk to whom: nothing but a set of pairs of addresses, made by opens and resumes, ended by leaving. */
+/** The links that may talk: nothing but a set of pairs of addresses, made by opens and resumes, ended by leaving. */
 class Model {
   readonly #pairs = new Set<string>();
 

@@ -176,7 +176,7 @@ describe("the cap", () => {
     expect(unread.closingBytes).toBe(unread.heldBytes);
     expect(unread.closingBytes).toBeGreaterThan((maxUnreadBytes * 3) / 4);
     for (const meter of closed) {
-      // Whatever it answers still.
+      // Any of its answers.
       unread.reached(meter, meter.marks[0]?.token ?? 0);
       unread.end(meter);
       unread.end(meter);
@@ -247,7 +247,7 @@ describe("the budget", () => {
 });
 
 describe("any order of sends, reads, closes and leaves", () => {
-  /** What a link was sent since its start, and where in that its marks stand. */
+  /** The bytes that a link was sent since its start, and the places of its marks in them. */
   class ModelLink {
     readonly meter = new Meter();
     sentBytes = 0;

@@ -24,7 +24,7 @@ const theirs = [1, openerBit + 1];
 const payload = new Uint8Array([7]);
 const data = { kind: "data", last: true, text: false, offset: 0, payload } as const;
 
-/** All that an end may say, for one of the bystanders' Connections. */
+/** Every frame that an end may send, for one of the bystanders' Connections. */
 function framesFor(connection: number): (ControlFrame | DataFrame)[] {
   return [
     { ...data, connection },

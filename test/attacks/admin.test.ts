@@ -22,7 +22,7 @@ async function ask(method: string, path: string, lines: HeaderLines = [], body =
 const bearer = (token: string): [string, string] => ["Authorization", `Bearer ${token}`];
 const clients = "/admin/v1/realms/default/clients";
 
-/** All that changes something. */
+/** Every request that changes something. */
 const writes: readonly (readonly [method: string, path: string, body: string])[] = [
   ["POST", clients, '{"name":"intruder"}'],
   ["POST", `${clients}/alice/rotate`, "{}"],

@@ -6,7 +6,7 @@ import { guessedSecret, invitationOf, invite, signed } from "./forge.ts";
 import { attempt, attemptAs, offer, token } from "./raw-http.ts";
 import { underAttack } from "./victims.ts";
 
-// That a guess asks neither KV nor an object, test/workerd/kv.test.ts counts. Here is what is left of a thousand.
+// test/workerd/kv.test.ts counts that a guess asks neither KV nor an object. Here is what is left of a thousand guesses.
 
 const stateDirectory = mkdtempSync(join(tmpdir(), "mp-costs-"));
 const victims = underAttack(() => ({ stateDirectory }));
@@ -37,7 +37,7 @@ test("a thousand guesses for a thousand realms make no object", async () => {
     const outcomes = await Promise.all(
       Array.from({ length: 20 }, (_, at) => {
         const path = `/connect/realm-${first + at}`;
-        // What is good in another realm is a guess in this one.
+        // A secret that is valid in another realm is a guess in this one.
         if (at === 0) return attemptAs(url, "owner", secret, path);
         if (at === 1) return attemptAs(url, "owner/guest", text, path);
         if (at === 2) return attemptAs(url, "owner/guest", forged, path);

@@ -58,7 +58,7 @@ describe("a router with MP_ORIGINS", () => {
     "HTTPS://APP.EXAMPLE.COM",
     "app.example.com",
     "http://127.0.0.1:30000",
-    // All that is allowed, in one.
+    // Everything that is allowed, in one request.
     allowed.join(" "),
     allowed.join("\t"),
     allowed.join(", "),

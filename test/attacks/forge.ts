@@ -46,7 +46,7 @@ function withChecksum(checked: Buffer): string {
   return prefix + Buffer.concat([checked, checksum]).toString("base64url");
 }
 
-/** What an invitation of a host says, for one guest called "guest" who may open anything to anybody. */
+/** The fields of a host's invitation, for one guest called "guest" who may open anything to anybody. */
 export function invitationOf(host: string, secret: string, fields: Partial<Invitation> = {}): Invitation {
   const { id, revision } = partsOf(secret);
   return {

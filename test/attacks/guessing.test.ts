@@ -19,7 +19,7 @@ async function attempts(count: number, one: (at: number) => Promise<Outcome>): P
   return outcomes;
 }
 
-/** All that a stranger may learn: nothing in it hangs on the name. */
+/** Everything that a stranger may learn: nothing in it depends on the name. */
 const told = ({ status, headers, body, closing }: Outcome): string =>
   JSON.stringify([status, Array.from(headers).filter(([name]) => name !== "date"), body, closing]);
 
@@ -107,7 +107,7 @@ describe("with a limit on failures", () => {
       const late = await putOff((at) => attemptAs(url(), name, guessedSecret(), undefined, from(`192.0.2.${at}`)));
       expect(late.headers.get("retry-after")).toBe("60");
       expect(late.body).not.toContain(name);
-      // It isn't said whether this one would have been right, had its name been another.
+      // The answer doesn't say whether this secret would have been right under another name.
       const outcomes = await attempts(100, () => attemptAs(url(), name, guessedSecret()));
       expect(outcomes.every(({ status, welcome }) => status >= 400 && welcome === undefined)).toBe(true);
     },

@@ -26,7 +26,7 @@ beforeAll(async () => {
 const come = async (text: string, name = "host/guest"): Promise<number> =>
   (await attemptAs(victims.router.url, name, text)).status;
 
-/** What the guest of an invitation is by its signed bytes, with other bytes in their place. */
+/** The fields of an invitation by its signed bytes, with other bytes in their place. */
 const list = (invitation: Invitation): unknown[] =>
   JSON.parse(Buffer.from(invitationBytes(invitation)).toString()) as unknown[];
 const bytesOf = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));

@@ -17,9 +17,9 @@ import { token } from "./raw-http.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const directory = mkdtempSync(join(tmpdir(), "mp-leaks-"));
-/** All that was said, by who said it. */
+/** Every output, by its source. */
 const said = new Map<string, string>();
-/** What must not be found, by what it is. */
+/** The secrets to search for, by their kind. */
 const needles = new Map<string, string>();
 let router: ChildProcess;
 let url = "";
@@ -134,7 +134,7 @@ test("secrets are shown where they are made, once, and nowhere else", async () =
   ]);
   expect(printed.length).toBe(2 + 2 * 4);
 
-  // Who is let in, and who isn't, for all the reasons that there are.
+  // Clients that are let in and clients that aren't, for every reason that exists.
   for (const [name, secret] of [
     ["alice", alice],
     ["alice", old],

@@ -20,9 +20,9 @@ export interface Answer {
   readonly body: string;
 }
 
-/** What became of an upgrade. */
+/** The outcome of an upgrade. */
 export interface Outcome extends Answer {
-  /** Whom the router took the attacker for, if it let the attacker in. */
+  /** The client that the router took the attacker for, if it let the attacker in. */
   readonly welcome: RouterFrameOf<"welcome"> | undefined;
   /** How a page was told that it isn't let in. */
   readonly closing: RouterFrameOf<"closing"> | undefined;

@@ -63,7 +63,7 @@ test.for([
     ["carol", await victims.secretOf("carol")],
   ] as const) {
     const { welcome, status } = await come(name, text, path);
-    // Whatever a path comes to, who gets in is in the realm that the secret was made for.
+    // However a path is read, a client that gets in is in the realm that the secret was made for.
     if (welcome === undefined) expect([400, 401, 404]).toContain(status);
     else expect([welcome.name, welcome.realm]).toEqual(name === "alice" ? ["alice", "den"] : ["carol", "default"]);
   }
@@ -113,7 +113,7 @@ test.for([
       `${method} /admin/v1/realms/${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n{}`,
     );
     if (status !== 200) expect([400, 404]).toContain(status);
-    // What the URL's own rules make of it: the den's list, which has none of the victims' clients.
+    // The URL's own rules lead to the den's list, which has none of the victims' clients.
     else expect(body).not.toContain('"carol"');
   }
 });

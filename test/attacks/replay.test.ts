@@ -34,7 +34,7 @@ async function recorded(
 describe("a recorded upgrade", () => {
   const victims = underAttack();
 
-  /** What carol sent to get in. */
+  /** The upgrade with which carol got in. */
   async function recording(): Promise<{ path: string; lines: HeaderLines }> {
     const path = `/connect/default?session=${newSession()}`;
     return { path, lines: [offer, ["Authorization", basic("carol", await victims.secretOf("carol"))]] };

@@ -60,7 +60,7 @@ describe.for(ways)("a client that is %s", (way) => {
     side.path.hold("down");
     await end(name, way);
     expect(await peersOf()).not.toContain(name);
-    // What it opens now gets nowhere, though its socket is still there.
+    // Its opens get nowhere now, though its socket is still there.
     const opening = failureOf(side.client.open("bob", "echo"));
     side.path.release();
     expect(((await opening) as Error).message).not.toBe("It did not fail");
@@ -116,7 +116,7 @@ describe.for(ways)("a client that is %s", (way) => {
     expect(await guest.closed).toBeInstanceOf(LinkError);
     expect(await connection.closed).toBeInstanceOf(Error);
     expect(await failureOf(connect(victims.router.url, options))).toBeInstanceOf(LinkError);
-    // It has not tried to come back, since nothing would be better then.
+    // The guest has not tried to come back, since nothing would be better then.
     expect(statuses.kinds).toEqual([]);
   });
 });

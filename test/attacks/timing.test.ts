@@ -5,7 +5,7 @@ import { offer, RawHttp, upgradeText } from "./raw-http.ts";
 import { compare, medianOf, tellingDeviations, timesOf } from "./statistics.ts";
 import { underAttack } from "./victims.ts";
 
-// What a stranger can measure: how long the router takes to say no, on a connection that is open already.
+// A stranger's measurement: how long the router takes to say no, on a connection that is open already.
 
 const rounds = 400;
 const warmUpRounds = 50;

@@ -8,7 +8,7 @@ import type { Realm } from "../sockets/realm.ts";
 /** Long for a message between two processes on one machine: past it, somebody has harmed them. */
 const patienceMs = 10_000;
 
-/** Who is attacked: a router, and two clients on it that talk all the while and must notice nothing. */
+/** The attacker's targets: a router, and two clients on it that talk all the while and must notice nothing. */
 export class Victims implements Realm {
   readonly #secrets = new Map<string, Promise<string>>();
   readonly #losses: string[] = [];

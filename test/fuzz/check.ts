@@ -14,7 +14,7 @@ function messageOf(format: Format, bytes: Uint8Array): WireMessage {
   try {
     return utf8.decode(bytes);
   } catch {
-    // It takes binary messages too.
+    // This format takes binary messages too.
     return bytes.slice();
   }
 }

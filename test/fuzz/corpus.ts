@@ -1,4 +1,4 @@
-// What is mutated: the vectors of each format, and a plain conversation with every peer that there is.
+// The material of mutations: the vectors of each format, and a plain conversation with every peer that exists.
 import { anySession, type ControlFrame, type DataFrame, openerBit } from "@messagepasser/protocol";
 import type { Format, SegmentFormat } from "@messagepasser/protocol/formats";
 import { encodeGob, gobDefinition } from "../../protocol/src/original/gob.ts";
@@ -17,7 +17,7 @@ export interface Seed {
 const encoder = new TextEncoder();
 const join = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
 
-/** What a format's inputs are made of. */
+/** The material of a format's inputs. */
 export function seedsOf(format: Format): readonly Seed[] {
   if (format.addressing === "address") return [...segmentSeeds(format), ...talkInSegments(format)];
   switch (format.subprotocol) {
@@ -52,7 +52,7 @@ function segmentSeeds({ subprotocol }: SegmentFormat): Seed[] {
   }));
 }
 
-/** All that an opener and an acceptor say to each other. */
+/** Every frame that an opener and an acceptor send to each other. */
 function talk(connection: number): readonly (ControlFrame | DataFrame)[] {
   const payload = encoder.encode("héllo");
   const data = { kind: "data", connection, last: true, text: true } as const;

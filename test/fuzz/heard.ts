@@ -2,7 +2,7 @@ import { routerAddress, SegmentReader } from "@messagepasser/protocol";
 import type { Format, SegmentFormat, WireMessage } from "@messagepasser/protocol/formats";
 import { gobDefinition, GobReader } from "../../protocol/src/original/gob.ts";
 
-/** What a client of a by-name format may have to answer. */
+/** The parts of a message that a client of a by-name format may have to answer. */
 export interface Heard {
   readonly peer: string;
   /** The name of a Connection, or of a mark. */

@@ -20,7 +20,7 @@ export class Inputs {
     this.#seeds = seedsOf(format);
   }
 
-  /** What a client sends: a few messages, one after the other. */
+  /** The messages of a client, one after the other. */
   at(seed: number, number: number): Uint8Array[] {
     const random = new Random(seed, this.#format.subprotocol, number);
     const count = random.chance(0.8) ? 1 : random.integer(2, 4);

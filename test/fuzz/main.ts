@@ -16,7 +16,7 @@ const patienceMs = 10_000;
 /** Longer digits fit no command line. */
 const maxDigits = 20_000;
 
-/** What became of a format's inputs. */
+/** The outcome of a format's inputs. */
 interface Tally {
   accepted: number;
   refused: number;
@@ -51,7 +51,7 @@ function fuzz({ seconds, seed, formats }: Extract<Options, { seed: number }>): n
   const endMs = begunMs + seconds * 1_000;
   let toldMs = begunMs;
   let failures = 0;
-  /** What went wrong, so that it is told once. */
+  /** Failures so far, so that each is reported once. */
   const kinds = new Set<string>();
   for (let number = 0; performance.now() < endMs && kinds.size < maxFailures; number++) {
     for (const { format, inputs, tally } of all) {

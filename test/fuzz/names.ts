@@ -1,7 +1,7 @@
 import { type Format, formats } from "@messagepasser/protocol/formats";
 import { builtInPeerNamed } from "../../src/routing/built-in-peers.ts";
 
-/** Who sends the inputs: the client that the vectors of by-name formats are of. */
+/** The sender of the inputs: the client that the vectors of by-name formats are of. */
 export const self = "alice";
 
 /** A peer for each format. All names have as many letters as the vectors' peer, so that one can stand for another. */

@@ -98,7 +98,7 @@ export function route(format: Format, messages: readonly WireMessage[]): boolean
 }
 
 function checkAmplification(input: readonly WireMessage[], output: readonly WireMessage[]): void {
-  // It is there to send more than it gets: 1 MiB an open.
+  // $source sends more than it gets by design: 1 MiB an open.
   if (input.some((message) => textOf(message).includes("$source"))) return;
   const [inBytes, outBytes] = [input, output].map((all) => all.reduce((sum, message) => sum + byteLength(message), 0));
   if (inBytes === undefined || outBytes === undefined) return;
@@ -151,7 +151,7 @@ function checkBystanders({ routing, zoe, yuri }: FuzzedRealm): void {
   const expected = JSON.stringify({ type: "data", peer: "zoe", connection: "yuri:1", text: "a" });
   if (!isDeepStrictEqual(yuri.messages.splice(0), [expected])) throw new Error("A bystander no longer hears its peer");
   routing.receive(yuri, JSON.stringify({ type: "data", peer: "zoe", connection: "zoe:1", text: "a", offset: 0 }));
-  // What she sent was acknowledged before.
+  // Her own data was acknowledged before.
   if (!isDeepStrictEqual(zoe.messages.splice(0).at(-1), batchOf(native, yuri.address, [data])))
     throw new Error("A bystander is no longer heard by its peer");
 }

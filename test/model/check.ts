@@ -7,9 +7,9 @@ const longestMs = 300_000;
 /** By then every dead link is noticed, and there is another one. */
 const deadLinkMs = 70_000;
 
-/** What programs are told where a peer, or the own session, is no more. */
+/** The errors that programs get where a peer's session, or their own, has ended. */
 const codesOfLoss = ["peer-gone", "link-lost"];
-/** All that ever ends a Connection between honest ends that do what programs do here. */
+/** Every error that ends a Connection between honest ends whose programs do only what they do here. */
 const honestCodes = new Set([...codesOfLoss, "peer-absent", "aborted", "rejected", "open-timed-out", "closed"]);
 
 /** Nothing breaks any more and all programs come to an end: then nothing may be left, and nothing may be missing. */
@@ -50,7 +50,7 @@ async function endAll(world: World): Promise<void> {
     for (const end of world.ends) {
       if (end.isWaiting) world.decide(end, true);
       if (end.isUsable) end.end();
-      // What arrived can be received also when all is over.
+      // Messages that arrived can be received even when the Connection is over.
       if (end.isOpen && !end.hasClosed) end.receive(true);
     }
     await world.flow();

@@ -10,7 +10,7 @@ import type { SocketEnd } from "../../client/src/link/platform.ts";
 import type { Talk } from "./talk.ts";
 import type { Wire } from "./wire.ts";
 
-/** What an inspector needs of the world that it inspects. */
+/** The parts of the world that an inspector needs. */
 interface Inspected {
   readonly talks: readonly Talk[];
   note(text: string): void;
@@ -25,7 +25,7 @@ export class FrameInspector {
     this.#world = world;
   }
 
-  /** What a client sends. */
+  /** A message of a client. */
   sent(wire: Wire, message: Uint8Array | string): void {
     if (typeof message === "string") return;
     const segments = new SegmentReader(message);
@@ -36,7 +36,7 @@ export class FrameInspector {
     }
   }
 
-  /** What gets to a client. */
+  /** A message that reaches a client. */
   delivered(wire: Wire, message: Uint8Array): void {
     const segments = new SegmentReader(message);
     while (segments.next()) {

@@ -6,7 +6,7 @@ import { Session } from "../../client/src/session/session.ts";
 import type { Router } from "./router.ts";
 import { Wire } from "./wire.ts";
 
-/** What a life runs in. */
+/** The surroundings of a life. */
 export interface Runtime {
   readonly router: Router;
   readonly clockOf: (owner: object) => Clock;
@@ -16,7 +16,7 @@ export interface Runtime {
   note(text: string): void;
 }
 
-/** What sessions made of these, to look at when all is over. A session shows nobody what it keeps and grants. */
+/** Objects that sessions made, to be inspected at the end. A session doesn't show what it keeps and grants. */
 const made = { budgets: new Set<Budget>(), kept: new Map<Quota, number>() };
 watch();
 

@@ -54,7 +54,7 @@ export class Router {
     this.#routing.join(link);
   }
 
-  /** What came on a wire, which the router may have closed before. @throws Error where an honest client broke a rule. */
+  /** A message on a wire, which the router may have closed before. @throws Error where an honest client broke a rule. */
   receive(wire: Wire, batch: Uint8Array): void {
     const link = this.#ends.get(wire);
     if (link === undefined) return;

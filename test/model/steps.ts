@@ -7,7 +7,7 @@ import type { Protocol } from "./talk.ts";
 export type Step =
   /** So many messages of one wire get to the router, or to the client, in one turn of its event loop. */
   | { readonly do: "up" | "down"; readonly wire: number; readonly count: number }
-  /** All that is under way arrives, and what it brings about. */
+  /** Everything under way arrives, and so does everything that it causes. */
   | { readonly do: "flow" }
   /** Time passes; with `flows`, while all that is under way arrives. */
   | { readonly do: "pass"; readonly ms: number; readonly flows: boolean }

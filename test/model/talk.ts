@@ -5,10 +5,10 @@ import { ConnectionError } from "../../client/src/errors.ts";
 import type { Life } from "./life.ts";
 import { areEqual, describeMessage, makeMessage } from "./messages.ts";
 
-/** What the program at the other end does with an open: take it, take it by an answer, take its time, or refuse it. */
+/** What the other end's program does with an open: take it, take it by an answer, wait, or refuse it. */
 export type Protocol = "take" | "answer" | "wait" | "refuse";
 
-/** What a program sees of the world. */
+/** The part of the world that a program sees. */
 export interface Watch {
   /** Promises that are not settled. */
   readonly pending: Set<string>;

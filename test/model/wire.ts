@@ -6,7 +6,7 @@ const upgrade = Symbol("upgrade");
 type Up = Uint8Array<ArrayBuffer> | string | typeof upgrade | SocketEnd;
 type Down = Uint8Array<ArrayBuffer> | string | SocketEnd;
 
-/** What a wire asks of the router at its other end. */
+/** The requests of a wire to the router at its other end. */
 interface RouterEnd {
   upgrade(wire: Wire): void;
   /** The client is heard of. */

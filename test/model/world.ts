@@ -101,7 +101,7 @@ export class World implements Watch {
     const settle = (error?: Error): void => {
       this.pending.delete(key);
       this.stir();
-      // Whatever ends a channel is an error of Connections.
+      // Each failure of a channel is an error of Connections.
       talk.outcome = { error: error as ReturnType<Channel["error"]> | undefined };
       this.note(`${talk.toString()} is ${error === undefined ? "open" : `not open: ${error.message}`}`);
     };

@@ -1,4 +1,4 @@
-// What the soak and its processes tell each other. All of it goes as JSON.
+// The messages between the soak and its processes. All of them go as JSON.
 import type { Role } from "./plan.ts";
 
 /** Soak to client process. */
@@ -37,12 +37,12 @@ export type FromClients =
   /** An end of a stream has done all that it should, or failed and said so. */
   | { readonly kind: "finished"; readonly stream: string; readonly role: Role }
   | { readonly kind: "failure"; readonly failure: Failure }
-  /** What "stop" asked for is done. */
+  /** The "stop" is done. */
   | { readonly kind: "stopped" };
 
 /** Since the process began, but for `open`. */
 export interface ClientCounts {
-  /** That came as they should. */
+  /** Messages that came as they should. */
   readonly messages: number;
   readonly bytes: number;
   /** Ends of streams that are not finished. */
@@ -63,7 +63,7 @@ export interface Failure {
   readonly atMs: number;
   /** Which end of which stream, or which client. */
   readonly where: string;
-  /** Whose faults may have to do with it. */
+  /** The clients whose faults may have to do with it. */
   readonly clients: readonly string[];
   readonly detail: string;
   /** The last things that happened there, oldest first. */

@@ -10,7 +10,7 @@ export interface ChildOptions {
   readonly environment?: NodeJS.ProcessEnv;
 }
 
-/** What a child wrote last to its outputs. */
+/** The last lines of a child's output. */
 const keptCharacters = 8_000;
 /** How long to wait for what a process wrote before it ended. */
 const lastWordsMs = 500;
@@ -67,7 +67,7 @@ export class Child<In, Out> {
     try {
       process.kill(this.#ownGroup ? -pid : pid, "SIGKILL");
     } catch {
-      // It is gone already.
+      // The child is gone already.
     }
   }
 

@@ -114,7 +114,7 @@ process.on("message", (message: ToClients) => {
       break;
   }
 });
-// Whoever started this process is gone, or done with it.
+// The process that started this one is gone, or done with it.
 process.on("disconnect", () => process.exit(0));
 // At a terminal Ctrl+C reaches all processes; the soak itself decides what it means.
 process.on("SIGINT", () => undefined);

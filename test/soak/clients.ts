@@ -35,7 +35,7 @@ export class Clients implements AsyncDisposable {
     this.#child.send({ kind: "start", start });
   }
 
-  /** What it wrote to its outputs: nothing, if all is well. */
+  /** The process's output: empty, if all is well. */
   get output(): string {
     return this.#child.output;
   }

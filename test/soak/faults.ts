@@ -5,7 +5,7 @@ import type { Random } from "./random.ts";
 import type { Router } from "./router.ts";
 import { type CutKind, type Way, ways, type Wire } from "./wire.ts";
 
-/** What can be struck, and with what dice. */
+/** Everything that a fault can strike, and the dice for it. */
 export interface Scene {
   readonly random: Random;
   readonly gates: readonly Gate[];
@@ -19,7 +19,7 @@ export interface Scene {
 export interface Struck {
   readonly kind: FaultKind;
   readonly what: string;
-  /** Whom; everybody, if it's the router. */
+  /** The client that is struck; all clients, if it's the router. */
   readonly clients: readonly string[] | "all";
 }
 

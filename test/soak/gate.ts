@@ -27,7 +27,7 @@ export class Gate implements AsyncDisposable {
 
   get url(): string {
     const address = this.#server.address();
-    // It listens on TCP, and until it is disposed of.
+    // The gate listens on TCP until it is disposed of.
     if (address === null || typeof address === "string") throw new TypeError("The gate is closed");
     return `ws://127.0.0.1:${address.port}`;
   }

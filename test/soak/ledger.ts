@@ -3,7 +3,7 @@ import { openerOf, type Role } from "./plan.ts";
 
 type Report<Kind extends FromClients["kind"]> = Omit<Extract<FromClients, { kind: Kind }>, "kind">;
 
-/** What the soak knows of a stream: what its ends can't know of each other. */
+/** The soak's knowledge of a stream: what its ends can't know of each other. */
 interface StreamEntry {
   /** At which attempts to open it its handler ran. */
   readonly handled: number[];

@@ -21,7 +21,7 @@ const drainMs = 90_000;
 /** Past the end of faults and the drain, for start and end; then the run is broken off. */
 const spareMs = 120_000;
 
-/** What a run is made of. */
+/** The parts of a run. */
 interface Run {
   readonly options: Options;
   readonly router: Router;

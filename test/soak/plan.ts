@@ -1,4 +1,4 @@
-// What goes over one stream. The seed and the stream's id decide all of it, so each end knows what to expect.
+// The plan of one stream. The seed and the stream's id decide all of it, so each end knows what to expect.
 import { hashOf, Random } from "./random.ts";
 
 export type Role = "opener" | "acceptor";
@@ -17,7 +17,7 @@ export interface StreamPlan {
   readonly ends: Readonly<Record<Role, EndPlan>>;
 }
 
-/** What one end does. */
+/** The plan of one end. */
 export interface EndPlan {
   readonly sends: DirectionPlan;
   /** Sends only after it has read all: it answers. */

@@ -1,4 +1,4 @@
-// What the soak says, and where: its result to standard output, all else to standard error.
+// The soak's output: its result goes to standard output, everything else to standard error.
 import type { Failure } from "./calls.ts";
 import type { Injector } from "./injector.ts";
 import { secondsOf } from "./journal.ts";
@@ -9,7 +9,7 @@ import type { Options } from "./options.ts";
 const shownFailures = 8;
 const everyMs = { onTerminal: 1_000, elsewhere: 5_000 };
 
-/** What comes out in the end. */
+/** The result of a run. */
 export interface Result {
   readonly seed: number;
   readonly seconds: number;

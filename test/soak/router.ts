@@ -117,7 +117,7 @@ export class Router implements AsyncDisposable {
         resolve(undefined);
       } else this.#evictions.get(message.id)?.(message.error);
     };
-    // What it leaves behind in the system's temporary folder when it is killed would stay there.
+    // Files that it leaves in the system's temporary folder when it is killed would stay there.
     const child = new Child<ToRouter, FromRouter>("router-process.ts", onMessage, {
       ownGroup: true,
       environment: { TMPDIR: this.#temporary },

@@ -11,7 +11,7 @@ import { StreamEnd, type Surroundings } from "./stream-end.ts";
 const openTimeoutMs = 180_000;
 const connectTimeoutMs = 20_000;
 
-/** What a client tells its process. */
+/** The events that a client reports to its process. */
 export interface ClientEvents extends Surroundings {
   readonly seed: number;
   readonly names: readonly string[];
@@ -27,7 +27,7 @@ export interface ClientEvents extends Surroundings {
 /** One client of the run: opens streams to others all the time, and takes theirs. */
 export class SoakClient {
   readonly name: string;
-  /** What became of its link. */
+  /** The states of its link, in order. */
   readonly journal: Journal;
   readonly #client: Client;
   readonly #events: ClientEvents;

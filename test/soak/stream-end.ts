@@ -6,7 +6,7 @@ import { messageOf } from "./message.ts";
 import { type EndPlan, hasAbort, isWhole, otherRole, type Role, type StreamPlan } from "./plan.ts";
 import { Tally } from "./tally.ts";
 
-/** What the ends of a process share. */
+/** The state that the ends in a process share. */
 export interface Surroundings {
   readonly epochMs: number;
   /** Whether pauses are left out, since the run is to end. */
@@ -98,7 +98,7 @@ export class StreamEnd {
         this.#sent++;
         this.lastProgressMs = Date.now();
       });
-      // Whoever comes to wait for it sees it fail.
+      // A later wait sees it fail.
       sent.catch(() => undefined);
       underWay.push(sent);
       if (underWay.length >= sends.sendsAtOnce) await underWay.shift();

@@ -2,7 +2,7 @@ import type { Message } from "messagepasser";
 import { described, isMessageOf, isReadable, numberIn } from "./message.ts";
 import type { DirectionPlan } from "./plan.ts";
 
-/** What is wrong with messages that came, or with those that didn't. */
+/** A fault of messages that came, or of those that didn't. */
 export interface Finding {
   readonly what: "lost" | "duplicated" | "reordered";
   readonly count: number;
@@ -49,7 +49,7 @@ export class Tally {
     return undefined;
   }
 
-  /** What never came, once the direction has ended in good order. */
+  /** The messages that never came, once the direction has ended in good order. */
   finish(): Finding | undefined {
     for (let seq = this.#next; seq < this.#direction.count; seq++) this.#missing.add(seq);
     const missing = [...this.#missing];

@@ -106,7 +106,7 @@ export class Wire {
         socket.resetAndDestroy();
         continue;
       }
-      // What still comes is for nobody: as from a machine that shuts down, while the others go on.
+      // Bytes that still come are dropped: as from a machine that shuts down, while the others go on.
       endSoon(socket);
     }
     for (const way of ways) {

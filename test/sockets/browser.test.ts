@@ -14,7 +14,7 @@ import { type Realm, startRealm } from "./realm.ts";
 
 // The package as a page gets it, in a real Chromium: the other end is a Node process, the router is real.
 
-/** What the page's module exports; the same as in Node. */
+/** The exports of the page's module; the same as in Node. */
 type Package = typeof import("messagepasser");
 declare global {
   // Set by the page below.

@@ -65,7 +65,7 @@ describe.each(writings.flatMap((one) => writings.map((other) => [one, other] as 
           closing.say(7, hearing.name, closingId);
           expect(await hearing.hearsText(hearingId)).toBe("last");
           expect(await hearing.hears()).toMatchObject({ meta: 7, otherClient: closing.name, connectionId: hearingId });
-          // What comes for it later is for nobody.
+          // Data that comes for it later is dropped.
           hearing.say(0, closing.name, hearingId, "late");
           expect(await hearing.hears()).toMatchObject({ meta: 2, otherClient: closing.name, connectionId: hearingId });
         }
@@ -296,7 +296,7 @@ describe("back-pressure", () => {
 });
 
 describe("a program that is not let in", () => {
-  /** What a program hears before its TCP connection is closed. */
+  /** The message that a program gets before its TCP connection is closed. */
   async function lastWords(program: Program): Promise<[number, string]> {
     const { meta, data } = await program.hears();
     await program.closed;

@@ -47,7 +47,7 @@ function reportIn({ text }: Result): Report {
   return JSON.parse(text) as Report;
 }
 
-/** What came out of each check that was not left out. */
+/** The result of each check that was not left out. */
 function outcomes({ checks }: Report): [string, string][] {
   return checks.filter(({ outcome }) => outcome !== "skipped").map(({ name, outcome }) => [name, outcome]);
 }
@@ -223,7 +223,7 @@ describe("the check of a built-in peer", () => {
       examination.run(name, async (signal) => ({ detail: await checkBuiltInPeer(name, asked, signal) }), timeoutMs);
     expect(await run(misled(client, other), 500)).toBe(false);
     expect(examination.firstFailure).toMatchObject({ name, outcome: "failed", detail: expect.stringContaining(why) });
-    // It does well with the one that it is for, on the same client.
+    // The check passes with the peer that it is for, on the same client.
     expect(await run(client), JSON.stringify(examination.checks)).toBe(true);
   });
 });

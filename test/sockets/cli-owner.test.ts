@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Router, startRouter } from "../../scripts/router.ts";
 import { directory, type Environment, mp, start } from "./cli-mp.ts";
 
-// What the owner of a realm does with the command, and what a client does with an invitation. Each test has its own realm.
+// A realm's owner at work with the command, and a client with an invitation. Each test has its own realm.
 
 let router: Router;
 

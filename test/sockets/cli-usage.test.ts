@@ -12,7 +12,7 @@ import { Prompt } from "../../cli/src/prompt.ts";
 import { statusMeanings, statusOfCode } from "../../cli/src/status.ts";
 import { directory, mp } from "./cli-mp.ts";
 
-// What `mp` does without a router.
+// The parts of `mp` that need no router.
 
 const secret = `mp_${"s".repeat(108)}`;
 /** Nothing listens on the discard port. */

@@ -2,7 +2,7 @@ import type { Client, Connection } from "messagepasser";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Realm, startRealm } from "./realm.ts";
 
-// Who has much to send leaves room for those who have little. What comes first is all that counts here, not how fast.
+// A sender of much data leaves room for senders of little. Only the order of arrival counts here, not the speed.
 
 const largeBytes = 16_000_000;
 

@@ -137,7 +137,7 @@ describe("another client's session", () => {
       mallory.say(address, dataFrame(openerBit + 1, 0, new Uint8Array([7])));
       mallory.say(address, { kind: "reset", connection: openerBit + 1, code: errorCodes.aborted, reason: "" });
       await expectBystander();
-      // What bob had to say to mallory had come before what it said to alice.
+      // Everything that bob says to mallory comes before its answer to alice.
       const heard = await mallory.hearAll();
       expect(heard.filter((frame) => "connection" in frame && frame.connection === 1 && frame.kind !== "over")).toEqual(
         [],
@@ -412,7 +412,7 @@ describe("a peer that opens", () => {
       if (answer.kind === "routed") routed++;
       else refused.set(answer.code, (refused.get(answer.code) ?? 0) + 1);
     }
-    // What may be opened at once, and what the rate gave while this took its time.
+    // The opens allowed at once, and those that the rate gave back in the meantime.
     expect(routed).toBeGreaterThanOrEqual(limits.maxOpensAtOnce);
     expect([...refused]).toEqual([[errorCodes.busy, count - routed]]);
     await expectBystander();

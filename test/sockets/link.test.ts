@@ -68,7 +68,7 @@ describe("connecting", () => {
   test.each([undefined, "", 7])(
     "connecting without a secret, as where a variable is not set, says so: %s",
     async (secret) => {
-      // What callers without types may do.
+      // Callers without types may pass this.
       const error = await failureOf(connect("ws://127.0.0.1:1", { name: "alice", secret: secret as string }));
       expect(error).toMatchObject({ name: "TypeError", message: 'Cannot connect as "alice": the secret is missing' });
     },

@@ -99,7 +99,7 @@ describe("messages", () => {
   test("messages are strings and Uint8Arrays, and nothing else", async () => {
     await using connection = await alice.open("bob", "echo");
     for (const wrong of [new ArrayBuffer(3), [1, 2], 7, null, undefined]) {
-      // What callers without types may do.
+      // Callers without types may pass this.
       expect(await failureOf(connection.send(wrong as never))).toBeInstanceOf(TypeError);
     }
     await connection.send(new Uint8Array([1, 2, 3, 4]).subarray(1, 3));

@@ -19,7 +19,7 @@ const pairs = kinds
   .filter((pair) => pair.join() !== "new,new");
 const formats = ["gob", "json"] as const;
 
-/** What an end hears of a close by the other one, and of the other's client that is gone. */
+/** How an end is told about a close by the other one, and about the other's client leaving. */
 const closed = (kind: Kind): string => (kind === "new" ? "closed" : "EOF");
 const gone = (kind: Kind): string => (kind === "new" ? "peer-gone" : "EOF");
 
@@ -136,7 +136,7 @@ describe.skipIf(typeof built === "string").each(pairs)("%s to %s", (from, to) =>
   test(`a close while messages go from ${from} to ${to} leaves both in a good state`, async () => {
     const { here, there, opener, acceptor } = await startTalk(from, to);
     const sending = here.send(...Array.from({ length: 2_000 }, () => new Uint8Array(1_000)));
-    // It may fail before anybody waits for it.
+    // The open may fail before the test awaits it.
     sending.catch(() => undefined);
     expect((await there.receive(10)).messages).toHaveLength(10);
     await there.close();

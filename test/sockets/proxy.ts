@@ -20,7 +20,7 @@ interface Fuse {
 
 /** The network between a client and its router, and all that can happen to it: a proxy for TCP. */
 export class NetworkPath implements AsyncDisposable {
-  /** What a client connects to, whatever becomes of the router behind it. */
+  /** The URL for clients, whatever becomes of the router behind it. */
   readonly url: URL;
   /** How often it was dialled, in vain too. */
   dials = 0;

@@ -26,7 +26,7 @@ export async function startRealm(): Promise<Realm> {
   };
 }
 
-/** What a promise rejects with; fails if it doesn't. */
+/** The reason that a promise rejects with; fails if it doesn't. */
 export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
   const outcome = await promise.then(
     () => undefined,

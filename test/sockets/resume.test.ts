@@ -122,7 +122,7 @@ describe("a link that is cut", () => {
     expect(kinds.slice(-2)).toEqual(["online", "resumed"]);
     expect(kinds.filter((kind) => kind !== "offline")).toEqual(["online", "resumed"]);
     expect(all.at(-1)).toEqual({ kind: "resumed", peer: "bob" });
-    // Who is only the other end hears of the peer alone.
+    // The other end is told about the peer alone.
     expect(bob.statuses.all).toEqual([{ kind: "resumed", peer: "alice" }]);
     await expectGoodEnd(...connections);
   });
@@ -230,7 +230,7 @@ describe("an open", () => {
       const { connections, first, decide } = undecided();
       const opening = alice.client.open("bob", "undecided", { first: "hello" });
       const there = await first;
-      // What the router said before its answer, it said of the open too.
+      // The router's output before its answer covers the open too.
       await alice.client.peers();
       side().path.cut();
       await alice.statuses.next("resumed");

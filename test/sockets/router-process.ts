@@ -44,7 +44,7 @@ export class RouterProcess implements AsyncDisposable {
       stdio: ["ignore", "pipe", "inherit"],
       // A group of its own, which workerd is in too.
       detached: true,
-      // What it leaves behind when it is killed goes with the rest.
+      // Files that it leaves behind when it is killed go with the rest.
       env: { ...process.env, TMPDIR: this.#directory },
     });
     this.#child = child;

@@ -9,7 +9,7 @@ import { addClient } from "../../scripts/admin-client.ts";
 import { startRealm } from "./realm.ts";
 import { lineOf } from "./router-process.ts";
 
-// What README and the examples tell people to run.
+// The commands that README and the examples tell people to run.
 
 const root = join(import.meta.dirname, "..", "..");
 

@@ -2,7 +2,7 @@ import { type Client, connect, type ConnectOptions, type Status } from "messagep
 import { NetworkPath } from "./proxy.ts";
 import type { Realm } from "./realm.ts";
 
-/** What a client said of its link and of its peers, in order. */
+/** The statuses of a client's link and of its peers, in order. */
 export class StatusLog {
   readonly all: Status[] = [];
   #read = 0;

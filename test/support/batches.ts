@@ -1,4 +1,4 @@
-// What tests send: batches, written without the code that they test.
+// Batches that tests send, written without the code that they test.
 import {
   anySession,
   type ControlFrame,

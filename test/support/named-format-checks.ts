@@ -1,4 +1,4 @@
-// What holds for every format that names its peers.
+// Checks for every format that names its peers.
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -116,7 +116,7 @@ function expectSayable(format: NamedFormat, says: readonly Said[]): void {
   }
 }
 
-/** Whatever comes: things that are said, or a ProtocolError. */
+/** Any input is read, or refused with a ProtocolError. */
 export function checkNamedHostile(format: NamedFormat, { messages, invalid }: NamedVectors): void {
   const texts = [...messages.filter(({ direction }) => direction === "from-client"), ...invalid]
     .flatMap(({ message }) => (message === undefined || message === null ? [] : [messageOf(message)]))

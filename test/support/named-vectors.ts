@@ -10,7 +10,7 @@ interface Repeat {
 /** A message: text, pieces of text to join, or bytes. */
 export type VectorMessage = string | readonly (string | Repeat)[] | { readonly hex: HexBytes };
 
-/** What a message says; the fields are those of `Said`, or of one of a format's ways to say something to a client. */
+/** The content of a message; the fields are those of `Said`, or of one of a format's functions that write for a client. */
 export interface VectorSaid {
   readonly to?: string;
   readonly from?: string;
@@ -38,7 +38,7 @@ export interface NamedVectors {
     readonly comment: string;
     readonly direction?: string;
     readonly message?: VectorMessage;
-    /** What was said before the fault, or what can't be said. */
+    /** The content before the fault, or the content that can't be written. */
     readonly says?: Says;
     readonly error: string;
   }[];
@@ -70,7 +70,7 @@ export function expectedOf(says: Says): Said[] {
   );
 }
 
-/** All that a client says with a message, and why it ends if it does. Only a ProtocolError is no failure of the test. */
+/** Everything that a client says with a message, and why it ends if it does. Other errors than ProtocolError are thrown. */
 export function decodeAll(
   format: NamedFormat,
   message: WireMessage,
@@ -88,7 +88,7 @@ export function decodeAll(
   return { says, problem, formatMemory: speaker.formatMemory };
 }
 
-/** What a client hears of all this, joined where it is texts; `null` for nothing. */
+/** The message that a client gets for all this, joined where it is text; `null` for none. */
 export function encodeAll(format: NamedFormat, says: Says, self: string, peer: string): WireMessage | null {
   const all = saysOf(says);
   const frames = all.flatMap(({ frame }) => (frame === undefined ? [] : [frameOf(frame)]));

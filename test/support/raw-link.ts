@@ -16,7 +16,7 @@ import { segment } from "./batches.ts";
 /** Bounds a test that waits for what doesn't come. Shorter than the test's own limit, so that the error says what. */
 const patienceMs = 15_000;
 
-/** What a raw link needs of a WebSocket: workerd's fits as it is, and so does that of `ws`. */
+/** The part of a WebSocket that a raw link uses: workerd's fits unchanged, and so does that of `ws`. */
 export interface RawSocket {
   readonly readyState: number;
   send(message: WireMessage): void;
@@ -205,7 +205,7 @@ export class RawLink<Item extends object, Socket extends RawSocket = RawSocket> 
     return items.at(-1) as OfKind<Item, Kind>;
   }
 
-  /** All that the router had to say up to now: it answers in order. */
+  /** Everything that the router sent up to now: it answers in order. */
   async hearAll(): Promise<Item[]> {
     const request = ++this.#lastRequest;
     this.toRouter({ kind: "list", request, cursor: "" });

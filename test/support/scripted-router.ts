@@ -14,7 +14,7 @@ import type { Platform, SocketEvents } from "../../client/src/link/platform.ts";
 import { Session } from "../../client/src/session/session.ts";
 import type { Status } from "../../client/src/status.ts";
 
-/** What a session said to a peer. */
+/** A frame from a session to a peer. */
 export interface Answer {
   readonly address: number;
   readonly frame: PeerFrame;
@@ -25,7 +25,7 @@ export class ScriptedRouter {
   readonly session: Session;
   /** Opens that the program has yet to decide on. */
   readonly incoming: Channel[] = [];
-  /** What the session said to the router. */
+  /** The frames from the session to the router. */
   readonly said: RouterFrame[] = [];
   /** How many messages it sent. */
   batches = 0;

@@ -1,4 +1,4 @@
-// What holds for every format of the frames in segments but the native one, which has tests of its own.
+// Checks for every format of frames in segments but the native one, which has tests of its own.
 import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
@@ -32,7 +32,7 @@ export function readAll(format: SegmentFormat, range: string, bytes: Uint8Array)
   return frames;
 }
 
-/** What hostile bytes may lead to: frames that are whole, or a ProtocolError. All else is thrown on. */
+/** The outcomes that hostile bytes may have: whole frames, or a ProtocolError. Any other error is thrown on. */
 function readHostile(format: SegmentFormat, range: string, bytes: Uint8Array): Frame[] | ProtocolError {
   try {
     const frames = readAll(format, range, bytes);
@@ -179,7 +179,7 @@ export function checkSequences(format: SegmentFormat): void {
   });
 }
 
-/** Whatever the bytes: frames or a ProtocolError. */
+/** Any bytes are read as frames or throw a ProtocolError. */
 export function checkHostile(format: SegmentFormat): void {
   describe.for(["router", "peer"] as const)("hostile input among %s frames", (range) => {
     test(`any bytes as ${range} frames of ${format.subprotocol} are read as frames or throw a ProtocolError`, () => {

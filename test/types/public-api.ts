@@ -107,7 +107,7 @@ export function statusText(status: Status): string {
   }
 }
 
-/** What a mistaken program gets an error of the compiler for. */
+/** Mistakes of a program for which the compiler has an error. */
 export async function refused(client: Client, connection: Connection, options: InviteOptions): Promise<void> {
   // @ts-expect-error A client without a secret.
   await connect("wss://router.example.com", { name: "alice" });

@@ -33,7 +33,7 @@ async function entriesOf(realm: Realm, query = "", token = adminToken): Promise<
   return (await response.json<{ entries: AuditEntry[] }>()).entries;
 }
 
-/** All that changes something, on a realm without clients at first. */
+/** Every request that changes something, on a realm without clients at first. */
 function changesOf(realm: Realm): { method: string; path: string; body?: string; what: string; name: string }[] {
   const [clients, alice] = [`/realms/${realm.name}/clients`, realm.clientPath("alice")];
   return [

@@ -1,4 +1,4 @@
-// What `cloudflare:workers` gives the tests: wrangler.toml's bindings and the Worker itself.
+// The part of `cloudflare:workers` that tests use: wrangler.toml's bindings and the Worker itself.
 declare namespace Cloudflare {
   type RouterEnv = import("../../src/env.ts").Env;
   interface Env extends Omit<RouterEnv, "ROUTER"> {

@@ -22,7 +22,7 @@ import { type AnyItem, type AnyLink } from "../support/readings.ts";
 const connection = 0x8000_0001;
 const noBytes = new Uint8Array();
 
-/** What Alice says to Bob, in a format of hers. */
+/** Alice's messages to Bob, in one of her formats. */
 interface Voice {
   open(alice: AnyLink): void;
   data(alice: AnyLink, payload: Uint8Array, offset: number): void;
@@ -73,7 +73,7 @@ function gob(meta: number, data: Uint8Array): Uint8Array {
   return encodeGob({ meta, otherClient: "bob", connectionId: "alice:0", data });
 }
 
-/** All that Alice and Bob heard, but for what is random or hangs on how many links there were before. */
+/** Everything that Alice and Bob got, without random values and those that depend on how many links there were before. */
 interface Heard {
   readonly alice: AnyItem[];
   readonly bob: AnyItem[];
@@ -202,7 +202,7 @@ test("a guest's link with the most to remember fits its attachment, and not much
   });
 });
 
-/** What each format has for the end of a link, as far as it has something. */
+/** The announcement of a link's end in each format, as far as it has one. */
 function closingOf(format: string, code: number, name: string, delayMs: number, reason: string): AnyItem[] {
   if (format === subprotocols.json) return [{ type: "closing", code, name, delayMs, reason }];
   return format.startsWith("mp.v0") ? [] : [{ kind: "closing", code, delayMs, reason }];

@@ -83,7 +83,7 @@ describe("failed authentication", () => {
     const router = bindings({ FAILURES: new FewFailures(3) });
     const guesses = Array.from({ length: 5 }, (_, at) => ({ realm, address: `192.0.2.${at}` }));
     expect(await statusesOf(router, guesses)).toEqual([401, 401, 401, 429, 429]);
-    // Who has the secret comes in as before, from anywhere.
+    // A client with the secret comes in as before, from anywhere.
     expect(
       await statusesOf(router, [
         { realm, secret, address: "192.0.2.0" },
@@ -267,7 +267,7 @@ describe("origins of pages", () => {
     const router = bindings({
       MP_ORIGINS,
       FAILURES: failures,
-      // All that is asked of the two.
+      // The Worker asks the two for nothing else.
       CREDENTIALS: { get: nothing } as unknown as KVNamespace,
       ROUTER: { getByName: nothing } as unknown as Env["ROUTER"],
     });

@@ -11,7 +11,7 @@ import { expectTalk, pairAgain, pairUp } from "./pairs.ts";
 /** The longest name in an attachment: 128 bytes of UTF-8 whose last character makes the rest take two bytes each there. */
 const longestName = `${"n".repeat(125)}亀`;
 
-/** All that a realm's life is made of, with `between` after every step. Returns how many steps there were. */
+/** The whole life of a realm, with `between` after every step. Returns how many steps there were. */
 async function liveALife(between: (realm: Realm, step: number) => Promise<void>): Promise<number> {
   const realm = new Realm();
   const addresses: number[] = [];

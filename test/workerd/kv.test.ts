@@ -12,7 +12,7 @@ import { authSubprotocol, basic } from "../support/credentials.ts";
 import { refusalOf, upgrade } from "./upgrade.ts";
 
 beforeEach(() => {
-  // That KV fails is logged, as it should be.
+  // The failure of KV is logged, as it should be.
   const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
   return () => warn.mockRestore();
 });
@@ -237,7 +237,7 @@ test.for<[string, () => Promise<Response>]>([
   const { secret } = await realm.add("alice");
   const logged = vi.spyOn(console, "warn").mockImplementation(() => undefined);
   onTestFinished(() => logged.mockRestore());
-  // All that the Worker asks of the namespace.
+  // The Worker asks the namespace for nothing else.
   const ROUTER = { getByName: () => ({ fetch: answer }) } as unknown as Env["ROUTER"];
   const answerTo = (headers: Record<string, string>): Response | Promise<Response> =>
     worker.fetch(

@@ -116,7 +116,7 @@ describe("a client that comes back in its session", () => {
   });
 });
 
-/** What two clients may go through, with `between` after every step. Returns how many steps there were. */
+/** A loss and a resume between two clients, with `between` after every step. Returns how many steps there were. */
 async function fallAndRise(between: (realm: Realm, step: number) => Promise<void>): Promise<number> {
   await using scene = await sceneOf();
   let steps = 0;
@@ -149,7 +149,7 @@ async function fallAndRise(between: (realm: Realm, step: number) => Promise<void
   expect(await pairAgain(scene.bob, scene.alice)).toEqual({ from: between2.to, to: between2.from });
   await step();
   await expectTalk(scene.alice, scene.bob, between2);
-  // What goes to addresses of before reaches nobody.
+  // Segments to former addresses reach no link.
   for (const address of [before.to, between1.from]) {
     scene.bob.toPeer(address, Uint8Array.of(1));
     expect(await scene.bob.next()).toEqual({ kind: "gone", address, reason: goneReasons.lost });

@@ -231,7 +231,7 @@ describe("changed rules", () => {
       await putRules(realm, text);
       expect(await alice.next()).toMatchObject({ kind: "gone", address: toBob.to, reason: goneReasons.cut });
       expect(await bob.next()).toEqual({ kind: "gone", address: toBob.from, reason: goneReasons.cut });
-      // That all but what is listed is closed concerns each pair.
+      // A closed default concerns each pair.
       if (touchesOthers) for (const link of [alice, carol]) await link.nextOf("changed");
       await expectTalk(alice, carol, toCarol);
       alice.toPeer(toBob.to, Uint8Array.of(1));

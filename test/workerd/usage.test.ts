@@ -17,7 +17,7 @@ async function usageOf(realm: Realm): Promise<Usage> {
   return response.json();
 }
 
-/** What was added between two reports, of which the second counts itself. */
+/** The difference of two reports, of which the second counts itself. */
 function difference(before: Usage, after: Usage): Partial<Record<keyof Usage, number>> {
   const names = ["messagesIn", "bytesIn", "messagesOut", "bytesOut", "upgrades", "adminCalls", "wakes"] as const;
   return Object.fromEntries(names.map((name) => [name, after[name] - before[name]]));
@@ -184,7 +184,7 @@ describe("the usage of a realm", () => {
     const body = JSON.stringify({ expiresAt: new Date(Date.now() + 3_600_000).toISOString() });
     expect((await admin(`${realm.clientPath("alice")}/rotate`, { method: "POST", body })).status).toBe(200);
     const before = await usageOf(realm);
-    // What the edge knows to be revoked doesn't get to the object.
+    // An upgrade with a secret that the edge knows to be revoked doesn't reach the object.
     await expect(realm.link("alice", secret)).rejects.toThrow("401");
     await env.CREDENTIALS.delete(credentialKey(realm.name, "alice"));
     await expect(realm.link("alice", secret)).rejects.toThrow("401");

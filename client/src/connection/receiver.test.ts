@@ -134,7 +134,7 @@ describe("a receiver", () => {
       receiver.fail(() => new Error("over"));
       expect(budget.has(budgetBytes)).toBe(true);
       expect(budget.has(budgetBytes + 1)).toBe(false);
-      // What arrived before is still there, and is not counted twice.
+      // Data that arrived before is still there, and is not counted twice.
       for (let waiting = 0; waiting < 3; waiting++) expect(await receiver.receive(undefined)).toHaveLength(1_000);
       expect(budget.has(budgetBytes + 1)).toBe(false);
     }

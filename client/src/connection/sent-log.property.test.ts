@@ -30,7 +30,7 @@ class Model {
 
   next(): LoggedFrame | undefined {
     if (this.cursor === undefined) return undefined;
-    // What was acknowledged meanwhile is skipped.
+    // Frames that were acknowledged meanwhile are skipped.
     const frame = this.frames[Math.max(this.cursor, this.#firstKept())];
     this.cursor = frame === undefined ? undefined : this.frames.indexOf(frame) + 1;
     return frame;

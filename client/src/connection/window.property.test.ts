@@ -31,7 +31,7 @@ function simulate({ roundTripMs, bytesPerMs, readerBytesPerMs = Infinity }: Path
   let [sent, received, taken, allowed] = [0, 0, 0, 0];
   let limit = tuner.windowBytes;
   let [takenBefore, mostBytes] = [0, 0];
-  // What leaves in each step gets there so many steps later: bytes one way, limits the other.
+  // Bytes go one way and limits the other; each arrives this many steps after it left.
   const bytesOnWay = Array.from({ length: wayInSteps }, () => 0);
   const limitsOnWay = Array.from({ length: wayInSteps }, () => limit);
 

@@ -13,7 +13,7 @@ import { batchOf as segmentOf } from "../../../src/routing/encoding.ts";
 import { type Answer, ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
 import type { Channel } from "../connection/channel.ts";
 
-// What peers do to a session: on purpose, or since their links are bad.
+// Peers that harm a session: on purpose, or since their links are bad.
 
 let router: ScriptedRouter;
 

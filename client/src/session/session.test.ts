@@ -25,7 +25,7 @@ describe("the limits of a client", () => {
   });
 
   test("a client takes at most a fixed number of bytes with undecided opens, and any number of opens without", async () => {
-    // What is in there doesn't count; a frame that the reader skips will do.
+    // The content of the open doesn't count; a frame that the reader skips will do.
     const early = (bytes: number): Uint8Array<ArrayBuffer> => {
       const frame = new Uint8Array(bytes);
       new DataView(frame.buffer).setUint32(0, (0xff << 24) | (bytes - 4));

@@ -49,7 +49,7 @@ describe("json.json", () => {
 });
 
 describe("frames in JSON", () => {
-  /** What a client can say of a frame: not its offset, and not what has arrived. */
+  /** The part of a frame that a client can say: not its offset, and not what has arrived. */
   function said(frame: PeerFrame): PeerFrame[] {
     switch (frame.kind) {
       case "data":

@@ -17,7 +17,7 @@ checkSequences(protobuf);
 checkHostile(protobuf);
 
 describe("the schema", () => {
-  /** What a field of a kind is, by the names of protocol buffers. */
+  /** The type of a kind of field, by the names of protocol buffers. */
   const typeOfKind: Record<FieldKind, string> = {
     u8: "UINT32",
     u16: "UINT32",

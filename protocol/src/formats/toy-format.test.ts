@@ -1,4 +1,4 @@
-// What a format takes: one object, here in a test, that nothing else knows of. Its clients talk with all others.
+// A new format takes one object, here in a test, that no other code knows. Its clients talk with all others.
 import {
   type ControlFrame,
   type DataFrame,
@@ -97,7 +97,7 @@ function say(text: string): DataFrame {
   return { kind: "data", connection: (1 | openerBit) >>> 0, last: true, text: true, offset: 0, payload };
 }
 
-/** What came to a link of the toy's, frame by frame, and from whom. */
+/** The messages to a link of the toy's, frame by frame, with their senders. */
 function heardInLines(link: FakeLink): object[] {
   return link.messages.splice(0).flatMap((message) => {
     const batch = message as Uint8Array;

@@ -17,7 +17,7 @@ describe("original.json", () => {
   checkNamedVectors(json, vectors);
 });
 
-/** What is left of a frame once it has gone over the original's wire, as its client would say it. */
+/** The rest of a frame once it has gone over the original's wire, as its client would say it. */
 function said(frame: PeerFrame): PeerFrame[] {
   const { connection } = frame;
   const over = { kind: "over", connection } as const;

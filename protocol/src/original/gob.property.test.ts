@@ -48,7 +48,7 @@ function readHostile(bytes: Uint8Array, reader = fresh()): Message[] | ProtocolE
   }
   const { definitions } = reader;
   if (definitions.length > originalLimits.maxGobDefinitionBytes) throw new Error("Too many bytes of definitions");
-  // Whatever is kept can be given back.
+  // Definitions that are kept can be given back.
   if (!Buffer.from(new GobReader(definitions).definitions).equals(definitions)) throw new Error("Lost definitions");
   return result;
 }

@@ -171,7 +171,7 @@ interface Checked {
 
 const generator = fileURLToPath(new URL("../../../test/interop/gob-vectors", import.meta.url));
 
-/** What Go's encoding/gob reads from each stream. */
+/** The messages that Go's encoding/gob reads from each stream. */
 function readWithGo(streams: readonly Uint8Array[]): Checked[] {
   const { status, stdout, stderr } = spawnSync("go", ["run", ".", "-check"], {
     cwd: generator,

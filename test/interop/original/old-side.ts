@@ -16,7 +16,7 @@ export interface OldSideOptions {
   readonly claim?: string;
 }
 
-/** What is said to the program. */
+/** A line to the program. */
 interface Command {
   readonly do: "open" | "read" | "write" | "close";
   readonly connection?: number;
@@ -26,7 +26,7 @@ interface Command {
   readonly messages?: readonly string[];
 }
 
-/** What it says. */
+/** A line from the program. */
 interface Line {
   readonly id?: number;
   readonly event?: "ready" | "incoming" | "over";

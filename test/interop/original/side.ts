@@ -1,4 +1,4 @@
-/** What was received. `over` says why there is less than was asked for: the original's error, or our code. */
+/** Received messages. `over` says why there are fewer than were asked for: the original's error, or our code. */
 export interface Received {
   readonly messages: readonly Uint8Array[];
   readonly over: string | undefined;

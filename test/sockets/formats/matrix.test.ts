@@ -22,7 +22,7 @@ const formats = {
 type FormatName = keyof typeof formats;
 const names = Object.keys(formats) as FormatName[];
 
-/** What the original's wire has no way to say. Each such case asserts what its clients see instead. */
+/** The cases that the original's wire can't express. Each asserts what its clients see instead. */
 const isOriginal = (format: FormatName): boolean => format.startsWith("mp.v0");
 const saysText = (from: FormatName, to: FormatName): boolean => !isOriginal(from) && !isOriginal(to);
 const joinsPieces = (from: FormatName, to: FormatName): boolean => !isOriginal(to) || isOriginal(from);

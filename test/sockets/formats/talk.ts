@@ -80,7 +80,7 @@ export class Hand implements Talk {
     return this.#accepted.promise;
   }
 
-  /** What came from the router. */
+  /** Events from the router. */
   readonly hear = {
     accept: (): void => {
       this.#accepted.resolve(undefined);
