@@ -28,11 +28,11 @@ ${Object.entries(statusMeanings)
   128 and the signal's number if a signal stopped the command, as 130 for Ctrl+C
 
 Examples:
-  mp login                          store the router, the name and the secret
-  mp listen files > files.tar       accept one Connection (on one machine)
+  mp login                               store the router, the name and the secret
+  mp listen files > files.tar            accept one Connection (on one machine)
   tar c photos | mp connect bob files    open it (on another machine)
   mp ping bob
-  mp doctor                         check the path to the router`;
+  mp doctor                              check the path to the router`;
 
 /** The command with all its subcommands. */
 function programOf(): Command {
