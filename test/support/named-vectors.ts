@@ -70,7 +70,7 @@ export function expectedOf(says: Says): Said[] {
   );
 }
 
-/** Everything that a client says with a message, and why it ends if it does. Other errors than ProtocolError are thrown. */
+/** Everything that a client says with a message, and the error that ends it, if any. */
 export function decodeAll(
   format: NamedFormat,
   message: WireMessage,
