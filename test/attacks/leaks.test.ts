@@ -12,8 +12,8 @@ import { guessedSecret, tamperedSecret } from "./forge.ts";
 import { basic } from "../support/credentials.ts";
 import { token } from "./raw-http.ts";
 
-// Who reads logs, terminals that others look at, or lists of processes: nothing that opens anything is to be found there.
-// All runs as its users run it: a router, commands and programs, each a process whose output is kept.
+// Logs, terminals and lists of processes must hold no secret for their readers. Router, commands and programs run as users
+// run them, each as a process whose output is kept.
 
 const root = join(import.meta.dirname, "..", "..");
 const directory = mkdtempSync(join(tmpdir(), "mp-leaks-"));

@@ -83,7 +83,7 @@ function checkNothingLeft(world: World, isGraceShort: boolean): void {
       throw new Error(`${life.toString()} ended with ${life.error.message}`);
     for (const channel of life.session.channels()) {
       const talk = world.talks[Number(channel.metadata["talk"])];
-      // Who heard that the grace is over may not be told: then the word is kept for the case that the peer comes back.
+      // An end whose grace is over may miss the answer; then it keeps its last frame in case the peer comes back.
       if (!isGraceShort || !channel.isOver) throw new Error(`${life.toString()} still has ${String(talk)}`);
     }
   }

@@ -131,7 +131,7 @@ async function main(options: Options): Promise<number> {
   let interruptedAtMs = Number.POSITIVE_INFINITY;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      // Who asks again doesn't want to wait for anything. Not at once: npm and a terminal both pass on the same one.
+      // A second signal ends the run at once. Not within a second: npm and a terminal both pass on the same one.
       if (Date.now() - interruptedAtMs > 1_000) process.exit(1);
       if (!interruption.signal.aborted) interruptedAtMs = Date.now();
       interruption.abort();

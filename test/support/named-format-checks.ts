@@ -108,7 +108,7 @@ export function checkBothWays(
   });
 }
 
-/** What is said can be told to a client of every format; if not, whoever reads it would be the one to suffer. */
+/** Shows that every format can write what was read here; if not, the client that reads it would be the one to suffer. */
 function expectSayable(format: NamedFormat, says: readonly Said[]): void {
   for (const said of says) {
     if (said.to !== "peer" || said.peer === "alice") continue;
