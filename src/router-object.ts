@@ -92,7 +92,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   #receive(link: SocketLink, message: string | Uint8Array<ArrayBuffer>): void {
     try {
       const isOn = this.#routing.receive(link, message);
-      if (!isOn) this.#routing.drop(link, goneReasons.over, closings.bye);
+      if (!isOn) this.#routing.drop(link, goneReasons.ended, closings.bye);
     } catch (error) {
       if (error instanceof ProtocolError) {
         this.#routing.drop(link, goneReasons.lost, malformed(error.message));
@@ -156,7 +156,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   #closeInvalid(name: string): void {
     const own = this.#links.byName(name);
     for (const link of [...(own === undefined ? [] : [own]), ...this.#links.guestsOf(name)])
-      if (!this.#registry.isValid(link)) this.#routing.drop(link, goneReasons.over, closings.revoked);
+      if (!this.#registry.isValid(link)) this.#routing.drop(link, goneReasons.ended, closings.revoked);
   }
 
   override async alarm(): Promise<void> {
@@ -165,7 +165,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     for (const name of this.#registry.expire()) this.#closeInvalid(name);
     for (const guest of this.#links.guests()) {
       if (guest.grant !== undefined && guest.grant.expiresAtMs <= Date.now())
-        this.#routing.drop(guest, goneReasons.over, closings.expired);
+        this.#routing.drop(guest, goneReasons.ended, closings.expired);
     }
     await this.#registry.alarms.advance();
   }

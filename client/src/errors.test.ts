@@ -60,9 +60,9 @@ test.for([
 });
 
 test("a program sees each code of a Connection by its name, and a code without a name by its number", () => {
-  const { peerReplaced, lapsed, ...others } = errorCodes;
+  const { peerReplaced, graceExpired, ...others } = errorCodes;
   for (const [name, code] of Object.entries(others)) expect(connectionCode(code)).toBe(kebab(name));
-  expect([connectionCode(peerReplaced), connectionCode(lapsed)]).toEqual(["peer-gone", "peer-gone"]);
+  expect([connectionCode(peerReplaced), connectionCode(graceExpired)]).toEqual(["peer-gone", "peer-gone"]);
   expect(connectionCode(4_711)).toBe("code-4711");
   expect(new ConnectionError("code-4711", "Ended", where).shouldRetry()).toBe(false);
 });

@@ -43,7 +43,7 @@ export const connectionRetries = {
 } satisfies Record<Kebab<Exclude<keyof typeof errorCodes, GoneName>> | "peer-gone" | "link-lost" | "closed", boolean>;
 
 /** Two ways for a peer's session to be of no use any more, between which programs have nothing to choose: "peer-gone". */
-type GoneName = "peerReplaced" | "lapsed";
+type GoneName = "peerReplaced" | "graceExpired";
 
 /**
  * Why a Connection could not be opened, or ended early. The README says what each code means. `code-200` and above are
@@ -114,7 +114,7 @@ export class ConnectionError extends MessagePasserError {
 export function connectionCode(code: number): ConnectionErrorCode {
   const name = nameOfCode(errorCodes, code);
   if (name === undefined) return `code-${code}`;
-  return name === "peerReplaced" || name === "lapsed" ? "peer-gone" : kebab(name);
+  return name === "peerReplaced" || name === "graceExpired" ? "peer-gone" : kebab(name);
 }
 
 /**

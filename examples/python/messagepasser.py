@@ -90,15 +90,15 @@ class Connection:
                     self._pieces, self._unread = [], self._unread + len(self._messages[-1])
             case "end": self._peer_ended = True
             case "stop": self._ended = True
-            case "reject" | "reset": self._error = (frame.get("code", "rejected"), frame.get("reason", ""))
-            case "over" | "gone" if not (self._ended and self._peer_ended):
+            case "refused" | "reset": self._error = (frame["code"], frame.get("reason", ""))
+            case "done" | "gone" if not (self._ended and self._peer_ended):
                 self._error = ("peer-gone", f"{self.peer} has left, or lost the Connection")
 
 class Client:
     def __init__(self, socket):
         self.name, self._error, self._socket, self._last_id, self._token = "", None, socket, 0, None
         self._opens, self._changed = {}, asyncio.Event()
-        self._connections = weakref.WeakValueDictionary()  # frames for those that nobody holds any more get "over"
+        self._connections = weakref.WeakValueDictionary()  # frames for those that nobody holds any more get "done"
 
     async def open(self, peer: str, protocol: str, metadata: dict[str, str] | None = None) -> Connection:
         self._last_id += 1
@@ -169,11 +169,11 @@ class Client:
                 opens = self._opens.get(frame["protocol"])
                 connection = Connection(self, frame, frame.get("limit", WINDOW))
                 if opens is None or len(opens) >= MAX_PENDING:
-                    await connection._tell("reject", code="unknown-protocol" if opens is None else "busy")
+                    await connection._tell("reset", code="unknown-protocol" if opens is None else "busy")
                 else:
                     opens.append(connection)
             case "accept" | "data" | "end" if connection is None:
-                await self._send("over", peer=frame["peer"], connection=frame["connection"])
+                await self._send("done", peer=frame["peer"], connection=frame["connection"])
             case _ if connection and frame.get("peer", connection.peer) == connection.peer:  # the router names none
                 connection._take(frame)
 

@@ -7,7 +7,7 @@ import { limits } from "./limits.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
 const stop = { kind: "stop", connection: 1 } as const;
-const stopHex = "4500000400000001";
+const stopHex = "4300000400000001";
 /** A data frame's bytes around its payload when it carries its offset: 4 of header, 5 of fields, 8 of offset. */
 const dataBytes = 17;
 

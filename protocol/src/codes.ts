@@ -21,8 +21,8 @@ export function isRetryable(closeCode: number): boolean {
 }
 
 /**
- * Why a Connection was refused or reset. 1 to 99: no client got the open. The router sends these, and an acceptor may send
- * `busy` too. 100 to 199 come from the other end. 200 and above are free for programs.
+ * Why an open was refused or a Connection reset. 1 to 99 may come from the router, 100 to 199 only from the other end.
+ * 200 and above are free for programs.
  */
 export const errorCodes = {
   peerAbsent: 1,
@@ -39,7 +39,8 @@ export const errorCodes = {
   messageTooLarge: 105,
   violation: 106,
   tooManyConnections: 107,
-  lapsed: 108,
+  /** The end could not reach the other one for its grace. */
+  graceExpired: 108,
   /** The other end sends without flow control, and faster than this end reads. */
   overrun: 109,
 } as const;
@@ -48,12 +49,12 @@ export const errorCodes = {
 export const goneReasons = {
   /** Its link ended or was replaced, or there is nobody at this address to talk with. */
   lost: 1,
-  /** Its session is over: it said bye, or its secret was rotated or revoked. */
-  over: 2,
+  /** Its session has ended: it said bye, its secret was rotated or revoked, or its format has no way back. */
+  ended: 2,
   /** Another session of the same name took its place. */
   superseded: 3,
-  /** The realm's rules no longer let the two talk. */
-  cut: 4,
+  /** The realm's rules let the two open nothing to each other. */
+  forbidden: 4,
 } as const;
 
 /** What the router answers a refused HTTP request with: the `code` of a problem (RFC 9457), and its HTTP status. */

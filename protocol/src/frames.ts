@@ -43,17 +43,22 @@ const metadata = ["map", limits.maxMetadataBytes] as const;
 export const routerFrames = {
   /** Router to client, first frame of a link: who the router takes this client for, and how much it may grant in all. */
   welcome: { type: 0x01, fields: { session: "id", name, realm: name, budget: "u32" } },
+  /** Client to router: this session has ended. */
+  bye: { type: 0x02, fields: {} },
   /**
-   * Client to router: please open. `early` holds the frames that the peer gets with it. `session` is `anySession`, or
-   * that of the peer that got the same open before: no other may get it then.
+   * Router to client, last frame of a link: why it ends, by a close code. The WebSocket's own close says the same, but
+   * neither browsers nor Node report that before the TCP connection has ended too, which can take many seconds.
+   * A client that may come back waits a random part of `delayMs` at least, so that not all come at once.
+   */
+  closing: { type: 0x03, fields: { code: "u16", delayMs: "u32", reason } },
+  /**
+   * From the opener to the acceptor, by way of the router. `peer`, `session` and `address` are those of the other client:
+   * on the way to the router of the one to open to, on the way from it of the opener. To the router `address` is 0, and
+   * `session` is `anySession`, or that of the peer that got the same open before: no other may get it then.
+   * `flags` and `first` are the first message, or its first piece, as in `data`; both are empty without one.
    */
   open: {
-    type: 0x02,
-    fields: { connection: "u32", session: "id", peer: name, protocol, limit: "u64", metadata, early: "rest" },
-  },
-  /** Router to the opened client: the open, stamped with who sent it. */
-  incoming: {
-    type: 0x03,
+    type: 0x04,
     fields: {
       connection: "u32",
       address: "u32",
@@ -62,71 +67,60 @@ export const routerFrames = {
       protocol,
       limit: "u64",
       metadata,
-      early: "rest",
+      flags: "u8",
+      first: "rest",
     },
   },
   /** Router to the opener: the open went to this address and session. */
-  routed: { type: 0x04, fields: { connection: "u32", address: "u32", session: "id" } },
+  routed: { type: 0x05, fields: { connection: "u32", address: "u32", session: "id" } },
   /** Router to the opener: the open went nowhere. */
-  refused: { type: 0x05, fields: { connection: "u32", code: "u16", reason } },
-  /** Router to client: nobody you may talk to has this address any more. */
-  gone: { type: 0x06, fields: { address: "u32", reason: "u8" } },
-  /** Client to router: who is there? `cursor` is empty or from the page before. */
-  list: { type: 0x07, fields: { request: "u32", cursor: name } },
-  /** Router to client: one page of names. An empty `cursor` says that it is the last. */
-  peers: { type: 0x08, fields: { request: "u32", cursor: name, names: ["texts", limits.maxNameBytes] } },
-  /** Client to router: this session is over. */
-  bye: { type: 0x09, fields: {} },
-  /**
-   * Router to client, last frame of a link: why it ends, by a close code. The WebSocket's own close says the same, but
-   * neither browsers nor Node report that before the TCP connection has ended too, which can take many seconds.
-   * Who may come back waits a random part of `delayMs` at least, so that not all come at once.
-   */
-  closing: { type: 0x0a, fields: { code: "u16", delayMs: "u32", reason } },
+  refused: { type: 0x06, fields: { connection: "u32", code: "u16", reason } },
   /** Client to router: pair me with this peer's session again, as an open of mine or of theirs did before. */
-  resume: { type: 0x0b, fields: { session: "id", peer: name } },
+  resume: { type: 0x07, fields: { session: "id", peer: name } },
   /** Router to both clients of a resume: you may exchange segments, at these addresses. */
-  paired: { type: 0x0c, fields: { address: "u32", session: "id", peer: name } },
-  /** Router to client, the other answer to a resume: that session has no link (`lost`), or never will (`superseded`). */
-  absent: { type: 0x0d, fields: { session: "id", reason: "u8", peer: name } },
+  paired: { type: 0x08, fields: { address: "u32", session: "id", peer: name } },
+  /** Router to client, the other answer to a resume: that session has no link (`lost`), or never will (all other reasons). */
+  absent: { type: 0x09, fields: { session: "id", reason: "u8", peer: name } },
+  /** Router to client: nobody you may talk to has this address any more. */
+  gone: { type: 0x0a, fields: { address: "u32", reason: "u8" } },
   /** Router to client: send this token back once you have read so far. `budget` replaces that of the welcome. */
-  mark: { type: 0x0e, fields: { token: "u32", budget: "u32" } },
+  mark: { type: 0x0b, fields: { token: "u32", budget: "u32" } },
   /** Client to router: the token of a mark. */
-  reached: { type: 0x0f, fields: { token: "u32" } },
-  /** Router to client: what you two may open to each other is no longer what it was. Check each Connection. */
-  changed: { type: 0x10, fields: { address: "u32" } },
+  reached: { type: 0x0c, fields: { token: "u32" } },
+  /** Client to router: who is there? `cursor` is empty or from the page before. */
+  list: { type: 0x0d, fields: { request: "u32", cursor: name } },
+  /** Router to client: one page of names. An empty `cursor` says that it is the last. */
+  peers: { type: 0x0e, fields: { request: "u32", cursor: name, names: ["texts", limits.maxNameBytes] } },
+  /** Router to client: what you two may open to each other has changed. Check each protocol that is open. */
+  rulesChanged: { type: 0x0f, fields: { address: "u32" } },
   /** Client to router: may Connections of this protocol go on? `opener` is 1 for those that this client opened, else 0. */
-  check: { type: 0x11, fields: { address: "u32", opener: "u8", protocol } },
+  check: { type: 0x10, fields: { address: "u32", opener: "u8", protocol } },
   /** Router to client: they may not. There is no answer where they may. */
-  denied: { type: 0x12, fields: { address: "u32", opener: "u8", protocol, reason } },
+  denied: { type: 0x11, fields: { address: "u32", opener: "u8", protocol, reason } },
 } as const satisfies Record<string, FrameShape>;
 
 /**
  * Frames between the two ends of a Connection: valid only in a segment whose address is not 0.
- * Each begins with the Connection's id. `data` has a codec of its own, since all that is fast hangs on it.
+ * Each begins with the Connection's id. `data` has a codec of its own, since it is the frame of which there are most.
  */
 export const peerFrames = {
   /**
-   * First of each Connection that lives on between two addresses: all below `received` arrived here, and you may send up
-   * to `limit`. The acceptor's first one accepts the open; the open itself is the opener's.
+   * All below `received` arrived here, and the other end may send up to `limit`. The first one on a pair says where its
+   * sender stands: nothing else is sent before it. The acceptor's first one accepts the open.
    */
-  position: { type: 0x40, fields: { connection: "u32", received: "u64", limit: "u64" } },
-  /** The open is not taken. */
-  reject: { type: 0x41, fields: { connection: "u32", code: "u16", reason } },
+  credit: { type: 0x40, fields: { connection: "u32", received: "u64", limit: "u64" } },
   /** A piece of a message; see `dataFlags`. */
-  data: { type: 0x42, fields: { connection: "u32", flags: "u8", payload: "rest" } },
-  /** `received`: all below it arrived. `limit`: the other end may send up to here. */
-  credit: { type: 0x43, fields: { connection: "u32", received: "u64", limit: "u64" } },
+  data: { type: 0x41, fields: { connection: "u32", flags: "u8", payload: "rest" } },
   /** No more data in this direction; `offset` is where the FIN stands. */
-  fin: { type: 0x44, fields: { connection: "u32", offset: "u64" } },
+  fin: { type: 0x42, fields: { connection: "u32", offset: "u64" } },
   /** The sender of this frame reads no more: further data is of no use. */
-  stop: { type: 0x45, fields: { connection: "u32" } },
-  /** The Connection is over at once, in both directions. */
-  reset: { type: 0x46, fields: { connection: "u32", code: "u16", reason } },
+  stop: { type: 0x43, fields: { connection: "u32" } },
+  /** The Connection is over at once, in both directions. From an acceptor that has not accepted, it refuses the open. */
+  reset: { type: 0x44, fields: { connection: "u32", code: "u16", reason } },
   /** The sender has all that it will get and has sent all that it will: it knows nothing more of this Connection. */
-  over: { type: 0x47, fields: { connection: "u32" } },
-  /** The sender gives back what it was granted between `limit` and `from`, the last limit that it knows. */
-  yield: { type: 0x48, fields: { connection: "u32", from: "u64", limit: "u64" } },
+  done: { type: 0x45, fields: { connection: "u32" } },
+  /** The sender gives back what it was granted between `limit` and `granted`, the last limit that it knows. */
+  yield: { type: 0x46, fields: { connection: "u32", granted: "u64", limit: "u64" } },
 } as const satisfies Record<string, FrameShape>;
 
 /** Bits of a data frame's `flags`. */

@@ -7,8 +7,8 @@ export const limits = {
   maxSegments: 1_024,
   /** Bytes of one WebSocket message. Stops a client from making the router hold one huge message. */
   maxBatchBytes: 196_608,
-  /** Bytes at which a sender sends its batch. Larger batches gain little speed, and others wait longer. */
-  flushBatchBytes: 131_072,
+  /** Bytes at which a sender sends its batch: two full data frames. Larger batches gain little speed, and others wait longer. */
+  flushBatchBytes: 131_114,
   /** Payload bytes of one data frame. Stops one Connection from delaying the others behind a huge frame. */
   maxPayloadBytes: 65_536,
   /** UTF-8 bytes of a client's name. Keeps names, tags and storage keys bounded. */
@@ -23,8 +23,6 @@ export const limits = {
   maxMetadataBytes: 4_096,
   /** Entries of an open's metadata. Stops a map of thousands of empty keys. */
   maxMetadataEntries: 64,
-  /** Bytes of the frames that an open may carry before the peer has granted anything: one full data frame and a FIN. */
-  maxEarlyBytes: 65_600,
   /** Flow-control units that every data frame costs besides its payload, and a FIN in all. Stops floods of empty messages. */
   frameCostBytes: 16,
   /** The largest offset and limit: a double holds it exactly, so every language can count to it. */
@@ -37,8 +35,8 @@ export const limits = {
   maxConnections: 65_536,
   /** Opens from one peer that a client has neither accepted nor rejected. Stops opens from piling up behind slow handlers. */
   maxPendingOpens: 1_024,
-  /** Bytes that opens may bring before a client has decided on them. Stops opens from filling its memory past all windows. */
-  maxPendingEarlyBytes: 4_194_304,
+  /** Bytes of first messages that a client holds of opens which it has not decided on. Stops opens from filling its memory. */
+  maxPendingFirstBytes: 4_194_304,
   /** Opens and resumes of one link in a second, in the long run. Stops a client from keeping the router busy with refusals. */
   maxOpensPerSecond: 1_000,
   /** Opens and resumes of one link at once, before the rate counts. */

@@ -28,11 +28,11 @@ function outcomeOf({ routing }: FakeRealm, from: FakeLink, peer: string, protoco
 }
 
 function changed(of: FakeLink): object {
-  return { kind: "changed", address: of.address };
+  return { kind: "rulesChanged", address: of.address };
 }
 
 function cut(of: FakeLink): object {
-  return { kind: "gone", address: of.address, reason: goneReasons.cut };
+  return { kind: "gone", address: of.address, reason: goneReasons.forbidden };
 }
 
 describe("an open", () => {
@@ -170,7 +170,7 @@ describe("a resume", () => {
       if (answer === undefined || !("kind" in answer)) throw new Error("No answer");
       return answer.kind === "absent" ? `absent ${answer.reason}` : answer.kind;
     };
-    const isCut = `absent ${goneReasons.cut}`;
+    const isCut = `absent ${goneReasons.forbidden}`;
     expect([kindOf(guest, bob), kindOf(bob, guest)]).toEqual(["paired", "paired"]);
     expect([kindOf(guest, alice), kindOf(alice, guest)]).toEqual([isCut, isCut]);
     expect([kindOf(guest, second), kindOf(second, guest)]).toEqual([isCut, isCut]);
@@ -262,12 +262,15 @@ describe("a change of rules", () => {
     const carol = realm.join("carol");
     const open = { type: "open", peer: "bob", connection: "alice:1", protocol: "test" };
     realm.routing.receive(alice, JSON.stringify([open, { ...open, peer: "carol", connection: "alice:2" }]));
-    expect(carol.take()).toMatchObject([{ kind: "incoming" }]);
+    expect(carol.take()).toMatchObject([{ kind: "open" }]);
     for (const link of [alice, bob]) link.messages.length = 0;
     changeRules(realm, "deny alice -> * : x");
     expect(
       [alice.messages, bob.messages].map((messages) => messages.map((text) => JSON.parse(String(text)) as unknown)),
-    ).toEqual([[{ type: "gone", peer: "bob", reason: "cut" }], [{ type: "gone", peer: "alice", reason: "cut" }]]);
+    ).toEqual([
+      [{ type: "gone", peer: "bob", reason: "forbidden" }],
+      [{ type: "gone", peer: "alice", reason: "forbidden" }],
+    ]);
     expect(carol.take()).toEqual([changed(alice)]);
   });
 

@@ -65,9 +65,9 @@ export class Access {
       }
       one.pairs.remove(other.address);
       other.pairs.remove(one.address);
-      this.#delivery.sayGone(one, other, goneReasons.cut);
+      this.#delivery.sayGone(one, other, goneReasons.forbidden);
       // A client may have opened to itself.
-      if (one !== other) this.#delivery.sayGone(other, one, goneReasons.cut);
+      if (one !== other) this.#delivery.sayGone(other, one, goneReasons.forbidden);
     }
   }
 
@@ -86,7 +86,7 @@ export class Access {
           [one, other],
           [other, one],
         ] as const)) {
-      if (to.format.addressing === "address") this.#delivery.say(to, { kind: "changed", address });
+      if (to.format.addressing === "address") this.#delivery.say(to, { kind: "rulesChanged", address });
     }
   }
 }

@@ -3,7 +3,7 @@ import { native, uncountedOffset } from "@messagepasser/protocol/formats";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type BuiltInPeer, builtInPeerAt, builtInPeerNamed } from "./built-in-peers.ts";
-import { framesAsBytes, framesIn } from "./encoding.ts";
+import { framesIn, joined } from "./encoding.ts";
 import { peerKinds } from "../../test/support/frame-arbitraries.ts";
 
 const names = ["$echo", "$sink", "$slow", "$source", "$reject", "$half-close", "$reset"];
@@ -27,8 +27,8 @@ function data(fields: Partial<Extract<PeerFrame, { kind: "data" }>> = {}): PeerF
 }
 
 const fin = (offset: number): PeerFrame => ({ kind: "fin", connection: theirs, offset });
-const over = { kind: "over", connection } as const;
-const position = (limit: number): object => ({ kind: "position", connection, received: 0, limit });
+const done = { kind: "done", connection } as const;
+const accept = (limit: number): object => ({ kind: "credit", connection, received: 0, limit });
 const credit = (received: number, limit: number): object => ({ kind: "credit", connection, received, limit });
 
 describe("built-in peers", () => {
@@ -56,7 +56,7 @@ describe("built-in peers", () => {
     fc.assert(
       fc.property(fc.array(frame, { maxLength: 6 }), (frames) => {
         const answers = named(name).answer(frames);
-        const bytes = framesAsBytes(native, answers);
+        const bytes = joined(answers.map(native.encode));
         expect(framesIn(native.peerFrames(bytes, 0, bytes.length)).map(({ kind }) => kind)).toEqual(
           answers.map(({ kind }) => kind),
         );
@@ -70,16 +70,16 @@ describe("built-in peers", () => {
   });
 
   test.for(names.filter((name) => name !== "$echo"))(
-    "%s never answers an over, so two ends can't answer each other for ever",
+    "%s never answers a done, so two ends can't answer each other for ever",
     (name) => {
-      expect(named(name).answer([{ kind: "over", connection: theirs }])).toEqual([]);
+      expect(named(name).answer([{ kind: "done", connection: theirs }])).toEqual([]);
     },
   );
 });
 
 describe("$echo", () => {
   test("$echo accepts with the limit of the open", () => {
-    expect(opened("$echo", "p", 5)).toEqual([position(5)]);
+    expect(opened("$echo", "p", 5)).toEqual([accept(5)]);
   });
 
   test("$echo sends each frame back in order, as the other end of the Connection", () => {
@@ -87,18 +87,17 @@ describe("$echo", () => {
       data({ text: true, last: false, offset: 7 }),
       data({ offset: undefined, connection: 9 }),
       { kind: "credit", connection: theirs, received: 1, limit: 2 },
-      { kind: "position", connection: theirs, received: 1, limit: 2 },
-      { kind: "yield", connection: theirs, from: 9, limit: 5 },
+      { kind: "yield", connection: theirs, granted: 9, limit: 5 },
       fin(19),
       { kind: "stop", connection: theirs },
-      { kind: "over", connection: theirs },
+      { kind: "done", connection: theirs },
     ];
     const back = frames.map((frame) => ({ ...frame, connection: flipOpenerBit(frame.connection) }));
     expect(named("$echo").answer(frames)).toEqual(back);
   });
 
-  test.for(["reset", "reject"] as const)("$echo answers a %s with over, since nothing comes after it", (kind) => {
-    expect(named("$echo").answer([{ kind, connection: theirs, code: 1, reason: "" }])).toEqual([over]);
+  test("$echo answers a reset with done, since nothing comes after it", () => {
+    expect(named("$echo").answer([{ kind: "reset", connection: theirs, code: 1, reason: "" }])).toEqual([done]);
   });
 });
 
@@ -107,27 +106,26 @@ describe.for([
   ["$slow", 1_024],
 ] as const)("%s", ([name, window]) => {
   test(`${name} accepts with its window, and grants as much again for data that arrived`, () => {
-    expect(opened(name)).toEqual([position(window)]);
+    expect(opened(name)).toEqual([accept(window)]);
     expect(named(name).answer([data(), data({ offset: undefined })])).toEqual([credit(38, 38 + window)]);
     expect(named(name).answer([data({ offset: 1_000 })])).toEqual([credit(1_019, 1_019 + window)]);
   });
 
   test(`${name} ends a Connection when its client does`, () => {
     const end = { kind: "fin", connection, offset: 0 };
-    expect(named(name).answer([data(), fin(19)])).toEqual([credit(35, 35 + window), end, over]);
-    // A sender that doesn't count is owed no credit.
-    expect(named(name).answer([data({ offset: undefined }), fin(uncountedOffset)])).toEqual([end, over]);
+    expect(named(name).answer([data(), fin(19)])).toEqual([credit(35, 35 + window), end, done]);
+    // Who doesn't count is owed no credit.
+    expect(named(name).answer([data({ offset: undefined }), fin(uncountedOffset)])).toEqual([end, done]);
   });
 
   test(`${name} keeps a limit as it was when its client gives credit back`, () => {
-    const [answer] = named(name).answer([{ kind: "yield", connection: theirs, from: 500, limit: 100 }]);
+    const [answer] = named(name).answer([{ kind: "yield", connection: theirs, granted: 500, limit: 100 }]);
     expect(answer).toEqual(credit(0, 501));
   });
 
-  test.for(["reset", "reject", "position"] as const)(`${name} answers a %s with over`, (kind) => {
-    const rest = kind === "position" ? { received: 0, limit: 1 } : { code: 1, reason: "" };
-    // One object for three kinds of frames, which have either of these fields.
-    expect(named(name).answer([{ kind, connection: theirs, ...rest } as PeerFrame])).toEqual([over]);
+  test(`${name} answers a reset with done, and credit with nothing`, () => {
+    expect(named(name).answer([{ kind: "reset", connection: theirs, code: 1, reason: "" }])).toEqual([done]);
+    expect(named(name).answer([{ kind: "credit", connection: theirs, received: 0, limit: 1 }])).toEqual([]);
   });
 });
 
@@ -136,21 +134,18 @@ describe("$source", () => {
     const payload = Uint8Array.of(0, 1, 2);
     const message = { kind: "data", connection, last: true, text: false, payload };
     expect(opened("$source", "2x3")).toEqual([
-      position(limits.firstWindowBytes),
+      accept(limits.firstWindowBytes),
       { ...message, offset: 0 },
       { ...message, offset: 19 },
       { kind: "fin", connection, offset: 38 },
     ]);
-    expect(opened("$source", "0x0")).toEqual([
-      position(limits.firstWindowBytes),
-      { kind: "fin", connection, offset: 0 },
-    ]);
+    expect(opened("$source", "0x0")).toEqual([accept(limits.firstWindowBytes), { kind: "fin", connection, offset: 0 }]);
   });
 
   test.for(["", "x", "1", "1x", "x1", "-1x1", "1x-1", "1.5x1", "0x1x1", " 1x1", "1x1 ", "1X1", "1e3x1", "9999999x1"])(
     '$source knows no protocol "%s"',
     (protocol) => {
-      expect(opened("$source", protocol)).toMatchObject([{ kind: "reject", code: errorCodes.unknownProtocol }]);
+      expect(opened("$source", protocol)).toMatchObject([{ kind: "reset", code: errorCodes.unknownProtocol }]);
     },
   );
 
@@ -164,7 +159,7 @@ describe("$source", () => {
     ["1x84", 115],
     ["0x0", 15],
   ] as const)("$source rejects %s with a limit of %i", ([protocol, limit]) => {
-    expect(opened("$source", protocol, limit)).toMatchObject([{ kind: "reject", code: errorCodes.rejected }]);
+    expect(opened("$source", protocol, limit)).toMatchObject([{ kind: "reset", code: errorCodes.rejected }]);
   });
 
   test.for([
@@ -179,7 +174,7 @@ describe("$source", () => {
 
   test("$source reads data without a word, and answers a fin with over", () => {
     const window = limits.firstWindowBytes;
-    expect(named("$source").answer([data(), fin(19)])).toEqual([credit(35, 35 + window), over]);
+    expect(named("$source").answer([data(), fin(19)])).toEqual([credit(35, 35 + window), done]);
   });
 });
 
@@ -187,20 +182,20 @@ describe("$half-close", () => {
   test("$half-close sends one message and ends its half", () => {
     const payload = new TextEncoder().encode("no more from here");
     expect(opened("$half-close", "p", 49)).toEqual([
-      position(limits.firstWindowBytes),
+      accept(limits.firstWindowBytes),
       { kind: "data", connection, last: true, text: true, offset: 0, payload },
       { kind: "fin", connection, offset: 33 },
     ]);
   });
 
   test("$half-close rejects an open whose limit has no room for its message", () => {
-    expect(opened("$half-close", "p", 48)).toMatchObject([{ kind: "reject", code: errorCodes.rejected }]);
+    expect(opened("$half-close", "p", 48)).toMatchObject([{ kind: "reset", code: errorCodes.rejected }]);
   });
 
   test("$half-close reads on until its client ends", () => {
     const window = limits.firstWindowBytes;
     expect(named("$half-close").answer([data()])).toEqual([credit(19, 19 + window)]);
-    expect(named("$half-close").answer([fin(19)])).toEqual([credit(35, 35 + window), over]);
+    expect(named("$half-close").answer([fin(19)])).toEqual([credit(35, 35 + window), done]);
   });
 });
 
@@ -214,25 +209,25 @@ describe("$reject", () => {
     ["0107", errorCodes.rejected],
     ["107 ", errorCodes.rejected],
   ] as const)('$reject answers the protocol "%s" with the code %i', ([protocol, code]) => {
-    expect(opened("$reject", protocol)).toEqual([{ kind: "reject", connection, code, reason: expect.any(String) }]);
+    expect(opened("$reject", protocol)).toEqual([{ kind: "reset", connection, code, reason: expect.any(String) }]);
   });
 
   test("$reject knows no Connection afterwards", () => {
-    expect(named("$reject").answer([data(), fin(19)])).toEqual([over, over]);
+    expect(named("$reject").answer([data(), fin(19)])).toEqual([done, done]);
   });
 });
 
 describe("$reset", () => {
   test("$reset accepts, and resets at the first data", () => {
-    expect(opened("$reset")).toEqual([position(limits.firstWindowBytes)]);
+    expect(opened("$reset")).toEqual([accept(limits.firstWindowBytes)]);
     const reset = { kind: "reset", connection, code: errorCodes.aborted, reason: expect.any(String) };
     expect(named("$reset").answer([data()])).toEqual([reset]);
     expect(named("$reset").answer([data({ offset: undefined, last: false })])).toEqual([reset]);
   });
 
-  test("$reset answers frames that end the Connection without data with over", () => {
-    expect(named("$reset").answer([fin(0)])).toEqual([over]);
-    expect(named("$reset").answer([{ kind: "reset", connection: theirs, code: 1, reason: "" }])).toEqual([over]);
+  test("$reset answers frames that end the Connection without data with done", () => {
+    expect(named("$reset").answer([fin(0)])).toEqual([done]);
+    expect(named("$reset").answer([{ kind: "reset", connection: theirs, code: 1, reason: "" }])).toEqual([done]);
     expect(named("$reset").answer([{ kind: "credit", connection: theirs, received: 0, limit: 1 }])).toEqual([]);
   });
 });

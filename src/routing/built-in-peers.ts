@@ -38,18 +38,18 @@ const encoder = new TextEncoder();
 /** Sends each frame back. Its position is always its client's own, so it needs no memory for a resume either. */
 const echo = {
   resumes: true,
-  open: ({ connection, limit }: Opened): Frame[] => [{ kind: "position", connection, received: 0, limit }],
+  open: ({ connection, limit }: Opened): Frame[] => [{ kind: "credit", connection, received: 0, limit }],
   answer: (frames: readonly PeerFrame[]): Frame[] =>
-    frames.map((frame) => (isEnd(frame) ? over(frame) : mirrored(frame))),
+    frames.map((frame) => (frame.kind === "reset" ? done(frame) : mirrored(frame))),
 };
 
 /** Accepts all data, and finishes when its client does. */
 function sink(windowBytes: number): Pick<BuiltInPeer, "resumes" | "open" | "answer"> {
   return {
     resumes: false,
-    open: ({ connection }) => [{ kind: "position", connection, received: 0, limit: windowBytes }],
+    open: ({ connection }) => [{ kind: "credit", connection, received: 0, limit: windowBytes }],
     answer: (frames) =>
-      taken(frames, windowBytes, (frame) => [{ kind: "fin", connection: flipped(frame), offset: 0 }, over(frame)]),
+      taken(frames, windowBytes, (frame) => [{ kind: "fin", connection: flipped(frame), offset: 0 }, done(frame)]),
   };
 }
 
@@ -72,12 +72,12 @@ const source = {
       ];
     const payload = Uint8Array.from({ length: size }, (_, at) => at % 251);
     return [
-      { kind: "position", connection, received: 0, limit: limits.firstWindowBytes },
+      { kind: "credit", connection, received: 0, limit: limits.firstWindowBytes },
       ...Array.from({ length: count }, (_, at) => dataOf(connection, at * frameBytes, payload, false)),
       { kind: "fin", connection, offset: totalBytes },
     ];
   },
-  answer: (frames: readonly PeerFrame[]): Frame[] => taken(frames, limits.firstWindowBytes, (frame) => [over(frame)]),
+  answer: (frames: readonly PeerFrame[]): Frame[] => taken(frames, limits.firstWindowBytes, (frame) => [done(frame)]),
 };
 
 /** Sends one message and a FIN, and goes on reading. */
@@ -89,7 +89,7 @@ const halfClose = {
     if (end + limits.frameCostBytes > limit)
       return [rejected(connection, errorCodes.rejected, "The limit of the open leaves no room for a message")];
     return [
-      { kind: "position", connection, received: 0, limit: limits.firstWindowBytes },
+      { kind: "credit", connection, received: 0, limit: limits.firstWindowBytes },
       dataOf(connection, 0, payload, true),
       { kind: "fin", connection, offset: end },
     ];
@@ -110,12 +110,12 @@ const reject = {
 const reset = {
   resumes: false,
   open: ({ connection }: Opened): Frame[] => [
-    { kind: "position", connection, received: 0, limit: limits.firstWindowBytes },
+    { kind: "credit", connection, received: 0, limit: limits.firstWindowBytes },
   ],
   answer: (frames: readonly PeerFrame[]): Frame[] =>
     frames.flatMap((frame): Frame[] => {
-      if (frame.kind === "over") return [];
-      if (frame.kind !== "data") return isEnd(frame) || frame.kind === "fin" ? [over(frame)] : [];
+      if (frame.kind === "done") return [];
+      if (frame.kind !== "data") return frame.kind === "reset" || frame.kind === "fin" ? [done(frame)] : [];
       return [{ kind: "reset", connection: flipped(frame), code: errorCodes.aborted, reason: "As asked" }];
     }),
 };
@@ -170,13 +170,11 @@ function taken(frames: readonly PeerFrame[], windowBytes: number, finished: (fin
             kind: "credit",
             connection: flipped(frame),
             received: 0,
-            limit: Math.min(frame.from + 1, limits.maxOffset),
+            limit: Math.min(frame.granted + 1, limits.maxOffset),
           },
         ];
       case "reset":
-      case "reject":
-      case "position":
-        return [over(frame)];
+        return [done(frame)];
       default:
         return [];
     }
@@ -189,7 +187,7 @@ function taken(frames: readonly PeerFrame[], windowBytes: number, finished: (fin
 
 /** The answers of a peer that doesn't know the Connections. */
 function unknown(frames: readonly PeerFrame[]): Frame[] {
-  return frames.flatMap((frame) => (frame.kind === "over" ? [] : [over(frame)]));
+  return frames.flatMap((frame) => (frame.kind === "done" ? [] : [done(frame)]));
 }
 
 /** The id that the other end uses for the Connection. */
@@ -201,12 +199,8 @@ function mirrored(frame: PeerFrame): Frame {
   return { ...frame, connection: flipped(frame) };
 }
 
-function over(frame: PeerFrame): Frame {
-  return { kind: "over", connection: flipped(frame) };
-}
-
-function isEnd({ kind }: PeerFrame): boolean {
-  return kind === "reset" || kind === "reject";
+function done(frame: PeerFrame): Frame {
+  return { kind: "done", connection: flipped(frame) };
 }
 
 function violated(frame: PeerFrame, windowBytes: number): Frame {
@@ -215,7 +209,7 @@ function violated(frame: PeerFrame, windowBytes: number): Frame {
 }
 
 function rejected(connection: number, code: number, reason: string): Frame {
-  return { kind: "reject", connection, code, reason };
+  return { kind: "reset", connection, code, reason };
 }
 
 function dataOf(connection: number, offset: number, payload: Uint8Array, text: boolean): DataFrame {

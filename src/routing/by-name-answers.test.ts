@@ -22,7 +22,7 @@ function received(received: number, connection = theirs): PeerFrame {
 describe("answers for a client that doesn't write them", () => {
   test("the router answers nothing to frames that need no answer", () => {
     const frames: PeerFrame[] = [
-      { kind: "position", connection: mine, received: 0, limit: 5 },
+      { kind: "credit", connection: mine, received: 0, limit: 5 },
       { kind: "credit", connection: mine, received: 5, limit: 5 },
       { kind: "stop", connection: mine },
     ];
@@ -45,23 +45,23 @@ describe("answers for a client that doesn't write them", () => {
     expect(byNameAnswers([{ kind: "fin", connection: mine, offset: uncountedOffset }]).answers).toEqual([]);
   });
 
-  test.for(["reject", "reset", "over"] as const)("the router answers a %s with over", (kind) => {
+  test.for(["reset", "done"] as const)("the router answers a %s with done", (kind) => {
     const frame: PeerFrame =
-      kind === "over" ? { kind, connection: mine } : { kind, connection: mine, code: 103, reason: "" };
-    expect(byNameAnswers([frame]).answers).toEqual([{ kind: "over", connection: theirs }]);
+      kind === "done" ? { kind, connection: mine } : { kind, connection: mine, code: 103, reason: "" };
+    expect(byNameAnswers([frame]).answers).toEqual([{ kind: "done", connection: theirs }]);
   });
 
   test("the router acknowledges data before it answers the frame that ends the Connection", () => {
-    const frames: PeerFrame[] = [{ kind: "over", connection: other }, data(0, 4), { kind: "over", connection: mine }];
+    const frames: PeerFrame[] = [{ kind: "done", connection: other }, data(0, 4), { kind: "done", connection: mine }];
     expect(byNameAnswers(frames).answers).toEqual([
       received(20),
-      { kind: "over", connection: othersOther },
-      { kind: "over", connection: theirs },
+      { kind: "done", connection: othersOther },
+      { kind: "done", connection: theirs },
     ]);
   });
 
   test("the router keeps a limit as it was when its sender gives credit back: no answer is at or below it", () => {
-    const yields = (from: number): PeerFrame => ({ kind: "yield", connection: mine, from, limit: 0 });
+    const yields = (granted: number): PeerFrame => ({ kind: "yield", connection: mine, granted, limit: 0 });
     expect(byNameAnswers([yields(1_000)]).answers).toEqual([
       { kind: "credit", connection: theirs, received: 0, limit: 1_001 },
     ]);

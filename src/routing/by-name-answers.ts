@@ -36,12 +36,11 @@ export function byNameAnswers(frames: readonly PeerFrame[]): ByNameAnswers {
         break;
       case "yield":
         // The router doesn't know how much the sender has used. A limit above the given-back one declines the yield.
-        answers.push({ kind: "credit", connection, received: 0, limit: Math.min(frame.from + 1, limits.maxOffset) });
+        answers.push({ kind: "credit", connection, received: 0, limit: Math.min(frame.granted + 1, limits.maxOffset) });
         break;
-      case "reject":
       case "reset":
-      case "over":
-        answers.push({ kind: "over", connection });
+      case "done":
+        answers.push({ kind: "done", connection });
         break;
       default:
         break;

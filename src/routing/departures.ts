@@ -54,7 +54,7 @@ export class Departures {
     link.memory.isOver = true;
     this.#links.remove(link);
     // The session of a client that can't come back is over.
-    const reason = why === goneReasons.lost && !link.resumes ? goneReasons.over : why;
+    const reason = why === goneReasons.lost && !link.resumes ? goneReasons.ended : why;
     const others = link.pairs.overflowed ? this.#links.all() : linksAt(this.#links, link.pairs);
     for (const other of others) {
       if (other === link || !arePaired(link, other)) continue;

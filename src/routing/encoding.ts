@@ -9,13 +9,7 @@ import {
   routerLimits,
   segmentHeaderBytes,
 } from "@messagepasser/protocol";
-import {
-  type Format,
-  type FrameReader,
-  pieces,
-  type SegmentFormat,
-  type WireMessage,
-} from "@messagepasser/protocol/formats";
+import { type Format, type FrameReader, type SegmentFormat, type WireMessage } from "@messagepasser/protocol/formats";
 import type { Closing } from "./closings.ts";
 
 type Frame = ControlFrame | DataFrame;
@@ -35,14 +29,6 @@ export function routerMessages({ format, name }: Recipient, frames: readonly Rou
 /** The last messages of a link: they say why it closes. */
 export function closingMessages(format: Format, closing: Closing): readonly WireMessage[] {
   return routerMessages({ format, name: "" }, [{ kind: "closing", ...closing }]);
-}
-
-/** The frames that an open carries, rewritten for the acceptor's format; empty where one of the two formats is by name. */
-export function earlyFor(to: Format, early: Uint8Array, from: Format): Uint8Array {
-  if (to === from || early.length === 0) return early;
-  // The opener keeps these frames until they are acknowledged, so it sends them again after the accept.
-  if (to.addressing === "name" || from.addressing === "name") return new Uint8Array();
-  return framesAsBytes(to, pieces(framesIn(from.peerFrames(early, 0, early.length))));
 }
 
 /** A batch of one segment with these frames. */
@@ -67,11 +53,6 @@ export function batchesOf(format: SegmentFormat, address: number, frames: readon
   }
   if (encoded.length > 0) batches.push(segmentOf(address, encoded));
   return batches;
-}
-
-/** The frames as the content of a segment. */
-export function framesAsBytes(format: SegmentFormat, frames: readonly Frame[]): Uint8Array {
-  return joined(frames.map(format.encode));
 }
 
 /** All frames of a reader. @throws ProtocolError for more frames than the router rewrites, and for any that it can't read */

@@ -1,5 +1,6 @@
 import {
   anySession,
+  dataFlags,
   errorCodes,
   goneReasons,
   limits,
@@ -14,7 +15,7 @@ import { type BuiltInPeer, builtInPeerNamed } from "./built-in-peers.ts";
 import { closings } from "./closings.ts";
 import type { Delivery, GivenUp } from "./delivery.ts";
 import type { Departures } from "./departures.ts";
-import { earlyFor, routerMessages } from "./encoding.ts";
+import { routerMessages } from "./encoding.ts";
 import { arePaired, canPair, type Endpoint, type Link, type Links, pair } from "./link.ts";
 
 /** What the checks read, and don't change. */
@@ -116,7 +117,7 @@ function decideOpen(
   open: RouterFrameOf<"open">,
   { name: realm, links, access, delivery: { unread }, nowMs, isWithinRate }: Situation,
 ): Refusal | BuiltInPeer | Route {
-  const { connection, session, peer, protocol, early } = open;
+  const { connection, session, peer, protocol, flags, first } = open;
   const { busy, badOpen, notAllowed, peerAbsent, peerReplaced } = errorCodes;
 
   if (!isWithinRate) return refusal(busy, `More than ${limits.maxOpensPerSecond} opens and resumes a second: wait`);
@@ -126,10 +127,11 @@ function decideOpen(
   if (nameRule !== undefined) return refusal(badOpen, `The peer's name ${nameRule}`);
   const protocolRule = protocolProblem(protocol);
   if (protocolRule !== undefined) return refusal(badOpen, `The protocol's name ${protocolRule}`);
-  if (early.length > limits.maxEarlyBytes) {
-    const reason = `The open carries ${early.length} bytes of frames, at most ${limits.maxEarlyBytes} allowed`;
+  if (first.length > limits.maxPayloadBytes) {
+    const reason = `The open carries ${first.length} bytes, at most ${limits.maxPayloadBytes} allowed`;
     return refusal(badOpen, reason);
   }
+  if (flags > (dataFlags.last | dataFlags.text)) return refusal(badOpen, `Unknown flags ${flags}`);
 
   const builtInPeer = builtInPeerNamed(peer);
   if (builtInPeer !== undefined) return builtInPeer;
@@ -143,21 +145,16 @@ function decideOpen(
   if (to === undefined || to.memory.isOver) return absent;
   if (isSilent(to, nowMs)) return { ...absent, givenUp: { link: to, closing: closings.silent, unsentBytes: 0 } };
   if (session !== anySession && session !== to.session)
-    return refusal(peerReplaced, "The session that got this open first is over: another session has the name");
+    return refusal(peerReplaced, "The session that got this open first has ended: another session has the name");
   if (to.grant !== undefined) return refusal(notAllowed, "A guest accepts no Connections");
   // The name of a Connection could not say which of the two ends sent a frame.
   if (to === from && from.format.addressing === "name")
     return refusal(badOpen, "In a format that names its peers no client can open to itself");
 
-  if (early.length > 0 && !unread.admitsEarly(to.memory.meter, early.length))
+  if (first.length > 0 && !unread.admitsFirst(to.memory.meter, first.length))
     return refusal(busy, "The peer reads too slowly to get data with an open: wait, or open without data");
-  const messages = incomingMessages(to, from, open);
+  const messages = openMessages(to, from, open);
   const bytes = messages.reduce((sum, message) => sum + byteLength(message), 0);
-  // Small frames can grow several times in another format, and a client closes a link that sends it more than a batch.
-  if (bytes > limits.maxBatchBytes) {
-    const reason = `The open takes ${bytes} bytes in the peer's format, at most ${limits.maxBatchBytes} allowed`;
-    return refusal(badOpen, reason);
-  }
   // Before the two are paired: the opener must not be told about the end of a link that it was never told about.
   if (!unread.admits(to.memory.meter, bytes))
     return { ...absent, givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
@@ -171,20 +168,20 @@ function decideResume(
   { session, peer }: RouterFrameOf<"resume">,
   { links, access, delivery: { unread }, nowMs, isWithinRate }: Situation,
 ): Absence | BuiltInPeer | Route {
-  const { lost, over, superseded, cut } = goneReasons;
+  const { lost, ended, superseded, forbidden } = goneReasons;
   if (!isWithinRate || peerProblem(peer) !== undefined) return { absence: lost };
 
   const builtInPeer = builtInPeerNamed(peer);
   if (builtInPeer !== undefined)
-    return builtInPeer.session === session && builtInPeer.resumes ? builtInPeer : { absence: over };
+    return builtInPeer.session === session && builtInPeer.resumes ? builtInPeer : { absence: ended };
 
   const to = links.byName(peer);
   if (to === undefined || to.memory.isOver) return { absence: lost };
   if (isSilent(to, nowMs)) return { absence: lost, givenUp: { link: to, closing: closings.silent, unsentBytes: 0 } };
   if (to.session !== session) return { absence: superseded };
-  if (!access.isAnythingAllowed(from, to)) return { absence: cut };
+  if (!access.isAnythingAllowed(from, to)) return { absence: forbidden };
   // The peer has had this link all the time, but the pair was removed, and the peer ended its Connections then.
-  if (to.format.addressing === "name") return { absence: over };
+  if (to.format.addressing === "name") return { absence: ended };
 
   const messages = routerMessages(to, [pairedWith(from)]);
   const bytes = messages.reduce((sum, message) => sum + byteLength(message), 0);
@@ -205,13 +202,9 @@ function refusal(code: number, reason: string): Refusal {
 }
 
 /** The open as the peer's client reads it. */
-function incomingMessages(to: Link, from: Link, open: RouterFrameOf<"open">): readonly WireMessage[] {
-  const { connection, protocol, limit, metadata } = open;
+function openMessages(to: Link, from: Link, open: RouterFrameOf<"open">): readonly WireMessage[] {
   const { address, session, name: peer } = from;
-  const early = earlyFor(to.format, open.early, from.format);
-  return routerMessages(to, [
-    { kind: "incoming", connection, address, session, peer, protocol, limit, metadata, early },
-  ]);
+  return routerMessages(to, [{ ...open, address, session, peer }]);
 }
 
 /** What a resume tells each client about the other one. */

@@ -1,13 +1,5 @@
-// One format's client talks with another format's: no client may suffer from another one's frames.
-import {
-  type ControlFrame,
-  type DataFrame,
-  errorCodes,
-  limits,
-  openerBit,
-  ProtocolError,
-  SegmentReader,
-} from "@messagepasser/protocol";
+// What a client of one format says and one of another has to hear: nobody may suffer from what somebody else sends.
+import { type ControlFrame, type DataFrame, limits, openerBit, ProtocolError } from "@messagepasser/protocol";
 import { type Format, formats, json, msgpack, native, type SegmentFormat } from "@messagepasser/protocol/formats";
 import { json as originalJson } from "@messagepasser/protocol/original";
 import { describe, expect, test } from "vitest";
@@ -46,20 +38,18 @@ function data(fields: Partial<DataFrame> = {}): DataFrame {
   return { kind: "data", connection: mine, last: true, text: true, offset: 0, payload, ...fields };
 }
 
-test("an open whose frames grow past a batch in the peer's format is refused, and the peer gets nothing", () => {
+test("an open's first message reaches a client of another format as it is, and no client of a by-name format", () => {
   const realm = realmOf();
   const [alice, bob] = [realm.join("alice", { format: msgpack }), realm.join("bob", { format: native })];
-  const position = msgpack.encode({ kind: "position", connection: 0, received: 0, limit: 0 });
-  const early = new Uint8Array(Math.floor(limits.maxEarlyBytes / position.length) * position.length);
-  for (let at = 0; at < early.length; at += position.length) early.set(position, at);
-  bob.messages.length = 0;
-  realm.routing.receive(alice, segmentOf(msgpack, 0, [openTo("bob", { early })]));
-  const segments = new SegmentReader(new Uint8Array(Buffer.from(alice.messages.at(-1) ?? "")));
-  segments.next();
-  const answer = msgpack.routerFrames(segments.bytes, segments.start, segments.end).next();
-  expect(answer).toMatchObject({ kind: "refused", code: errorCodes.badOpen });
-  expect(bob.messages).toEqual([]);
-  expect(bob.closed).toBeUndefined();
+  const carol = realm.join("carol", { format: json });
+  const first = new Uint8Array(limits.maxPayloadBytes).fill(0xff);
+  carol.messages.length = 0;
+  for (const peer of ["bob", "carol"])
+    realm.routing.receive(alice, segmentOf(msgpack, 0, [openTo(peer, { flags: 1, first })]));
+  expect(bob.take()).toMatchObject([{ kind: "open", flags: 1, first }]);
+  expect(carol.messages.map((message) => JSON.parse(String(message)) as unknown)).toEqual([
+    { type: "open", peer: "alice", connection: "alice:1", protocol: "test", metadata: {}, limit: 1_000 },
+  ]);
 });
 
 describe.for(byName.map((format) => [format.subprotocol, format] as const))("a client of %s", ([, format]) => {
@@ -67,7 +57,7 @@ describe.for(byName.map((format) => [format.subprotocol, format] as const))("a c
     for (const connection of [0, openerBit]) {
       const { bob, say } = sceneOf(native, format);
       expect(() => say(data({ connection }))).toThrow(ProtocolError);
-      expect(() => say({ kind: "over", connection })).toThrow(ProtocolError);
+      expect(() => say({ kind: "done", connection })).toThrow(ProtocolError);
       expect(bob.messages).toEqual([]);
     }
   });
@@ -84,7 +74,7 @@ describe.for(byName.map((format) => [format.subprotocol, format] as const))("a c
   );
 
   test("a client of a by-name format gets few messages for many frames, and a segment has no more frames than a native one could", () => {
-    const over = { kind: "over", connection: mine } as const;
+    const over = { kind: "done", connection: mine } as const;
     const most = limits.maxBatchBytes / 8;
     const { bob, say } = sceneOf(msgpack, format);
     say(...Array.from({ length: most }, () => over));
@@ -130,7 +120,7 @@ test("the lines before a bad line of the original's wire arrive", () => {
   const message = `${line(5, "bob:0")}\n${line(0, "bob:0")}\nno\n${line(0, "bob:0")}`;
   expect(() => routing.receive(bob, message)).toThrow(ProtocolError);
   expect(carol.take()).toMatchObject([
-    { kind: "incoming", connection: 1, peer: "bob", protocol: "a" },
+    { kind: "open", connection: 1, peer: "bob", protocol: "a" },
     { kind: "segment", from: bob.address, bytes: native.encode(data({ text: false, offset: undefined })) },
   ]);
 });

@@ -23,7 +23,7 @@ describe("the output of one message for a link", () => {
     expect(bob.takeMessages()).toEqual([
       [
         { kind: "segment", from: alice.address, bytes: pieces[0] },
-        expect.objectContaining({ kind: "incoming", address: alice.address }),
+        expect.objectContaining({ kind: "open", address: alice.address }),
         { kind: "segment", from: alice.address, bytes: pieces[2] },
       ],
     ]);

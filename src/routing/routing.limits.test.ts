@@ -190,21 +190,21 @@ describe("marks", () => {
   });
 });
 
-describe("an open with early data", () => {
-  test("an open with early data is refused as busy where the peer has more than half of its unread bytes, and goes through without the data", () => {
+describe("an open with a first message", () => {
+  test("an open with a first message is refused as busy where the peer has more than half of its unread bytes, and goes through without it", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, bob);
     flood(realm, alice, bob, Math.ceil(maxUnreadBytes / 5 / chunk.length));
     bob.take();
-    realm.routing.receive(alice, toRouter(openTo("bob", { connection: 2, early: Uint8Array.of(1) })));
+    realm.routing.receive(alice, toRouter(openTo("bob", { connection: 2, first: Uint8Array.of(1) })));
     expect(alice.take()).toMatchObject([{ kind: "refused", connection: 2, code: errorCodes.busy }]);
     expect(bob.take()).toEqual([]);
     realm.routing.receive(alice, toRouter(openTo("bob", { connection: 3 })));
-    expect(bob.take()).toMatchObject([{ kind: "incoming", connection: 3 }]);
+    expect(bob.take()).toMatchObject([{ kind: "open", connection: 3 }]);
     realm.reach(bob);
-    realm.routing.receive(alice, toRouter(openTo("bob", { connection: 4, early: Uint8Array.of(1) })));
-    expect(bob.take()).toMatchObject([{ kind: "incoming", connection: 4 }]);
+    realm.routing.receive(alice, toRouter(openTo("bob", { connection: 4, first: Uint8Array.of(1) })));
+    expect(bob.take()).toMatchObject([{ kind: "open", connection: 4 }]);
   });
 });
 
@@ -305,7 +305,7 @@ describe("a silent link", () => {
     act(realm, bob);
     realm.runtime.nowMs += limits.ghostAfterMs;
     realm.routing.receive(alice, toRouter(openTo("bob")));
-    expect(bob.take()).toMatchObject([{ kind: "incoming" }]);
+    expect(bob.take()).toMatchObject([{ kind: "open" }]);
   });
 
   test.for([originalGob, originalJson])(

@@ -130,7 +130,7 @@ function run(steps: readonly Step[], pairCapacity: number): void {
     }
     const [opener, opened] = [from, to].map((link) => ({ address: link.address, session: link.session }));
     expect(answer).toMatchObject({ kind: session === undefined ? "routed" : "paired", ...opened });
-    expect(there).toMatchObject([{ kind: session === undefined ? "incoming" : "paired", ...opener, peer: from.name }]);
+    expect(there).toMatchObject([{ kind: session === undefined ? "open" : "paired", ...opener, peer: from.name }]);
     model.pair(from, to);
   }
 

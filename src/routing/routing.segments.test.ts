@@ -94,7 +94,7 @@ describe("a segment", () => {
     const { routing, join, pair } = realmOf();
     const [alice, unpaired, gone] = [join("alice"), join("unpaired"), join("gone")];
     pair(alice, gone);
-    routing.leave(gone, goneReasons.over);
+    routing.leave(gone, goneReasons.ended);
     alice.take();
     for (const address of [unpaired.address, gone.address, neverIssued, 0xffff_ffff]) {
       routing.receive(alice, batchOf([address, bytes]));
@@ -254,7 +254,7 @@ describe("a batch that breaks a rule", () => {
   const routersOwn: RouterFrame[] = [
     { kind: "welcome", session: "0".repeat(32), name: "x", realm: "home", budget: 1 },
     {
-      kind: "incoming",
+      kind: "open",
       connection: 1,
       address: 2,
       session: "0".repeat(32),
@@ -262,7 +262,8 @@ describe("a batch that breaks a rule", () => {
       protocol: "p",
       limit: 0,
       metadata: {},
-      early: new Uint8Array(),
+      flags: 0,
+      first: new Uint8Array(),
     },
     { kind: "routed", connection: 1, address: 2, session: "0".repeat(32) },
     { kind: "refused", connection: 1, code: 1, reason: "" },

@@ -71,13 +71,13 @@ describe("a link that joins", () => {
 
 describe("a link that can't resume", () => {
   const endings: [string, (realm: ReturnType<typeof realmOf>, bob: FakeLink) => void, number][] = [
-    ["is lost", ({ routing }, bob) => routing.leave(bob, goneReasons.lost), goneReasons.over],
+    ["is lost", ({ routing }, bob) => routing.leave(bob, goneReasons.lost), goneReasons.ended],
     [
       "is dropped",
       ({ routing }, bob) => routing.drop(bob, goneReasons.lost, { code: closeCodes.malformed, reason: "", delayMs: 0 }),
-      goneReasons.over,
+      goneReasons.ended,
     ],
-    ["is over", ({ routing }, bob) => routing.leave(bob, goneReasons.over), goneReasons.over],
+    ["is over", ({ routing }, bob) => routing.leave(bob, goneReasons.ended), goneReasons.ended],
     [
       "is superseded",
       ({ routing, links }) => routing.join(links.make("bob", { session: otherSession })),
@@ -100,7 +100,7 @@ describe("an open that went to a session before", () => {
     const [alice, bob] = [join("alice"), join("bob", { session })];
     for (const wanted of [session, anySession]) {
       routing.receive(alice, toRouter(openTo("bob", { session: wanted })));
-      expect(bob.take()).toMatchObject([{ kind: "incoming" }]);
+      expect(bob.take()).toMatchObject([{ kind: "open" }]);
       expect(alice.take()).toMatchObject([{ kind: "routed", session }]);
     }
   });

@@ -9,10 +9,17 @@ describe("open", () => {
   test("an open arrives stamped with the opener's name, session and address, and its opener is told which link it reached", () => {
     const { routing, join } = realmOf();
     const [alice, bob, carol] = [join("alice"), join("bob"), join("carol")];
-    const fields = { connection: 7, protocol: "chat", limit: 2 ** 40, metadata: { topic: "näh" }, early: bytes };
+    const fields = {
+      connection: 7,
+      protocol: "chat",
+      limit: 2 ** 40,
+      metadata: { topic: "näh" },
+      flags: 3,
+      first: bytes,
+    };
     routing.receive(alice, toRouter(openTo("bob", fields)));
     expect(bob.take()).toEqual([
-      { kind: "incoming", address: alice.address, session: alice.session, peer: "alice", ...fields },
+      { kind: "open", address: alice.address, session: alice.session, peer: "alice", ...fields },
     ]);
     expect(alice.take()).toEqual([{ kind: "routed", connection: 7, address: bob.address, session: bob.session }]);
     expect(carol.take()).toEqual([]);
@@ -22,20 +29,20 @@ describe("open", () => {
     const { routing, join } = realmOf();
     const alice = join("alice");
     routing.receive(alice, toRouter(openTo("alice")));
-    expect(alice.take().map((heard) => "kind" in heard && heard.kind)).toEqual(["incoming", "routed"]);
+    expect(alice.take().map((heard) => "kind" in heard && heard.kind)).toEqual(["open", "routed"]);
     routing.receive(alice, batchOf([alice.address, bytes]));
     expect(alice.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
-    routing.leave(alice, goneReasons.over);
+    routing.leave(alice, goneReasons.ended);
     expect(alice.take()).toEqual([]);
   });
 
-  test("an open goes through for the smallest and the largest id and for as much early data as is allowed", () => {
+  test("an open goes through for the smallest and the largest id and for as large a first message as is allowed", () => {
     const { routing, join } = realmOf();
     const [alice, bob] = [join("alice"), join("bob")];
-    const early = new Uint8Array(limits.maxEarlyBytes);
+    const first = new Uint8Array(limits.maxPayloadBytes);
     for (const connection of [1, limits.maxConnectionId]) {
-      routing.receive(alice, toRouter(openTo("bob", { connection, early })));
-      expect(bob.take()).toMatchObject([{ kind: "incoming", connection, early }]);
+      routing.receive(alice, toRouter(openTo("bob", { connection, first })));
+      expect(bob.take()).toMatchObject([{ kind: "open", connection, first }]);
     }
   });
 
@@ -52,11 +59,12 @@ describe("open", () => {
     ["no protocol", { protocol: "" }, errorCodes.badOpen, /protocol's name must not be empty/],
     ["a protocol with a NUL", { protocol: "a\0" }, errorCodes.badOpen, /protocol's name .*control characters/],
     [
-      "a byte too much of early data",
-      { early: new Uint8Array(limits.maxEarlyBytes + 1) },
+      "a first message of a byte too much",
+      { first: new Uint8Array(limits.maxPayloadBytes + 1) },
       errorCodes.badOpen,
-      new RegExp(`carries ${limits.maxEarlyBytes + 1} bytes`),
+      new RegExp(`carries ${limits.maxPayloadBytes + 1} bytes`),
     ],
+    ["a flag of a first message that there isn't", { flags: 4 }, errorCodes.badOpen, /Unknown flags 4/],
     ["an absent peer", { peer: longText }, errorCodes.peerAbsent, /Nobody of that name .*"home"/],
   ];
 
@@ -180,8 +188,8 @@ describe("gone", () => {
     const [busy, listed, unlisted] = [join("busy"), join("listed"), join("unlisted")];
     pair(busy, listed);
     pair(unlisted, busy);
-    routing.leave(unlisted, goneReasons.over);
-    expect(busy.take()).toEqual([{ kind: "gone", address: unlisted.address, reason: goneReasons.over }]);
+    routing.leave(unlisted, goneReasons.ended);
+    expect(busy.take()).toEqual([{ kind: "gone", address: unlisted.address, reason: goneReasons.ended }]);
     expect(listed.take()).toEqual([]);
   });
 

@@ -185,16 +185,16 @@ describe("the cap", () => {
   });
 });
 
-describe("early data", () => {
-  test("early data is taken by a link within half of its unread bytes", () => {
+describe("a first message", () => {
+  test("a first message is taken by a link within half of its unread bytes", () => {
     const unread = unreadOf();
     const meter = new Meter();
-    expect(unread.admitsEarly(meter, chunkBytes)).toBe(true);
+    expect(unread.admitsFirst(meter, chunkBytes)).toBe(true);
     // q = (cap - q) / 4 where it is a fifth of the cap.
     fill(unread, meter, maxUnreadBytes / 5 - 2 * chunkBytes);
-    expect(unread.admitsEarly(meter, chunkBytes)).toBe(true);
+    expect(unread.admitsFirst(meter, chunkBytes)).toBe(true);
     fill(unread, meter, 2 * chunkBytes);
-    expect(unread.admitsEarly(meter, chunkBytes)).toBe(false);
+    expect(unread.admitsFirst(meter, chunkBytes)).toBe(false);
     expect(unread.admits(meter, chunkBytes)).toBe(true);
   });
 });

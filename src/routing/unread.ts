@@ -69,8 +69,8 @@ export class UnreadLimiter {
     return this.#heldBytes + tailBytes + bytes + markBytes <= limits.maxUnreadBytes;
   }
 
-  /** Whether a link may be sent data before its client accepts it: it holds less than half of what it may. */
-  admitsEarly(meter: Meter, bytes: number): boolean {
+  /** Whether a link may be sent a first message before its client accepts it: it holds less than half of what it may. */
+  admitsFirst(meter: Meter, bytes: number): boolean {
     return meter.heldBytes + bytes <= (limits.maxUnreadBytes - this.#heldBytes) / 4;
   }
 

@@ -28,14 +28,14 @@ const data = { kind: "data", last: true, text: false, offset: 0, payload } as co
 function framesFor(connection: number): (ControlFrame | DataFrame)[] {
   return [
     { ...data, connection },
-    { kind: "position", connection, received: 0, limit: limits.maxOffset },
     { kind: "credit", connection, received: 0, limit: limits.maxOffset },
-    { kind: "reject", connection, code: 101, reason: "" },
+    { kind: "credit", connection, received: 0, limit: limits.maxOffset },
+    { kind: "reset", connection, code: 101, reason: "" },
     { kind: "reset", connection, code: 103, reason: "" },
     { kind: "fin", connection, offset: 0 },
     { kind: "stop", connection },
-    { kind: "over", connection },
-    { kind: "yield", connection, from: 0, limit: 0 },
+    { kind: "done", connection },
+    { kind: "yield", connection, granted: 0, limit: 0 },
   ];
 }
 
@@ -70,19 +70,19 @@ describe.for([native, msgpack, protobuf])("an attacker that speaks $subprotocol"
     const gone = heard.filter((item) => item.kind === "gone").map(({ address }) => address);
     expect(gone).toEqual([...range(0xffff_fe00, 256), ...range(0xffff_ff07, 249)]);
     // They know of no such Connection, and remember nothing.
-    expect(heard.filter(({ kind }) => kind === "over").length).toBe(7);
+    expect(heard.filter(({ kind }) => kind === "done").length).toBe(7);
   });
 
   test(`an attacker that speaks ${format.subprotocol} is never taken for the router: frames that only the router may send end its link`, async () => {
     const session = "1".repeat(32);
-    const early = new Uint8Array();
+    const first = new Uint8Array();
     for (const frame of [
       { kind: "welcome", session, name: "alice", realm: "default", budget: 1 },
       { kind: "gone", address: 2, reason: 1 },
       { kind: "paired", address: 2, session, peer: "bob" },
       { kind: "routed", connection: 1, address: 2, session },
       {
-        kind: "incoming",
+        kind: "open",
         connection: 1,
         address: 1,
         session,
@@ -90,10 +90,11 @@ describe.for([native, msgpack, protobuf])("an attacker that speaks $subprotocol"
         protocol: "echo",
         limit: 1,
         metadata: {},
-        early,
+        flags: 0,
+        first,
       },
       { kind: "closing", code: 1000, delayMs: 0, reason: "" },
-      { kind: "changed", address: 2 },
+      { kind: "rulesChanged", address: 2 },
     ] satisfies ControlFrame[]) {
       using link = await connect();
       link.send(batchFor(format, [routerAddress], frame));
@@ -121,10 +122,9 @@ describe("an attacker that names its peers", () => {
     const frames = [
       { type: "data", text: "x" },
       { type: "accept" },
-      { type: "reject" },
       { type: "end" },
       { type: "stop" },
-      { type: "over" },
+      { type: "done" },
       { type: "close" },
       { type: "reset" },
       { type: "credit", limit: 9 },
@@ -192,7 +192,7 @@ describe("forged sessions", () => {
       }
     await victims.expectUnharmed();
     const heard = await mallory.hearAll();
-    expect(heard.filter(({ kind }) => ["data", "credit", "position"].includes(kind))).toEqual([]);
+    expect(heard.filter(({ kind }) => ["data", "credit"].includes(kind))).toEqual([]);
   });
 
   async function sessionOf(peer: string): Promise<{ session: string }> {

@@ -6,6 +6,7 @@ import {
   type Invitation,
   invitationBytes,
   openerBit,
+  routerAddress,
 } from "@messagepasser/protocol";
 import { type Client, connect, type Connection, ConnectionError } from "messagepasser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -146,15 +147,15 @@ describe("a guest", () => {
 
   test("a guest gains nothing by a check, or by data on the Connection that it may open", async () => {
     using link = await guestLink(victims, text);
-    const early = new Uint8Array();
+    const first = { address: routerAddress, flags: 0, first: new Uint8Array() };
     const open = { kind: "open", connection: 1, session: anySession, peer: "bob", protocol: "echo" } as const;
-    link.toRouter({ ...open, limit: 1_000, metadata: {}, early });
-    const { from } = await link.hear("position");
-    link.toRouter({ ...open, connection: 2, protocol: "other", limit: 0, metadata: {}, early });
+    link.toRouter({ ...open, limit: 1_000, metadata: {}, ...first });
+    const { from } = await link.hear("credit");
+    link.toRouter({ ...open, connection: 2, protocol: "other", limit: 0, metadata: {}, ...first });
     expect(await link.hear("refused", "routed")).toMatchObject({ kind: "refused", code: errorCodes.notAllowed });
     // As if the refused one had been accepted.
     link.say(from, dataFrame(openerBit + 2, 0, new Uint8Array([1])));
-    expect(await link.hear("over", "data")).toMatchObject({ kind: "over" });
+    expect(await link.hear("done", "data")).toMatchObject({ kind: "done" });
   });
 
   test("a guest takes no Connections, neither from its host nor from other clients", async () => {
@@ -164,7 +165,7 @@ describe("a guest", () => {
       expect(((await failureOf(opener.open("host/guest", "echo"))) as ConnectionError).code).toBe("not-allowed");
       await opener.close();
     }
-    expect((await link.hearAll()).map(({ kind }) => kind)).not.toContain("incoming");
+    expect((await link.hearAll()).map(({ kind }) => kind)).not.toContain("open");
   });
 
   test("a guest can't pose as its host or another client with its invitation", async () => {
@@ -208,9 +209,9 @@ describe("a guest", () => {
 
   async function sessionOf(peer: string): Promise<string> {
     using asking = await rawLink(victims, "asking");
-    const early = new Uint8Array();
+    const first = { address: routerAddress, flags: 0, first: new Uint8Array() };
     const open = { kind: "open", connection: 1, session: anySession, peer, protocol: "x", limit: 0 } as const;
-    asking.toRouter({ ...open, metadata: {}, early });
+    asking.toRouter({ ...open, metadata: {}, ...first });
     return (await asking.hear("routed")).session;
   }
 });

@@ -70,7 +70,7 @@ describe("recorded batches", () => {
   test("recorded batches of a closed link change nothing on a link of another name", async () => {
     const { link, batches } = await recorded(victims, "carol", newSession());
     link.toRouter(open("bob", "echo"));
-    const { from } = await link.hear("position");
+    const { from } = await link.hear("credit");
     link.say(from, dataFrame(openerBit + 1, 0, new Uint8Array([1, 2, 3])));
     await link.hear("data");
     link.close();
@@ -94,7 +94,7 @@ describe("recorded batches", () => {
     });
     const { link, batches } = await recorded(victims, "carol", session);
     link.toRouter(open("dora", "once"));
-    const { from } = await link.hear("position");
+    const { from } = await link.hear("credit");
     link.say(from, dataFrame(openerBit + 1, 0, new Uint8Array([7])));
     await link.hear("credit");
     link.close();
@@ -102,7 +102,7 @@ describe("recorded batches", () => {
     using replayed = await rawLink(victims, "carol", session);
     for (const batch of batches) replayed.socket.send(batch);
     // The address of before leads nowhere, and the open, which dora knows, opens nothing a second time.
-    expect(await replayed.hear("position", "gone")).toBeDefined();
+    expect(await replayed.hear("credit", "gone")).toBeDefined();
     await replayed.hearAll();
     expect(handled.length).toBe(1);
     await dora.close();
@@ -111,12 +111,12 @@ describe("recorded batches", () => {
   test("recorded batches of the router are a violation when a client sends them", async () => {
     using mallory = await rawLink(victims, "mallory");
     const session = newSession();
-    mallory.toRouter({ kind: "incoming", address: 1, ...openFields(), session, peer: "alice" });
+    mallory.toRouter({ kind: "open", address: 1, ...openFields(), session, peer: "alice" });
     expect((await mallory.closing).code).toBe(closeCodes.malformed);
   });
 
   function openFields() {
-    return { connection: 1, protocol: "echo", limit: 0, metadata: {}, early: new Uint8Array() } as const;
+    return { connection: 1, protocol: "echo", limit: 0, metadata: {}, flags: 0, first: new Uint8Array() } as const;
   }
 });
 

@@ -57,27 +57,26 @@ function talk(connection: number): readonly (ControlFrame | DataFrame)[] {
   const payload = encoder.encode("héllo");
   const data = { kind: "data", connection, last: true, text: true } as const;
   return [
-    { kind: "position", connection, received: 0, limit: 1_000 },
+    { kind: "credit", connection, received: 0, limit: 1_000 },
     { ...data, offset: 0, payload },
     { ...data, offset: undefined, payload },
     { ...data, offset: 44, last: false, text: false, payload: new Uint8Array(300) },
     { kind: "credit", connection, received: 22, limit: 2_000 },
-    { kind: "yield", connection, from: 2_000, limit: 1_500 },
+    { kind: "yield", connection, granted: 2_000, limit: 1_500 },
     { kind: "fin", connection, offset: 360 },
     { kind: "stop", connection },
-    { kind: "over", connection },
+    { kind: "done", connection },
     { kind: "reset", connection, code: 103, reason: "gone" },
-    { kind: "reject", connection, code: 101, reason: "no" },
+    { kind: "reset", connection, code: 101, reason: "no" },
   ];
 }
 
 function talkInSegments(format: SegmentFormat): Seed[] {
   const opens = [...peers.map(({ name }) => name), ...builtInPeerNames, self].flatMap((peer) =>
     ["3x5", "101"].map((protocol): ControlFrame => {
-      const [first] = talk((1 | openerBit) >>> 0).slice(1);
-      const early = protocol === "101" && first !== undefined ? format.encode(first) : new Uint8Array();
-      const open = { kind: "open", connection: 1, session: anySession, peer, protocol, metadata: { a: "b" } } as const;
-      return { ...open, limit: 100_000, early };
+      const to = { connection: 1, address: 0, session: anySession, peer } as const;
+      const first = new Uint8Array(protocol === "101" ? 6 : 0).fill(0x61);
+      return { kind: "open", ...to, protocol, limit: 100_000, metadata: { a: "b" }, flags: first.length % 4, first };
     }),
   );
   const resumes = peers.map(({ name, address }): ControlFrame => {

@@ -45,7 +45,7 @@ class FuzzedRealm {
   receive(from: FakeLink, message: WireMessage): boolean {
     try {
       if (this.routing.receive(from, message)) return from.closed === undefined;
-      this.routing.drop(from, goneReasons.over, closings.bye);
+      this.routing.drop(from, goneReasons.ended, closings.bye);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.routing.drop(from, goneReasons.lost, malformed(error.message));
@@ -124,7 +124,7 @@ function answer(realm: FuzzedRealm, link: FakeLink, peer: string, connection?: s
   // Gob's client says the same as the one of the JSON; it has only to be written otherwise, which costs more time.
   if (link.format.subprotocol === "mp.v0.gob") return;
   const messages = [
-    ...(connection === undefined || peer === "" ? [] : [said({ type: "over", peer, connection }, 2, connection)]),
+    ...(connection === undefined || peer === "" ? [] : [said({ type: "done", peer, connection }, 2, connection)]),
     ...(token === undefined ? [] : [said({ type: "reached", token }, 2, `$mark:${token}`)]),
   ];
   for (const message of messages) {

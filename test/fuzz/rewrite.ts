@@ -1,5 +1,5 @@
 import { limits } from "@messagepasser/protocol";
-import { creditToken, type NamedFormat, type Said, type WireMessage } from "@messagepasser/protocol/formats";
+import { accepts, creditToken, type NamedFormat, type Said, type WireMessage } from "@messagepasser/protocol/formats";
 import { openerBit, type PeerFrame } from "@messagepasser/protocol";
 import { encodeGob, gobDefinition } from "../../protocol/src/original/gob.ts";
 import type { Message } from "../../protocol/src/original/message.ts";
@@ -30,11 +30,8 @@ function jsonOf(said: Said, self: string): object {
   const head = { peer, connection: nameOf(said.frame, self, peer, String) };
   const { kind } = said.frame;
   switch (kind) {
-    case "position":
-      return { type: "accept", ...head, limit: said.frame.limit };
     case "credit":
-      return { type: "credit", ...head, limit: said.frame.limit };
-    case "reject":
+      return { type: accepts(said.frame) ? "accept" : "credit", ...head, limit: said.frame.limit };
     case "reset":
       return { type: kind, ...head, code: said.frame.code, reason: said.frame.reason };
     case "fin":
@@ -63,7 +60,7 @@ function originalOf(said: Said, self: string): Message {
     return { meta: 5, otherClient: frame.peer, connectionId, data: new TextEncoder().encode(frame.protocol) };
   }
   const { peer: otherClient, frame } = said;
-  const meta = { position: 6, data: 0, reject: 3, stop: 7, over: 2 }[frame.kind as string];
+  const meta = { credit: 6, data: 0, reset: 3, stop: 7, done: 2 }[frame.kind as string];
   if (meta === undefined) throw new Error(`The original has no way to say "${frame.kind}"`);
   const connectionId = nameOf(frame, self, otherClient, hexadecimal);
   return { meta, otherClient, connectionId, data: frame.kind === "data" ? frame.payload : data };

@@ -16,7 +16,7 @@ export const ends: readonly Mutation[] = [
     changes: [[sender, "      this.#sink.fin(offset);\n    } else", "    } else"]],
   },
   {
-    rule: "a reset or a reject is sent again on each new route",
+    rule: "a reset is sent again on each new route",
     changes: [
       [
         channel,
@@ -26,7 +26,7 @@ export const ends: readonly Mutation[] = [
     ],
   },
   {
-    rule: "a reset or a reject is remembered until the other end has answered",
+    rule: "a reset is remembered until the other end has answered",
     changes: [
       [
         channel,
@@ -36,24 +36,24 @@ export const ends: readonly Mutation[] = [
     ],
   },
   {
-    rule: "an end answers a reset or a reject",
-    changes: [[channel, 'if (kind !== "over") this.#write({ kind: "over", connection: this.#connection });', ""]],
+    rule: "an end answers a reset",
+    changes: [[channel, 'if (kind === "reset") this.#write({ kind: "done", connection: this.#connection });', ""]],
   },
   {
     rule: "an end that is done remembers the Connection until the other end is done as well",
     changes: [
       [
         channel,
-        '    this.#write({ kind: "over", connection: this.#connection });\n  }\n\n  /** The last word',
-        '    this.#write({ kind: "over", connection: this.#connection });\n    this.#end(undefined);\n    this.forget();\n  }\n\n  /** The last word',
+        '    this.#write({ kind: "done", connection: this.#connection });\n  }\n\n  /** The last word',
+        '    this.#write({ kind: "done", connection: this.#connection });\n    this.#end(undefined);\n    this.forget();\n  }\n\n  /** The last word',
       ],
     ],
   },
   {
     rule: "an end that is done says so again on each new route",
     changes: [
-      [channel, "|| route.hasSaidOver ||", "|| this.hasSaidOver ||"],
-      [channel, "route.hasSaidOver = true;", "this.hasSaidOver = true;"],
+      [channel, "|| route.hasSaidDone ||", "|| this.hasSaidDone ||"],
+      [channel, "route.hasSaidDone = true;", "this.hasSaidDone = true;"],
     ],
   },
   {
@@ -72,7 +72,7 @@ export const ends: readonly Mutation[] = [
   },
   {
     rule: "an end that is asked about an unknown Connection says that it is over",
-    changes: [[session, 'peer.frame({ kind: "over", connection: flipOpenerBit(unknown) });', ""]],
+    changes: [[session, 'peer.frame({ kind: "done", connection: flipOpenerBit(unknown) });', ""]],
   },
   {
     rule: "a stop is sent again on each new route",

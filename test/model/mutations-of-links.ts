@@ -2,6 +2,7 @@ import type { Mutation } from "./mutate.ts";
 
 const channel = "client/src/connection/channel.ts";
 const sender = "client/src/connection/sender.ts";
+const arrivals = "client/src/session/arrivals.ts";
 const session = "client/src/session/session.ts";
 const openings = "client/src/session/openings.ts";
 const peer = "client/src/session/peer.ts";
@@ -36,43 +37,49 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "an open that is sent again names the session that got it",
-    changes: [[openings, "const session = home.peer?.session ?? anySession;", "const session = anySession;"]],
+    changes: [[openings, "session: home.peer?.session ?? anySession,", "session: anySession,"]],
   },
   {
     rule: "an open is handled once",
-    changes: [[session, "if (known !== undefined) {", "if (known !== undefined && known.closed === undefined) {"]],
+    changes: [
+      [arrivals, "if (peer.channels.has(key)) return;", "if (peer.channels.has(key) && connection === 0) return;"],
+    ],
   },
   {
-    rule: "an open that comes again gives an acceptor the opener's position",
-    changes: [[channel, "if (this.#isInStep || this.#parting !== undefined) return;", "if (limit >= 0) return;"]],
+    rule: "an opener that sent its open more than once says where it stands",
+    changes: [[channel, "if (this.opens > 1) this.#writeCredit();", ""]],
   },
   {
-    rule: "an open that comes again changes nothing at an end in step",
+    rule: "an open that is known already changes nothing",
     changes: [
       [
-        channel,
-        "openedAgain(limit: number): void {",
-        'openedAgain(limit: number): void {\n    if (this.#isInStep) throw new Error("Opened twice");',
+        arrivals,
+        "if (peer.channels.has(key)) return;",
+        'if (peer.channels.has(key)) return peer.frame({ kind: "reset", connection, code: 101, reason: "" });',
       ],
     ],
   },
   {
-    rule: "an open of a forgotten session is not handled again",
-    changes: [[session, "if (connection <= peer.forgottenOpen) {", "if (connection <= 0) {"]],
+    rule: "an open of a session that had ended is not handled again",
+    changes: [[arrivals, "if (connection <= peer.endedOpen) {", "if (connection <= 0) {"]],
+  },
+  {
+    rule: "a session that was superseded is remembered",
+    changes: [[peers, "if (isFinal) this.#forget(peer);", "this.#forget(peer);"]],
   },
   {
     rule: "nothing is sent on a new route before the other end's position",
     changes: [
       [
         channel,
-        'else if (this.#state === "open") this.#writePosition();',
-        'else if (this.#state === "open") { this.#writePosition(); this.#route.isInStep = true; }',
+        'else if (this.#state === "open") this.#writeCredit();',
+        'else if (this.#state === "open") { this.#writeCredit(); this.#route.isInStep = true; }',
       ],
     ],
   },
   {
     rule: "each new route begins with a position",
-    changes: [[channel, '    else if (this.#state === "open") this.#writePosition();\n', ""]],
+    changes: [[channel, '    else if (this.#state === "open") this.#writeCredit();\n', ""]],
   },
   {
     rule: "data that the other end lacks is sent again",
@@ -83,8 +90,8 @@ export const links: readonly Mutation[] = [
     changes: [
       [
         sender,
-        "    this.#acknowledge(received);\n    this.#yieldedFrom = undefined;\n",
-        "    this.#yieldedFrom = undefined;\n",
+        "    this.#acknowledge(received);\n    this.#yielded = undefined;\n",
+        "    this.#yielded = undefined;\n",
       ],
     ],
   },
@@ -113,15 +120,11 @@ export const links: readonly Mutation[] = [
     ],
   },
   {
-    rule: "an end that adopts an answer to a waiting open sends the open, as its position",
-    changes: [[openings, "if (opening.isWaiting) this.#send(opening);", ""]],
-  },
-  {
-    rule: "an open that is refused for an absent peer, after it may have got through, waits",
+    rule: "an open that is refused since nobody is there, after it may have got through, waits",
     changes: [
       [
         openings,
-        "if (code !== errorCodes.peerAbsent || (attempts < 2 && home.peer === undefined)) {",
+        "if (code !== errorCodes.peerAbsent || (channel.opens < 2 && home.peer === undefined)) {",
         "if (code !== undefined) {",
       ],
     ],
@@ -151,8 +154,8 @@ export const links: readonly Mutation[] = [
     changes: [
       [
         channel,
-        'else if (this.#state === "open") this.#writePosition();',
-        'else if (this.#state === "open") this.#write({ ...this.receiver.position(), kind: "position", connection: this.#connection, received: 0 });',
+        'else if (this.#state === "open") this.#writeCredit();',
+        'else if (this.#state === "open") this.#write({ ...this.receiver.position(), kind: "credit", connection: this.#connection, received: 0 });',
       ],
     ],
   },

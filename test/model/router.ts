@@ -59,7 +59,7 @@ export class Router {
     const link = this.#ends.get(wire);
     if (link === undefined) return;
     try {
-      if (!this.#routing.receive(link, batch)) this.#routing.drop(link, goneReasons.over, closings.bye);
+      if (!this.#routing.receive(link, batch)) this.#routing.drop(link, goneReasons.ended, closings.bye);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#routing.drop(link, goneReasons.lost, malformed(error.message));

@@ -302,7 +302,7 @@ describe("output for people", () => {
   test("mp has an exit status for every code of the protocol", () => {
     const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     // Two codes of the wire are "peer-gone" to programs.
-    const { peerReplaced: _, lapsed: __, ...told } = errorCodes;
+    const { peerReplaced: _, graceExpired: __, ...told } = errorCodes;
     const codes = [...Object.keys(closeCodes), ...Object.keys(told)].map(kebab);
     expect(codes.filter((code) => statusOfCode(code) === undefined)).toEqual([]);
   });

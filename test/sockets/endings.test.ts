@@ -226,7 +226,7 @@ describe("a wait", () => {
   test("an open ends with its timeout, and the other end is told", async () => {
     using silent = await rawLink(realm, "silent");
     const opening = alice.open("silent", "anything", { timeoutMs: 50 });
-    const incoming = await silent.hear("incoming");
+    const incoming = await silent.hear("open");
     expect(await failureOf(opening)).toMatchObject({
       code: "open-timed-out",
       message: 'Cannot open "anything" to "silent": no answer within 50 ms',
@@ -303,8 +303,8 @@ describe("a client that leaves", () => {
   test("a client that vanishes is reported to its peers", async () => {
     const lost = await rawLink(realm, "lost");
     const opening = alice.open("lost", "x");
-    const { address, connection } = await lost.hear("incoming");
-    lost.say(address, { kind: "position", connection, received: 0, limit: 1_000 });
+    const { address, connection } = await lost.hear("open");
+    lost.say(address, { kind: "credit", connection, received: 0, limit: 1_000 });
     const here = await opening;
     lost.socket.terminate();
     expect(await here.closed).toMatchObject({

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type ControlFrame, encodeFrame, flipOpenerBit, limits, openerBit } from "@messagepasser/protocol";
+import { type ControlFrame, dataFlags, flipOpenerBit, limits, openerBit } from "@messagepasser/protocol";
 import { type Client, type Connection } from "messagepasser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dataFrame, framesOf, openTo } from "../support/batches.ts";
@@ -36,8 +36,8 @@ async function withMallory(
 ): Promise<{ mallory: FrameLink; here: Connection; address: number; connection: number }> {
   const mallory = await rawLink(realm, "mallory");
   const opening = alice.open("mallory", "x");
-  const { address, connection } = await mallory.hear("incoming");
-  mallory.say(address, { kind: "position", connection, received: 0, limit });
+  const { address, connection } = await mallory.hear("open");
+  mallory.say(address, { kind: "credit", connection, received: 0, limit });
   return { mallory, here: await opening, address, connection };
 }
 
@@ -71,7 +71,7 @@ describe("a peer", () => {
         mallory.say(address, { ...dataFrame(connection, 0, frame["text"]), text: true });
       else if (frame["fin"] !== undefined)
         mallory.say(address, { kind: "fin", connection, offset: Number(frame["fin"]) });
-      else mallory.say(address, { kind: "position", connection, received: 0, limit: 1_000 });
+      else mallory.say(address, { kind: "credit", connection, received: 0, limit: 1_000 });
     }
     expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason });
     expect(await here.closed).toMatchObject({ code: "violation" });
@@ -107,7 +107,7 @@ describe("a peer", () => {
       mallory.say(address, { kind: "reset", connection: unknown, code: 999, reason: "" });
       mallory.say(address, { ...dataFrame(unknown, 0, new Uint8Array(10)), last: false });
       for (let count = 0; count < 3; count++)
-        expect(await mallory.hear("over")).toMatchObject({ connection: flipOpenerBit(unknown) });
+        expect(await mallory.hear("done")).toMatchObject({ connection: flipOpenerBit(unknown) });
     }
     await here.send("still fits");
     expect(await mallory.hear("data")).toMatchObject({ text: true, last: true });
@@ -120,10 +120,10 @@ describe("a peer", () => {
     bob.handle("counted", () => void handled++);
     const open = openTo("bob", { protocol: "counted", limit: 100 });
     mallory.toRouter(open);
-    await mallory.hear("position");
+    await mallory.hear("credit");
     mallory.toRouter(open);
     mallory.toRouter({ ...open, connection: 2 });
-    expect(await mallory.hear("position")).toMatchObject({ connection: 2 });
+    expect(await mallory.hear("credit")).toMatchObject({ connection: 2 });
     expect(handled).toBe(2);
   });
 
@@ -133,7 +133,7 @@ describe("a peer", () => {
     bob.handle("counted", () => void handled++);
     const open = (connection: number): ControlFrame => openTo("bob", { connection, protocol: "counted", limit: 0 });
     const accepted = async (connection: number): Promise<void> => {
-      while ((await mallory.hear("position")).connection !== connection);
+      while ((await mallory.hear("credit")).connection !== connection);
     };
     // Some at a time, since opens that wait to be accepted have a limit of their own.
     const atOnce = 500;
@@ -142,7 +142,7 @@ describe("a peer", () => {
       await accepted(first + atOnce - 1);
     }
     mallory.toRouter(open(limits.maxConnectionsPerPeer + 1));
-    const { from, ...refused } = await mallory.hear("reject");
+    const { from, ...refused } = await mallory.hear("reset");
     expect(refused).toMatchObject({ connection: limits.maxConnectionsPerPeer + 1, code: 107 });
     expect(handled).toBe(limits.maxConnectionsPerPeer);
     mallory.say(from, { kind: "reset", connection: openerBit + 1, code: 103, reason: "" });
@@ -150,14 +150,18 @@ describe("a peer", () => {
     await accepted(limits.maxConnectionsPerPeer + 2);
   });
 
-  test("a peer that breaks the rules in its early data runs no handler", async () => {
+  test("a peer that sends more than one message with its open is reset before it is accepted", async () => {
     using mallory = await rawLink(realm, "mallory");
-    let handled = 0;
-    bob.handle("counted", () => void handled++);
-    const early = encodeFrame({ kind: "fin", connection: openerBit + 1, offset: 7 });
-    mallory.toRouter(openTo("bob", { protocol: "counted", limit: 0, early }));
-    expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason: "Offset 7 where 0 was due" });
-    expect(handled).toBe(0);
+    const undecided = Promise.withResolvers<void>();
+    bob.handle("undecided", () => undecided.promise);
+    mallory.toRouter(
+      openTo("bob", { protocol: "undecided", limit: 0, flags: dataFlags.last, first: new Uint8Array(10) }),
+    );
+    const { address } = await mallory.hear("routed");
+    mallory.say(address, dataFrame(openerBit + 1, 26, new Uint8Array(10)));
+    const reason = 'Frame "data" before the open is accepted';
+    expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason });
+    undecided.resolve();
   });
 
   test("a peer that sends to random addresses reaches no link", async () => {

@@ -72,8 +72,8 @@ async function withMallory(
 }> {
   const mallory = await rawLink(realm, "mallory", session);
   const opening = opener.open("mallory", "x");
-  const { address, connection, session: openersSession } = await mallory.hear("incoming");
-  mallory.say(address, { kind: "position", connection, received: 0, limit });
+  const { address, connection, session: openersSession } = await mallory.hear("open");
+  mallory.say(address, { kind: "credit", connection, received: 0, limit });
   return { mallory, here: await opening, address, connection, openersSession };
 }
 
@@ -99,7 +99,7 @@ async function withMalloryBack(): Promise<{
   const mallory = await rawLink(realm, "mallory", session);
   mallory.toRouter({ kind: "resume", session: openersSession, peer: "alice" });
   const { address } = await mallory.hear("paired");
-  expect(await mallory.hear("position")).toMatchObject({ connection: openerBit + connection, received: 0 });
+  expect(await mallory.hear("credit")).toMatchObject({ connection: openerBit + connection, received: 0 });
   return { mallory, here, address, connection };
 }
 
@@ -119,8 +119,8 @@ describe("another client's session", () => {
     // With the right one the two are paired; there is only nothing for mallory to take up.
     const { address } = (await resume(bobs, "bob")) as { address: number };
     for (const connection of [1, openerBit + 1]) {
-      mallory.say(address, { kind: "position", connection, received: 0, limit: limits.maxOffset });
-      expect(await mallory.hear("over", "data", "position")).toMatchObject({ kind: "over" });
+      mallory.say(address, { kind: "credit", connection, received: 0, limit: limits.maxOffset });
+      expect(await mallory.hear("done", "data", "credit")).toMatchObject({ kind: "done" });
     }
   });
 
@@ -139,7 +139,7 @@ describe("another client's session", () => {
       await expectBystander();
       // Everything that bob says to mallory comes before its answer to alice.
       const heard = await mallory.hearAll();
-      expect(heard.filter((frame) => "connection" in frame && frame.connection === 1 && frame.kind !== "over")).toEqual(
+      expect(heard.filter((frame) => "connection" in frame && frame.connection === 1 && frame.kind !== "done")).toEqual(
         [],
       );
       expect(heard.filter(({ kind }) => kind === "data")).toEqual([]);
@@ -160,56 +160,50 @@ describe("another client's session", () => {
     await connection.send("still mine");
     expect(await connection.receive()).toBe("still mine");
     const heard = await mallory.hearAll();
-    expect(heard.filter(({ kind }) => kind === "position" || kind === "data")).toEqual([]);
+    expect(heard.filter(({ kind }) => kind === "credit" || kind === "data")).toEqual([]);
   });
 });
 
 describe("a peer that is back", () => {
   type Rule = readonly [what: string, frames: (connection: number) => readonly ControlFrame[], reason: string];
-  const position = { kind: "position", received: 100, limit } as const;
   const credit = { kind: "credit", received: 100, limit } as const;
   const window = limits.firstWindowBytes;
 
   test.each<Rule>([
     [
-      "a position in the future",
-      (connection) => [{ ...position, connection, received: 400 }],
+      "a first credit for what was never sent",
+      (connection) => [{ ...credit, connection, received: 400 }],
       "400 acknowledged, between 100 and 300,",
     ],
     [
-      "a position that it had acknowledged before",
-      (connection) => [{ ...position, connection, received: 0 }],
+      "a first credit below what it had acknowledged",
+      (connection) => [{ ...credit, connection, received: 0 }],
       "0 acknowledged, between 100 and 300,",
     ],
     [
-      "a position inside a frame",
-      (connection) => [{ ...position, connection, received: 150 }],
+      "a first credit inside a frame",
+      (connection) => [{ ...credit, connection, received: 150 }],
       "150 acknowledged, between 100 and 300,",
     ],
     [
       "a limit below what it was sent",
-      (connection) => [{ ...position, connection, limit: 299 }],
+      (connection) => [{ ...credit, connection, limit: 299 }],
       "A limit of 299, after 300 were sent,",
     ],
     [
-      "a second position",
-      (connection) => [
-        { ...position, connection },
-        { ...position, connection, received: 200 },
-      ],
-      "A second position",
-    ],
-    ["credit before its position", (connection) => [{ ...credit, connection }], 'Frame "credit" before the position'],
-    [
-      "a FIN before its position",
+      "a FIN before its first credit",
       (connection) => [{ kind: "fin", connection, offset: 0 }],
-      'Frame "fin" before the position',
+      'Frame "fin" before the first credit',
     ],
-    ["a stop before its position", (connection) => [{ kind: "stop", connection }], 'Frame "stop" before the position'],
+    [
+      "a stop before its first credit",
+      (connection) => [{ kind: "stop", connection }],
+      'Frame "stop" before the first credit',
+    ],
     [
       "credit for what was never sent",
       (connection) => [
-        { ...position, connection },
+        { ...credit, connection },
         { ...credit, connection, received: 316 },
       ],
       "316 acknowledged, between 100 and 300,",
@@ -217,8 +211,8 @@ describe("a peer that is back", () => {
     [
       "a yield of more than it was granted",
       (connection) => [
-        { ...position, connection },
-        { kind: "yield", connection, from: window, limit: window + 1 },
+        { ...credit, connection },
+        { kind: "yield", connection, granted: window, limit: window + 1 },
       ],
       `A yield from ${window} to ${window + 1}`,
     ],
@@ -234,7 +228,7 @@ describe("a peer that is back", () => {
   );
 
   test.each<readonly [string, (connection: number) => ControlFrame]>([
-    ["position", (connection) => ({ ...position, connection, received: 2 ** 53 })],
+    ["credit", (connection) => ({ ...credit, connection, received: 2 ** 53 })],
     ["credit", (connection) => ({ ...credit, connection, limit: 2 ** 63 })],
   ])(
     "a peer that is back and sends a %s past the largest number loses all its Connections, as for any malformed frame",
@@ -254,7 +248,7 @@ describe("a peer that is back", () => {
     using __ = mallory;
     mallory.say(
       address,
-      { ...position, connection, received: 300 },
+      { ...credit, connection, received: 300 },
       { ...credit, connection, limit: limit - 1 },
       { ...credit, connection, limit: 0 },
     );
@@ -269,9 +263,9 @@ describe("a peer that is back", () => {
     using __ = mallory;
     mallory.say(
       address,
-      { ...position, connection, received: 300 },
-      { kind: "yield", connection, from: window - 1, limit: 0 },
-      { kind: "yield", connection, from: limits.maxOffset, limit: limits.maxOffset },
+      { ...credit, connection, received: 300 },
+      { kind: "yield", connection, granted: window - 1, limit: 0 },
+      { kind: "yield", connection, granted: limits.maxOffset, limit: limits.maxOffset },
     );
     mallory.say(address, { ...dataFrame(connection, 0, Buffer.from("no harm")), text: true });
     expect(await here.receive()).toBe("no harm");
@@ -281,7 +275,7 @@ describe("a peer that is back", () => {
   test("a peer that is back gets exactly the data that it lacks", async () => {
     const { mallory, here, address, connection } = await withMalloryBack();
     using __ = mallory;
-    mallory.say(address, { ...position, connection, received: 200 });
+    mallory.say(address, { ...credit, connection, received: 200 });
     const data = await mallory.hear("data");
     expect([data.offset, data.payload.length]).toEqual([200, 84]);
     await here.send("new");
@@ -304,7 +298,7 @@ describe("a peer that is back", () => {
     expect(await mallory.hear("gone")).toMatchObject({ address, reason: goneReasons.lost });
     mallory.toRouter({ kind: "resume", session: openersSession, peer: "carol" });
     const again = await mallory.hear("paired");
-    mallory.say(again.address, { ...position, connection, received: 0 });
+    mallory.say(again.address, { ...credit, connection, received: 0 });
     carol.path.release();
     await here.send("still open");
     await mallory.hear("data");
@@ -315,26 +309,25 @@ describe("a peer that is back", () => {
 describe("a Connection that is over", () => {
   test.each<readonly [string, (connection: number) => ControlFrame]>([
     ["a reset", (connection) => ({ kind: "reset", connection, code: errorCodes.aborted, reason: "" })],
-    ["an over", (connection) => ({ kind: "over", connection })],
+    ["an over", (connection) => ({ kind: "done", connection })],
   ])("a Connection that ended by %s stays over, whatever comes for it", async (_, last) => {
     const { mallory, here, address, connection } = await withMallory(limit);
     using __ = mallory;
     mallory.say(address, last(connection));
     expect(await here.closed).toMatchObject({ peer: "mallory" });
-    if (last(connection).kind === "reset") await mallory.hear("over");
+    if (last(connection).kind === "reset") await mallory.hear("done");
     for (const frame of [
-      { kind: "position", connection, received: 0, limit },
       { kind: "credit", connection, received: 0, limit },
       { kind: "fin", connection, offset: 0 },
       { kind: "stop", connection },
-      { kind: "yield", connection, from: limit, limit },
-      { kind: "reject", connection, code: errorCodes.rejected, reason: "" },
+      { kind: "yield", connection, granted: limit, limit },
+      { kind: "reset", connection, code: errorCodes.rejected, reason: "" },
       last(connection),
     ] as const) {
       mallory.say(address, frame);
-      if (frame.kind === "over") continue;
-      const answer = await mallory.hear("over", "position", "reset", "credit");
-      expect(answer).toMatchObject({ kind: "over", connection: openerBit + connection });
+      if (frame.kind === "done") continue;
+      const answer = await mallory.hear("done", "credit", "reset", "credit");
+      expect(answer).toMatchObject({ kind: "done", connection: openerBit + connection });
     }
     expect(await mallory.hearAll()).toEqual([]);
   });
@@ -352,7 +345,7 @@ describe("a Connection that is over", () => {
     // Its end was told. It is told again on a new link, and not for each frame that comes too late.
     expect(await mallory.hearAll()).toEqual([]);
     mallory.say(address, { kind: "reset", connection, code: errorCodes.aborted, reason: "" });
-    await mallory.hear("over");
+    await mallory.hear("done");
   });
 
   test("an unknown or ended Connection is answered once in a segment, however many frames there are for it", async () => {
@@ -360,7 +353,7 @@ describe("a Connection that is over", () => {
     using _ = mallory;
     const frames = Array.from({ length: 1_000 }, () => ({ kind: "fin", connection: 77, offset: 0 }) as const);
     mallory.say(address, ...frames);
-    await mallory.hear("over");
+    await mallory.hear("done");
     await expectBystander();
     expect(await mallory.hearAll()).toEqual([]);
     here.abort();
@@ -371,11 +364,11 @@ describe("a Connection that is over", () => {
     let handled = 0;
     bob.handle("counted", () => void handled++);
     mallory.toRouter(open("bob", "counted"));
-    const { from: address } = await mallory.hear("position");
+    const { from: address } = await mallory.hear("credit");
     mallory.say(address, { kind: "reset", connection: openerBit + 1, code: errorCodes.aborted, reason: "" });
-    await mallory.hear("over");
-    mallory.say(address, { kind: "position", connection: openerBit + 1, received: 0, limit });
-    await mallory.hear("over");
+    await mallory.hear("done");
+    mallory.say(address, { kind: "credit", connection: openerBit + 1, received: 0, limit });
+    await mallory.hear("done");
     expect(handled).toBe(1);
   });
 });
@@ -390,7 +383,7 @@ describe("a peer that opens", () => {
     });
     mallory.toRouter(open("bob", "slow"));
     const { address } = await mallory.hear("routed");
-    mallory.say(address, { kind: "position", connection: openerBit + 1, received: 0, limit });
+    mallory.say(address, { kind: "credit", connection: openerBit + 1, received: 0, limit });
     expect(await mallory.hear("reset")).toMatchObject({ code: errorCodes.violation });
     expect(await ended).toMatchObject({ code: "violation" });
   });

@@ -48,16 +48,17 @@ export function toRouter(...frames: readonly ControlFrame[]): Uint8Array {
 type Open = Extract<RouterFrame, { kind: "open" }>;
 
 export function openTo(peer: string, fields: Partial<Open> = {}): Open {
-  const early = new Uint8Array();
   return {
     kind: "open",
     connection: 1,
+    address: routerAddress,
     session: anySession,
     peer,
     protocol: "test",
     limit: 1_000,
     metadata: {},
-    early,
+    flags: 0,
+    first: new Uint8Array(),
     ...fields,
   };
 }

@@ -20,7 +20,7 @@ export function fromHex(hex: HexBytes): Uint8Array {
 /** A vector's frame as the codec knows it: bytes for hex, and an offset that is `undefined` when it isn't carried. */
 export function frameOf(vector: object): ControlFrame | DataFrame {
   const fields: Record<string, unknown> = { ...vector };
-  for (const field of ["early", "payload"]) if (field in fields) fields[field] = fromHex(fields[field] as HexBytes);
+  for (const field of ["first", "payload"]) if (field in fields) fields[field] = fromHex(fields[field] as HexBytes);
   if (fields["kind"] === "data") fields["offset"] ??= undefined;
   return fields as unknown as ControlFrame | DataFrame;
 }

@@ -11,7 +11,7 @@ import {
 import { native, type WireMessage } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
 import { batchesOf } from "../../src/routing/encoding.ts";
-import { segment } from "./batches.ts";
+import { openTo, segment } from "./batches.ts";
 
 /** Bounds a test that waits for what doesn't come. Shorter than the test's own limit, so that the error says what. */
 const patienceMs = 15_000;
@@ -154,8 +154,8 @@ export class RawLink<Item extends object, Socket extends RawSocket = RawSocket> 
     for (const batch of batchesOf(native, address, frames)) this.send(batch);
   }
 
-  open(peer: string, connection = 1, early = new Uint8Array(), session = anySession): void {
-    this.toRouter({ kind: "open", connection, session, peer, protocol: "test", limit: 1_000, metadata: {}, early });
+  open(peer: string, connection = 1, first = new Uint8Array(), session = anySession): void {
+    this.toRouter(openTo(peer, { connection, first, session }));
   }
 
   resume(peer: string, session: string): void {
@@ -252,8 +252,8 @@ export class RawLink<Item extends object, Socket extends RawSocket = RawSocket> 
   /** The address that the router gave to this link, found out by an open to itself. */
   async ownAddress(): Promise<number> {
     this.open(this.name);
-    const incoming: object = await this.nextOf("incoming");
-    const { address } = incoming as Extract<RouterFrame, { kind: "incoming" }>;
+    const incoming: object = await this.nextOf("open");
+    const { address } = incoming as Extract<RouterFrame, { kind: "open" }>;
     expect(await this.nextOf("routed")).toMatchObject({ address });
     return address;
   }

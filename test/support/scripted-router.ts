@@ -1,5 +1,6 @@
 import {
   type ControlFrame,
+  dataFlags,
   encodeBatch,
   limits,
   type PeerFrame,
@@ -96,8 +97,8 @@ export class ScriptedRouter {
   }
 
   /** An open from a peer, whose ids go up. */
-  open(peer: number, connection: number, early?: Uint8Array<ArrayBuffer>, protocol?: string): void {
-    this.sends(incomingBatch(peer, connection, early, protocol));
+  open(peer: number, connection: number, first?: Uint8Array, protocol?: string): void {
+    this.sends(openBatch(peer, connection, first, protocol));
   }
 
   acceptAll(): void {
@@ -155,20 +156,21 @@ export function sessionOf(peer: number): string {
 }
 
 /** An open from a peer as the router passes it on. */
-export function incomingBatch(
+export function openBatch(
   peer: number,
   connection: number,
-  early = new Uint8Array(),
+  first: Uint8Array = new Uint8Array(),
   protocol = "p",
 ): Uint8Array<ArrayBuffer> {
   const stamped = { address: peer, session: sessionOf(peer), peer: `peer-${peer}` };
   return encodeBatch(routerAddress, {
-    kind: "incoming",
+    kind: "open",
     connection,
     ...stamped,
     protocol,
     limit: 100_000,
     metadata: {},
-    early,
+    flags: first.length === 0 ? 0 : dataFlags.last,
+    first,
   });
 }

@@ -73,8 +73,8 @@ describe("a client that closes its link", () => {
     const { alice, carol } = scene;
     carol.open("alice", 5, Uint8Array.of(1, 2));
     carol.close(1000);
-    const incoming = await alice.nextOf("incoming");
-    expect(incoming).toMatchObject({ peer: "carol", connection: 5, early: Uint8Array.of(1, 2) });
+    const incoming = await alice.nextOf("open");
+    expect(incoming).toMatchObject({ peer: "carol", connection: 5, first: Uint8Array.of(1, 2) });
     expect(await alice.next()).toEqual({ kind: "gone", address: incoming.address, reason: goneReasons.lost });
   });
 
@@ -108,7 +108,7 @@ describe("a client that says bye", () => {
     const { alice, bob, carol, addresses } = scene;
     bob.toRouter({ kind: "bye" });
     expect(await bob.closedByRouter()).toEqual({ code: 1000, reason: "Bye" });
-    expect(await alice.next()).toEqual({ kind: "gone", address: addresses.to, reason: goneReasons.over });
+    expect(await alice.next()).toEqual({ kind: "gone", address: addresses.to, reason: goneReasons.ended });
     await alice.expectNothing();
     await carol.expectNothing();
   });
@@ -119,7 +119,7 @@ describe("a client that says bye", () => {
     bob.toRouter({ kind: "bye" });
     bob.close(1000);
     await bob.closed();
-    expect(await alice.next()).toEqual({ kind: "gone", address: addresses.to, reason: goneReasons.over });
+    expect(await alice.next()).toEqual({ kind: "gone", address: addresses.to, reason: goneReasons.ended });
     await alice.expectNothing();
   });
 });

@@ -106,7 +106,7 @@ describe("a rotation with an overlap", () => {
       now += 60_000;
       expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
       expect(await old.closedByRouter()).toEqual(revoked);
-      expect(await bob.next()).toEqual({ kind: "gone", address: to, reason: goneReasons.over });
+      expect(await bob.next()).toEqual({ kind: "gone", address: to, reason: goneReasons.ended });
       expect(await bob.outcome()).toBe("open");
     },
   );
@@ -226,7 +226,7 @@ describe("a disabled client", () => {
     const { to } = await pairUp(bob, alice);
     expect(await post(`${realm.clientPath("alice")}/disable`)).toMatchObject({ name: "alice", isDisabled: true });
     expect(await alice.closedByRouter()).toMatchObject({ code: closeCodes.revoked });
-    expect(await bob.next()).toEqual({ kind: "gone", address: to, reason: goneReasons.over });
+    expect(await bob.next()).toEqual({ kind: "gone", address: to, reason: goneReasons.ended });
     for (const seen of [kv, env.CREDENTIALS]) expect(await statusWith(realm, "alice", secret, seen)).toBe(401);
     await evictDurableObject(realm.stub);
     await kv.serve(realm);

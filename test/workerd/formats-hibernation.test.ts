@@ -29,7 +29,8 @@ interface Voice {
   close(alice: AnyLink, offset: number): void;
 }
 
-const open = { kind: "open", session: anySession, peer: "bob", protocol: "p", metadata: {}, early: noBytes } as const;
+const to = { address: 0, session: anySession, peer: "bob" };
+const open = { kind: "open", ...to, protocol: "p", metadata: {}, flags: 0, first: noBytes } as const;
 
 function inSegments(bobsAddress: () => number): Voice {
   const say = (alice: AnyLink, address: number, ...frames: (ControlFrame | DataFrame)[]): void =>
@@ -44,7 +45,7 @@ function inSegments(bobsAddress: () => number): Voice {
         bobsAddress(),
         { kind: "stop", connection },
         { kind: "fin", connection, offset },
-        { kind: "over", connection },
+        { kind: "done", connection },
       ),
   };
 }
@@ -109,7 +110,7 @@ async function liveALife(
   const [address] = heard.bob.map((item) => Number(item["address"]));
   bobsAddress = Number(heard.alice[0]?.["address"]);
   const toAlice = (...frames: (ControlFrame | DataFrame)[]): void => bob.send(batchOf(native, address ?? 0, frames));
-  toAlice({ kind: "position", connection: 1, received: 0, limit: 1_000_000 });
+  toAlice({ kind: "credit", connection: 1, received: 0, limit: 1_000_000 });
   await hear({ alice: 1 });
   for (const offset of [0, 19]) {
     voice.data(alice, Uint8Array.of(1, 2, offset), offset);
@@ -129,7 +130,7 @@ async function liveALife(
   if (format !== subprotocols.originalGob) await hear({ alice: 1 });
   voice.close(alice, 38);
   await hear({ bob: 3 });
-  toAlice({ kind: "over", connection: 1 });
+  toAlice({ kind: "done", connection: 1 });
   await hear({ alice: 1, bob: isNamed ? 1 : 0 });
   const names: Readonly<Record<number, string>> = { [address ?? 0]: "Alice's", [bobsAddress]: "Bob's" };
   return { heard: { alice: heard.alice.map(plainly), bob: heard.bob.map(plainly) }, steps };
@@ -217,7 +218,7 @@ test.for(all)("a link of %s whose attachment can't be read gets its closing in i
   });
   await evictDurableObject(realm.stub);
   inJson.open(alice);
-  expect(await alice.next()).toMatchObject({ type: "reject", code: "peer-absent" });
+  expect(await alice.next()).toMatchObject({ type: "refused", code: "peer-absent" });
   const reason = "This link was made by another version of the router: connect again";
   expect(await bob.closed()).toEqual({ code: closeCodes.unreadableState, reason });
   expect(bob.unread).toEqual(closingOf(format, closeCodes.unreadableState, "unreadableState", 1_000, reason));
@@ -233,7 +234,7 @@ test.for(all)("revoking the secret of a link of %s ends it with a closing in its
   const reason = "The secret was rotated or revoked";
   expect(await alice.closed()).toEqual({ code: closeCodes.revoked, reason });
   expect(alice.unread).toEqual(closingOf(format, closeCodes.revoked, "revoked", 0, reason));
-  expect(await bob.next()).toEqual({ type: "gone", peer: "alice", reason: "over" });
+  expect(await bob.next()).toEqual({ type: "gone", peer: "alice", reason: "ended" });
 });
 
 test.for(all)("the heartbeat of a link of %s doesn't wake the object", async (format) => {

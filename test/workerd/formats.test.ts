@@ -60,8 +60,8 @@ function segmentFormat(subprotocol: string): SegmentFormat {
 }
 
 function openTo(peer: string) {
-  const rest = { protocol: "p", limit: 1_000, metadata: {}, early: new Uint8Array() };
-  return { kind: "open", connection: 1, session: anySession, peer, ...rest } as const;
+  const rest = { protocol: "p", limit: 1_000, metadata: {}, flags: 0, first: new Uint8Array() };
+  return { kind: "open", connection: 1, address: 0, session: anySession, peer, ...rest } as const;
 }
 
 /** The last that a client hears, in its own format, and then the close; the original's wire has no way to say it. */

@@ -58,14 +58,14 @@ async function liveALife(between: (realm: Realm, step: number) => Promise<void>)
   await expectTalk(alice, bobAnew, toBobAnew);
   bobAnew.toRouter({ kind: "bye" });
   expect(await bobAnew.closedByRouter()).toEqual({ code: 1000, reason: "Bye" });
-  expect(await alice.next()).toEqual({ kind: "gone", address: toBobAnew.to, reason: goneReasons.over });
+  expect(await alice.next()).toEqual({ kind: "gone", address: toBobAnew.to, reason: goneReasons.ended });
   await step();
 
   await expectTalk(carol, alice, toAlice);
   await step();
   await realm.rotate("carol");
   expect(await carol.closedByRouter()).toMatchObject({ code: closeCodes.revoked });
-  expect(await alice.next()).toEqual({ kind: "gone", address: toAlice.from, reason: goneReasons.over });
+  expect(await alice.next()).toEqual({ kind: "gone", address: toAlice.from, reason: goneReasons.ended });
   await step();
   alice.toRouter({ kind: "list", request: 1, cursor: "" });
   expect(await alice.next()).toEqual({ kind: "peers", request: 1, cursor: "", names: ["alice"] });
@@ -195,7 +195,7 @@ describe("an object that hibernates", () => {
     bob.open("carol", 2);
     bob.close(1000);
     expect(await alice.next()).toEqual({ kind: "segment", from: toBob.to, bytes: Uint8Array.of(1) });
-    expect(await carol.next()).toMatchObject({ kind: "incoming", peer: "bob", connection: 2 });
+    expect(await carol.next()).toMatchObject({ kind: "open", peer: "bob", connection: 2 });
     for (const link of [alice, carol]) {
       expect(await link.next()).toEqual({ kind: "gone", address: toBob.to, reason: goneReasons.lost });
     }
@@ -518,7 +518,7 @@ describe("a link with the most pairs", () => {
     const toFull = await pairUp(alice, full);
     full.toRouter({ kind: "bye" });
     expect(await full.closedByRouter()).toEqual({ code: 1000, reason: "Bye" });
-    expect(await alice.next()).toEqual({ kind: "gone", address: toFull.to, reason: goneReasons.over });
+    expect(await alice.next()).toEqual({ kind: "gone", address: toFull.to, reason: goneReasons.ended });
   });
 
   test("a link with the most pairs is told about ends of unlisted peers, and is refused pairs with links as full as it is", async () => {

@@ -3,7 +3,6 @@ import { env } from "cloudflare:workers";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import {
-  anySession,
   closeCodes,
   errorCodes,
   goneReasons,
@@ -18,6 +17,7 @@ import { SocketLink } from "../../src/realm/socket-link.ts";
 import { Counters } from "../../src/realm/usage.ts";
 import worker from "../../src/worker.ts";
 import { admin, expectProblem, pepper, Realm } from "./realm.ts";
+import { openTo } from "../support/batches.ts";
 import { basic, newSession } from "../support/credentials.ts";
 import { type SegmentLink } from "../support/readings.ts";
 import { expectTalk, pairAgain, pairUp } from "./pairs.ts";
@@ -66,8 +66,7 @@ async function expectRefused(realm: Realm, name: string, text: string, session =
 }
 
 async function refusal(link: SegmentLink, peer: string, protocol: string): Promise<number | "routed"> {
-  const [connection, limit, early] = [1, 1_000, new Uint8Array()];
-  link.toRouter({ kind: "open", connection, session: anySession, peer, protocol, limit, metadata: {}, early });
+  link.toRouter(openTo(peer, { protocol }));
   const answer = await link.next();
   if (answer.kind === "refused") return answer.code;
   expect(answer.kind).toBe("routed");
@@ -107,7 +106,7 @@ describe("a guest", () => {
     using guest = await realm.link("alice/eve", invite("alice", secret, { peer: "bob-*", protocol: "files/*" }));
     await evictDurableObject(realm.stub);
     expect(await refusal(guest, "bob-1", "files/a")).toBe("routed");
-    await bob.nextOf("incoming");
+    await bob.nextOf("open");
     expect(await refusal(guest, "bob-2", "files/a")).toBe(errorCodes.peerAbsent);
     for (const [peer, protocol] of [
       ["bob-1", "test"],
@@ -131,7 +130,7 @@ describe("a guest", () => {
     for (const link of [alice, bob]) expect(await refusal(link, "alice/eve", "test")).toBe(errorCodes.notAllowed);
     await guest.expectNothing();
     expect(await refusal(guest, "alice", "test")).toBe("routed");
-    await alice.nextOf("incoming");
+    await alice.nextOf("open");
     expect(await refusal(guest, "alice/eve", "test")).toBe(errorCodes.notAllowed);
   });
 
@@ -155,10 +154,10 @@ describe("a guest", () => {
       kind: "absent",
       session: carol.session,
       peer: "carol",
-      reason: goneReasons.cut,
+      reason: goneReasons.forbidden,
     });
     carol.resume("alice/eve", session);
-    expect(await carol.next()).toMatchObject({ kind: "absent", session, reason: goneReasons.cut });
+    expect(await carol.next()).toMatchObject({ kind: "absent", session, reason: goneReasons.forbidden });
     for (const link of [guest, carol]) await link.expectNothing();
   });
 
@@ -174,8 +173,8 @@ describe("a guest", () => {
     const { from, to } = await pairUp(guest, bob);
     await evictDurableObject(realm.stub);
     await putRules(realm, "deny alice -> bob : test");
-    expect(await guest.next()).toEqual({ kind: "changed", address: to });
-    expect(await bob.next()).toEqual({ kind: "changed", address: from });
+    expect(await guest.next()).toEqual({ kind: "rulesChanged", address: to });
+    expect(await bob.next()).toEqual({ kind: "rulesChanged", address: from });
     guest.toRouter({ kind: "check", address: to, opener: 1, protocol: "test" });
     expect(await guest.next()).toMatchObject({ kind: "denied", address: to, opener: 1, protocol: "test" });
     bob.toRouter({ kind: "check", address: from, opener: 0, protocol: "test" });
@@ -184,8 +183,8 @@ describe("a guest", () => {
     await guest.expectNothing();
     // Bob may still open to alice, but to no guest of hers.
     await putRules(realm, "deny alice -> bob : *");
-    expect(await guest.next()).toEqual({ kind: "gone", address: to, reason: goneReasons.cut });
-    expect(await bob.next()).toEqual({ kind: "gone", address: from, reason: goneReasons.cut });
+    expect(await guest.next()).toEqual({ kind: "gone", address: to, reason: goneReasons.forbidden });
+    expect(await bob.next()).toEqual({ kind: "gone", address: from, reason: goneReasons.forbidden });
     await carol.expectNothing();
   });
 });
@@ -340,7 +339,7 @@ describe("a live guest", () => {
       await change(realm);
       expect(await guest.closedByRouter()).toEqual(revoked);
       expect(await second.closedByRouter()).toEqual(revoked);
-      expect(await bob.next()).toEqual({ kind: "gone", address: from, reason: goneReasons.over });
+      expect(await bob.next()).toEqual({ kind: "gone", address: from, reason: goneReasons.ended });
       expect(await other.outcome()).toBe("open");
       await expectRefused(realm, "alice/eve", invite("alice", secret));
     },
@@ -381,7 +380,7 @@ describe("a live guest", () => {
       clock.now += 60_000;
       expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
       expect(await guest.closedByRouter()).toEqual({ code: closeCodes.revoked, reason: "The invitation has expired" });
-      expect(await bob.next()).toEqual({ kind: "gone", address: from, reason: goneReasons.over });
+      expect(await bob.next()).toEqual({ kind: "gone", address: from, reason: goneReasons.ended });
       expect(await later.outcome()).toBe("open");
       await expectRefused(realm, "alice/eve", text, guest.session);
       const known = await runInDurableObject(realm.stub, async (_object, { storage }) => ({

@@ -85,7 +85,7 @@ async function newMallory(): Promise<void> {
   mallory.open("victim");
   for (;;) {
     const heard = await victim.next();
-    if (heard.kind !== "incoming") continue;
+    if (heard.kind !== "open") continue;
     malloryAddress = heard.address;
     break;
   }
@@ -123,7 +123,7 @@ describe("a link that sends an invalid batch of the vectors", () => {
     async ({ bytes, error }) => {
       mallory.send(bytes);
       expect(await mallory.closedByRouter()).toEqual({ code: 1000, reason: "Bye" });
-      expect(await victim.next()).toEqual({ kind: "gone", address: malloryAddress, reason: goneReasons.over });
+      expect(await victim.next()).toEqual({ kind: "gone", address: malloryAddress, reason: goneReasons.ended });
       await newMallory();
       // A frame of an unknown type that may be ignored, of the same length.
       const withoutBye = bytes.with(8, 0xbf);
@@ -215,7 +215,7 @@ test("every truncation of an open closes the link, and opens nothing", async () 
     limit: 1,
     metadata: { k: "v" },
   } as const;
-  const frame = framesOf({ ...open, early: new Uint8Array() });
+  const frame = framesOf({ ...open, address: 0, flags: 0, first: new Uint8Array() });
   for (let length = 1; length < frame.length; length++) {
     mallory.send(segment(0, frame.subarray(0, length)));
     expect(await mallory.closedByRouter()).toMatchObject({

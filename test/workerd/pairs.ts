@@ -10,7 +10,7 @@ export interface Pair {
 /** Opens from one link to the other. */
 export async function pairUp(from: SegmentLink, to: SegmentLink): Promise<Pair> {
   from.open(to.name);
-  const incoming = await to.nextOf("incoming");
+  const incoming = await to.nextOf("open");
   expect(incoming).toMatchObject({ peer: from.name, session: from.session });
   const routed = await from.nextOf("routed");
   expect(routed).toMatchObject({ session: to.session });

@@ -157,7 +157,7 @@ async function fallAndRise(between: (realm: Realm, step: number) => Promise<void
   await step();
   // An open that was sent before goes to the same session.
   scene.alice.open("bob", 7, new Uint8Array(), scene.bobSession);
-  expect(await scene.bob.nextOf("incoming")).toMatchObject({ connection: 7, address: between2.from });
+  expect(await scene.bob.nextOf("open")).toMatchObject({ connection: 7, address: between2.from });
   expect(await scene.alice.nextOf("routed")).toMatchObject({ session: scene.bobSession });
   await step();
   // Another Bob takes the name.
@@ -244,7 +244,7 @@ describe("a client that didn't name a session", () => {
       const { to } = await pairUp(alice, bob);
       if (hibernates) await evictDurableObject(realm.stub);
       bob.close(1000);
-      expect(await alice.next()).toEqual({ kind: "gone", address: to, reason: goneReasons.over });
+      expect(await alice.next()).toEqual({ kind: "gone", address: to, reason: goneReasons.ended });
       alice.resume("bob", bob.session);
       expect(await alice.nextOf("absent")).toMatchObject({ reason: goneReasons.lost });
     }
@@ -257,7 +257,7 @@ describe("a client that didn't name a session", () => {
     using first = await realm.link("bob", secret, null);
     const toFirst = await pairUp(alice, first);
     first.send(Uint8Array.of(1));
-    expect(await alice.next()).toEqual({ kind: "gone", address: toFirst.to, reason: goneReasons.over });
+    expect(await alice.next()).toEqual({ kind: "gone", address: toFirst.to, reason: goneReasons.ended });
     using second = await realm.link("bob", secret, null);
     const toSecond = await pairUp(alice, second);
     using third = await realm.link("bob", secret, null);

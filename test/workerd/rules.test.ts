@@ -1,7 +1,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { anySession, errorCodes, goneReasons } from "@messagepasser/protocol";
+import { errorCodes, goneReasons } from "@messagepasser/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { admin, expectProblem, Realm } from "./realm.ts";
+import { openTo } from "../support/batches.ts";
 import { newSession } from "../support/credentials.ts";
 import { type SegmentLink } from "../support/readings.ts";
 import { expectTalk, pairAgain, pairUp } from "./pairs.ts";
@@ -22,8 +23,7 @@ async function rulesOf(realm: Realm): Promise<string> {
 }
 
 function openWith(link: SegmentLink, peer: string, protocol: string, connection = 1): void {
-  const early = new Uint8Array();
-  link.toRouter({ kind: "open", connection, session: anySession, peer, protocol, limit: 1_000, metadata: {}, early });
+  link.toRouter(openTo(peer, { connection, protocol }));
 }
 
 /** The code with which an open is refused, or what else it is answered with. */
@@ -126,7 +126,7 @@ describe("an open that rules deny", () => {
     expect(answers[1]).toEqual(answers[0]);
     await bob.expectNothing();
     expect(await outcomeOf(bob, "alice")).toBe("routed");
-    await alice.nextOf("incoming");
+    await alice.nextOf("open");
     expect(await outcomeOf(alice, "bob", "other")).toBe("routed");
   });
 
@@ -140,7 +140,7 @@ describe("an open that rules deny", () => {
     for (const link of [alice, bob]) {
       for (const protocol of ["ssh", "sftp-3"]) {
         expect(await outcomeOf(link, "files", protocol)).toBe("routed");
-        expect(await files.nextOf("incoming")).toMatchObject({ peer: link.name, protocol });
+        expect(await files.nextOf("open")).toMatchObject({ peer: link.name, protocol });
       }
       for (const [peer, protocol] of [
         ["files", "telnet"],
@@ -163,7 +163,7 @@ describe("an open that rules deny", () => {
     using alice = await realm.joinIn("mp.v1.json", "alice");
     for (const peer of ["bob", "alice"]) {
       alice.json({ type: "open", peer, connection: "alice:1", protocol: "test" });
-      expect(await alice.next()).toMatchObject({ type: "reject", connection: "alice:1", code: "not-allowed" });
+      expect(await alice.next()).toMatchObject({ type: "refused", connection: "alice:1", code: "not-allowed" });
     }
   });
 });
@@ -193,8 +193,8 @@ describe("changed rules", () => {
       const toCarol = await pairUp(alice, carol);
       if (sleeps) await evictDurableObject(realm.stub);
       await putRules(realm, "deny alice -> bob : test");
-      expect(await alice.next()).toEqual({ kind: "changed", address: toBob.to });
-      expect(await bob.next()).toEqual({ kind: "changed", address: toBob.from });
+      expect(await alice.next()).toEqual({ kind: "rulesChanged", address: toBob.to });
+      expect(await bob.next()).toEqual({ kind: "rulesChanged", address: toBob.from });
       if (sleeps) await evictDurableObject(realm.stub);
       expect(await answerTo(alice, toBob.to, opened)).toBe("denied");
       expect(await answerTo(bob, toBob.from, accepted)).toBe("denied");
@@ -229,14 +229,14 @@ describe("changed rules", () => {
       const toCarol = await pairUp(alice, carol);
       await evictDurableObject(realm.stub);
       await putRules(realm, text);
-      expect(await alice.next()).toMatchObject({ kind: "gone", address: toBob.to, reason: goneReasons.cut });
-      expect(await bob.next()).toEqual({ kind: "gone", address: toBob.from, reason: goneReasons.cut });
-      // A closed default concerns each pair.
-      if (touchesOthers) for (const link of [alice, carol]) await link.nextOf("changed");
+      expect(await alice.next()).toMatchObject({ kind: "gone", address: toBob.to, reason: goneReasons.forbidden });
+      expect(await bob.next()).toEqual({ kind: "gone", address: toBob.from, reason: goneReasons.forbidden });
+      // That all but what is listed is closed concerns each pair.
+      if (touchesOthers) for (const link of [alice, carol]) await link.nextOf("rulesChanged");
       await expectTalk(alice, carol, toCarol);
       alice.toPeer(toBob.to, Uint8Array.of(1));
       expect(await alice.next()).toEqual({ kind: "gone", address: toBob.to, reason: goneReasons.lost });
-      const absent = { kind: "absent", session: bob.session, peer: "bob", reason: goneReasons.cut };
+      const absent = { kind: "absent", session: bob.session, peer: "bob", reason: goneReasons.forbidden };
       alice.resume("bob", bob.session);
       expect(await alice.next()).toEqual(absent);
       bob.resume("alice", alice.session);
@@ -244,10 +244,10 @@ describe("changed rules", () => {
       expect(await outcomeOf(alice, "bob")).toBe(errorCodes.notAllowed);
       await bob.expectNothing();
       await putRules(realm, "deny alice -> bob : other");
-      if (touchesOthers) await alice.nextOf("changed");
+      if (touchesOthers) await alice.nextOf("rulesChanged");
       const again = await pairAgain(alice, bob);
-      expect(await alice.next()).toEqual({ kind: "changed", address: again.to });
-      expect(await bob.next()).toEqual({ kind: "changed", address: again.from });
+      expect(await alice.next()).toEqual({ kind: "rulesChanged", address: again.to });
+      expect(await bob.next()).toEqual({ kind: "rulesChanged", address: again.from });
       await expectTalk(alice, bob, again);
     },
   );
@@ -257,10 +257,10 @@ describe("changed rules", () => {
     using alice = await realm.join("alice");
     const address = await alice.ownAddress();
     await putRules(realm, "deny alice -> alice : other");
-    expect(await alice.next()).toEqual({ kind: "changed", address });
+    expect(await alice.next()).toEqual({ kind: "rulesChanged", address });
     await alice.expectNothing();
     await putRules(realm, "deny alice -> alice : *");
-    expect(await alice.next()).toEqual({ kind: "gone", address, reason: goneReasons.cut });
+    expect(await alice.next()).toEqual({ kind: "gone", address, reason: goneReasons.forbidden });
     await alice.expectNothing();
   });
 
@@ -279,8 +279,8 @@ describe("changed rules", () => {
     }
     await evictDurableObject(realm.stub);
     await putRules(realm, "deny alice -> bob : other");
-    expect(await alice.next()).toEqual({ type: "gone", peer: "bob", reason: "cut" });
-    expect(await bob.next()).toEqual({ type: "gone", peer: "alice", reason: "cut" });
+    expect(await alice.next()).toEqual({ type: "gone", peer: "bob", reason: "forbidden" });
+    expect(await bob.next()).toEqual({ type: "gone", peer: "alice", reason: "forbidden" });
     alice.json({ type: "data", peer: "bob", connection: "alice:3", text: "x" });
     expect(await alice.next()).toMatchObject({ type: "gone", peer: "bob" });
     alice.json({ type: "data", peer: "carol", connection: "alice:5", text: "x" });
@@ -296,12 +296,12 @@ describe("changed rules", () => {
     expect(await alice.next()).toMatchObject({ type: "open", peer: "bob" });
     const { address } = await bob.nextOf("routed");
     await putRules(realm, "deny bob -> alice : test");
-    expect(await bob.next()).toEqual({ kind: "changed", address });
+    expect(await bob.next()).toEqual({ kind: "rulesChanged", address });
     expect(await answerTo(bob, address, opened)).toBe("denied");
     await alice.expectOpen();
     await putRules(realm, "default closed");
-    expect(await bob.next()).toEqual({ kind: "gone", address, reason: goneReasons.cut });
-    expect(await alice.next()).toEqual({ type: "gone", peer: "bob", reason: "cut" });
+    expect(await bob.next()).toEqual({ kind: "gone", address, reason: goneReasons.forbidden });
+    expect(await alice.next()).toEqual({ type: "gone", peer: "bob", reason: "forbidden" });
   });
 
   test("changed rules tell both clients when they are paired again, while one of them was away", async () => {
@@ -317,12 +317,12 @@ describe("changed rules", () => {
     await putRules(realm, "deny alice -> bob : test");
     using bob = await realm.link("bob", secret, session);
     const { from, to } = await pairAgain(alice, bob);
-    expect(await alice.next()).toEqual({ kind: "changed", address: to });
-    expect(await bob.next()).toEqual({ kind: "changed", address: from });
+    expect(await alice.next()).toEqual({ kind: "rulesChanged", address: to });
+    expect(await bob.next()).toEqual({ kind: "rulesChanged", address: from });
     expect(await answerTo(alice, to, opened)).toBe("denied");
     // Where all is open, nothing can have been closed.
     await putRules(realm, "allow alice -> bob : *");
-    for (const link of [alice, bob]) await link.nextOf("changed");
+    for (const link of [alice, bob]) await link.nextOf("rulesChanged");
     await expectTalk(alice, bob, await pairAgain(alice, bob));
     for (const link of [alice, bob]) await link.expectNothing();
   });

@@ -127,7 +127,7 @@ describe("a live link", () => {
       const others = await pairUp(alice, carol);
       await realm[action]("bob");
       expect(await bob.closedByRouter()).toEqual(revoked);
-      expect(await alice.next()).toEqual({ kind: "gone", address: bobAddress, reason: goneReasons.over });
+      expect(await alice.next()).toEqual({ kind: "gone", address: bobAddress, reason: goneReasons.ended });
       await expectTalk(alice, carol, others);
     },
   );

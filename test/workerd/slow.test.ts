@@ -169,8 +169,12 @@ describe("opens of one link", () => {
     const realm = new Realm();
     using alice = await realm.join("alice");
     using bob = await realm.join("bob");
-    const open = { kind: "open", session: anySession, peer: "x", protocol: "p", limit: 1, metadata: {} } as const;
-    const frames = Array.from({ length: 1_000 }, (_, at) => ({ ...open, connection: at + 1, early: new Uint8Array() }));
+    const to = { address: 0, session: anySession, peer: "x" };
+    const rest = { protocol: "p", limit: 1, metadata: {}, flags: 0, first: new Uint8Array() };
+    const frames = Array.from(
+      { length: 1_000 },
+      (_, at) => ({ kind: "open", connection: at + 1, ...to, ...rest }) as const,
+    );
     const batch = framesOf(...frames);
     const startMs = Date.now();
     const counts = { [errorCodes.peerAbsent]: 0, [errorCodes.busy]: 0 };
@@ -190,7 +194,7 @@ describe("opens of one link", () => {
     );
     bob.open("alice", 1);
     expect(await bob.nextOf("routed")).toMatchObject({ session: alice.session });
-    await alice.nextOf("incoming");
+    await alice.nextOf("open");
     expect(await alice.outcome()).toBe("open");
   }, 30_000);
 });

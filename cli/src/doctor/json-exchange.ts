@@ -17,7 +17,7 @@ export async function checkJson(settings: ClientSettings, signal: AbortSignal): 
     for (;;) {
       for (let frame = frames.shift(); frame !== undefined; frame = frames.shift()) {
         if (types.includes(String(frame["type"]))) return frame;
-        if (frame["type"] === "reject" || frame["type"] === "reset" || frame["type"] === "closing")
+        if (frame["type"] === "refused" || frame["type"] === "reset" || frame["type"] === "closing")
           throw wrong(`The router answered with ${JSON.stringify(frame)}`);
         if (frame["type"] === "mark") say({ type: "reached", token: frame["token"] });
       }
@@ -32,7 +32,7 @@ export async function checkJson(settings: ClientSettings, signal: AbortSignal): 
   const { text } = await hear("data");
   if (text !== greeting) throw wrong(`$echo sent back a different message in ${subprotocols.json}`);
   say({ type: "end", ...connection });
-  await hear("end", "over");
+  await hear("end", "done");
   say({ type: "bye" });
   await hear("closing");
   return "$echo sent a message back";

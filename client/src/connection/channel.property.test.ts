@@ -54,7 +54,7 @@ function startOf(key: number, budgetBytes: number): ChannelStart {
     protocol: "p",
     metadata: {},
     maxMessageBytes: 1_000_000,
-    shared: { format: undefined, clock, budget, upkeep: new Upkeep(clock) },
+    shared: { clock, budget, upkeep: new Upkeep(clock) },
     path: {
       roundTrip: { ms: Infinity },
       kept: new Quota({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),

@@ -16,7 +16,7 @@ function startOf(key: number): ChannelStart {
     protocol: "p",
     metadata: {},
     maxMessageBytes: 100,
-    shared: { format: undefined, clock, budget: new Budget(), upkeep: new Upkeep(clock) },
+    shared: { clock, budget: new Budget(), upkeep: new Upkeep(clock) },
     path: {
       roundTrip: { ms: Infinity },
       kept: new Quota({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
@@ -48,7 +48,7 @@ function opened(limit = 10_000): { channel: Channel; written: string[] } {
   const written: string[] = [];
   const channel = new Channel(startOf(1));
   channel.routed(linkTo(written));
-  channel.receive({ kind: "position", connection: 1, received: 0, limit });
+  channel.receive({ kind: "credit", connection: 1, received: 0, limit });
   return { channel, written };
 }
 
@@ -126,37 +126,40 @@ describe("a channel", () => {
     expect([(await first)?.length, (await second)?.length]).toEqual([limits.maxPayloadBytes, limits.maxPayloadBytes]);
     const { limit } = channel.receiver.position();
     // One for each quarter of the window.
-    expect(frames.map(({ kind }) => kind)).toEqual(["position", "credit", "credit"]);
+    expect(frames.map(({ kind }) => kind)).toEqual(["credit", "credit", "credit"]);
     expect(frames.at(-1)).toMatchObject({ limit });
   });
 
   test.each([
-    ["takes back what it acknowledged", 10_000],
-    ["grants less than was sent", 5],
-  ])("a channel is reset, and does nothing else, by an open that comes again and %s", async (_, limit) => {
-    const written: string[] = [];
-    const connection = (openerBit | 1) >>> 0;
-    const channel = new Channel(startOf(connection), { from: linkTo(written), limit: 10_000 });
-    await channel.send("ten bytes!", undefined);
-    channel.receive({ kind: "credit", connection, received: 26, limit: 10_000 });
-    await channel.send("more", undefined);
-    channel.bind(linkTo(written));
-    channel.openedAgain(limit);
-    expect(written).toEqual(["position", "data", "data", "position", "reset"]);
-    expect(await channel.closed).toMatchObject({ code: "violation" });
-  });
+    ["takes back what it acknowledged", 0, 10_000],
+    ["grants less than was sent", 26, 5],
+  ])(
+    "a channel is reset, and does nothing else, by a first credit on a new route that %s",
+    async (_, received, limit) => {
+      const written: string[] = [];
+      const connection = (openerBit | 1) >>> 0;
+      const channel = new Channel(startOf(connection), { from: linkTo(written), limit: 10_000 });
+      await channel.send("ten bytes!", undefined);
+      channel.receive({ kind: "credit", connection, received: 26, limit: 10_000 });
+      await channel.send("more", undefined);
+      channel.bind(linkTo(written));
+      channel.receive({ kind: "credit", connection, received, limit });
+      expect(written).toEqual(["credit", "data", "data", "credit", "reset"]);
+      expect(await channel.closed).toMatchObject({ code: "violation" });
+    },
+  );
 
-  test.each(["data", "credit", "fin", "stop"] as const)(
-    "a channel is reset by a %s before the other end's position",
+  test.each(["data", "fin", "stop", "yield"] as const)(
+    "a channel is reset by a %s before the other end's first credit",
     (kind) => {
       const written: string[] = [];
       const channel = new Channel(startOf(1));
       channel.routed(linkTo(written));
       const frames: Record<typeof kind, PeerFrame> = {
         data: data(new Uint8Array(1), dataFlags.last, 0),
-        credit: { kind: "credit", connection: 1, received: 0, limit: 1_000 },
         fin: { kind: "fin", connection: 1, offset: 0 },
         stop: { kind: "stop", connection: 1 },
+        yield: { kind: "yield", connection: 1, granted: 0, limit: 0 },
       };
       channel.receive(frames[kind]);
       expect(written).toEqual(["reset"]);
@@ -164,22 +167,32 @@ describe("a channel", () => {
     },
   );
 
-  test.each(["credit", "stop", "position", "reject"] as const)(
+  test.each(["data", "credit", "fin", "stop"] as const)(
     "a channel that is not accepted yet is reset by a %s",
     (kind) => {
       const written: string[] = [];
       const connection = (openerBit | 1) >>> 0;
       const channel = new Channel(startOf(connection), { from: linkTo(written), limit: 1_000 });
       const frames: Record<typeof kind, PeerFrame> = {
+        data: { ...data(new Uint8Array(1), dataFlags.last, 0), connection },
         credit: { kind: "credit", connection, received: 0, limit: 2_000 },
+        fin: { kind: "fin", connection, offset: 0 },
         stop: { kind: "stop", connection },
-        position: { kind: "position", connection, received: 0, limit: 1_000 },
-        reject: { kind: "reject", connection, code: 101, reason: "" },
       };
       channel.receive(frames[kind]);
       expect(written).toEqual(["reset"]);
     },
   );
+
+  test("a channel whose open was sent more than once says where it stands before all else that it sends", async () => {
+    const written: string[] = [];
+    const channel = new Channel(startOf(1));
+    channel.opens = 2;
+    channel.routed(linkTo(written));
+    channel.receive({ kind: "credit", connection: 1, received: 0, limit: 1_000 });
+    await channel.send("hello", undefined);
+    expect(written).toEqual(["credit", "data"]);
+  });
 });
 
 describe("a small message", () => {

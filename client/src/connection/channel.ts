@@ -1,14 +1,11 @@
 import {
-  cutText,
-  BatchWriter,
   type ControlFrame,
+  cutText,
+  type DataFrame,
   errorCodes,
   flipOpenerBit,
   limits,
   type PeerFrame,
-  routerAddress,
-  segmentHeaderBytes,
-  type SegmentFormat,
 } from "@messagepasser/protocol";
 import { connectionCode, ConnectionError, type ConnectionErrorCode } from "../errors.ts";
 import type { Clock } from "../link/platform.ts";
@@ -18,7 +15,7 @@ import type { Budget } from "./budget.ts";
 import type { Message } from "./message.ts";
 import type { Path } from "./path.ts";
 import { Receiver, type Unfit } from "./receiver.ts";
-import { type Carrier, type Destination, Route } from "./route.ts";
+import { type Destination, Route } from "./route.ts";
 import { Sender } from "./sender.ts";
 import { Violation } from "./violation.ts";
 import { sentence } from "./error-text.ts";
@@ -26,8 +23,6 @@ import { sentence } from "./error-text.ts";
 /** What all channels of a client share. */
 export interface Shared {
   readonly clock: Clock;
-  /** Of the frames that go with an open; absent for the native one. */
-  readonly format: SegmentFormat | undefined;
   readonly budget: Budget;
   readonly upkeep: Upkeep;
 }
@@ -57,10 +52,11 @@ export interface Opened {
 
 /**
  * One end of a Connection: its handshake, its two halves and its end. It outlives links: between two links it has no
- * route, and each new route begins with positions. Pure: frames, calls and time in, frames out.
+ * route, and on each new route both ends first say where they stand, by a credit. Pure: frames, calls and time in,
+ * frames out.
  *
- *     opening ── position ──▸ open ── both halves done ──▸ (over sent) ── over ──▸ over
- *     pending ── accept ────▸   └──── reset ─────▸ over for the program, until the other end has said so too
+ *     opening ── credit ──▸ open ── both halves done ──▸ (done sent) ── done ──▸ over
+ *     pending ── accept ──▸   └──── reset ─────▸ over for the program, until the other end has answered by done
  */
 export class Channel implements Turn, Tended {
   readonly key: number;
@@ -70,8 +66,8 @@ export class Channel implements Turn, Tended {
   readonly maxMessageBytes: number;
   readonly sender: Sender;
   readonly receiver: Receiver;
-  /** The frames that go with an open; the same ones each time that it is sent. */
-  early: Uint8Array = new Uint8Array();
+  /** How often the open was sent from here. */
+  opens = 0;
   readonly #connection: number;
   readonly #shared: Shared;
   readonly #reopen: (channel: Channel) => void;
@@ -80,8 +76,6 @@ export class Channel implements Turn, Tended {
   readonly #closed = Promise.withResolvers<ConnectionError | undefined>();
   #state: "opening" | "pending" | "open" | "over";
   #route: Route | undefined;
-  /** Whether the route is in step by an open that came again: it goes by name, and may come on a route of which its sender has yet to hear. */
-  #isInStepByOpen = false;
   /** The last frame of an end that came too soon for the other end: sent until that has heard it. */
   #parting: ControlFrame | undefined;
   #isForgotten = false;
@@ -119,10 +113,10 @@ export class Channel implements Turn, Tended {
         },
         fin: (offset) => {
           this.#write({ kind: "fin", connection, offset });
-          this.#sayOver();
+          this.#sayDone();
         },
-        yield: (from, limit) => {
-          this.#write({ kind: "yield", connection, from, limit });
+        yield: (granted, limit) => {
+          this.#write({ kind: "yield", connection, granted, limit });
         },
         requestTurn: () => {
           const route = this.#route;
@@ -174,34 +168,24 @@ export class Channel implements Turn, Tended {
     return this.#state === "over";
   }
 
-  /**
-   * Begins to send before the open is out: the frames go with it. Of a message longer than one frame, that is the first;
-   * the rest follows the accept.
-   */
-  sendEarly(message: Message): void {
-    const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
-    const count = Math.min(bytes.length, limits.maxPayloadBytes);
-    const overheadBytes = 96;
-    const writer = new BatchWriter(
-      (batch) => (this.early = batch.subarray(segmentHeaderBytes)),
-      this.#shared.format,
-      count + overheadBytes,
-    );
-    const carrier: Carrier = {
-      isFull: false,
-      frame: () => undefined,
-      data: (...frame) => {
-        writer.data(...frame);
-      },
-      requestTurn: (turn) => void turn.takeTurn(),
-    };
-    this.#route = new Route({ carrier, address: routerAddress }, this.#connection, true);
-    this.sender.begin(count + limits.frameCostBytes);
-    // What doesn't fit is sent later, when the bytes are the caller's again. Should it fail, then the open fails, and tells.
-    const own = message === bytes && count < bytes.length ? bytes.slice() : message;
-    this.sender.send(own, undefined).catch(() => undefined);
-    writer.flush();
-    this.unbind();
+  /** Sends a message of which the first frame goes with the open; the rest follows the accept. */
+  sendFirst(message: Message): void {
+    this.sender.sendFirst(message);
+  }
+
+  /** What goes with the open: the same each time that it is sent. */
+  get first(): { readonly flags: number; readonly first: Uint8Array } {
+    const frame = this.sender.first;
+    return { flags: frame?.flags ?? 0, first: frame?.payload ?? noBytes };
+  }
+
+  /** What came with the open. */
+  receiveFirst(frame: DataFrame): void {
+    try {
+      this.receiver.data(frame);
+    } catch (error) {
+      this.#caught(error);
+    }
   }
 
   /** The other end can be reached, at an address where it was not reached before. */
@@ -210,7 +194,7 @@ export class Channel implements Turn, Tended {
     this.#route = new Route(to, this.#connection, false);
     if (this.#parting !== undefined) this.#write(this.#parting);
     else if (this.#state === "opening") this.#reopen(this);
-    else if (this.#state === "open") this.#writePosition();
+    else if (this.#state === "open") this.#writeCredit();
   }
 
   /** The open went this way just now, for the first time on it. */
@@ -222,18 +206,6 @@ export class Channel implements Turn, Tended {
   /** The other end can't be reached for now. */
   unbind(): void {
     this.#route = undefined;
-    this.#isInStepByOpen = false;
-  }
-
-  /** The open came again: the other end may not have heard of the accept. Means nothing to one that is in step. */
-  openedAgain(limit: number): void {
-    if (this.#isInStep || this.#parting !== undefined) return;
-    this.#isInStepByOpen = true;
-    try {
-      this.#step(0, limit);
-    } catch (error) {
-      this.#caught(error);
-    }
   }
 
   /** The router refused the open. */
@@ -247,13 +219,13 @@ export class Channel implements Turn, Tended {
     this.#state = "open";
     this.#accepted.resolve(undefined);
     this.receiver.begin();
-    this.#writePosition();
+    this.#writeCredit();
   }
 
   /** Refuses the other end's open. */
   reject(code: number, reason: string): void {
     const text = cutText(reason, limits.maxReasonBytes);
-    this.#part({ kind: "reject", connection: this.#connection, code, reason: text });
+    this.#part({ kind: "reset", connection: this.#connection, code, reason: text });
     this.#end(this.error(connectionCode(code), `refused here: ${text}`));
   }
 
@@ -278,7 +250,7 @@ export class Channel implements Turn, Tended {
       if (this.#isInStep) this.#write({ kind: "stop", connection: this.#connection });
     }
     this.receiver.discard(() => this.error("closed", "closed here"));
-    this.#sayOver();
+    this.#sayDone();
   }
 
   /** Half-close, and throws away what still arrives. Of a channel that is over it asks nothing. */
@@ -357,8 +329,10 @@ export class Channel implements Turn, Tended {
 
   #handle(frame: PeerFrame): void {
     if (!this.#isInStep || this.#state === "pending") {
-      const allowed = this.#state === "pending" ? allowedWhilePending : allowedBeforePosition;
-      if (!allowed.has(frame.kind)) throw new Violation(`Frame "${frame.kind}" before the position`);
+      const isPending = this.#state === "pending";
+      const allowed = isPending ? allowedWhilePending : allowedBeforeCredit;
+      const what = isPending ? "open is accepted" : "first credit";
+      if (!allowed.has(frame.kind)) throw new Violation(`Frame "${frame.kind}" before the ${what}`);
     }
     switch (frame.kind) {
       case "data":
@@ -366,41 +340,28 @@ export class Channel implements Turn, Tended {
         this.#tendLater();
         break;
       case "credit":
-        this.sender.credit(frame.received, frame.limit);
+        if (this.#isInStep) this.sender.credit(frame.received, frame.limit);
+        else this.#hearPosition(frame.received, frame.limit);
         // It may be more than is used.
         this.#tendLater();
         break;
       case "fin":
         this.receiver.fin(frame.offset);
         // A FIN is the last that comes, so nothing later would acknowledge it.
-        if (this.isDone) this.#sayOver();
+        if (this.isDone) this.#sayDone();
         else this.receiver.acknowledge();
-        break;
-      case "position":
-        if (this.#isInStep) {
-          if (!this.#isInStepByOpen) throw new Violation("A second position");
-          // The open overtook it, and said the same: nothing had arrived there yet.
-          this.#isInStepByOpen = false;
-          break;
-        }
-        if (this.#state === "opening") {
-          this.#state = "open";
-          this.#accepted.resolve(undefined);
-        }
-        this.#step(frame.received, frame.limit);
         break;
       case "stop":
         this.sender.stop(() => this.error("closed", `"${this.peer}" has closed it`));
-        this.#sayOver();
+        this.#sayDone();
         break;
       case "yield":
-        this.receiver.yielded(frame.from, frame.limit);
+        this.receiver.yielded(frame.granted, frame.limit);
         break;
-      case "over":
+      case "done":
         this.#end(this.isDone ? undefined : this.error("peer-gone", `"${this.peer}" no longer knows of it`));
         this.forget();
         break;
-      case "reject":
       case "reset":
         this.#end(this.error(connectionCode(frame.code), sentence(this.peer, frame.code, frame.reason)));
         this.#hearEnd(frame);
@@ -410,22 +371,28 @@ export class Channel implements Turn, Tended {
 
   /** What the other end says of a Connection that is over here: nothing counts but its end. */
   #hearEnd({ kind }: PeerFrame): void {
-    if (kind !== "reset" && kind !== "reject" && kind !== "over") return;
-    if (kind !== "over") this.#write({ kind: "over", connection: this.#connection });
+    if (kind !== "reset" && kind !== "done") return;
+    if (kind === "reset") this.#write({ kind: "done", connection: this.#connection });
     this.forget();
   }
 
-  /** The other end stands at this position on a new route: it gets what it lacks, and hears again how far this end is. */
-  #step(received: number, limit: number): void {
+  /** The other end says where it stands on a new route: it gets what it lacks, and what was said before. */
+  #hearPosition(received: number, limit: number): void {
+    if (this.#state === "opening") {
+      this.#state = "open";
+      this.#accepted.resolve(undefined);
+      // An acceptor that got the open on another route waits here for where this end stands.
+      if (this.opens > 1) this.#writeCredit();
+    }
     if (this.#route !== undefined) this.#route.isInStep = true;
     if (this.#isStopping) this.#write({ kind: "stop", connection: this.#connection });
     this.sender.resume(received, limit);
-    this.#tendLater();
-    this.#sayOver();
+    this.#sayDone();
   }
 
-  #writePosition(): void {
-    this.#write({ kind: "position", connection: this.#connection, ...this.receiver.position() });
+  /** Says where this end stands. */
+  #writeCredit(): void {
+    this.#write({ kind: "credit", connection: this.#connection, ...this.receiver.position() });
   }
 
   #tendLater(): void {
@@ -451,11 +418,11 @@ export class Channel implements Turn, Tended {
   }
 
   /** Tells the other end, once both halves are done, that all has come and gone from here. */
-  #sayOver(): void {
+  #sayDone(): void {
     const route = this.#route;
-    if (route?.isInStep !== true || route.hasSaidOver || !this.isDone || !this.sender.isTold) return;
-    route.hasSaidOver = true;
-    this.#write({ kind: "over", connection: this.#connection });
+    if (route?.isInStep !== true || route.hasSaidDone || !this.isDone || !this.sender.isTold) return;
+    route.hasSaidDone = true;
+    this.#write({ kind: "done", connection: this.#connection });
   }
 
   /** The last word to the other end: now, and again on each new route, until it has answered. */
@@ -475,7 +442,8 @@ export class Channel implements Turn, Tended {
   }
 }
 
-/** What the other end may say before it has said where it stands. */
-const allowedBeforePosition: ReadonlySet<PeerFrame["kind"]> = new Set(["position", "reject", "reset", "over"]);
+const noBytes = new Uint8Array();
+/** What the other end may say on a new route before it has said where it stands, and what says that. */
+const allowedBeforeCredit: ReadonlySet<PeerFrame["kind"]> = new Set(["credit", "reset", "done"]);
 /** What an opener may say before its open is accepted. */
-const allowedWhilePending: ReadonlySet<PeerFrame["kind"]> = new Set(["data", "fin", "reset", "over"]);
+const allowedWhilePending: ReadonlySet<PeerFrame["kind"]> = new Set(["reset", "done"]);

@@ -22,7 +22,7 @@ export function sentence(peer: string, code: number, reason: string): string {
       return `"${peer}" can't take it now${quoted}`;
     case "tooManyConnections":
       return `"${peer}" takes no more Connections${quoted}`;
-    case "lapsed":
+    case "graceExpired":
       return `"${peer}" has waited too long for this end to come back`;
     case "messageTooLarge":
       return `"${peer}" takes no message of that size${quoted}`;

@@ -131,7 +131,7 @@ describe("a receiver", () => {
         await receiver.receive(undefined);
       }
       for (let waiting = 0; waiting < 3; waiting++) harness.frame(1_000);
-      receiver.fail(() => new Error("over"));
+      receiver.fail(() => new Error("done"));
       expect(budget.has(budgetBytes)).toBe(true);
       expect(budget.has(budgetBytes + 1)).toBe(false);
       // Data that arrived before is still there, and is not counted twice.

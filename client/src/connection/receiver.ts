@@ -36,8 +36,8 @@ interface Waiter extends Waiting<Message | undefined> {
   readonly takesPieces: boolean;
 }
 
-/** What an open may carry before anything was granted. */
-const earlyLimit = limits.maxPayloadBytes + 2 * limits.frameCostBytes;
+/** What an open may carry before anything was granted: one full frame. */
+const firstLimit = limits.maxPayloadBytes + limits.frameCostBytes;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
@@ -60,7 +60,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   #taken = 0;
   /** What the other end was last told of `#received`. */
   #told = 0;
-  #limit = earlyLimit;
+  #limit: number = firstLimit;
   /** Whether the other end heeds the limit. One that doesn't is told of none, and is bounded by `Path.uncounted`. */
   #isCounted = true;
   #uncountedBytes = 0;
@@ -132,10 +132,10 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   }
 
   /** The other end gives back what it was granted past `limit`, unless it was granted more meanwhile. @throws Violation */
-  yielded(from: number, limit: number): void {
-    if (this.isDone || from !== this.#limit) return;
-    if (limit < this.#received || limit > from) throw new Violation(`A yield from ${from} to ${limit}`);
-    this.#giveBack(from - limit);
+  yielded(granted: number, limit: number): void {
+    if (this.isDone || granted !== this.#limit) return;
+    if (limit < this.#received || limit > granted) throw new Violation(`A yield from ${granted} to ${limit}`);
+    this.#giveBack(granted - limit);
     this.#limit = limit;
     this.#told = this.#received;
     this.#sink.credit(this.#received, limit);

@@ -27,7 +27,7 @@ export class Route implements DataTarget {
   /** Whether the other end has said here where it stands: before, nothing can be sent. */
   isInStep: boolean;
   /** Whether the other end was told here that this end is done. */
-  hasSaidOver = false;
+  hasSaidDone = false;
   /** Whether the link will call `takeTurn`. */
   hasTurn = false;
 

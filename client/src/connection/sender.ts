@@ -3,7 +3,7 @@ import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
 import type { Quota } from "./quota.ts";
 import type { Failure } from "./failure.ts";
-import { SentLog } from "./sent-log.ts";
+import { type LoggedFrame, SentLog } from "./sent-log.ts";
 import { Violation } from "./violation.ts";
 
 /** Where a sender writes its frames. */
@@ -12,8 +12,8 @@ export interface FrameSink {
   isReady(): boolean;
   data(flags: number, offset: number, payload: Uint8Array): void;
   fin(offset: number): void;
-  /** Gives back what was granted between `limit` and `from`. */
-  yield(from: number, limit: number): void;
+  /** Gives back what was granted between `limit` and `granted`. */
+  yield(granted: number, limit: number): void;
   /** Too much is kept for this peer: `tend` is to look later whether that has changed. */
   waitForAcknowledgement(): void;
   /** There is something to send: `takeTurn` is to be called when it is this Connection's turn. */
@@ -47,7 +47,7 @@ export class Sender {
   /** Whether the other end keeps a window in which small messages fit: then they wait for it, rather than go in pieces. */
   #keepsWhole: boolean;
   /** The limit from which a part was given back, until the other end has answered. */
-  #yieldedFrom: number | undefined;
+  #yielded: number | undefined;
   /** Whether frames of the log are being sent again, before anything new. */
   #isReplaying = false;
   #finState: "none" | "queued" | "sent" = "none";
@@ -67,10 +67,21 @@ export class Sender {
     this.#keepsWhole = limit >= limits.minWindowBytes;
   }
 
-  /** Allows up to a limit before the other end has said anything. */
-  begin(limit: number): void {
-    this.#limit = limit;
-    this.#request();
+  /** Sends the first frame of a message before the other end has granted anything: it goes with the open. */
+  sendFirst(message: Uint8Array | string): void {
+    const isText = typeof message === "string";
+    const bytes = isText ? encoder.encode(message) : message;
+    this.#limit = Math.min(bytes.length, limits.maxPayloadBytes) + limits.frameCostBytes;
+    // The rest is sent later, when the bytes are the caller's again. Should that fail, then the open fails, and tells.
+    const own = message === bytes && bytes.length > limits.maxPayloadBytes ? bytes.slice() : bytes;
+    this.#enqueue(own, isText, undefined).catch(() => undefined);
+    this.#sendNext();
+  }
+
+  /** The first frame that is not acknowledged: before anything is, what goes with the open. */
+  get first(): LoggedFrame | undefined {
+    this.#log.rewind();
+    return this.#log.next();
   }
 
   /** Nothing more will be sent: the FIN is out, or the half has failed. */
@@ -130,10 +141,10 @@ export class Sender {
   credit(received: number, limit: number): void {
     if (this.#failure !== undefined || this.#isStopped) return;
     let granted = limit;
-    if (this.#yieldedFrom !== undefined) {
+    if (this.#yielded !== undefined) {
       // What was on its way when a part was given back still names the old limit. It counts no more.
-      if (limit === this.#yieldedFrom) granted = this.#limit;
-      else this.#yieldedFrom = undefined;
+      if (limit === this.#yielded) granted = this.#limit;
+      else this.#yielded = undefined;
     }
     if (received > this.#log.acknowledged) this.#acknowledge(received);
     if (granted > this.#limit) {
@@ -147,7 +158,7 @@ export class Sender {
     if (this.#failure !== undefined || this.#isStopped) return;
     if (limit < this.#log.end) throw new Violation(`A limit of ${limit}, after ${this.#log.end} were sent,`);
     this.#acknowledge(received);
-    this.#yieldedFrom = undefined;
+    this.#yielded = undefined;
     this.#limit = limit;
     this.#keepsWhole ||= limit - received >= limits.minWindowBytes;
     this.#log.rewind();
@@ -203,13 +214,13 @@ export class Sender {
   tend(): boolean {
     this.#request();
     const floor = this.#log.end + limits.minWindowBytes;
-    if (this.isDone || this.#limit <= floor || this.#yieldedFrom !== undefined) return false;
+    if (this.isDone || this.#limit <= floor || this.#yielded !== undefined) return false;
     this.#idleTends = this.#endAtLastTend === this.#log.end ? this.#idleTends + 1 : 0;
     this.#endAtLastTend = this.#log.end;
     if (this.#idleTends < idleTends) return true;
-    this.#yieldedFrom = this.#limit;
+    this.#yielded = this.#limit;
     this.#limit = floor;
-    this.#sink.yield(this.#yieldedFrom, floor);
+    this.#sink.yield(this.#yielded, floor);
     return false;
   }
 

@@ -14,8 +14,6 @@ export interface Home {
 interface Opening {
   readonly channel: Channel;
   readonly home: Home;
-  /** How often it was sent. */
-  attempts: number;
   /** Whether the router has refused it for now, and it will be sent again. */
   isWaiting: boolean;
 }
@@ -51,7 +49,7 @@ export class Openings {
 
   /** Sends a channel's open: at once, or as soon as there is a link. */
   add(channel: Channel, home: Home): void {
-    const opening = { channel, home, attempts: 0, isWaiting: false };
+    const opening = { channel, home, isWaiting: false };
     this.#openings.set(channel.key, opening);
     this.#send(opening);
   }
@@ -93,16 +91,16 @@ export class Openings {
     if (opening === undefined || opening.home.peer !== undefined || opening.channel.peer !== peer.name)
       return undefined;
     settle(opening, peer);
-    // The peer waits for it as for a position. What is under way already does as well.
-    if (opening.isWaiting) this.#send(opening);
+    // What the router may still say of the open tells nothing that isn't known.
+    this.#openings.delete(connection);
     return opening.channel;
   }
 
   refuse({ connection, code, reason }: RouterFrameOf<"refused">): void {
     const opening = this.#openings.get(connection);
     if (opening === undefined) return;
-    const { channel, home, attempts } = opening;
-    if (code !== errorCodes.peerAbsent || (attempts < 2 && home.peer === undefined)) {
+    const { channel, home } = opening;
+    if (code !== errorCodes.peerAbsent || (channel.opens < 2 && home.peer === undefined)) {
       channel.refuse(code, reason);
       return;
     }
@@ -113,7 +111,7 @@ export class Openings {
     }
     opening.isWaiting = true;
     const { clock } = this.#start;
-    clock.after(backoffMs(attempts, clock.random()), () => {
+    clock.after(backoffMs(channel.opens, clock.random()), () => {
       if (opening.isWaiting && this.#openings.get(connection) === opening) this.#send(opening);
     });
   }
@@ -126,12 +124,12 @@ export class Openings {
       channel.forget();
       return;
     }
-    opening.attempts++;
+    channel.opens++;
     opening.isWaiting = false;
-    const { key: connection, peer, protocol, metadata, early } = channel;
+    const { key: connection, peer, protocol, metadata, first } = channel;
     const { limit } = channel.receiver.position();
-    const session = home.peer?.session ?? anySession;
-    link.frame(routerAddress, { kind: "open", connection, session, peer, protocol, limit, metadata, early });
+    const to = { address: routerAddress, session: home.peer?.session ?? anySession, peer };
+    link.frame(routerAddress, { kind: "open", connection, ...to, protocol, limit, metadata, ...first });
   }
 }
 

@@ -26,14 +26,13 @@ export class Peer {
   /** Opens from the peer that are neither accepted nor rejected. */
   pendingOpens = 0;
   /** The highest id that the peer opened with. */
-  highestOpen: number;
-  /** The highest one of before this client forgot the session: it must not handle such an open again. */
-  readonly forgottenOpen: number;
+  lastOpen = 0;
+  /** The highest one of before the session was said to be over. Should it come back, none of those is handled again. */
+  endedOpen = 0;
   #at: Destination | undefined;
   #stopSearch: (() => void) | undefined;
 
-  constructor(name: string, session: string, forgottenOpen = 0) {
-    this.forgottenOpen = this.highestOpen = forgottenOpen;
+  constructor(name: string, session: string) {
     this.name = name;
     this.session = session;
   }

@@ -10,8 +10,6 @@ export class Peers {
   readonly #search: Search;
   readonly #bySession = new Map<string, Peer>();
   readonly #byAddress = new Map<number, Peer>();
-  /** The highest id of an open, of sessions that are forgotten: one that was superseded may come back all the same. */
-  readonly #forgotten = new Map<string, number>();
 
   constructor(search: Search) {
     this.#search = search;
@@ -33,7 +31,7 @@ export class Peers {
   bind(link: Link, address: number, name: string, session: string): Peer {
     let peer = this.of(name, session);
     if (peer === undefined) {
-      peer = new Peer(name, session, this.#forgotten.get(keyOf(name, session)));
+      peer = new Peer(name, session);
       this.#bySession.set(keyOf(name, session), peer);
     }
     if (peer.address !== address) this.#byAddress.delete(peer.address);
@@ -55,34 +53,42 @@ export class Peers {
     for (const peer of this.#bySession.values()) this.lose(peer);
   }
 
-  /** A peer's session is over. */
-  remove(peer: Peer): void {
+  /**
+   * A peer's session is over. One that was superseded without being told may come back all the same.
+   *
+   * @param isFinal whether it can't.
+   */
+  end(peer: Peer, isFinal: boolean): void {
     peer.stopSearch();
     this.#byAddress.delete(peer.address);
-    const key = keyOf(peer.name, peer.session);
-    this.#bySession.delete(key);
-    if (peer.highestOpen === 0) return;
-    this.#forgotten.set(key, peer.highestOpen);
-    for (const oldest of this.#forgotten.keys()) {
-      if (this.#forgotten.size <= limits.maxRememberedSessions) break;
-      this.#forgotten.delete(oldest);
-    }
+    peer.unbind();
+    peer.endedOpen = peer.lastOpen;
+    if (isFinal) this.#forget(peer);
   }
 
-  /** Peers without channels that could go on are only remembered so far. */
+  /** Forgets what peers that can't be reached, and aren't sought, would be told if they came back. */
+  forgetResets(): void {
+    for (const peer of this.#bySession.values()) if (isAway(peer) && peer.channels.size > 0) this.#forget(peer);
+  }
+
+  /** Peers without channels that could go on are only remembered up to a limit. */
   #forgetOldest(): void {
-    if (this.#bySession.size > limits.maxRememberedSessions) this.forgetLost(1);
-  }
-
-  /** Forgets the oldest of those that can't be reached and aren't sought, and what they would hear if they came back. */
-  forgetLost(most = Infinity): void {
+    if (this.#bySession.size <= limits.maxRememberedSessions) return;
     for (const peer of this.#bySession.values()) {
-      if (peer.address !== 0 || peer.isSought) continue;
-      this.remove(peer);
-      for (const channel of peer.channels.values()) channel.forget();
-      if (--most === 0) return;
+      if (!isAway(peer)) continue;
+      this.#forget(peer);
+      return;
     }
   }
+
+  #forget(peer: Peer): void {
+    this.#bySession.delete(keyOf(peer.name, peer.session));
+    for (const channel of peer.channels.values()) channel.forget();
+  }
+}
+
+function isAway(peer: Peer): boolean {
+  return peer.address === 0 && !peer.isSought;
 }
 
 /** Sessions are all of one length. */

@@ -1,6 +1,6 @@
 import { encodeBatch, errorCodes, limits, openerBit, routerAddress } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, test } from "vitest";
-import { incomingBatch, ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
+import { openBatch, ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
 
 // A session whose router is played.
 
@@ -15,7 +15,7 @@ describe("the limits of a client", () => {
     for (let connection = 1; connection <= limits.maxPendingOpens; connection++) router.open(1, connection);
     expect(await router.turn()).toEqual([]);
     router.open(1, limits.maxPendingOpens + 1);
-    expect(await router.turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.busy } }]);
+    expect(await router.turn()).toMatchObject([{ frame: { kind: "reset", code: errorCodes.busy } }]);
     router.open(2, 1);
     expect(await router.turn()).toEqual([]);
     router.acceptAll();
@@ -25,23 +25,18 @@ describe("the limits of a client", () => {
   });
 
   test("a client takes at most a fixed number of bytes with undecided opens, and any number of opens without", async () => {
-    // The content of the open doesn't count; a frame that the reader skips will do.
-    const early = (bytes: number): Uint8Array<ArrayBuffer> => {
-      const frame = new Uint8Array(bytes);
-      new DataView(frame.buffer).setUint32(0, (0xff << 24) | (bytes - 4));
-      return frame;
-    };
+    const first = (bytes: number): Uint8Array => new Uint8Array(bytes);
     const full = 65_536;
     let connection = 0;
-    for (let bytes = 0; bytes < limits.maxPendingEarlyBytes; bytes += full) router.open(1, ++connection, early(full));
+    for (let bytes = 0; bytes < limits.maxPendingFirstBytes; bytes += full) router.open(1, ++connection, first(full));
     expect(await router.turn()).toEqual([]);
-    router.open(1, ++connection, early(4));
-    expect(await router.turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.busy } }]);
+    router.open(1, ++connection, first(4));
+    expect(await router.turn()).toMatchObject([{ frame: { kind: "reset", code: errorCodes.busy } }]);
     router.open(1, ++connection);
     expect(await router.turn()).toEqual([]);
     router.acceptAll();
     await router.turn();
-    router.open(1, ++connection, early(4));
+    router.open(1, ++connection, first(4));
     expect(await router.turn()).toEqual([]);
   });
 
@@ -58,9 +53,9 @@ describe("the limits of a client", () => {
       }
     };
     await fill(limits.maxConnections);
-    expect((await router.turn()).filter(({ frame }) => frame.kind === "reject")).toEqual([]);
+    expect((await router.turn()).filter(({ frame }) => frame.kind === "reset")).toEqual([]);
     router.open(99, 1);
-    expect(await router.turn()).toMatchObject([{ frame: { kind: "reject", code: errorCodes.tooManyConnections } }]);
+    expect(await router.turn()).toMatchObject([{ frame: { kind: "reset", code: errorCodes.tooManyConnections } }]);
   });
 
   test("a client grants at most a fixed number of bytes of windows, but the smallest window for each Connection", async () => {
@@ -69,7 +64,7 @@ describe("the limits of a client", () => {
     await router.turn();
     router.acceptAll();
     await Promise.resolve();
-    const granted = (await router.turn()).map(({ frame }) => (frame.kind === "position" ? frame.limit : Number.NaN));
+    const granted = (await router.turn()).map(({ frame }) => (frame.kind === "credit" ? frame.limit : Number.NaN));
     expect(granted).toHaveLength(count);
     expect(Math.max(...granted)).toBe(limits.firstWindowBytes);
     expect(Math.min(...granted)).toBe(limits.minWindowBytes);
@@ -91,10 +86,10 @@ describe("the answer to a message", () => {
       channel.accept();
     };
     router.batches = 0;
-    router.sends(fin, incomingBatch(1, 2));
+    router.sends(fin, openBatch(1, 2));
     expect((await router.turn()).map(({ frame }) => frame)).toMatchObject([
-      { kind: "over", connection: 1 },
-      { kind: "position", connection: 2 },
+      { kind: "done", connection: 1 },
+      { kind: "credit", connection: 2 },
     ]);
     expect(router.batches).toBe(1);
   });
@@ -115,8 +110,8 @@ test("a handler gets an open after the program got everything that came before i
   const position = { connection, received: 0, limit: 0 };
   router.sends(
     encodeBatch(routerAddress, { kind: "routed", ...routed }),
-    encodeBatch(1, { kind: "position", ...position }),
-    incomingBatch(1, 1),
+    encodeBatch(1, { kind: "credit", ...position }),
+    openBatch(1, 1),
   );
   await program;
   await router.turn();

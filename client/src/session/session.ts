@@ -4,36 +4,35 @@ import {
   flipOpenerBit,
   type FrameReader,
   goneReasons,
-  limits,
-  openerBit,
   type PeerFrame,
   ProtocolError,
   routerAddress,
   type RouterFrame,
-  type RouterFrameOf,
   type SegmentFormat,
 } from "@messagepasser/protocol";
 import { Budget } from "../connection/budget.ts";
-import { Channel, type ChannelStart, type Opened, type Shared } from "../connection/channel.ts";
+import type { Channel, Shared } from "../connection/channel.ts";
 import type { Message } from "../connection/message.ts";
 import { LinkError, linkErrorOf } from "../errors.ts";
 import { backoffMs } from "../link/backoff.ts";
 import { Link, type LinkEvents } from "../link/link.ts";
 import type { Credentials, Platform, SocketEnd } from "../link/platform.ts";
+import { Arrivals } from "./arrivals.ts";
+import { Channels } from "./channels.ts";
 import { Lists } from "./lists.ts";
 import { type Home, Openings } from "./openings.ts";
 import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
 import type { Status } from "../status.ts";
-import { notAllowed } from "../connection/error-text.ts";
 import { Upkeep } from "../connection/upkeep.ts";
 import { Paths } from "./paths.ts";
+import { checkProtocols, endDenied } from "./rule-check.ts";
 
 /** What is said of a peer whose session is over, by the reason. */
 const endings: ReadonlyMap<number, string> = new Map([
-  [goneReasons.over, "ended its session"],
+  [goneReasons.ended, "ended its session"],
   [goneReasons.superseded, "was replaced by another client of that name"],
-  [goneReasons.cut, "may not talk with this client any more"],
+  [goneReasons.forbidden, "may not talk with this client any more"],
 ]);
 
 /** Where a session connects to and as whom. */
@@ -66,12 +65,13 @@ export class Session implements LinkEvents {
   readonly #welcomed = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<LinkError | undefined>();
   readonly #openings: Openings;
+  readonly #channels: Channels;
+  readonly #arrivals: Arrivals;
   readonly lists = new Lists((request, cursor) => {
     this.#online?.frame(routerAddress, { kind: "list", request, cursor });
     // The router takes one list a batch.
     this.#online?.flush();
   });
-  readonly #paths = new Paths();
   readonly #stopListening: readonly ((() => void) | undefined)[];
   #state: "connecting" | "online" | "offline" | "leaving" | "over" = "connecting";
   #link: Link;
@@ -79,15 +79,12 @@ export class Session implements LinkEvents {
   #attempt = 0;
   #onlineSinceMs = 0;
   #lastError: LinkError | undefined;
-  #channelCount = 0;
-  /** What came with opens that are neither accepted nor rejected. */
-  #earlyBytes = 0;
 
   constructor(platform: Platform, start: SessionStart) {
     const { clock } = platform;
     this.#platform = platform;
     this.#start = start;
-    this.#shared = { clock, format: start.format, budget: new Budget(), upkeep: new Upkeep(clock) };
+    this.#shared = { clock, budget: new Budget(), upkeep: new Upkeep(clock) };
     this.#peers = new Peers({
       clock,
       graceMs: start.graceMs,
@@ -102,6 +99,17 @@ export class Session implements LinkEvents {
       clock,
       link: () => this.#online,
       bind: (address, name, session) => this.#bind(address, name, session),
+    });
+    const { maxMessageBytes } = start;
+    const [shared, openings] = [this.#shared, this.#openings];
+    this.#channels = new Channels({ shared, paths: new Paths(), openings, maxMessageBytes });
+    this.#arrivals = new Arrivals({
+      channels: this.#channels,
+      peers: this.#peers,
+      defer: platform.defer,
+      onIncoming: (channel) => {
+        this.onIncoming(channel);
+      },
     });
     this.#stopListening = [
       platform.onNetworkChange?.(() => {
@@ -148,8 +156,8 @@ export class Session implements LinkEvents {
     first: Message | undefined,
   ): Channel {
     const home: Home = { peer: undefined };
-    const channel = this.#channel({ key: this.#openings.nextId(), peer, protocol, metadata }, home);
-    if (first !== undefined) channel.sendEarly(first);
+    const channel = this.#channels.make({ key: this.#openings.nextId(), peer, protocol, metadata }, home);
+    if (first !== undefined) channel.sendFirst(first);
     this.#openings.add(channel, home);
     return channel;
   }
@@ -195,8 +203,8 @@ export class Session implements LinkEvents {
         this.#shared.budget.totalBytes = frame.budget;
         this.#goOnline();
         break;
-      case "incoming":
-        this.#receiveOpen(frame);
+      case "open":
+        this.#arrivals.receive(frame, this.#bind(frame.address, frame.peer, frame.session));
         break;
       case "routed":
         this.#openings.route(frame);
@@ -223,12 +231,16 @@ export class Session implements LinkEvents {
         this.#shared.budget.totalBytes = frame.budget;
         this.#link.frame(routerAddress, { kind: "reached", token: frame.token });
         break;
-      case "changed":
-        this.#check(this.#peers.at(frame.address));
+      case "rulesChanged": {
+        const peer = this.#peers.at(frame.address);
+        if (peer !== undefined) checkProtocols(peer, this.#link);
         break;
-      case "denied":
-        this.#deny(this.#peers.at(frame.address), frame);
+      }
+      case "denied": {
+        const peer = this.#peers.at(frame.address);
+        if (peer !== undefined) endDenied(peer, frame);
         break;
+      }
       case "closing":
         this.#link.drop({ closeCode: frame.code, reason: frame.reason, delayMs: frame.delayMs });
         break;
@@ -249,9 +261,9 @@ export class Session implements LinkEvents {
         if (channel?.key !== frame.connection)
           channel = peer.channels.get(frame.connection) ?? this.#openings.adopt(peer, frame.connection);
         if (channel !== undefined) channel.receive(frame);
-        else if (frame.kind !== "over" && frame.connection !== unknown) {
+        else if (frame.kind !== "done" && frame.connection !== unknown) {
           unknown = frame.connection;
-          peer.frame({ kind: "over", connection: flipOpenerBit(unknown) });
+          peer.frame({ kind: "done", connection: flipOpenerBit(unknown) });
         }
       }
     } catch (error) {
@@ -344,74 +356,6 @@ export class Session implements LinkEvents {
     return peer;
   }
 
-  #receiveOpen(open: RouterFrameOf<"incoming">): void {
-    const { connection } = open;
-    const peer = this.#bind(open.address, open.peer, open.session);
-    const key = flipOpenerBit(connection);
-    const known = peer.channels.get(key);
-    if (known !== undefined) {
-      known.openedAgain(open.limit);
-      return;
-    }
-    if (connection <= peer.forgottenOpen) {
-      peer.frame({ kind: "over", connection });
-      return;
-    }
-    peer.highestOpen = Math.max(peer.highestOpen, connection);
-    const refusal = this.#refusalOf(peer, open.early.length);
-    if (refusal !== undefined) {
-      peer.frame({ kind: "reject", connection, ...refusal });
-      return;
-    }
-    const { protocol, metadata, limit, early } = open;
-    const channel = this.#channel({ key, peer: peer.name, protocol, metadata }, { peer }, { from: peer.at, limit });
-    peer.channels.set(key, channel);
-    peer.pendingOpens++;
-    this.#earlyBytes += early.length;
-    const decided = (): void => {
-      peer.pendingOpens--;
-      this.#earlyBytes -= early.length;
-    };
-    channel.accepted.then(decided, decided);
-    this.onSegment(peer.address, this.#link.peerFrames(early, 0, early.length));
-    // A turn later, when the program has heard what came before: it may add the handler only then, as after `connect`.
-    this.#platform.defer(() => {
-      if (!channel.isOver) this.onIncoming(channel);
-    });
-  }
-
-  #refusalOf(peer: Peer, earlyBytes: number): { code: number; reason: string } | undefined {
-    const { channels, pendingOpens } = peer;
-    // Last words that are kept for those who never came back are not worth a Connection.
-    if (this.#channelCount >= limits.maxConnections) this.#peers.forgetLost();
-    const { tooManyConnections, busy } = errorCodes;
-    if (channels.size >= limits.maxConnectionsPerPeer)
-      return { code: tooManyConnections, reason: `There are ${channels.size} Connections between the two already` };
-    if (this.#channelCount >= limits.maxConnections)
-      return { code: tooManyConnections, reason: `There are ${this.#channelCount} Connections already` };
-    if (pendingOpens >= limits.maxPendingOpens)
-      return { code: busy, reason: `${pendingOpens} opens wait to be accepted already` };
-    if (earlyBytes > 0 && this.#earlyBytes + earlyBytes > limits.maxPendingEarlyBytes)
-      return { code: busy, reason: "No room for a first message: open without" };
-    return undefined;
-  }
-
-  #channel(start: Pick<ChannelStart, "key" | "peer" | "protocol" | "metadata">, home: Home, opened?: Opened): Channel {
-    this.#channelCount++;
-    const reopen = (channel: Channel): void => {
-      this.#openings.add(channel, home);
-    };
-    const onForgotten = ({ key }: Channel): void => {
-      this.#channelCount--;
-      home.peer?.channels.delete(key);
-      this.#openings.delete(key);
-    };
-    const { maxMessageBytes } = this.#start;
-    const shared = this.#shared;
-    const path = this.#paths.to(start.peer);
-    return new Channel({ ...start, maxMessageBytes, shared, path, reopen, onForgotten }, opened);
-  }
-
   #lose(peer: Peer | undefined, reason: number): void {
     if (peer === undefined) return;
     const what = endings.get(reason);
@@ -419,28 +363,9 @@ export class Session implements LinkEvents {
       this.#peers.lose(peer);
       return;
     }
-    this.#peers.remove(peer);
-    const code = reason === goneReasons.cut ? "not-allowed" : "peer-gone";
+    const code = reason === goneReasons.forbidden ? "not-allowed" : "peer-gone";
     for (const channel of peer.channels.values()) channel.fail(channel.error(code, `"${peer.name}" ${what}`));
-  }
-
-  /** The rules have changed: what is open may no longer be. */
-  #check(peer: Peer | undefined): void {
-    if (peer === undefined) return;
-    const asked = new Set<string>();
-    for (const { key, protocol, isOver } of peer.channels.values()) {
-      const opener = openedHere(key);
-      if (isOver || asked.has(opener + protocol)) continue;
-      asked.add(opener + protocol);
-      this.#link.frame(routerAddress, { kind: "check", address: peer.address, opener, protocol });
-    }
-  }
-
-  #deny(peer: Peer | undefined, { opener, protocol, reason }: RouterFrameOf<"denied">): void {
-    for (const channel of peer?.channels.values() ?? []) {
-      if (openedHere(channel.key) !== opener || channel.protocol !== protocol) continue;
-      channel.reset(errorCodes.notAllowed, reason, channel.error("not-allowed", notAllowed));
-    }
+    this.#peers.end(peer, reason === goneReasons.ended);
   }
 
   /** A peer was away for too long. Should it come back, it hears of the end. */
@@ -451,12 +376,7 @@ export class Session implements LinkEvents {
         this.#state === "online"
           ? channel.error("peer-gone", `"${peer.name}" lost its link and was not back within ${seconds} s`)
           : channel.error("link-lost", `no link to the router for ${seconds} s: ${this.#lastError?.code ?? ""}`);
-      channel.reset(errorCodes.lapsed, "", error);
+      channel.reset(errorCodes.graceExpired, "", error);
     }
   }
-}
-
-/** 1 for a channel that was opened from here, else 0. */
-function openedHere(key: number): number {
-  return (key & openerBit) === 0 ? 1 : 0;
 }

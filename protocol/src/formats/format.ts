@@ -15,7 +15,6 @@ export interface RouterFrameSource extends FrameReader<RouterFrame> {
 /**
  * A format whose WebSocket messages are batches of segments, as in `batch.ts`. Only the frames in a segment have an encoding
  * of their own. So the router forwards segments between two links of the same format without reading their frames.
- * In `open` and `incoming`, `early` holds peer frames in the format of the link.
  */
 export interface SegmentFormat {
   /** The WebSocket subprotocol by which a client asks for it. */

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
 export const file_frames: GenFile =
   /*@__PURE__*/
   fileDesc(
-    "CgxmcmFtZXMucHJvdG8SEG1lc3NhZ2VwYXNzZXIudjEiMQoGRnJhbWVzEicKBmZyYW1lcxgBIAMoCzIXLm1lc3NhZ2VwYXNzZXIudjEuRnJhbWUilQkKBUZyYW1lEiwKB3dlbGNvbWUYASABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLldlbGNvbWVIABImCgRvcGVuGAIgASgLMhYubWVzc2FnZXBhc3Nlci52MS5PcGVuSAASLgoIaW5jb21pbmcYAyABKAsyGi5tZXNzYWdlcGFzc2VyLnYxLkluY29taW5nSAASKgoGcm91dGVkGAQgASgLMhgubWVzc2FnZXBhc3Nlci52MS5Sb3V0ZWRIABIsCgdyZWZ1c2VkGAUgASgLMhkubWVzc2FnZXBhc3Nlci52MS5SZWZ1c2VkSAASJgoEZ29uZRgGIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuR29uZUgAEiYKBGxpc3QYByABKAsyFi5tZXNzYWdlcGFzc2VyLnYxLkxpc3RIABIoCgVwZWVycxgIIAEoCzIXLm1lc3NhZ2VwYXNzZXIudjEuUGVlcnNIABIkCgNieWUYCSABKAsyFS5tZXNzYWdlcGFzc2VyLnYxLkJ5ZUgAEiwKB2Nsb3NpbmcYCiABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLkNsb3NpbmdIABIqCgZyZXN1bWUYCyABKAsyGC5tZXNzYWdlcGFzc2VyLnYxLlJlc3VtZUgAEioKBnBhaXJlZBgMIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuUGFpcmVkSAASKgoGYWJzZW50GA0gASgLMhgubWVzc2FnZXBhc3Nlci52MS5BYnNlbnRIABImCgRtYXJrGA4gASgLMhYubWVzc2FnZXBhc3Nlci52MS5NYXJrSAASLAoHcmVhY2hlZBgPIAEoCzIZLm1lc3NhZ2VwYXNzZXIudjEuUmVhY2hlZEgAEiwKB2NoYW5nZWQYECABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLkNoYW5nZWRIABIoCgVjaGVjaxgRIAEoCzIXLm1lc3NhZ2VwYXNzZXIudjEuQ2hlY2tIABIqCgZkZW5pZWQYEiABKAsyGC5tZXNzYWdlcGFzc2VyLnYxLkRlbmllZEgAEi4KCHBvc2l0aW9uGEAgASgLMhoubWVzc2FnZXBhc3Nlci52MS5Qb3NpdGlvbkgAEioKBnJlamVjdBhBIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuUmVqZWN0SAASJgoEZGF0YRhCIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuRGF0YUgAEioKBmNyZWRpdBhDIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuQ3JlZGl0SAASJAoDZmluGEQgASgLMhUubWVzc2FnZXBhc3Nlci52MS5GaW5IABImCgRzdG9wGEUgASgLMhYubWVzc2FnZXBhc3Nlci52MS5TdG9wSAASKAoFcmVzZXQYRiABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLlJlc2V0SAASJgoEb3ZlchhHIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuT3ZlckgAEigKBXlpZWxkGEggASgLMhcubWVzc2FnZXBhc3Nlci52MS5ZaWVsZEgAQgYKBGtpbmQiRwoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgMEgwKBG5hbWUYAiABKAkSDQoFcmVhbG0YAyABKAkSDgoGYnVkZ2V0GAQgASgNItIBCgRPcGVuEhIKCmNvbm5lY3Rpb24YASABKA0SDwoHc2Vzc2lvbhgCIAEoDBIMCgRwZWVyGAMgASgJEhAKCHByb3RvY29sGAQgASgJEg0KBWxpbWl0GAUgASgEEjYKCG1ldGFkYXRhGAYgAygLMiQubWVzc2FnZXBhc3Nlci52MS5PcGVuLk1ldGFkYXRhRW50cnkSDQoFZWFybHkYByABKAwaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIusBCghJbmNvbWluZxISCgpjb25uZWN0aW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKA0SDwoHc2Vzc2lvbhgDIAEoDBIMCgRwZWVyGAQgASgJEhAKCHByb3RvY29sGAUgASgJEg0KBWxpbWl0GAYgASgEEjoKCG1ldGFkYXRhGAcgAygLMigubWVzc2FnZXBhc3Nlci52MS5JbmNvbWluZy5NZXRhZGF0YUVudHJ5Eg0KBWVhcmx5GAggASgMGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI+CgZSb3V0ZWQSEgoKY29ubmVjdGlvbhgBIAEoDRIPCgdhZGRyZXNzGAIgASgNEg8KB3Nlc3Npb24YAyABKAwiOwoHUmVmdXNlZBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIicKBEdvbmUSDwoHYWRkcmVzcxgBIAEoDRIOCgZyZWFzb24YAiABKA0iJwoETGlzdBIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCSI3CgVQZWVycxIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCRINCgVuYW1lcxgDIAMoCSIFCgNCeWUiOQoHQ2xvc2luZxIMCgRjb2RlGAEgASgNEhAKCGRlbGF5X21zGAIgASgNEg4KBnJlYXNvbhgDIAEoCSInCgZSZXN1bWUSDwoHc2Vzc2lvbhgBIAEoDBIMCgRwZWVyGAIgASgJIjgKBlBhaXJlZBIPCgdhZGRyZXNzGAEgASgNEg8KB3Nlc3Npb24YAiABKAwSDAoEcGVlchgDIAEoCSI3CgZBYnNlbnQSDwoHc2Vzc2lvbhgBIAEoDBIOCgZyZWFzb24YAiABKA0SDAoEcGVlchgDIAEoCSIlCgRNYXJrEg0KBXRva2VuGAEgASgNEg4KBmJ1ZGdldBgCIAEoDSIYCgdSZWFjaGVkEg0KBXRva2VuGAEgASgNIhoKB0NoYW5nZWQSDwoHYWRkcmVzcxgBIAEoDSI6CgVDaGVjaxIPCgdhZGRyZXNzGAEgASgNEg4KBm9wZW5lchgCIAEoDRIQCghwcm90b2NvbBgDIAEoCSJLCgZEZW5pZWQSDwoHYWRkcmVzcxgBIAEoDRIOCgZvcGVuZXIYAiABKA0SEAoIcHJvdG9jb2wYAyABKAkSDgoGcmVhc29uGAQgASgJIj8KCFBvc2l0aW9uEhIKCmNvbm5lY3Rpb24YASABKA0SEAoIcmVjZWl2ZWQYAiABKAQSDQoFbGltaXQYAyABKAQiOgoGUmVqZWN0EhIKCmNvbm5lY3Rpb24YASABKA0SDAoEY29kZRgCIAEoDRIOCgZyZWFzb24YAyABKAkiZwoERGF0YRISCgpjb25uZWN0aW9uGAEgASgNEgwKBGxhc3QYAiABKAgSDAoEdGV4dBgDIAEoCBITCgZvZmZzZXQYBCABKARIAIgBARIPCgdwYXlsb2FkGAUgASgMQgkKB19vZmZzZXQiPQoGQ3JlZGl0EhIKCmNvbm5lY3Rpb24YASABKA0SEAoIcmVjZWl2ZWQYAiABKAQSDQoFbGltaXQYAyABKAQiKQoDRmluEhIKCmNvbm5lY3Rpb24YASABKA0SDgoGb2Zmc2V0GAIgASgEIhoKBFN0b3ASEgoKY29ubmVjdGlvbhgBIAEoDSI5CgVSZXNldBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIhoKBE92ZXISEgoKY29ubmVjdGlvbhgBIAEoDSI4CgVZaWVsZBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGZyb20YAiABKAQSDQoFbGltaXQYAyABKARiBnByb3RvMw",
+    "CgxmcmFtZXMucHJvdG8SEG1lc3NhZ2VwYXNzZXIudjEiMQoGRnJhbWVzEicKBmZyYW1lcxgBIAMoCzIXLm1lc3NhZ2VwYXNzZXIudjEuRnJhbWUilAgKBUZyYW1lEiwKB3dlbGNvbWUYASABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLldlbGNvbWVIABIkCgNieWUYAiABKAsyFS5tZXNzYWdlcGFzc2VyLnYxLkJ5ZUgAEiwKB2Nsb3NpbmcYAyABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLkNsb3NpbmdIABImCgRvcGVuGAQgASgLMhYubWVzc2FnZXBhc3Nlci52MS5PcGVuSAASKgoGcm91dGVkGAUgASgLMhgubWVzc2FnZXBhc3Nlci52MS5Sb3V0ZWRIABIsCgdyZWZ1c2VkGAYgASgLMhkubWVzc2FnZXBhc3Nlci52MS5SZWZ1c2VkSAASKgoGcmVzdW1lGAcgASgLMhgubWVzc2FnZXBhc3Nlci52MS5SZXN1bWVIABIqCgZwYWlyZWQYCCABKAsyGC5tZXNzYWdlcGFzc2VyLnYxLlBhaXJlZEgAEioKBmFic2VudBgJIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuQWJzZW50SAASJgoEZ29uZRgKIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuR29uZUgAEiYKBG1hcmsYCyABKAsyFi5tZXNzYWdlcGFzc2VyLnYxLk1hcmtIABIsCgdyZWFjaGVkGAwgASgLMhkubWVzc2FnZXBhc3Nlci52MS5SZWFjaGVkSAASJgoEbGlzdBgNIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuTGlzdEgAEigKBXBlZXJzGA4gASgLMhcubWVzc2FnZXBhc3Nlci52MS5QZWVyc0gAEjcKDXJ1bGVzX2NoYW5nZWQYDyABKAsyHi5tZXNzYWdlcGFzc2VyLnYxLlJ1bGVzQ2hhbmdlZEgAEigKBWNoZWNrGBAgASgLMhcubWVzc2FnZXBhc3Nlci52MS5DaGVja0gAEioKBmRlbmllZBgRIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuRGVuaWVkSAASKgoGY3JlZGl0GEAgASgLMhgubWVzc2FnZXBhc3Nlci52MS5DcmVkaXRIABImCgRkYXRhGEEgASgLMhYubWVzc2FnZXBhc3Nlci52MS5EYXRhSAASJAoDZmluGEIgASgLMhUubWVzc2FnZXBhc3Nlci52MS5GaW5IABImCgRzdG9wGEMgASgLMhYubWVzc2FnZXBhc3Nlci52MS5TdG9wSAASKAoFcmVzZXQYRCABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLlJlc2V0SAASJgoEZG9uZRhFIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuRG9uZUgAEigKBXlpZWxkGEYgASgLMhcubWVzc2FnZXBhc3Nlci52MS5ZaWVsZEgAQgYKBGtpbmQiRwoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgMEgwKBG5hbWUYAiABKAkSDQoFcmVhbG0YAyABKAkSDgoGYnVkZ2V0GAQgASgNIgUKA0J5ZSI5CgdDbG9zaW5nEgwKBGNvZGUYASABKA0SEAoIZGVsYXlfbXMYAiABKA0SDgoGcmVhc29uGAMgASgJIvIBCgRPcGVuEhIKCmNvbm5lY3Rpb24YASABKA0SDwoHYWRkcmVzcxgCIAEoDRIPCgdzZXNzaW9uGAMgASgMEgwKBHBlZXIYBCABKAkSEAoIcHJvdG9jb2wYBSABKAkSDQoFbGltaXQYBiABKAQSNgoIbWV0YWRhdGEYByADKAsyJC5tZXNzYWdlcGFzc2VyLnYxLk9wZW4uTWV0YWRhdGFFbnRyeRINCgVmbGFncxgIIAEoDRINCgVmaXJzdBgJIAEoDBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiPgoGUm91dGVkEhIKCmNvbm5lY3Rpb24YASABKA0SDwoHYWRkcmVzcxgCIAEoDRIPCgdzZXNzaW9uGAMgASgMIjsKB1JlZnVzZWQSEgoKY29ubmVjdGlvbhgBIAEoDRIMCgRjb2RlGAIgASgNEg4KBnJlYXNvbhgDIAEoCSInCgZSZXN1bWUSDwoHc2Vzc2lvbhgBIAEoDBIMCgRwZWVyGAIgASgJIjgKBlBhaXJlZBIPCgdhZGRyZXNzGAEgASgNEg8KB3Nlc3Npb24YAiABKAwSDAoEcGVlchgDIAEoCSI3CgZBYnNlbnQSDwoHc2Vzc2lvbhgBIAEoDBIOCgZyZWFzb24YAiABKA0SDAoEcGVlchgDIAEoCSInCgRHb25lEg8KB2FkZHJlc3MYASABKA0SDgoGcmVhc29uGAIgASgNIiUKBE1hcmsSDQoFdG9rZW4YASABKA0SDgoGYnVkZ2V0GAIgASgNIhgKB1JlYWNoZWQSDQoFdG9rZW4YASABKA0iJwoETGlzdBIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCSI3CgVQZWVycxIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCRINCgVuYW1lcxgDIAMoCSIfCgxSdWxlc0NoYW5nZWQSDwoHYWRkcmVzcxgBIAEoDSI6CgVDaGVjaxIPCgdhZGRyZXNzGAEgASgNEg4KBm9wZW5lchgCIAEoDRIQCghwcm90b2NvbBgDIAEoCSJLCgZEZW5pZWQSDwoHYWRkcmVzcxgBIAEoDRIOCgZvcGVuZXIYAiABKA0SEAoIcHJvdG9jb2wYAyABKAkSDgoGcmVhc29uGAQgASgJIj0KBkNyZWRpdBISCgpjb25uZWN0aW9uGAEgASgNEhAKCHJlY2VpdmVkGAIgASgEEg0KBWxpbWl0GAMgASgEImcKBERhdGESEgoKY29ubmVjdGlvbhgBIAEoDRIMCgRsYXN0GAIgASgIEgwKBHRleHQYAyABKAgSEwoGb2Zmc2V0GAQgASgESACIAQESDwoHcGF5bG9hZBgFIAEoDEIJCgdfb2Zmc2V0IikKA0ZpbhISCgpjb25uZWN0aW9uGAEgASgNEg4KBm9mZnNldBgCIAEoBCIaCgRTdG9wEhIKCmNvbm5lY3Rpb24YASABKA0iOQoFUmVzZXQSEgoKY29ubmVjdGlvbhgBIAEoDRIMCgRjb2RlGAIgASgNEg4KBnJlYXNvbhgDIAEoCSIaCgREb25lEhIKCmNvbm5lY3Rpb24YASABKA0iOwoFWWllbGQSEgoKY29ubmVjdGlvbhgBIAEoDRIPCgdncmFudGVkGAIgASgEEg0KBWxpbWl0GAMgASgEYgZwcm90bzM",
   );
 
 /**
@@ -57,119 +57,112 @@ export type Frame = Message<"messagepasser.v1.Frame"> & {
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Open open = 2;
-         */
-        value: Open;
-        case: "open";
-      }
-    | {
-        /**
-         * @generated from field: messagepasser.v1.Incoming incoming = 3;
-         */
-        value: Incoming;
-        case: "incoming";
-      }
-    | {
-        /**
-         * @generated from field: messagepasser.v1.Routed routed = 4;
-         */
-        value: Routed;
-        case: "routed";
-      }
-    | {
-        /**
-         * @generated from field: messagepasser.v1.Refused refused = 5;
-         */
-        value: Refused;
-        case: "refused";
-      }
-    | {
-        /**
-         * @generated from field: messagepasser.v1.Gone gone = 6;
-         */
-        value: Gone;
-        case: "gone";
-      }
-    | {
-        /**
-         * @generated from field: messagepasser.v1.List list = 7;
-         */
-        value: List;
-        case: "list";
-      }
-    | {
-        /**
-         * @generated from field: messagepasser.v1.Peers peers = 8;
-         */
-        value: Peers;
-        case: "peers";
-      }
-    | {
-        /**
-         * @generated from field: messagepasser.v1.Bye bye = 9;
+         * @generated from field: messagepasser.v1.Bye bye = 2;
          */
         value: Bye;
         case: "bye";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Closing closing = 10;
+         * @generated from field: messagepasser.v1.Closing closing = 3;
          */
         value: Closing;
         case: "closing";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Resume resume = 11;
+         * @generated from field: messagepasser.v1.Open open = 4;
+         */
+        value: Open;
+        case: "open";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Routed routed = 5;
+         */
+        value: Routed;
+        case: "routed";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Refused refused = 6;
+         */
+        value: Refused;
+        case: "refused";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Resume resume = 7;
          */
         value: Resume;
         case: "resume";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Paired paired = 12;
+         * @generated from field: messagepasser.v1.Paired paired = 8;
          */
         value: Paired;
         case: "paired";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Absent absent = 13;
+         * @generated from field: messagepasser.v1.Absent absent = 9;
          */
         value: Absent;
         case: "absent";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Mark mark = 14;
+         * @generated from field: messagepasser.v1.Gone gone = 10;
+         */
+        value: Gone;
+        case: "gone";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Mark mark = 11;
          */
         value: Mark;
         case: "mark";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Reached reached = 15;
+         * @generated from field: messagepasser.v1.Reached reached = 12;
          */
         value: Reached;
         case: "reached";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Changed changed = 16;
+         * @generated from field: messagepasser.v1.List list = 13;
          */
-        value: Changed;
-        case: "changed";
+        value: List;
+        case: "list";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Check check = 17;
+         * @generated from field: messagepasser.v1.Peers peers = 14;
+         */
+        value: Peers;
+        case: "peers";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.RulesChanged rules_changed = 15;
+         */
+        value: RulesChanged;
+        case: "rulesChanged";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Check check = 16;
          */
         value: Check;
         case: "check";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Denied denied = 18;
+         * @generated from field: messagepasser.v1.Denied denied = 17;
          */
         value: Denied;
         case: "denied";
@@ -178,63 +171,49 @@ export type Frame = Message<"messagepasser.v1.Frame"> & {
         /**
          * Between two ends.
          *
-         * @generated from field: messagepasser.v1.Position position = 64;
-         */
-        value: Position;
-        case: "position";
-      }
-    | {
-        /**
-         * @generated from field: messagepasser.v1.Reject reject = 65;
-         */
-        value: Reject;
-        case: "reject";
-      }
-    | {
-        /**
-         * @generated from field: messagepasser.v1.Data data = 66;
-         */
-        value: Data;
-        case: "data";
-      }
-    | {
-        /**
-         * @generated from field: messagepasser.v1.Credit credit = 67;
+         * @generated from field: messagepasser.v1.Credit credit = 64;
          */
         value: Credit;
         case: "credit";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Fin fin = 68;
+         * @generated from field: messagepasser.v1.Data data = 65;
+         */
+        value: Data;
+        case: "data";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Fin fin = 66;
          */
         value: Fin;
         case: "fin";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Stop stop = 69;
+         * @generated from field: messagepasser.v1.Stop stop = 67;
          */
         value: Stop;
         case: "stop";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Reset reset = 70;
+         * @generated from field: messagepasser.v1.Reset reset = 68;
          */
         value: Reset;
         case: "reset";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Over over = 71;
+         * @generated from field: messagepasser.v1.Done done = 69;
          */
-        value: Over;
-        case: "over";
+        value: Done;
+        case: "done";
       }
     | {
         /**
-         * @generated from field: messagepasser.v1.Yield yield = 72;
+         * @generated from field: messagepasser.v1.Yield yield = 70;
          */
         value: Yield;
         case: "yield";
@@ -280,57 +259,46 @@ export type Welcome = Message<"messagepasser.v1.Welcome"> & {
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/ messageDesc(file_frames, 2);
 
 /**
- * @generated from message messagepasser.v1.Open
+ * @generated from message messagepasser.v1.Bye
  */
-export type Open = Message<"messagepasser.v1.Open"> & {
+export type Bye = Message<"messagepasser.v1.Bye"> & {};
+
+/**
+ * Describes the message messagepasser.v1.Bye.
+ * Use `create(ByeSchema)` to create a new message.
+ */
+export const ByeSchema: GenMessage<Bye> = /*@__PURE__*/ messageDesc(file_frames, 3);
+
+/**
+ * @generated from message messagepasser.v1.Closing
+ */
+export type Closing = Message<"messagepasser.v1.Closing"> & {
   /**
-   * @generated from field: uint32 connection = 1;
+   * @generated from field: uint32 code = 1;
    */
-  connection: number;
+  code: number;
 
   /**
-   * @generated from field: bytes session = 2;
+   * @generated from field: uint32 delay_ms = 2;
    */
-  session: Uint8Array;
+  delayMs: number;
 
   /**
-   * @generated from field: string peer = 3;
+   * @generated from field: string reason = 3;
    */
-  peer: string;
-
-  /**
-   * @generated from field: string protocol = 4;
-   */
-  protocol: string;
-
-  /**
-   * @generated from field: uint64 limit = 5;
-   */
-  limit: bigint;
-
-  /**
-   * @generated from field: map<string, string> metadata = 6;
-   */
-  metadata: { [key: string]: string };
-
-  /**
-   * Encoded Frames.
-   *
-   * @generated from field: bytes early = 7;
-   */
-  early: Uint8Array;
+  reason: string;
 };
 
 /**
- * Describes the message messagepasser.v1.Open.
- * Use `create(OpenSchema)` to create a new message.
+ * Describes the message messagepasser.v1.Closing.
+ * Use `create(ClosingSchema)` to create a new message.
  */
-export const OpenSchema: GenMessage<Open> = /*@__PURE__*/ messageDesc(file_frames, 3);
+export const ClosingSchema: GenMessage<Closing> = /*@__PURE__*/ messageDesc(file_frames, 4);
 
 /**
- * @generated from message messagepasser.v1.Incoming
+ * @generated from message messagepasser.v1.Open
  */
-export type Incoming = Message<"messagepasser.v1.Incoming"> & {
+export type Open = Message<"messagepasser.v1.Open"> & {
   /**
    * @generated from field: uint32 connection = 1;
    */
@@ -367,18 +335,21 @@ export type Incoming = Message<"messagepasser.v1.Incoming"> & {
   metadata: { [key: string]: string };
 
   /**
-   * Encoded Frames.
-   *
-   * @generated from field: bytes early = 8;
+   * @generated from field: uint32 flags = 8;
    */
-  early: Uint8Array;
+  flags: number;
+
+  /**
+   * @generated from field: bytes first = 9;
+   */
+  first: Uint8Array;
 };
 
 /**
- * Describes the message messagepasser.v1.Incoming.
- * Use `create(IncomingSchema)` to create a new message.
+ * Describes the message messagepasser.v1.Open.
+ * Use `create(OpenSchema)` to create a new message.
  */
-export const IncomingSchema: GenMessage<Incoming> = /*@__PURE__*/ messageDesc(file_frames, 4);
+export const OpenSchema: GenMessage<Open> = /*@__PURE__*/ messageDesc(file_frames, 5);
 
 /**
  * @generated from message messagepasser.v1.Routed
@@ -404,7 +375,7 @@ export type Routed = Message<"messagepasser.v1.Routed"> & {
  * Describes the message messagepasser.v1.Routed.
  * Use `create(RoutedSchema)` to create a new message.
  */
-export const RoutedSchema: GenMessage<Routed> = /*@__PURE__*/ messageDesc(file_frames, 5);
+export const RoutedSchema: GenMessage<Routed> = /*@__PURE__*/ messageDesc(file_frames, 6);
 
 /**
  * @generated from message messagepasser.v1.Refused
@@ -430,112 +401,7 @@ export type Refused = Message<"messagepasser.v1.Refused"> & {
  * Describes the message messagepasser.v1.Refused.
  * Use `create(RefusedSchema)` to create a new message.
  */
-export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/ messageDesc(file_frames, 6);
-
-/**
- * @generated from message messagepasser.v1.Gone
- */
-export type Gone = Message<"messagepasser.v1.Gone"> & {
-  /**
-   * @generated from field: uint32 address = 1;
-   */
-  address: number;
-
-  /**
-   * @generated from field: uint32 reason = 2;
-   */
-  reason: number;
-};
-
-/**
- * Describes the message messagepasser.v1.Gone.
- * Use `create(GoneSchema)` to create a new message.
- */
-export const GoneSchema: GenMessage<Gone> = /*@__PURE__*/ messageDesc(file_frames, 7);
-
-/**
- * @generated from message messagepasser.v1.List
- */
-export type List = Message<"messagepasser.v1.List"> & {
-  /**
-   * @generated from field: uint32 request = 1;
-   */
-  request: number;
-
-  /**
-   * @generated from field: string cursor = 2;
-   */
-  cursor: string;
-};
-
-/**
- * Describes the message messagepasser.v1.List.
- * Use `create(ListSchema)` to create a new message.
- */
-export const ListSchema: GenMessage<List> = /*@__PURE__*/ messageDesc(file_frames, 8);
-
-/**
- * @generated from message messagepasser.v1.Peers
- */
-export type Peers = Message<"messagepasser.v1.Peers"> & {
-  /**
-   * @generated from field: uint32 request = 1;
-   */
-  request: number;
-
-  /**
-   * @generated from field: string cursor = 2;
-   */
-  cursor: string;
-
-  /**
-   * @generated from field: repeated string names = 3;
-   */
-  names: string[];
-};
-
-/**
- * Describes the message messagepasser.v1.Peers.
- * Use `create(PeersSchema)` to create a new message.
- */
-export const PeersSchema: GenMessage<Peers> = /*@__PURE__*/ messageDesc(file_frames, 9);
-
-/**
- * @generated from message messagepasser.v1.Bye
- */
-export type Bye = Message<"messagepasser.v1.Bye"> & {};
-
-/**
- * Describes the message messagepasser.v1.Bye.
- * Use `create(ByeSchema)` to create a new message.
- */
-export const ByeSchema: GenMessage<Bye> = /*@__PURE__*/ messageDesc(file_frames, 10);
-
-/**
- * @generated from message messagepasser.v1.Closing
- */
-export type Closing = Message<"messagepasser.v1.Closing"> & {
-  /**
-   * @generated from field: uint32 code = 1;
-   */
-  code: number;
-
-  /**
-   * @generated from field: uint32 delay_ms = 2;
-   */
-  delayMs: number;
-
-  /**
-   * @generated from field: string reason = 3;
-   */
-  reason: string;
-};
-
-/**
- * Describes the message messagepasser.v1.Closing.
- * Use `create(ClosingSchema)` to create a new message.
- */
-export const ClosingSchema: GenMessage<Closing> = /*@__PURE__*/ messageDesc(file_frames, 11);
+export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/ messageDesc(file_frames, 7);
 
 /**
  * @generated from message messagepasser.v1.Resume
@@ -556,7 +422,7 @@ export type Resume = Message<"messagepasser.v1.Resume"> & {
  * Describes the message messagepasser.v1.Resume.
  * Use `create(ResumeSchema)` to create a new message.
  */
-export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/ messageDesc(file_frames, 12);
+export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/ messageDesc(file_frames, 8);
 
 /**
  * @generated from message messagepasser.v1.Paired
@@ -582,7 +448,7 @@ export type Paired = Message<"messagepasser.v1.Paired"> & {
  * Describes the message messagepasser.v1.Paired.
  * Use `create(PairedSchema)` to create a new message.
  */
-export const PairedSchema: GenMessage<Paired> = /*@__PURE__*/ messageDesc(file_frames, 13);
+export const PairedSchema: GenMessage<Paired> = /*@__PURE__*/ messageDesc(file_frames, 9);
 
 /**
  * @generated from message messagepasser.v1.Absent
@@ -608,7 +474,28 @@ export type Absent = Message<"messagepasser.v1.Absent"> & {
  * Describes the message messagepasser.v1.Absent.
  * Use `create(AbsentSchema)` to create a new message.
  */
-export const AbsentSchema: GenMessage<Absent> = /*@__PURE__*/ messageDesc(file_frames, 14);
+export const AbsentSchema: GenMessage<Absent> = /*@__PURE__*/ messageDesc(file_frames, 10);
+
+/**
+ * @generated from message messagepasser.v1.Gone
+ */
+export type Gone = Message<"messagepasser.v1.Gone"> & {
+  /**
+   * @generated from field: uint32 address = 1;
+   */
+  address: number;
+
+  /**
+   * @generated from field: uint32 reason = 2;
+   */
+  reason: number;
+};
+
+/**
+ * Describes the message messagepasser.v1.Gone.
+ * Use `create(GoneSchema)` to create a new message.
+ */
+export const GoneSchema: GenMessage<Gone> = /*@__PURE__*/ messageDesc(file_frames, 11);
 
 /**
  * @generated from message messagepasser.v1.Mark
@@ -629,7 +516,7 @@ export type Mark = Message<"messagepasser.v1.Mark"> & {
  * Describes the message messagepasser.v1.Mark.
  * Use `create(MarkSchema)` to create a new message.
  */
-export const MarkSchema: GenMessage<Mark> = /*@__PURE__*/ messageDesc(file_frames, 15);
+export const MarkSchema: GenMessage<Mark> = /*@__PURE__*/ messageDesc(file_frames, 12);
 
 /**
  * @generated from message messagepasser.v1.Reached
@@ -645,12 +532,59 @@ export type Reached = Message<"messagepasser.v1.Reached"> & {
  * Describes the message messagepasser.v1.Reached.
  * Use `create(ReachedSchema)` to create a new message.
  */
-export const ReachedSchema: GenMessage<Reached> = /*@__PURE__*/ messageDesc(file_frames, 16);
+export const ReachedSchema: GenMessage<Reached> = /*@__PURE__*/ messageDesc(file_frames, 13);
 
 /**
- * @generated from message messagepasser.v1.Changed
+ * @generated from message messagepasser.v1.List
  */
-export type Changed = Message<"messagepasser.v1.Changed"> & {
+export type List = Message<"messagepasser.v1.List"> & {
+  /**
+   * @generated from field: uint32 request = 1;
+   */
+  request: number;
+
+  /**
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message messagepasser.v1.List.
+ * Use `create(ListSchema)` to create a new message.
+ */
+export const ListSchema: GenMessage<List> = /*@__PURE__*/ messageDesc(file_frames, 14);
+
+/**
+ * @generated from message messagepasser.v1.Peers
+ */
+export type Peers = Message<"messagepasser.v1.Peers"> & {
+  /**
+   * @generated from field: uint32 request = 1;
+   */
+  request: number;
+
+  /**
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+
+  /**
+   * @generated from field: repeated string names = 3;
+   */
+  names: string[];
+};
+
+/**
+ * Describes the message messagepasser.v1.Peers.
+ * Use `create(PeersSchema)` to create a new message.
+ */
+export const PeersSchema: GenMessage<Peers> = /*@__PURE__*/ messageDesc(file_frames, 15);
+
+/**
+ * @generated from message messagepasser.v1.RulesChanged
+ */
+export type RulesChanged = Message<"messagepasser.v1.RulesChanged"> & {
   /**
    * @generated from field: uint32 address = 1;
    */
@@ -658,10 +592,10 @@ export type Changed = Message<"messagepasser.v1.Changed"> & {
 };
 
 /**
- * Describes the message messagepasser.v1.Changed.
- * Use `create(ChangedSchema)` to create a new message.
+ * Describes the message messagepasser.v1.RulesChanged.
+ * Use `create(RulesChangedSchema)` to create a new message.
  */
-export const ChangedSchema: GenMessage<Changed> = /*@__PURE__*/ messageDesc(file_frames, 17);
+export const RulesChangedSchema: GenMessage<RulesChanged> = /*@__PURE__*/ messageDesc(file_frames, 16);
 
 /**
  * @generated from message messagepasser.v1.Check
@@ -687,7 +621,7 @@ export type Check = Message<"messagepasser.v1.Check"> & {
  * Describes the message messagepasser.v1.Check.
  * Use `create(CheckSchema)` to create a new message.
  */
-export const CheckSchema: GenMessage<Check> = /*@__PURE__*/ messageDesc(file_frames, 18);
+export const CheckSchema: GenMessage<Check> = /*@__PURE__*/ messageDesc(file_frames, 17);
 
 /**
  * @generated from message messagepasser.v1.Denied
@@ -718,12 +652,12 @@ export type Denied = Message<"messagepasser.v1.Denied"> & {
  * Describes the message messagepasser.v1.Denied.
  * Use `create(DeniedSchema)` to create a new message.
  */
-export const DeniedSchema: GenMessage<Denied> = /*@__PURE__*/ messageDesc(file_frames, 19);
+export const DeniedSchema: GenMessage<Denied> = /*@__PURE__*/ messageDesc(file_frames, 18);
 
 /**
- * @generated from message messagepasser.v1.Position
+ * @generated from message messagepasser.v1.Credit
  */
-export type Position = Message<"messagepasser.v1.Position"> & {
+export type Credit = Message<"messagepasser.v1.Credit"> & {
   /**
    * @generated from field: uint32 connection = 1;
    */
@@ -741,36 +675,10 @@ export type Position = Message<"messagepasser.v1.Position"> & {
 };
 
 /**
- * Describes the message messagepasser.v1.Position.
- * Use `create(PositionSchema)` to create a new message.
+ * Describes the message messagepasser.v1.Credit.
+ * Use `create(CreditSchema)` to create a new message.
  */
-export const PositionSchema: GenMessage<Position> = /*@__PURE__*/ messageDesc(file_frames, 20);
-
-/**
- * @generated from message messagepasser.v1.Reject
- */
-export type Reject = Message<"messagepasser.v1.Reject"> & {
-  /**
-   * @generated from field: uint32 connection = 1;
-   */
-  connection: number;
-
-  /**
-   * @generated from field: uint32 code = 2;
-   */
-  code: number;
-
-  /**
-   * @generated from field: string reason = 3;
-   */
-  reason: string;
-};
-
-/**
- * Describes the message messagepasser.v1.Reject.
- * Use `create(RejectSchema)` to create a new message.
- */
-export const RejectSchema: GenMessage<Reject> = /*@__PURE__*/ messageDesc(file_frames, 21);
+export const CreditSchema: GenMessage<Credit> = /*@__PURE__*/ messageDesc(file_frames, 19);
 
 /**
  * @generated from message messagepasser.v1.Data
@@ -806,33 +714,7 @@ export type Data = Message<"messagepasser.v1.Data"> & {
  * Describes the message messagepasser.v1.Data.
  * Use `create(DataSchema)` to create a new message.
  */
-export const DataSchema: GenMessage<Data> = /*@__PURE__*/ messageDesc(file_frames, 22);
-
-/**
- * @generated from message messagepasser.v1.Credit
- */
-export type Credit = Message<"messagepasser.v1.Credit"> & {
-  /**
-   * @generated from field: uint32 connection = 1;
-   */
-  connection: number;
-
-  /**
-   * @generated from field: uint64 received = 2;
-   */
-  received: bigint;
-
-  /**
-   * @generated from field: uint64 limit = 3;
-   */
-  limit: bigint;
-};
-
-/**
- * Describes the message messagepasser.v1.Credit.
- * Use `create(CreditSchema)` to create a new message.
- */
-export const CreditSchema: GenMessage<Credit> = /*@__PURE__*/ messageDesc(file_frames, 23);
+export const DataSchema: GenMessage<Data> = /*@__PURE__*/ messageDesc(file_frames, 20);
 
 /**
  * @generated from message messagepasser.v1.Fin
@@ -853,7 +735,7 @@ export type Fin = Message<"messagepasser.v1.Fin"> & {
  * Describes the message messagepasser.v1.Fin.
  * Use `create(FinSchema)` to create a new message.
  */
-export const FinSchema: GenMessage<Fin> = /*@__PURE__*/ messageDesc(file_frames, 24);
+export const FinSchema: GenMessage<Fin> = /*@__PURE__*/ messageDesc(file_frames, 21);
 
 /**
  * @generated from message messagepasser.v1.Stop
@@ -869,7 +751,7 @@ export type Stop = Message<"messagepasser.v1.Stop"> & {
  * Describes the message messagepasser.v1.Stop.
  * Use `create(StopSchema)` to create a new message.
  */
-export const StopSchema: GenMessage<Stop> = /*@__PURE__*/ messageDesc(file_frames, 25);
+export const StopSchema: GenMessage<Stop> = /*@__PURE__*/ messageDesc(file_frames, 22);
 
 /**
  * @generated from message messagepasser.v1.Reset
@@ -895,12 +777,12 @@ export type Reset = Message<"messagepasser.v1.Reset"> & {
  * Describes the message messagepasser.v1.Reset.
  * Use `create(ResetSchema)` to create a new message.
  */
-export const ResetSchema: GenMessage<Reset> = /*@__PURE__*/ messageDesc(file_frames, 26);
+export const ResetSchema: GenMessage<Reset> = /*@__PURE__*/ messageDesc(file_frames, 23);
 
 /**
- * @generated from message messagepasser.v1.Over
+ * @generated from message messagepasser.v1.Done
  */
-export type Over = Message<"messagepasser.v1.Over"> & {
+export type Done = Message<"messagepasser.v1.Done"> & {
   /**
    * @generated from field: uint32 connection = 1;
    */
@@ -908,10 +790,10 @@ export type Over = Message<"messagepasser.v1.Over"> & {
 };
 
 /**
- * Describes the message messagepasser.v1.Over.
- * Use `create(OverSchema)` to create a new message.
+ * Describes the message messagepasser.v1.Done.
+ * Use `create(DoneSchema)` to create a new message.
  */
-export const OverSchema: GenMessage<Over> = /*@__PURE__*/ messageDesc(file_frames, 27);
+export const DoneSchema: GenMessage<Done> = /*@__PURE__*/ messageDesc(file_frames, 24);
 
 /**
  * @generated from message messagepasser.v1.Yield
@@ -923,9 +805,9 @@ export type Yield = Message<"messagepasser.v1.Yield"> & {
   connection: number;
 
   /**
-   * @generated from field: uint64 from = 2;
+   * @generated from field: uint64 granted = 2;
    */
-  from: bigint;
+  granted: bigint;
 
   /**
    * @generated from field: uint64 limit = 3;
@@ -937,4 +819,4 @@ export type Yield = Message<"messagepasser.v1.Yield"> & {
  * Describes the message messagepasser.v1.Yield.
  * Use `create(YieldSchema)` to create a new message.
  */
-export const YieldSchema: GenMessage<Yield> = /*@__PURE__*/ messageDesc(file_frames, 28);
+export const YieldSchema: GenMessage<Yield> = /*@__PURE__*/ messageDesc(file_frames, 25);

@@ -18,6 +18,7 @@ export function formatOf(subprotocol: string): Format | undefined {
 
 export type { FrameReader, SegmentFormat } from "./format.ts";
 export {
+  accepts,
   byteLength,
   creditToken,
   type NamedFormat,

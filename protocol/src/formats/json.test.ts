@@ -32,9 +32,11 @@ describe("json.json", () => {
           .flatMap(({ message }) => (typeof message === "string" ? framesIn(message) : []))
           .map(({ type }) => type),
       );
-    const both = ["open", "accept", "reject", "data", "end", "stop", "over", "reset", "credit"];
+    const both = ["open", "accept", "data", "end", "stop", "done", "reset", "credit"];
     expect([...types("from-client")].sort()).toEqual([...both, "close", "reached", "list", "bye"].sort());
-    expect([...types("to-client")].sort()).toEqual([...both, "welcome", "gone", "mark", "peers", "closing"].sort());
+    expect([...types("to-client")].sort()).toEqual(
+      [...both, "welcome", "refused", "gone", "mark", "peers", "closing"].sort(),
+    );
   });
 
   test("json.json has every code by its name in both directions", () => {
@@ -56,7 +58,6 @@ describe("frames in JSON", () => {
         return pieces([frame]).map((piece) => (piece.kind === "data" ? { ...piece, offset: undefined } : piece));
       case "fin":
         return [{ ...frame, offset: uncountedOffset }];
-      case "position":
       case "credit":
         return [{ ...frame, received: 0 }];
       case "yield":
@@ -69,7 +70,7 @@ describe("frames in JSON", () => {
   checkBothWays(json, (message) => String(message).replaceAll(/,"received":\d+/g, ""), said);
 
   test("frames in JSON go in as few messages as possible, each short enough for a client's library", () => {
-    const frame = { kind: "over", connection: 1 } as const;
+    const frame = { kind: "done", connection: 1 } as const;
     const messages = json.encodePeer(
       Array.from({ length: 10_000 }, () => frame),
       "\u{1f422}".repeat(32),

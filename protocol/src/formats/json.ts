@@ -1,4 +1,5 @@
 import { fromBase64, toBase64 } from "../base64.ts";
+import { routerAddress } from "../batch.ts";
 import { closeCodes, errorCodes, goneReasons, kebab, nameOfCode } from "../codes.ts";
 import { anySession, type DataFrame, type PeerFrame, type RouterFrame } from "../frames.ts";
 import { subprotocols } from "../handshake.ts";
@@ -7,6 +8,7 @@ import { ProtocolError } from "../protocol-error.ts";
 import { type Fields, readFields } from "./json-fields.ts";
 import { pieces } from "./pieces.ts";
 import {
+  accepts,
   connectionName,
   connectionNamed,
   type IdStyle,
@@ -77,8 +79,8 @@ function* frameSaid(fields: Fields, self: string): Iterable<Said> {
     case "open": {
       const { peer, protocol, metadata, limit } = fields;
       const connection = connectionNamed(fields.connection, self, self, decimal) & limits.maxConnectionId;
-      const open = { connection, session: anySession, peer, protocol, limit, metadata, early: noBytes };
-      yield { to: "router", frame: { kind: "open", ...open } };
+      const open = { connection, address: routerAddress, session: anySession, peer, protocol, limit, metadata };
+      yield { to: "router", frame: { kind: "open", ...open, flags: 0, first: noBytes } };
       return;
     }
     case "list":
@@ -103,24 +105,22 @@ type PeerFields = Exclude<Fields, { type: "open" | "list" | "bye" | "reached" }>
 function framesOf(fields: PeerFields, connection: number): PeerFrame[] {
   switch (fields.type) {
     case "accept":
-      return [{ kind: "position", connection, received: 0, limit: fields.limit }];
-    case "reject":
-    case "reset":
-      return [{ kind: fields.type, connection, code: fields.code, reason: fields.reason }];
-    case "data":
-      return [dataOf(fields, connection)];
     case "credit":
       return [{ kind: "credit", connection, received: 0, limit: fields.limit }];
+    case "reset":
+      return [{ kind: "reset", connection, code: fields.code, reason: fields.reason }];
+    case "data":
+      return [dataOf(fields, connection)];
     case "end":
       return [{ kind: "fin", connection, offset: fields.offset ?? uncountedOffset }];
     case "stop":
-    case "over":
+    case "done":
       return [{ kind: fields.type, connection }];
     case "close":
       return [
         { kind: "stop", connection },
         { kind: "fin", connection, offset: fields.offset ?? uncountedOffset },
-        { kind: "over", connection },
+        { kind: "done", connection },
       ];
   }
 }
@@ -141,14 +141,14 @@ function routerFields(frame: RouterFrame, self: string): object | undefined {
   switch (frame.kind) {
     case "welcome":
       return { type: "welcome", name: frame.name, realm: frame.realm };
-    case "incoming": {
+    case "open": {
       const { peer, protocol, metadata, limit } = frame;
       const connection = connectionName(frame.connection, self, peer, decimal);
       return { type: "open", peer, connection, protocol, metadata, limit };
     }
     case "refused": {
       const connection = `${self}:${decimal.write(frame.connection)}`;
-      return { type: "reject", connection, code: codeName(frame.code), reason: frame.reason };
+      return { type: "refused", connection, code: codeName(frame.code), reason: frame.reason };
     }
     case "peers": {
       const { request, cursor, names } = frame;
@@ -166,19 +166,17 @@ function routerFields(frame: RouterFrame, self: string): object | undefined {
 
 function peerFields(frame: PeerFrame, head: { peer: string; connection: string }): object | undefined {
   switch (frame.kind) {
-    case "position":
-      return { type: "accept", ...head, limit: frame.limit };
-    case "reject":
     case "reset":
-      return { type: frame.kind, ...head, code: codeName(frame.code), reason: frame.reason };
+      return { type: "reset", ...head, code: codeName(frame.code), reason: frame.reason };
     case "data":
       return { type: "data", ...head, ...dataFields(frame) };
     case "credit":
+      if (accepts(frame)) return { type: "accept", ...head, limit: frame.limit };
       return { type: "credit", ...head, received: frame.received, limit: frame.limit };
     case "fin":
       return { type: "end", ...head };
     case "stop":
-    case "over":
+    case "done":
       return { type: frame.kind, ...head };
     // The router has already answered: the client has no credit to give back.
     case "yield":

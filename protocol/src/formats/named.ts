@@ -47,6 +47,14 @@ export interface NamedFormat {
   encodeMark(token: string): WireMessage;
 }
 
+/**
+ * Whether an opener hears this as the accept of its open. By-name openers send nothing before they are accepted, so the
+ * acceptor's first credit is for nothing received, and hardly any other is.
+ */
+export function accepts({ connection, received }: { readonly connection: number; readonly received: number }): boolean {
+  return (connection & openerBit) === 0 && received === 0;
+}
+
 /** The offset of the FIN of a sender that doesn't count. No half reaches it. */
 export const uncountedOffset = limits.maxOffset;
 
@@ -96,8 +104,7 @@ export function tokenSaid(token: string): Said {
     return { to: "router", frame: { kind: "reached", token: first } };
   if (!(connection <= 0xffff_ffff && offset <= limits.maxOffset - limits.firstWindowBytes))
     throw new ProtocolError("A token that no mark had");
-  // `received` is 0, since the router has already acknowledged the data.
-  const frame = { kind: "credit", connection, received: 0, limit: offset + limits.firstWindowBytes } as const;
+  const frame = { kind: "credit", connection, received: offset, limit: offset + limits.firstWindowBytes } as const;
   return { to: "address", address: first, frame };
 }
 

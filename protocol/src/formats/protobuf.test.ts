@@ -85,9 +85,9 @@ describe("a segment", () => {
 describe("memory for Protobuf", () => {
   test.for([
     ["a frame", [0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]],
-    ["a kind", [0x0a, 0x06, 0x32, 0xff, 0xff, 0xff, 0xff, 0x0f]],
-    ["a payload", [0x0a, 0x09, 0x92, 0x04, 0x06, 0x2a, 0xff, 0xff, 0xff, 0xff, 0x0f]],
-    ["a text", [0x0a, 0x08, 0x3a, 0x06, 0x12, 0xff, 0xff, 0xff, 0xff, 0x0f]],
+    ["a kind", [0x0a, 0x06, 0x52, 0xff, 0xff, 0xff, 0xff, 0x0f]],
+    ["a payload", [0x0a, 0x09, 0x8a, 0x04, 0x06, 0x2a, 0xff, 0xff, 0xff, 0xff, 0x0f]],
+    ["a text", [0x0a, 0x08, 0x6a, 0x06, 0x12, 0xff, 0xff, 0xff, 0xff, 0x0f]],
   ] as const)("a Protobuf reader takes no memory for %s of 4 GiB that is only announced", ([, bytes]) => {
     for (const range of ["router", "peer"]) expectLittleMemory(protobuf, range, Uint8Array.from(bytes));
   });
@@ -95,7 +95,7 @@ describe("memory for Protobuf", () => {
   test("a Protobuf reader takes no memory for a whole batch of empty names", () => {
     const body = Array.from({ length: 120_000 }, (_, at) => (at % 2 === 0 ? 0x1a : 0x00));
     const varint = (value: number): number[] => [(value & 0x7f) | 0x80, ((value >> 7) & 0x7f) | 0x80, value >> 14];
-    const peers = [0x42, ...varint(body.length), ...body];
+    const peers = [0x72, ...varint(body.length), ...body];
     const bytes = Uint8Array.from([0x0a, ...varint(peers.length), ...peers]);
     expect(bytes.length).toBeLessThan(limits.maxBatchBytes);
     expectLittleMemory(protobuf, "router", bytes);

@@ -122,11 +122,11 @@ describe("a format of frames in segments that is one object", () => {
     const alice = join("alice", { format: lines });
     const [bob, carol, dave] = [join("bob"), join("carol", { format: json }), join("dave", { format: lines })];
     openToAll(realm, alice, bob, carol, dave);
-    expect(bob.take()).toMatchObject([{ kind: "incoming", peer: "alice", address: alice.address }]);
+    expect(bob.take()).toMatchObject([{ kind: "open", peer: "alice", address: alice.address }]);
     expect(carol.messages.splice(0).map((message) => JSON.parse(String(message)) as object)).toMatchObject([
       { type: "open", peer: "alice", connection: "alice:1" },
     ]);
-    expect(heardInLines(dave)).toMatchObject([{ from: 0, kind: "incoming", peer: "alice" }]);
+    expect(heardInLines(dave)).toMatchObject([{ from: 0, kind: "open", peer: "alice" }]);
 
     for (const { address } of [bob, carol, dave]) routing.receive(alice, segment(lines, address, say("hello")));
     expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes: native.encode(say("hello")) }]);
@@ -162,12 +162,12 @@ describe("a format of frames in segments that is one object", () => {
     expect(bob.messages).toEqual([batchOf([alice.address, nonsense])]);
   });
 
-  test("a segment format has its early data rewritten for the others", () => {
+  test("a segment format has the first message of an open passed on as it is", () => {
     const { routing, join } = realmOf();
     const alice = join("alice", { format: lines });
     const bob = join("bob");
-    routing.receive(alice, segment(lines, 0, openTo("bob", { early: lines.encode(say("early")) })));
-    expect(bob.take()).toMatchObject([{ kind: "incoming", early: native.encode(say("early")) }]);
+    routing.receive(alice, segment(lines, 0, openTo("bob", { flags: 3, first: Uint8Array.of(1, 2) })));
+    expect(bob.take()).toMatchObject([{ kind: "open", flags: 3, first: Uint8Array.of(1, 2) }]);
   });
 });
 
@@ -179,7 +179,7 @@ test("a by-name format that is one object can talk with every other format", () 
   const [bob, carol] = [join("bob"), join("carol", { format: json })];
   for (const name of ["bob", "carol", "nobody"]) routing.receive(walter, `${name} 1 ? chat`);
   expect(walter.messages.splice(0)).toEqual(["router routed", "router routed", "router refused"]);
-  expect(bob.take()).toMatchObject([{ kind: "incoming", peer: "walter", protocol: "chat" }]);
+  expect(bob.take()).toMatchObject([{ kind: "open", peer: "walter", protocol: "chat" }]);
   expect(carol.messages.splice(0)).toHaveLength(1);
 
   for (const name of ["bob", "carol", "nobody"]) routing.receive(walter, `${name} 1 hello, you`);
@@ -194,6 +194,6 @@ test("a by-name format that is one object can talk with every other format", () 
   routing.receive(bob, toRouter(openTo("walter", { connection: 2 })));
   routing.receive(bob, segment(native, walter.address, say("from bob")));
   routing.receive(carol, JSON.stringify({ type: "data", peer: "walter", connection: "carol:1", text: "from carol" }));
-  expect(walter.messages).toEqual(["router incoming", "bob 1 from bob", "carol 1 from carol"]);
+  expect(walter.messages).toEqual(["router open", "bob 1 from bob", "carol 1 from carol"]);
   expect(() => routing.receive(walter, "bob hello")).toThrow(ProtocolError);
 });

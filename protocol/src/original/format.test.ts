@@ -7,6 +7,7 @@ import type { PeerFrame } from "../frames.ts";
 import { limits } from "../limits.ts";
 import { encodeGob, gobDefinition } from "./gob.ts";
 import { uncountedOffset, type WireMessage } from "../formats/named.ts";
+import { accepts } from "../formats/named.ts";
 import { gob } from "./gob-format.ts";
 import { json } from "./json.ts";
 import type { Message } from "./message.ts";
@@ -17,20 +18,23 @@ describe("original.json", () => {
   checkNamedVectors(json, vectors);
 });
 
-/** The rest of a frame once it has gone over the original's wire, as its client would say it. */
+const refusals = new Set<number>([errorCodes.rejected, errorCodes.busy, errorCodes.tooManyConnections]);
+
+/** What is left of a frame once it has gone over the original's wire, as its client would say it. */
 function said(frame: PeerFrame): PeerFrame[] {
   const { connection } = frame;
-  const over = { kind: "over", connection } as const;
+  const done = { kind: "done", connection } as const;
+  const end: PeerFrame[] = [{ kind: "stop", connection }, { kind: "fin", connection, offset: uncountedOffset }, done];
   switch (frame.kind) {
     case "data":
       return [{ ...frame, last: true, text: false, offset: undefined }];
-    case "position":
-      return [{ ...frame, received: 0, limit: limits.firstWindowBytes }];
-    case "reject":
-      return frame.code === errorCodes.unknownProtocol ? [{ ...frame, reason: "" }] : [over];
+    case "credit":
+      return accepts(frame) ? [{ ...frame, received: 0, limit: limits.firstWindowBytes }] : [];
     case "reset":
-    case "over":
-      return [{ kind: "stop", connection }, { kind: "fin", connection, offset: uncountedOffset }, over];
+      if (frame.code === errorCodes.unknownProtocol) return [{ ...frame, reason: "" }];
+      return refusals.has(frame.code) ? [done] : end;
+    case "done":
+      return end;
     default:
       return [];
   }

@@ -1,8 +1,10 @@
+import { routerAddress } from "../batch.ts";
 import { errorCodes } from "../codes.ts";
 import { anySession, type PeerFrame, type RouterFrame } from "../frames.ts";
 import { limits, originalLimits } from "../limits.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import {
+  accepts,
   connectionName,
   connectionNamed,
   type IdStyle,
@@ -37,6 +39,13 @@ export interface Writing<Part extends WireMessage> {
 
 /** Begins the id of a Connection that no client has. A client answers data for it, which serves as the answer to a mark. */
 const markPrefix = "$mark:";
+/** The codes of a reset that refuses an open, rather than to end a Connection, and how the original says that. */
+const refusals: ReadonlyMap<number, number> = new Map([
+  [errorCodes.unknownProtocol, metas.unknownProtocol],
+  [errorCodes.rejected, metas.noSuchConnection],
+  [errorCodes.busy, metas.noSuchConnection],
+  [errorCodes.tooManyConnections, metas.noSuchConnection],
+]);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 const noBytes = new Uint8Array();
@@ -111,8 +120,9 @@ function openOf({ otherClient: peer, connectionId, data }: Message, self: string
     throw new ProtocolError("A protocol's name that is not UTF-8");
   }
   const connection = connectionNamed(connectionId, self, self, hexadecimal) & limits.maxConnectionId;
-  const rest = { session: anySession, limit: limits.firstWindowBytes, metadata: {}, early: noBytes };
-  return { kind: "open", connection, peer, protocol, ...rest };
+  const to = { address: routerAddress, session: anySession, peer };
+  const rest = { limit: limits.firstWindowBytes, metadata: {}, flags: 0, first: noBytes };
+  return { kind: "open", connection, ...to, protocol, ...rest };
 }
 
 function framesOf(meta: number, connection: number, payload: Uint8Array): PeerFrame[] {
@@ -120,24 +130,24 @@ function framesOf(meta: number, connection: number, payload: Uint8Array): PeerFr
     case metas.data:
       return [{ kind: "data", connection, last: true, text: false, offset: undefined, payload }];
     case metas.accept:
-      return [{ kind: "position", connection, received: 0, limit: limits.firstWindowBytes }];
+      return [{ kind: "credit", connection, received: 0, limit: limits.firstWindowBytes }];
     case metas.unknownProtocol:
-      return [{ kind: "reject", connection, code: errorCodes.unknownProtocol, reason: "" }];
+      return [{ kind: "reset", connection, code: errorCodes.unknownProtocol, reason: "" }];
     case metas.closed:
       return [
         { kind: "stop", connection },
         { kind: "fin", connection, offset: uncountedOffset },
-        { kind: "over", connection },
+        { kind: "done", connection },
       ];
     case metas.noSuchConnection:
-      return [{ kind: "over", connection }];
+      return [{ kind: "done", connection }];
     default:
       throw new ProtocolError(`A message of meta ${meta}, which no client sends`);
   }
 }
 
 function routerMessage(frame: RouterFrame, self: string): Message | undefined {
-  if (frame.kind === "incoming") {
+  if (frame.kind === "open") {
     const { peer, protocol } = frame;
     const id = connectionName(frame.connection, self, peer, hexadecimal);
     return messageOf(metas.open, peer, id, encoder.encode(protocol));
@@ -153,16 +163,11 @@ function peerMessage(frame: PeerFrame, peer: string, self: string): Message | un
   switch (frame.kind) {
     case "data":
       return messageOf(metas.data, peer, id, frame.payload);
-    case "position":
-      return messageOf(metas.accept, peer, id);
-    case "reject":
-      return messageOf(
-        frame.code === errorCodes.unknownProtocol ? metas.unknownProtocol : metas.noSuchConnection,
-        peer,
-        id,
-      );
+    case "credit":
+      return accepts(frame) ? messageOf(metas.accept, peer, id) : undefined;
     case "reset":
-    case "over":
+      return messageOf(refusals.get(frame.code) ?? metas.closed, peer, id);
+    case "done":
       return messageOf(metas.closed, peer, id);
     default:
       return undefined;

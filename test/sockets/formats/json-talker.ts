@@ -42,7 +42,7 @@ export async function jsonTalker(realm: Realm, name: string): Promise<Talker> {
     const { type, peer = "", connection = "", protocol = "" } = frame;
     if (type === "mark") say({ type: "reached", token: frame.token ?? "" });
     if (type === "open") {
-      if (protocol === "unknown") say({ type: "reject", peer, connection, code: "unknown-protocol" });
+      if (protocol === "unknown") say({ type: "reset", peer, connection, code: "unknown-protocol" });
       else {
         say({ type: "accept", peer, connection });
         inboxOf(protocol).put(handOf(peer, connection));
@@ -51,13 +51,13 @@ export async function jsonTalker(realm: Realm, name: string): Promise<Talker> {
     }
     const hear = hands.get(connection)?.hear;
     if (type === "accept") hear?.accept();
-    if (type === "reject") hear?.refuse(frame.code ?? "");
+    if (type === "refused") hear?.refuse(frame.code ?? "");
     if (type === "data") {
       const { text, base64 = "", more = false } = frame;
       hear?.piece(text ?? new Uint8Array(Buffer.from(base64, "base64")), !more);
     }
     if (type === "end") hear?.end();
-    if (type === "over") hear?.over("closed");
+    if (type === "done") hear?.over("closed");
     if (type === "reset") hear?.over("failed");
   };
   const socket = await connectIn(realm, name, "mp.v1.json", (message) => {

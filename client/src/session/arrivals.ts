@@ -1,0 +1,81 @@
+import { dataFlags, errorCodes, flipOpenerBit, limits, type RouterFrameOf } from "@messagepasser/protocol";
+import type { Channel } from "../connection/channel.ts";
+import type { Channels } from "./channels.ts";
+import type { Peer } from "./peer.ts";
+import type { Peers } from "./peers.ts";
+
+/** What arriving opens need of their session. */
+interface ArrivalsStart {
+  readonly channels: Channels;
+  readonly peers: Peers;
+  /** Runs something at the end of this turn of the event loop. */
+  defer(callback: () => void): void;
+  /** Gets each channel that another client opened, to accept or to reject. */
+  onIncoming(channel: Channel): void;
+}
+
+/** The opens of other clients: refuses those past a limit, and gives the others to the program. */
+export class Arrivals {
+  readonly #start: ArrivalsStart;
+  /** Bytes of first messages whose opens are neither accepted nor rejected. */
+  #firstBytes = 0;
+
+  constructor(start: ArrivalsStart) {
+    this.#start = start;
+  }
+
+  /** An open from a peer arrived. One that is known already means nothing: its sender could not tell that it had arrived. */
+  receive(open: RouterFrameOf<"open">, peer: Peer): void {
+    const { connection } = open;
+    const key = flipOpenerBit(connection);
+    if (peer.channels.has(key)) return;
+    if (connection <= peer.endedOpen) {
+      peer.frame({ kind: "done", connection });
+      return;
+    }
+    peer.lastOpen = Math.max(peer.lastOpen, connection);
+    const refusal = this.#refusalOf(peer, open.first.length);
+    if (refusal === undefined) this.#take(open, peer, key);
+    else peer.frame({ kind: "reset", connection, ...refusal });
+  }
+
+  #take({ protocol, metadata, limit, flags, first }: RouterFrameOf<"open">, peer: Peer, key: number): void {
+    const own = { key, peer: peer.name, protocol, metadata };
+    const channel = this.#start.channels.make(own, { peer }, { from: peer.at, limit });
+    peer.channels.set(key, channel);
+    peer.pendingOpens++;
+    this.#firstBytes += first.length;
+    const decided = (): void => {
+      peer.pendingOpens--;
+      this.#firstBytes -= first.length;
+    };
+    channel.accepted.then(decided, decided);
+    const last = (flags & dataFlags.last) !== 0;
+    const text = (flags & dataFlags.text) !== 0;
+    if (last || first.length > 0)
+      channel.receiveFirst({ kind: "data", connection: key, last, text, offset: 0, payload: first });
+    // A turn later, when the program was told what came before: it may add the handler only then, as after `connect`.
+    this.#start.defer(() => {
+      if (!channel.isOver) this.#start.onIncoming(channel);
+    });
+  }
+
+  #refusalOf(peer: Peer, firstBytes: number): { code: number; reason: string } | undefined {
+    const { channels, peers } = this.#start;
+    // Before refusing anyone, forget the resets kept for peers that never returned.
+    if (channels.count >= limits.maxConnections) peers.forgetResets();
+    const { tooManyConnections, busy } = errorCodes;
+    if (peer.channels.size >= limits.maxConnectionsPerPeer)
+      return {
+        code: tooManyConnections,
+        reason: `There are ${peer.channels.size} Connections between the two already`,
+      };
+    if (channels.count >= limits.maxConnections)
+      return { code: tooManyConnections, reason: `There are ${channels.count} Connections already` };
+    if (peer.pendingOpens >= limits.maxPendingOpens)
+      return { code: busy, reason: `${peer.pendingOpens} opens wait to be accepted already` };
+    if (firstBytes > 0 && this.#firstBytes + firstBytes > limits.maxPendingFirstBytes)
+      return { code: busy, reason: "No room for a first message: open without" };
+    return undefined;
+  }
+}

@@ -1,0 +1,48 @@
+import { Channel, type ChannelStart, type Opened, type Shared } from "../connection/channel.ts";
+import type { Home, Openings } from "./openings.ts";
+import type { Paths } from "./paths.ts";
+
+/** What all channels of a session are made with. */
+interface ChannelsStart {
+  readonly shared: Shared;
+  readonly paths: Paths;
+  readonly openings: Openings;
+  readonly maxMessageBytes: number;
+}
+
+/** Makes the channels of a session, and counts those of which the other end may still want to be told something. */
+export class Channels {
+  readonly #start: ChannelsStart;
+  #count = 0;
+
+  constructor(start: ChannelsStart) {
+    this.#start = start;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  make(own: Pick<ChannelStart, "key" | "peer" | "protocol" | "metadata">, home: Home, opened?: Opened): Channel {
+    this.#count++;
+    const { shared, paths, openings, maxMessageBytes } = this.#start;
+    const channel = new Channel(
+      {
+        ...own,
+        maxMessageBytes,
+        shared,
+        path: paths.to(own.peer),
+        reopen: () => {
+          openings.add(channel, home);
+        },
+        onForgotten: () => {
+          this.#count--;
+          home.peer?.channels.delete(own.key);
+          openings.delete(own.key);
+        },
+      },
+      opened,
+    );
+    return channel;
+  }
+}
