@@ -98,7 +98,7 @@ describe("a mark", () => {
     expect(token).toBe(`${alice.address}.1.${end}`);
     alice.take();
     routing.receive(bob, JSON.stringify({ type: "reached", token }));
-    const credit = { kind: "credit", connection: 1, received: 0, limit: end + limits.firstWindowBytes } as const;
+    const credit = { kind: "credit", connection: 1, received: end, limit: end + limits.firstWindowBytes } as const;
     expect(alice.take()).toEqual([{ kind: "segment", from: bob.address, bytes: native.encode(credit) }]);
   });
 
