@@ -59,7 +59,7 @@ describe("a peer", () => {
     ["a FIN at another offset", [{ fin: 16 }], "Offset 16 where 0 was due"],
     ["data after its FIN", [{ fin: 0 }, { data: 16 }], "Data after the FIN"],
     ["two FINs", [{ fin: 0 }, { fin: 16 }], "A second FIN"],
-    ["a second position", [{ position: 1_000 }], "A second position"],
+    ["credit for what was never sent", [{ received: 1 }], "1 acknowledged, between 0 and 0,"],
   ])("a peer that sends %s has its Connection reset", async (_, frames, reason) => {
     const { mallory, here, address, connection } = await withMallory(0);
     using __ = mallory;
@@ -71,7 +71,7 @@ describe("a peer", () => {
         mallory.say(address, { ...dataFrame(connection, 0, frame["text"]), text: true });
       else if (frame["fin"] !== undefined)
         mallory.say(address, { kind: "fin", connection, offset: Number(frame["fin"]) });
-      else mallory.say(address, { kind: "credit", connection, received: 0, limit: 1_000 });
+      else mallory.say(address, { kind: "credit", connection, received: Number(frame["received"]), limit: 1_000 });
     }
     expect(await mallory.hear("reset")).toMatchObject({ code: 106, reason });
     expect(await here.closed).toMatchObject({ code: "violation" });
