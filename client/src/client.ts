@@ -3,6 +3,7 @@ import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import { type Message, messageProblem } from "./connection/message.ts";
 import { ConnectionError, type ConnectionErrorCode, LinkError } from "./errors.ts";
+import { checkOptions } from "./options.ts";
 import type { Session } from "./session/session.ts";
 import { after, within } from "./waiting.ts";
 
@@ -124,12 +125,16 @@ export class Client implements AsyncDisposable {
    *   `handler-failed`, `not-allowed`, `busy` or `too-many-connections` if the peer or the router refuses; `bad-open` if a
    *   name or the metadata breaks a rule; `open-timed-out` after `timeoutMs`; `peer-gone`, `link-lost` or `closed` if the
    *   peer or this client ends first.
-   * @throws TypeError if `first` is neither a string nor a Uint8Array.
+   * @throws TypeError if `first` is neither a string nor a Uint8Array, or another option is of the wrong type.
    * @throws the signal's reason, if the signal fires first.
    */
   async open(peer: string, protocol: string, options: OpenOptions = {}): Promise<Connection> {
     const { metadata = {}, first, signal, timeoutMs = clientLimits.answerWithinMs } = options;
     signal?.throwIfAborted();
+    checkOptions("open a Connection", "string", { peer: peer ?? null, protocol: protocol ?? null });
+    for (const [key, text] of Object.entries(metadata))
+      checkOptions("open a Connection", "string", { [`metadata.${key}`]: text ?? null });
+    checkOptions("open a Connection", "number", { timeoutMs });
     const fail = (code: ConnectionErrorCode, what: string): ConnectionError =>
       new ConnectionError(code, `Cannot open "${protocol}" to "${peer}": ${what}`, { peer, protocol });
     if (this.#closing !== undefined) throw fail("closed", "this client is closed");
@@ -174,9 +179,13 @@ export class Client implements AsyncDisposable {
    * Ends the client in good order: it refuses further Connections, waits until peers have received everything that was
    * sent, but at most `deadlineMs`, and disconnects. Connections that are still open fail with the code `closed` here and
    * `peer-gone` at the peers. Never rejects; every call returns the promise of the first.
+   *
+   * @throws TypeError for a deadline that is no number of 0 or more.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    return (this.#closing ??= this.#close(options.deadlineMs ?? clientLimits.defaultCloseDeadlineMs));
+    const { deadlineMs = clientLimits.defaultCloseDeadlineMs } = options;
+    checkOptions("close", "number", { deadlineMs });
+    return (this.#closing ??= this.#close(deadlineMs));
   }
 
   async #close(deadlineMs: number): Promise<void> {

@@ -10,6 +10,7 @@ import { Client } from "./client.ts";
 import type { Connection } from "./connection/connection.ts";
 import type { Format } from "./format.ts";
 import type { Platform } from "./link/platform.ts";
+import { checkOptions } from "./options.ts";
 import { Session } from "./session/session.ts";
 import type { Status } from "./status.ts";
 import { within } from "./waiting.ts";
@@ -67,14 +68,24 @@ export interface ConnectOptions {
 
 /** @internal `connect` for a platform; see node.ts and browser.ts. */
 export async function connectOn(platform: Platform, url: string | URL, options: ConnectOptions): Promise<Client> {
-  const { name, secret, realm = defaultRealm, signal, timeoutMs = clientLimits.answerWithinMs } = options;
+  // Callers without types may leave out anything.
+  const given: Partial<ConnectOptions> = options ?? {};
+  const { name = "", secret: text, realm = defaultRealm, signal, onStatus, onHandlerError } = given;
+  const {
+    timeoutMs = clientLimits.answerWithinMs,
+    graceMs = clientLimits.defaultGraceMs,
+    maxMessageBytes = clientLimits.defaultMaxMessageBytes,
+  } = given;
   signal?.throwIfAborted();
+  checkOptions("connect", "string", { name, realm });
+  checkOptions("connect", "number", { timeoutMs, graceMs, maxMessageBytes });
+  checkOptions("connect", "function", { onStatus, onHandlerError });
   const nameRule = nameProblem(name);
   if (nameRule !== undefined)
     throw new TypeError(`Cannot connect as ${JSON.stringify(name)}: a client's name ${nameRule}`);
-  // Also for callers without types, for whom a variable that is not set would become the text "undefined".
-  if (typeof secret !== "string" || secret === "")
-    throw new TypeError(`Cannot connect as "${name}": the secret is missing`);
+  // Files and terminals put line feeds behind a secret, and no secret has white space.
+  const secret = typeof text === "string" ? text.trim() : "";
+  if (secret === "") throw new TypeError(`Cannot connect as "${name}": the secret is missing`);
   const realmRule = realmProblem(realm);
   if (realmRule !== undefined)
     throw new TypeError(`Cannot connect to realm ${JSON.stringify(realm)}: a realm's name ${realmRule}`);
@@ -83,17 +94,17 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   const session = new Session(platform, {
     url: address,
     // Only entries of this package make formats.
-    format: options.format as SegmentFormat | undefined,
+    format: given.format as SegmentFormat | undefined,
     credentials: { name, secret },
     who: `${address.origin} as "${name}" in realm "${realm}"`,
-    maxMessageBytes: options.maxMessageBytes ?? clientLimits.defaultMaxMessageBytes,
-    graceMs: options.graceMs ?? clientLimits.defaultGraceMs,
-    onStatus: options.onStatus ?? (() => undefined),
+    maxMessageBytes,
+    graceMs,
+    onStatus: onStatus ?? (() => undefined),
   });
   const client = new Client(session, {
     name,
     realm,
-    onHandlerError: options.onHandlerError ?? reportHandlerError,
+    onHandlerError: onHandlerError ?? reportHandlerError,
   });
   await within(session.welcomed, { timeoutMs, signal }, (what) => {
     session.drop(what === "aborted" ? "aborted" : `no answer within ${timeoutMs} ms`);

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { connect, LinkError, type Status } from "messagepasser";
+import { connect, type ConnectOptions, LinkError, type Status } from "messagepasser";
 import { generate } from "selfsigned";
 import { describe, expect, test } from "vitest";
 import { addClient } from "../../scripts/admin-client.ts";
@@ -73,6 +73,35 @@ describe("connecting", () => {
       expect(error).toMatchObject({ name: "TypeError", message: 'Cannot connect as "alice": the secret is missing' });
     },
   );
+
+  test("connecting with a line feed behind the secret, as files have it, lets the client in", async () => {
+    await using realm = await startRealm();
+    const secret = await addClient(realm.router, "feed");
+    await (await connect(realm.router.url, { name: "feed", secret: ` ${secret}\r\n` })).close();
+  });
+
+  test.each([
+    [{ timeoutMs: "2s" }, "timeoutMs must be a number of 0 or more, not a value of type string"],
+    [{ timeoutMs: NaN }, "timeoutMs must be a number of 0 or more, not NaN"],
+    [{ graceMs: -1 }, "graceMs must be a number of 0 or more, not -1"],
+    [{ maxMessageBytes: Number(undefined) }, "maxMessageBytes must be a number of 0 or more, not NaN"],
+    [{ name: 7 }, "name must be a string, not 7"],
+    [{ realm: null }, "realm must be a string, not null"],
+    [{ onStatus: "log" }, "onStatus must be a function, not a value of type string"],
+  ])("connecting with the wrong option %o fails with a TypeError that names the option", async (options, message) => {
+    // What callers without types may do.
+    const wrong = { name: "alice", secret: "x", ...options } as unknown as ConnectOptions;
+    const error = await failureOf(connect("ws://127.0.0.1:1", wrong));
+    expect(error).toMatchObject({ name: "TypeError", message: `Cannot connect: ${message}` });
+  });
+
+  test.each([[undefined], [{}]])("connecting with the options %o says that the name is missing", async (options) => {
+    const error = await failureOf(connect("ws://127.0.0.1:1", options as unknown as ConnectOptions));
+    expect(error).toMatchObject({
+      name: "TypeError",
+      message: 'Cannot connect as "": a client\'s name must not be empty',
+    });
+  });
 
   test("connecting to a port that never answers ends with its timeout or its signal", async () => {
     const server = createServer().listen(0, "127.0.0.1");

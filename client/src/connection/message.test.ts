@@ -1,0 +1,26 @@
+import { runInNewContext } from "node:vm";
+import { expect, test } from "vitest";
+import { messageProblem } from "./message.ts";
+
+test.each([[""], ["text"], ["😀"], [new Uint8Array()], [Buffer.from("bytes")], [runInNewContext("new Uint8Array(3)")]])(
+  "%o is a message",
+  (message) => {
+    expect(messageProblem(message)).toBeUndefined();
+  },
+);
+
+test.each([
+  [undefined],
+  [null],
+  [7],
+  [{}],
+  [new Uint16Array(2)],
+  [new DataView(new ArrayBuffer(2))],
+  [new ArrayBuffer(2)],
+])("%o is refused as a message, with a sentence that says what a message is", (message) => {
+  expect(messageProblem(message)).toEqual(new TypeError("Cannot send this: a message is a string or a Uint8Array"));
+});
+
+test("a text with a lone surrogate is refused, since the peer would receive another text", () => {
+  expect(messageProblem("a\ud800")?.message).toContain("well-formed");
+});
