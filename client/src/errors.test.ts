@@ -47,18 +47,6 @@ test("a close code that this version doesn't know is a lost link, or an unreacha
   expect(linkErrorOf({ closeCode: 4321, reason: "" }, "Cannot connect", false).code).toBe("unreachable");
 });
 
-test.for([
-  [401, "unauthorized", false],
-  [404, "bad-request", false],
-  [429, "overloaded", true],
-  [503, "overloaded", true],
-  [502, "unreachable", true],
-  [200, "unreachable", false],
-] as const)("an upgrade that is answered with HTTP status %i fails with %s", ([httpStatus, code, mayRetry]) => {
-  const error = linkErrorOf({ closeCode: 1006, reason: "no upgrade", httpStatus }, "Cannot connect", false);
-  expect([error.code, error.shouldRetry()]).toEqual([code, mayRetry]);
-});
-
 test("a program sees each code of a Connection by its name, and a code without a name by its number", () => {
   const { peerReplaced, graceExpired, ...others } = errorCodes;
   for (const [name, code] of Object.entries(others)) expect(connectionCode(code)).toBe(kebab(name));

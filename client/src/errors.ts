@@ -125,16 +125,9 @@ export function connectionCode(code: number): ConnectionErrorCode {
  * @param wasIn whether the client was let in before.
  */
 export function linkErrorOf(end: SocketEnd, doing: string, wasIn: boolean): LinkError {
-  const { closeCode, httpStatus } = end;
-  const name = nameOfCode(closeCodes, closeCode) ?? nameOfStatus(httpStatus);
+  const { closeCode } = end;
+  const name = nameOfCode(closeCodes, closeCode);
   const code = name === undefined ? (wasIn ? "link-lost" : "unreachable") : kebab(name);
-  const mayRetry = httpStatus === undefined ? isRetryable(closeCode) : httpStatus >= 500 || httpStatus === 429;
   const reason = end.reason === "" ? `the socket closed with code ${closeCode}` : end.reason;
-  return new LinkError(code, `${doing}: ${reason}`, mayRetry);
-}
-
-function nameOfStatus(status = 0): keyof typeof closeCodes | undefined {
-  if (status === 401) return "unauthorized";
-  if (status === 429 || status === 503) return "overloaded";
-  return status >= 400 && status < 500 ? "badRequest" : undefined;
+  return new LinkError(code, `${doing}: ${reason}`, isRetryable(closeCode));
 }

@@ -29,6 +29,7 @@ export class NetworkPath implements AsyncDisposable {
   readonly #held = new Set<Direction>();
   #target: URL;
   #isBroken = false;
+  #answer: string | undefined;
   #fuse: Fuse | undefined;
   #dialled = Promise.withResolvers<undefined>();
 
@@ -74,9 +75,16 @@ export class NetworkPath implements AsyncDisposable {
     this.cut();
   }
 
+  /** Cuts, and answers new sockets with these bytes instead of leading them to the router: a gate on the way. */
+  answerWith(bytes: string): void {
+    this.#answer = bytes;
+    this.cut();
+  }
+
   /** Lets everybody through again. */
   mend(): void {
     this.#isBroken = false;
+    this.#answer = undefined;
   }
 
   /** Lets nothing more through in a direction, for now: it stays where it is, and is lost in a cut. */
@@ -110,6 +118,12 @@ export class NetworkPath implements AsyncDisposable {
     client.on("error", () => undefined);
     if (this.#isBroken) {
       client.resetAndDestroy();
+      return;
+    }
+    const answer = this.#answer;
+    if (answer !== undefined) {
+      // After the request: an answer before it would be no answer to it.
+      client.once("data", () => client.end(answer));
       return;
     }
     const router = connect({ host: this.#target.hostname, port: Number(this.#target.port), noDelay: true });

@@ -12,3 +12,17 @@ import { clientLimits } from "@messagepasser/protocol";
 export function backoffMs(attempt: number, random: number, mostMs: number = clientLimits.maxRetryMs): number {
   return random * Math.min(mostMs, clientLimits.firstRetryMs * 2 ** attempt);
 }
+
+/** The longest delay that a server may ask for. A router asks for a minute at most; another server may ask for anything. */
+const maxAskedDelayMs = 60_000;
+
+/**
+ * How much later than otherwise to come back, if the server asked clients to spread their reconnects.
+ *
+ * @param askedMs the time to spread them over; any number, since it comes from outside. Clamped to 0 to 60,000.
+ * @param random a random number in [0, 1).
+ */
+export function spreadMs(askedMs: number, random: number): number {
+  // Number("x") is NaN, for which Math.max gives NaN.
+  return random * Math.min(Math.max(askedMs, 0) || 0, maxAskedDelayMs);
+}

@@ -57,12 +57,14 @@ export interface SocketEvents {
 
 /** How a socket ended, or why it never opened. */
 export interface SocketEnd {
-  /** A WebSocket close code; 1006 if there was no closing handshake. */
+  /**
+   * A WebSocket close code; 1006 if there was no closing handshake. If the router refused the upgrade, the code that a page
+   * gets for that. The answer of anything else on the way, such as a proxy or a captive portal, says nothing about the
+   * router: 1006.
+   */
   readonly closeCode: number;
   /** The reason that came with the code, or the platform's own. */
   readonly reason: string;
-  /** The HTTP status, if the upgrade was refused and the platform shows it. */
-  readonly httpStatus?: number;
   /** The time over which the router asked clients to spread their reconnects. Default: 0. */
   readonly delayMs?: number;
 }

@@ -14,7 +14,7 @@ import { Budget } from "../connection/budget.ts";
 import type { Channel, Shared } from "../connection/channel.ts";
 import type { Message } from "../connection/message.ts";
 import { LinkError, linkErrorOf } from "../errors.ts";
-import { backoffMs } from "../link/backoff.ts";
+import { backoffMs, spreadMs } from "../link/backoff.ts";
 import { Link, type LinkEvents } from "../link/link.ts";
 import type { Credentials, Platform, SocketEnd } from "../link/platform.ts";
 import { Arrivals } from "./arrivals.ts";
@@ -321,7 +321,7 @@ export class Session implements LinkEvents {
     this.#lastError = error;
     this.#peers.loseAll();
     this.#openings.lose();
-    const retryInMs = backoffMs(this.#attempt++, clock.random()) + delayMs * clock.random();
+    const retryInMs = backoffMs(this.#attempt++, clock.random()) + spreadMs(delayMs, clock.random());
     this.#cancelDial = clock.after(retryInMs, () => {
       this.#dialAgain();
     });
