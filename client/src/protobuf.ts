@@ -1,4 +1,3 @@
-// An entry of its own, so that who doesn't use the format doesn't ship it.
 import { protobuf as segmentFormat } from "@messagepasser/protocol/protobuf";
 import type { Format } from "./format.ts";
 

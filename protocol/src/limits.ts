@@ -156,14 +156,14 @@ export const clientLimits = {
   defaultGraceMs: 120_000,
   /** Bytes of the largest message that `receive` accepts. Stops one message from filling the memory. */
   defaultMaxMessageBytes: 16_777_216,
-  /** Milliseconds between two pings. Proxies close connections that are silent for a minute. */
-  pingEveryMs: 25_000,
   /** Milliseconds that the router's answer to an upgrade or a ping may take, and by default a peer's to an open. */
   answerWithinMs: 10_000,
   /** The same for a ping after a change of the network, when a link is more likely dead than slow. */
   networkChangeAnswerMs: 3_000,
   /** Milliseconds before the first attempt to reconnect, at most; each attempt doubles them. */
   firstRetryMs: 500,
+  /** Milliseconds over which a server may ask clients to spread their reconnects. Stops a server from keeping them away. */
+  maxAskedDelayMs: 60_000,
   /** The most milliseconds between two attempts to reconnect. */
   maxRetryMs: 30_000,
   /** A link that lasted for this many milliseconds was a good one: the next pause is short again. */

@@ -20,8 +20,8 @@ export const ends: readonly Mutation[] = [
     changes: [
       [
         channel,
-        "if (this.#parting !== undefined) this.#write(this.#parting);\n    else if",
-        "if (this.#parting !== undefined) return;\n    else if",
+        "if (this.#lastWord !== undefined) this.#write(this.#lastWord);\n    else if",
+        "if (this.#lastWord !== undefined) return;\n    else if",
       ],
     ],
   },
@@ -30,8 +30,8 @@ export const ends: readonly Mutation[] = [
     changes: [
       [
         channel,
-        "    this.#parting = frame;\n    this.#write(frame);\n",
-        "    this.#write(frame);\n    this.forget();\n",
+        "    this.#write(this.#lastWord);\n    // Before",
+        "    this.#write(this.#lastWord);\n    this.forget();\n    // Before",
       ],
     ],
   },
@@ -44,8 +44,8 @@ export const ends: readonly Mutation[] = [
     changes: [
       [
         channel,
-        '    this.#write({ kind: "done", connection: this.#connection });\n  }\n\n  /** The last word',
-        '    this.#write({ kind: "done", connection: this.#connection });\n    this.#end(undefined);\n    this.forget();\n  }\n\n  /** The last word',
+        '    this.#write({ kind: "done", connection: this.#connection });\n  }\n\n  #end(',
+        '    this.#write({ kind: "done", connection: this.#connection });\n    this.#end(undefined);\n    this.forget();\n  }\n\n  #end(',
       ],
     ],
   },

@@ -33,7 +33,7 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "an open whose peer is known is sent again when the peer is there",
-    changes: [[channel, '    else if (this.#state === "opening") this.#reopen(this);\n', ""]],
+    changes: [[channel, '    else if (this.#state === "opening") this.#start.reopen(this);\n', ""]],
   },
   {
     rule: "an open that is sent again names the session that got it",

@@ -8,24 +8,16 @@ import {
   type PeerFrame,
 } from "@messagepasser/protocol";
 import { connectionCode, ConnectionError, type ConnectionErrorCode } from "../errors.ts";
-import type { Clock } from "../link/platform.ts";
 import type { Turn } from "../link/turns.ts";
-import type { Tended, Upkeep } from "./upkeep.ts";
-import type { Budget } from "./budget.ts";
+import { checkOrder } from "./frame-order.ts";
 import type { Message } from "./message.ts";
-import type { Path } from "./path.ts";
+import type { Path, Shared } from "./path.ts";
 import { Receiver, type Unfit } from "./receiver.ts";
 import { type Destination, Route } from "./route.ts";
 import { Sender } from "./sender.ts";
+import type { Tended } from "./upkeep.ts";
 import { Violation } from "./violation.ts";
 import { sentence } from "./error-text.ts";
-
-/** What all channels of a client share. */
-export interface Shared {
-  readonly clock: Clock;
-  readonly budget: Budget;
-  readonly upkeep: Upkeep;
-}
 
 /** What a channel is made with. */
 export interface ChannelStart {
@@ -69,15 +61,17 @@ export class Channel implements Turn, Tended {
   /** How often the open was sent from here. */
   opens = 0;
   readonly #connection: number;
-  readonly #shared: Shared;
-  readonly #reopen: (channel: Channel) => void;
-  readonly #onForgotten: (channel: Channel) => void;
+  readonly #start: ChannelStart;
   readonly #accepted = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<ConnectionError | undefined>();
+  /** Resolves when the open is accepted, by whichever end; rejects if the channel ends before. */
+  readonly accepted: Promise<undefined> = this.#accepted.promise;
+  /** Resolves when the channel has ended: to `undefined` if both ends closed it, otherwise to the error. */
+  readonly closed: Promise<ConnectionError | undefined> = this.#closed.promise;
   #state: "opening" | "pending" | "open" | "over";
   #route: Route | undefined;
-  /** The last frame of an end that came too soon for the other end: sent until that has heard it. */
-  #parting: ControlFrame | undefined;
+  /** The reset that ended the Connection here: sent again on each new route, until the other end has answered. */
+  #lastWord: ControlFrame | undefined;
   #isForgotten = false;
   /** Whether this end has said, or is to say, that it reads no more. */
   #isStopping = false;
@@ -91,15 +85,13 @@ export class Channel implements Turn, Tended {
     this.metadata = start.metadata;
     this.maxMessageBytes = start.maxMessageBytes;
     this.#connection = flipOpenerBit(start.key);
-    this.#shared = start.shared;
-    this.#reopen = start.reopen;
-    this.#onForgotten = start.onForgotten;
+    this.#start = start;
     this.#state = opened === undefined ? "opening" : "pending";
     this.#route = opened?.from && new Route(opened.from, this.#connection, true);
     // Who doesn't wait for the answer still learns of the failure from the calls that follow.
     this.#accepted.promise.catch(() => undefined);
 
-    const { clock, budget } = this.#shared;
+    const { clock, budget } = start.shared;
     const connection = this.#connection;
     this.sender = new Sender(
       {
@@ -146,16 +138,6 @@ export class Channel implements Turn, Tended {
     if (opened === undefined) this.receiver.begin();
   }
 
-  /** Resolves when the open is taken, by whichever end; rejects when the channel ends before. */
-  get accepted(): Promise<undefined> {
-    return this.#accepted.promise;
-  }
-
-  /** Resolves when the channel is over: with `undefined` when both ends closed it, with the error otherwise. */
-  get closed(): Promise<ConnectionError | undefined> {
-    return this.#closed.promise;
-  }
-
   get #isInStep(): boolean {
     return this.#route?.isInStep === true;
   }
@@ -166,17 +148,6 @@ export class Channel implements Turn, Tended {
 
   get isOver(): boolean {
     return this.#state === "over";
-  }
-
-  /** Sends a message of which the first frame goes with the open; the rest follows the accept. */
-  sendFirst(message: Message): void {
-    this.sender.sendFirst(message);
-  }
-
-  /** What goes with the open: the same each time that it is sent. */
-  get first(): { readonly flags: number; readonly first: Uint8Array } {
-    const frame = this.sender.first;
-    return { flags: frame?.flags ?? 0, first: frame?.payload ?? noBytes };
   }
 
   /** What came with the open. */
@@ -192,25 +163,20 @@ export class Channel implements Turn, Tended {
   bind(to: Destination): void {
     this.unbind();
     this.#route = new Route(to, this.#connection, false);
-    if (this.#parting !== undefined) this.#write(this.#parting);
-    else if (this.#state === "opening") this.#reopen(this);
+    if (this.#lastWord !== undefined) this.#write(this.#lastWord);
+    else if (this.#state === "opening") this.#start.reopen(this);
     else if (this.#state === "open") this.#writeCredit();
   }
 
   /** The open went this way just now, for the first time on it. */
   routed(to: Destination): void {
-    if (this.#parting === undefined) this.#route = new Route(to, this.#connection, false);
+    if (this.#lastWord === undefined) this.#route = new Route(to, this.#connection, false);
     else this.bind(to);
   }
 
   /** The other end can't be reached for now. */
   unbind(): void {
     this.#route = undefined;
-  }
-
-  /** The router refused the open. */
-  refuse(code: number, reason: string): void {
-    this.fail(this.error(connectionCode(code), reason));
   }
 
   /** Takes the other end's open. Only the first call does something. */
@@ -224,9 +190,7 @@ export class Channel implements Turn, Tended {
 
   /** Refuses the other end's open. */
   reject(code: number, reason: string): void {
-    const text = cutText(reason, limits.maxReasonBytes);
-    this.#part({ kind: "reset", connection: this.#connection, code, reason: text });
-    this.#end(this.error(connectionCode(code), `refused here: ${text}`));
+    this.reset(code, reason, this.error(connectionCode(code), `refused here: ${reason}`));
   }
 
   /** Sends one message; see `Sender.send`. */
@@ -263,7 +227,9 @@ export class Channel implements Turn, Tended {
   /** Ends both directions at once and tells the other end. */
   reset(code: number, reason: string, error: ConnectionError): void {
     if (this.#state === "over") return;
-    this.#part({ kind: "reset", connection: this.#connection, code, reason: cutText(reason, limits.maxReasonBytes) });
+    const text = cutText(reason, limits.maxReasonBytes);
+    this.#lastWord = { kind: "reset", connection: this.#connection, code, reason: text };
+    this.#write(this.#lastWord);
     // Before the end is told to those who wait, or they would be served what arrived.
     this.receiver.discard(() => error);
     this.#end(error);
@@ -280,7 +246,7 @@ export class Channel implements Turn, Tended {
     if (this.#isForgotten) return;
     this.#isForgotten = true;
     this.unbind();
-    this.#onForgotten(this);
+    this.#start.onForgotten(this);
   }
 
   /** A frame from the other end. */
@@ -328,12 +294,7 @@ export class Channel implements Turn, Tended {
   }
 
   #handle(frame: PeerFrame): void {
-    if (!this.#isInStep || this.#state === "pending") {
-      const isPending = this.#state === "pending";
-      const allowed = isPending ? allowedWhilePending : allowedBeforeCredit;
-      const what = isPending ? "open is accepted" : "first credit";
-      if (!allowed.has(frame.kind)) throw new Violation(`Frame "${frame.kind}" before the ${what}`);
-    }
+    if (!this.#isInStep || this.#state === "pending") checkOrder(frame.kind, this.#state === "pending");
     switch (frame.kind) {
       case "data":
         this.receiver.data(frame);
@@ -398,7 +359,7 @@ export class Channel implements Turn, Tended {
   #tendLater(): void {
     if (this.#isTended) return;
     this.#isTended = true;
-    this.#shared.upkeep.add(this);
+    this.#start.shared.upkeep.add(this);
   }
 
   #fault(fault: Violation | Unfit): void {
@@ -425,12 +386,6 @@ export class Channel implements Turn, Tended {
     this.#write({ kind: "done", connection: this.#connection });
   }
 
-  /** The last word to the other end: now, and again on each new route, until it has answered. */
-  #part(frame: ControlFrame): void {
-    this.#parting = frame;
-    this.#write(frame);
-  }
-
   #end(error: ConnectionError | undefined): void {
     this.#state = "over";
     // One that ends well was accepted.
@@ -441,9 +396,3 @@ export class Channel implements Turn, Tended {
     this.#closed.resolve(error);
   }
 }
-
-const noBytes = new Uint8Array();
-/** What the other end may say on a new route before it has said where it stands, and what says that. */
-const allowedBeforeCredit: ReadonlySet<PeerFrame["kind"]> = new Set(["credit", "reset", "done"]);
-/** What an opener may say before its open is accepted. */
-const allowedWhilePending: ReadonlySet<PeerFrame["kind"]> = new Set(["reset", "done"]);

@@ -1,10 +1,21 @@
+import type { Clock } from "../link/platform.ts";
+import type { Budget } from "./budget.ts";
 import type { Quota } from "./quota.ts";
+import type { Upkeep } from "./upkeep.ts";
 import type { RoundTrip } from "./window.ts";
+
+/** What all channels of a client share. */
+export interface Shared {
+  readonly clock: Clock;
+  readonly budget: Budget;
+  readonly upkeep: Upkeep;
+}
 
 /** What all channels with one peer share. */
 export interface Path {
   readonly roundTrip: RoundTrip;
+  /** Bytes that were sent and not acknowledged. */
   readonly kept: Quota;
-  /** What came of halves that don't count, and was not taken. */
+  /** Bytes that arrived from senders without flow control, and were not taken. */
   readonly uncounted: Quota;
 }

@@ -13,9 +13,6 @@ export function backoffMs(attempt: number, random: number, mostMs: number = clie
   return random * Math.min(mostMs, clientLimits.firstRetryMs * 2 ** attempt);
 }
 
-/** The longest delay that a server may ask for. A router asks for a minute at most; another server may ask for anything. */
-const maxAskedDelayMs = 60_000;
-
 /**
  * How much later than otherwise to come back, if the server asked clients to spread their reconnects.
  *
@@ -24,5 +21,5 @@ const maxAskedDelayMs = 60_000;
  */
 export function spreadMs(askedMs: number, random: number): number {
   // Number("x") is NaN, for which Math.max gives NaN.
-  return random * Math.min(Math.max(askedMs, 0) || 0, maxAskedDelayMs);
+  return random * Math.min(Math.max(askedMs, 0) || 0, clientLimits.maxAskedDelayMs);
 }

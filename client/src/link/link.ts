@@ -21,7 +21,10 @@ import type { Carrier } from "../connection/route.ts";
 import { type Turn, Turns } from "./turns.ts";
 import type { Credentials, Platform, Socket, SocketEnd } from "./platform.ts";
 
-const { answerWithinMs, maxBufferedBytes, pingEveryMs } = clientLimits;
+const { answerWithinMs, maxBufferedBytes } = clientLimits;
+
+/** The heartbeat interval. Proxies close connections that are silent for a minute. */
+const pingEveryMs = 25_000;
 
 export interface LinkEvents {
   onRouterFrame(frame: RouterFrame): void;

@@ -1,4 +1,5 @@
-import { Channel, type ChannelStart, type Opened, type Shared } from "../connection/channel.ts";
+import { Channel, type ChannelStart, type Opened } from "../connection/channel.ts";
+import type { Shared } from "../connection/path.ts";
 import type { Home, Openings } from "./openings.ts";
 import type { Paths } from "./paths.ts";
 

@@ -1,9 +1,12 @@
 import { anySession, errorCodes, ProtocolError, routerAddress, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Channel } from "../connection/channel.ts";
+import { connectionCode } from "../errors.ts";
 import { backoffMs } from "../link/backoff.ts";
 import type { Link } from "../link/link.ts";
 import type { Clock } from "../link/platform.ts";
 import type { Peer } from "./peer.ts";
+
+const noBytes = new Uint8Array();
 
 /** Where a channel is kept, which an opener's isn't until it is known who got the open. */
 export interface Home {
@@ -101,7 +104,7 @@ export class Openings {
     if (opening === undefined) return;
     const { channel, home } = opening;
     if (code !== errorCodes.peerAbsent || (channel.opens < 2 && home.peer === undefined)) {
-      channel.refuse(code, reason);
+      channel.fail(channel.error(connectionCode(code), reason));
       return;
     }
     // The peer may have got it, and is away: it is given the time that the open has.
@@ -126,10 +129,12 @@ export class Openings {
     }
     channel.opens++;
     opening.isWaiting = false;
-    const { key: connection, peer, protocol, metadata, first } = channel;
+    const { key: connection, peer, protocol, metadata } = channel;
+    // The same each time that the open is sent.
+    const { flags = 0, payload: first = noBytes } = channel.sender.first ?? {};
     const { limit } = channel.receiver.position();
     const to = { address: routerAddress, session: home.peer?.session ?? anySession, peer };
-    link.frame(routerAddress, { kind: "open", connection, ...to, protocol, limit, metadata, ...first });
+    link.frame(routerAddress, { kind: "open", connection, ...to, protocol, limit, metadata, flags, first });
   }
 }
 

@@ -11,7 +11,8 @@ import {
   type SegmentFormat,
 } from "@messagepasser/protocol";
 import { Budget } from "../connection/budget.ts";
-import type { Channel, Shared } from "../connection/channel.ts";
+import type { Channel } from "../connection/channel.ts";
+import type { Shared } from "../connection/path.ts";
 import type { Message } from "../connection/message.ts";
 import { LinkError, linkErrorOf } from "../errors.ts";
 import { backoffMs, spreadMs } from "../link/backoff.ts";
@@ -157,7 +158,7 @@ export class Session implements LinkEvents {
   ): Channel {
     const home: Home = { peer: undefined };
     const channel = this.#channels.make({ key: this.#openings.nextId(), peer, protocol, metadata }, home);
-    if (first !== undefined) channel.sendFirst(first);
+    if (first !== undefined) channel.sender.sendFirst(first);
     this.#openings.add(channel, home);
     return channel;
   }
