@@ -18,7 +18,7 @@ import {
 } from "../formats/named.ts";
 import { metas, type Message } from "./message.ts";
 
-// The wire of the Go program MessagePasser of 2014, so that programs written for it keep working. It has no
+// The wire of the Go program MessagePasser of 2015, so that programs written for it keep working. It has no
 // - half-close: a FIN alone isn't passed on. The client sees an end once both halves have ended.
 // - codes and reasons: a refusal says only whether the protocol was unknown, a reset only that the Connection has ended.
 // - credit: marks pace what the client reads. Nothing paces what it sends (see `uncountedOffset`).
