@@ -31,7 +31,9 @@ export class ScriptedRouter {
   /** How many messages it sent. */
   batches = 0;
   onStatus: (status: Status) => void = () => undefined;
+  /** `undefined` until the session has dialled. */
   #socket: SocketEvents | undefined;
+  #oldSocket: SocketEvents | undefined;
   #answers: Answer[] = [];
   #deferred: (() => void)[] = [];
   #timers: { readonly atMs: number; readonly run: () => void }[] = [];
@@ -80,10 +82,22 @@ export class ScriptedRouter {
   /** One that has let the session in. */
   static async start(): Promise<ScriptedRouter> {
     const router = new ScriptedRouter();
-    const budget = limits.maxBudgetBytes;
-    router.say(routerAddress, { kind: "welcome", session: sessionOf(0), name: "bob", realm: "default", budget });
+    router.#welcome();
     await router.turn();
     return router;
+  }
+
+  /** The session's link is lost. */
+  loseLink(): void {
+    this.#oldSocket = this.#socket;
+    this.#socket = undefined;
+    this.#oldSocket?.onClose({ closeCode: 1006, reason: "lost" });
+  }
+
+  /** Lets time pass until the session has dialled, and lets it in. */
+  restoreLink(): void {
+    while (this.#socket === undefined && this.#runNextTimer(Infinity));
+    this.#welcome();
   }
 
   /** Frames of the router, or of the peer at an address. */
@@ -94,6 +108,11 @@ export class ScriptedRouter {
   /** One message. */
   sends(...batches: readonly Uint8Array[]): void {
     this.#socket?.onMessage(new Uint8Array(Buffer.concat(batches)));
+  }
+
+  /** One message on the link before this one. */
+  sendsOnOldLink(batch: Uint8Array): void {
+    this.#oldSocket?.onMessage(batch);
   }
 
   /** An open from a peer, whose ids go up. */
@@ -117,16 +136,24 @@ export class ScriptedRouter {
   async advance(ms: number): Promise<Answer[]> {
     const endMs = this.#nowMs + ms;
     const answers: Answer[] = [];
-    for (;;) {
-      const [next] = this.#timers.filter(({ atMs }) => atMs <= endMs).toSorted((one, other) => one.atMs - other.atMs);
-      if (next === undefined) break;
-      this.#timers = this.#timers.filter((timer) => timer !== next);
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
-      next.run();
-      answers.push(...(await this.turn()));
-    }
+    while (this.#runNextTimer(endMs)) answers.push(...(await this.turn()));
     this.#nowMs = endMs;
     return answers;
+  }
+
+  #welcome(): void {
+    const budget = limits.maxBudgetBytes;
+    this.say(routerAddress, { kind: "welcome", session: sessionOf(0), name: "bob", realm: "default", budget });
+  }
+
+  /** Returns whether there was one. */
+  #runNextTimer(endMs: number): boolean {
+    const [next] = this.#timers.filter(({ atMs }) => atMs <= endMs).toSorted((one, other) => one.atMs - other.atMs);
+    if (next === undefined) return false;
+    this.#timers = this.#timers.filter((timer) => timer !== next);
+    this.#nowMs = Math.max(this.#nowMs, next.atMs);
+    next.run();
+    return true;
   }
 
   #hear(message: Uint8Array | string): void {
