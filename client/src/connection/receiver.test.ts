@@ -153,6 +153,19 @@ describe("a receiver", () => {
     expect(budget.has(ample + 1)).toBe(false);
   });
 
+  test("a receiver goes on counting the messages that wait after a FIN that claims not to be counted", async () => {
+    const harness = new Harness();
+    const { budget, receiver } = harness;
+    harness.frame(50_000);
+    receiver.fin(limits.maxOffset);
+    const heldBytes = 50_000 + limits.frameCostBytes;
+    expect(budget.has(ample - heldBytes)).toBe(true);
+    expect(budget.has(ample - heldBytes + 1)).toBe(false);
+    await receiver.receive(undefined);
+    expect(budget.has(ample)).toBe(true);
+    expect(budget.has(ample + 1)).toBe(false);
+  });
+
   test("a receiver refuses a message of text and bytes, and text that is not UTF-8", async () => {
     const mixed = new Harness();
     mixed.frame(1, { last: false, text: true });

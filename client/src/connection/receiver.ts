@@ -121,12 +121,11 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (this.#failure !== undefined) return;
     if (this.#hasFin) throw new Violation("A second FIN");
     if (this.#isInMessage) throw new Violation("FIN inside a message");
-    // Past all that can be counted stands the FIN of who doesn't count.
-    if (this.#isCounted && offset !== limits.maxOffset) {
-      this.#advance(offset, limits.frameCostBytes);
-      // What waits to be taken still counts: or one FIN after the other would fill the memory.
-      this.#giveBack(Math.min(this.#limit - this.#received + limits.frameCostBytes, this.#grantedBytes));
-    } else this.#giveBack(this.#grantedBytes);
+    // What waits to be taken still counts: or one FIN after the other would fill the memory.
+    const unusedBytes = this.#isCounted ? this.#limit - this.#received : this.#grantedBytes;
+    // A sender that doesn't count, or no longer, puts its FIN past all that can be counted.
+    if (this.#isCounted && offset !== limits.maxOffset) this.#advance(offset, limits.frameCostBytes);
+    this.#giveBack(Math.min(unusedBytes, this.#grantedBytes));
     this.#hasFin = true;
     this.#serve();
   }
