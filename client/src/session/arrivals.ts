@@ -52,8 +52,9 @@ export class Arrivals {
     channel.accepted.then(decided, decided);
     const last = (flags & dataFlags.last) !== 0;
     const text = (flags & dataFlags.text) !== 0;
+    // A copy, since a view would keep its whole batch alive until the program decides, and only its own bytes are counted.
     if (last || first.length > 0)
-      channel.receiveFirst({ kind: "data", connection: key, last, text, offset: 0, payload: first });
+      channel.receiveFirst({ kind: "data", connection: key, last, text, offset: 0, payload: first.slice() });
     // A turn later, when the program was told what came before: it may add the handler only then, as after `connect`.
     this.#start.defer(() => {
       if (!channel.isOver) this.#start.onIncoming(channel);

@@ -40,6 +40,16 @@ describe("the limits of a client", () => {
     expect(await router.turn()).toEqual([]);
   });
 
+  test("a first message keeps no more memory alive than its own bytes, however large its batch is", async () => {
+    const filler = encodeBatch(1, { kind: "reset", connection: 9, code: errorCodes.aborted, reason: "x".repeat(500) });
+    router.sends(openBatch(1, 1, new Uint8Array(3)), ...Array.from({ length: 300 }, () => filler));
+    await router.turn();
+    const [channel] = router.incoming;
+    router.acceptAll();
+    const message = await channel?.receiver.receive(undefined);
+    expect((message as Uint8Array).buffer.byteLength).toBe(3);
+  });
+
   test("a client has at most a fixed number of Connections with all its peers together", async () => {
     let count = 0;
     const fill = async (upTo: number): Promise<void> => {
