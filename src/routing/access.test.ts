@@ -179,6 +179,25 @@ describe("a resume", () => {
     expect(kindOf(bob, alice)).toBe("paired");
   });
 
+  test("a resume with a made-up session doesn't tell whether a client to which nothing may be opened is connected", () => {
+    const realm = realmOf();
+    realm.join("alice");
+    const [bob, carol] = [realm.join("bob"), realm.join("carol")];
+    const guest = realm.join("alice/eve", { grant: grantOf("alice", "b*") });
+    realm.runtime.currentRules = Rules.parse("deny bob -> carol : *\ndeny carol -> bob : *");
+    const answersTo = (from: FakeLink, peer: string, session = "f".repeat(32)): unknown => {
+      realm.routing.receive(from, toRouter({ kind: "resume", session, peer }));
+      return from.take();
+    };
+    const lost = (peer: string): object[] => [
+      { kind: "absent", session: "f".repeat(32), reason: goneReasons.lost, peer },
+    ];
+    for (const peer of ["carol", "alice", "nobody"]) expect(answersTo(guest, peer)).toEqual(lost(peer));
+    for (const peer of ["carol", "nobody"]) expect(answersTo(bob, peer)).toEqual(lost(peer));
+    expect(answersTo(guest, "bob")).toMatchObject([{ reason: goneReasons.superseded }]);
+    expect(answersTo(bob, "carol", carol.session)).toMatchObject([{ reason: goneReasons.forbidden }]);
+  });
+
   test("a resume makes both clients check their Connections when it pairs them, and not again while they are paired", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];

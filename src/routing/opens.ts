@@ -178,8 +178,10 @@ function decideResume(
   const to = links.byName(peer);
   if (to === undefined || to.memory.isOver) return { absence: lost };
   if (isSilent(to, nowMs)) return { absence: lost, givenUp: { link: to, closing: closings.silent, unsentBytes: 0 } };
-  if (to.session !== session) return { absence: superseded };
-  if (!access.isAnythingAllowed(from, to)) return { absence: forbidden };
+  const isAllowed = access.isAnythingAllowed(from, to);
+  // A made-up session must not tell whether a client to which nothing may be opened is connected.
+  if (to.session !== session) return { absence: isAllowed ? superseded : lost };
+  if (!isAllowed) return { absence: forbidden };
   // The peer has had this link all the time, but the pair was removed, and the peer ended its Connections then.
   if (to.format.addressing === "name") return { absence: ended };
 
