@@ -142,7 +142,7 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    * `aborted` and the reason, or with `rejected` if it was not accepted yet. Does nothing if both ends have ended the
    * Connection.
    *
-   * @param reason a sentence for the other end, cut at 170 UTF-16 code units.
+   * @param reason a sentence for the other end, cut at 512 bytes of UTF-8.
    */
   abort(reason = ""): void {
     if (this.#channel.isPending) this.reject(reason);
@@ -155,7 +155,7 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    * the Connection in any other way accepts it, and so does a handler that returns. Does nothing if the Connection has
    * ended.
    *
-   * @param reason a sentence for the opener, cut at 170 UTF-16 code units.
+   * @param reason a sentence for the opener, cut at 512 bytes of UTF-8.
    * @throws TypeError if the Connection was accepted before, or opened from here.
    */
   reject(reason = ""): void {
