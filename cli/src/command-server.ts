@@ -126,7 +126,7 @@ async function drain(connection: Connection, stdout: Readable): Promise<void> {
   } catch (error) {
     // `terminate` destroys the output, which is no failure.
     const wasCut = stdout.destroyed && stdout.errored === null;
-    // If the process goes on writing, it gets SIGPIPE.
+    // If the process keeps writing, it gets SIGPIPE.
     stdout.destroy();
     if (!wasCut && !(error instanceof ConnectionError)) throw error;
   }

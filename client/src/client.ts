@@ -219,7 +219,7 @@ export class Client implements AsyncDisposable {
     } catch (error) {
       // Its Connection ended, which it need not catch.
       if (channel.isOver && error instanceof ConnectionError) return;
-      // What a handler says of its failure is not for strangers.
+      // The text of a handler's error may be private, so the peer doesn't get it.
       if (channel.isPending) channel.reject(errorCodes.handlerFailed, "");
       else
         channel.reset(

@@ -1,4 +1,4 @@
-// An entry of its own, so that who invites nobody doesn't ship it.
+// An entry of its own, so that programs without invitations don't ship it.
 import {
   fromBase64url,
   guestName,

@@ -41,7 +41,7 @@ const metadata = ["map", limits.maxMetadataBytes] as const;
 
 /** Frames between a client and the router: valid only in a segment whose address is 0. */
 export const routerFrames = {
-  /** Router to client, first frame of a link: who the router takes this client for, and how much it may grant in all. */
+  /** Router to client, first frame of a link: this client's identity, and how much it may grant in all. */
   welcome: { type: 0x01, fields: { session: "id", name, realm: name, budget: "u32" } },
   /** Client to router: this session has ended. */
   bye: { type: 0x02, fields: {} },
@@ -81,21 +81,21 @@ export const routerFrames = {
   paired: { type: 0x08, fields: { address: "u32", session: "id", peer: name } },
   /** Router to client, the other answer to a resume: that session has no link (`lost`), or never will (all other reasons). */
   absent: { type: 0x09, fields: { session: "id", reason: "u8", peer: name } },
-  /** Router to client: nobody you may talk to has this address any more. */
+  /** Router to client: no peer has this address any more. */
   gone: { type: 0x0a, fields: { address: "u32", reason: "u8" } },
-  /** Router to client: send this token back once you have read so far. `budget` replaces that of the welcome. */
+  /** Router to client: send this token back once you have read up to it. `budget` replaces that of the welcome. */
   mark: { type: 0x0b, fields: { token: "u32", budget: "u32" } },
   /** Client to router: the token of a mark. */
   reached: { type: 0x0c, fields: { token: "u32" } },
-  /** Client to router: who is there? `cursor` is empty or from the page before. */
+  /** Client to router: asks for the names of connected clients. `cursor` is empty or from the page before. */
   list: { type: 0x0d, fields: { request: "u32", cursor: name } },
   /** Router to client: one page of names. An empty `cursor` says that it is the last. */
   peers: { type: 0x0e, fields: { request: "u32", cursor: name, names: ["texts", limits.maxNameBytes] } },
-  /** Router to client: what you two may open to each other has changed. Check each protocol that is open. */
+  /** Router to client: the rules for you and this peer have changed. Check each protocol that is open. */
   rulesChanged: { type: 0x0f, fields: { address: "u32" } },
-  /** Client to router: may Connections of this protocol go on? `opener` is 1 for those that this client opened, else 0. */
+  /** Client to router: may Connections of this protocol continue? `opener` is 1 for those that this client opened, else 0. */
   check: { type: 0x10, fields: { address: "u32", opener: "u8", protocol } },
-  /** Router to client: they may not. There is no answer where they may. */
+  /** Router to client: they may not. If they may, there is no answer. */
   denied: { type: 0x11, fields: { address: "u32", opener: "u8", protocol, reason } },
 } as const satisfies Record<string, FrameShape>;
 
@@ -115,7 +115,7 @@ export const peerFrames = {
   fin: { type: 0x42, fields: { connection: "u32", offset: "u64" } },
   /** The sender of this frame reads no more: further data is of no use. */
   stop: { type: 0x43, fields: { connection: "u32" } },
-  /** The Connection is over at once, in both directions. From an acceptor that has not accepted, it refuses the open. */
+  /** Ends the Connection at once, in both directions. From an acceptor that has not accepted, it refuses the open. */
   reset: { type: 0x44, fields: { connection: "u32", code: "u16", reason } },
   /** The sender has all that it will get and has sent all that it will: it knows nothing more of this Connection. */
   done: { type: 0x45, fields: { connection: "u32" } },
@@ -136,7 +136,7 @@ export const dataFlags = {
 /** Set in a type: a receiver that doesn't know the frame skips it instead of closing the link. */
 export const ignorableBit = 0x80;
 
-/** In an open: whoever holds the peer's name. */
+/** In an open: any session that holds the peer's name. */
 export const anySession = "0".repeat(32);
 
 /** Set in a Connection id on the wire: the frame's sender opened the Connection. */

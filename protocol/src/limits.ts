@@ -130,7 +130,7 @@ export const routerLimits = {
   maxOverlapS: 2_592_000,
   /** Entries of the audit trail; the oldest go first. Stops a script in a loop from filling the storage. */
   maxAuditEntries: 10_000,
-  /** Rows that one alarm expires or copies to KV; the next alarm goes on. Stops an alarm from running too long. */
+  /** Rows that one alarm expires or copies to KV; the next alarm continues. Stops an alarm from running too long. */
   maxRowsPerAlarm: 100,
   /** Milliseconds until a failed write to KV is tried again; each failure doubles them. Stops retries from using up KV's quota. */
   firstKvRetryMs: 2_000,

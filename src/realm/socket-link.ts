@@ -91,7 +91,7 @@ export class SocketLink implements Link {
   }
 
   send(message: WireMessage): void {
-    // A copy, since routing goes on writing into the batch that this message is a part of.
+    // A copy, since routing keeps writing into the batch that this message is a part of.
     if (this.#held !== undefined) this.#held.push(message.slice());
     else {
       try {

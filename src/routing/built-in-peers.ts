@@ -80,7 +80,7 @@ const source = {
   answer: (frames: readonly PeerFrame[]): Frame[] => taken(frames, limits.firstWindowBytes, (frame) => [done(frame)]),
 };
 
-/** Sends one message and a FIN, and goes on reading. */
+/** Sends one message and a FIN, and continues to read. */
 const halfClose = {
   resumes: false,
   open({ connection, limit }: Opened): Frame[] {

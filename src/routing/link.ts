@@ -21,7 +21,7 @@ export interface Link extends Endpoint, Speaker {
   readonly resumes: boolean;
   /** The links that this link may exchange segments with. */
   readonly pairs: Pairs;
-  /** When the client was last heard, in milliseconds since 1970, as far as is known after a wake. */
+  /** When the last message of the client arrived, in milliseconds since 1970, as far as is known after a wake. */
   readonly lastHeardMs: number;
   readonly memory: LinkMemory;
   send(message: WireMessage): void;

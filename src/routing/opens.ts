@@ -193,7 +193,7 @@ function decideResume(
   return { to, messages };
 }
 
-/** Whether nothing was heard of a link for so long that its end has most likely gone unnoticed. */
+/** Whether a link has been silent for so long that it has most likely ended unnoticed. */
 function isSilent({ format, lastHeardMs, memory }: Link, nowMs: number): boolean {
   if (format.addressing === "name" && !format.hasHeartbeat) return false;
   return nowMs - Math.max(lastHeardMs, memory.heardAtMs) > limits.ghostAfterMs;

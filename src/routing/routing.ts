@@ -221,7 +221,7 @@ export class Routing {
     this.#departures.drop(link, reason, closing);
   }
 
-  /** A link's socket is closed, whoever closed it: its peers are told unless they know. */
+  /** Either side has closed a link's socket. Tells the link's peers, unless they know. */
   leave(link: Link, reason: number): void {
     this.#departures.leave(link, reason);
   }

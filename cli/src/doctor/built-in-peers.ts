@@ -60,7 +60,7 @@ async function checkSource(client: Client, signal: AbortSignal): Promise<string>
   });
 }
 
-/** Checks the peer that ends its direction at once, and goes on reading. */
+/** Checks the peer that ends its direction at once, and continues to read. */
 async function checkHalfClose(client: Client, signal: AbortSignal): Promise<string> {
   return await withConnection(client, "$half-close", protocol, signal, async (connection) => {
     const [word, end] = [await connection.receive({ signal }), await connection.receive({ signal })];

@@ -1,6 +1,6 @@
 import { limits } from "@messagepasser/protocol";
 
-/** What a client may grant to all its peers together, and what it has granted. The router tells how much that is. */
+/** How much a client may grant to all its peers together, as the router says, and how much it has granted. */
 export class Budget {
   /** In bytes; may fall below what is granted, and then no more is until enough has come back. */
   totalBytes: number = limits.maxBudgetBytes;
@@ -19,7 +19,7 @@ export class Budget {
     this.#grantedBytes -= bytes;
   }
 
-  /** Whether so much more can be granted. */
+  /** Whether this many more bytes can be granted. */
   has(bytes: number): boolean {
     return this.totalBytes - this.#grantedBytes >= bytes;
   }

@@ -88,7 +88,7 @@ export class Channel implements Turn, Tended {
     this.#start = start;
     this.#state = opened === undefined ? "opening" : "pending";
     this.#route = opened?.from && new Route(opened.from, this.#connection, true);
-    // Who doesn't wait for the answer still learns of the failure from the calls that follow.
+    // A caller that doesn't wait for the answer still gets the failure from its next calls.
     this.#accepted.promise.catch(() => undefined);
 
     const { clock, budget } = start.shared;
@@ -150,7 +150,7 @@ export class Channel implements Turn, Tended {
     return this.#state === "over";
   }
 
-  /** What came with the open. */
+  /** Takes the first message, which came with the open. */
   receiveFirst(frame: DataFrame): void {
     try {
       this.receiver.data(frame);
@@ -230,7 +230,7 @@ export class Channel implements Turn, Tended {
     const text = cutText(reason, limits.maxReasonBytes);
     this.#lastWord = { kind: "reset", connection: this.#connection, code, reason: text };
     this.#write(this.#lastWord);
-    // Before the end is told to those who wait, or they would be served what arrived.
+    // Discard first: otherwise the waiting calls would get what had arrived, instead of the error.
     this.receiver.discard(() => error);
     this.#end(error);
   }
@@ -330,7 +330,7 @@ export class Channel implements Turn, Tended {
     }
   }
 
-  /** What the other end says of a Connection that is over here: nothing counts but its end. */
+  /** Handles a frame for a Connection that has ended here: only `reset` and `done` matter. */
   #hearEnd({ kind }: PeerFrame): void {
     if (kind !== "reset" && kind !== "done") return;
     if (kind === "reset") this.#write({ kind: "done", connection: this.#connection });
@@ -373,7 +373,7 @@ export class Channel implements Turn, Tended {
     this.#route?.carrier.frame(this.#route.address, frame);
   }
 
-  /** Both halves are over, as far as this end knows; the other end may still have to hear of it. */
+  /** Both halves have ended here; the other end may still have to be told. */
   get isDone(): boolean {
     return this.#state === "open" && this.sender.isDone && this.receiver.isDone;
   }

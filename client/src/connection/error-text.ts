@@ -3,7 +3,7 @@ import { errorCodes, nameOfCode } from "@messagepasser/protocol";
 /** Said where the realm's rules have changed under a Connection. */
 export const notAllowed = "the router's owner no longer allows it";
 
-/** What a code from the other end means, for people. Its reason is quoted, since it is somebody else's text. */
+/** Explains a code from the other end to people. Quotes the reason, since the other end wrote it. */
 export function sentence(peer: string, code: number, reason: string): string {
   const quoted = reason === "" ? "" : `: ${JSON.stringify(reason)}`;
   const name = nameOfCode(errorCodes, code);

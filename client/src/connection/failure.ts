@@ -1,5 +1,5 @@
 /**
- * Why half of a Connection is over. The error is made for each who is told of it: to make one takes 20 µs, and when a
- * Connection ends well, nobody is.
+ * Makes the error for a half that has failed. Each call that fails gets an error of its own. It is made only when needed,
+ * since that takes 20 µs and a Connection that ends normally needs none.
  */
 export type Failure = () => Error;

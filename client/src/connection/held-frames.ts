@@ -20,9 +20,9 @@ export class HeldFrames {
   #lastRun: Run = { batchBytes: 0, frames: 0 };
   /** The batch of the last frame. */
   #batch: ArrayBufferLike | undefined;
-  /** What is kept alive: the batches of all frames. */
+  /** The size of the batches that the frames keep in memory. */
   #batchBytes = 0;
-  /** What the frames cost their sender in credit. */
+  /** The credit that the frames cost their sender. */
   #costBytes = 0;
 
   get length(): number {

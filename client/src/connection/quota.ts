@@ -1,12 +1,12 @@
-/** What a client keeps for all its peers together: of what it has sent, or of what came from senders that don't count. */
+/** Bytes that a client keeps for all its peers together: unacknowledged, or received from senders that don't count credit. */
 export interface QuotaTotal {
   bytes: number;
   readonly maxBytes: number;
 }
 
 /**
- * What is kept for one peer: at most as much as stays free beside it. So a peer that acknowledges nothing gets half of
- * the total, the next such peer half of the rest, and some is always left for others.
+ * The bytes kept for one peer: at most as many as stay free. A peer that acknowledges nothing thus gets half of the total,
+ * the next such peer half of the rest, and some is always left for others.
  */
 export class Quota {
   readonly #total: QuotaTotal;

@@ -10,7 +10,7 @@ import { Violation } from "./violation.ts";
 import type { Path } from "./path.ts";
 import { WindowTuner } from "./window.ts";
 
-/** What a receiver asks of its Connection. */
+/** What a receiver needs from its Connection. */
 export interface ReceiverSink {
   /** Tells the other end what arrived and how far it may go. */
   credit(received: number, limit: number): void;
@@ -61,7 +61,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   /** What the other end was last told of `#received`. */
   #told = 0;
   #limit: number = firstLimit;
-  /** Whether the other end heeds the limit. One that doesn't is told of none, and is bounded by `Path.uncounted`. */
+  /** Whether the other end counts credit. One that doesn't gets none, and `Path.uncounted` bounds it. */
   #isCounted = true;
   #uncountedBytes = 0;
   /** Whether the last frame left its message unfinished, and whether that is text. Two fields: see `data`. */
@@ -88,7 +88,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (!this.#hasFin) this.#grant(limits.firstWindowBytes, limits.minWindowBytes);
   }
 
-  /** Where this half stands: what the other end must hear first between two addresses. */
+  /** Where this half stands, for the `credit` that goes first on a new pair. */
   position(): { received: number; limit: number } {
     this.#told = this.#received;
     return { received: this.#received, limit: this.#limit };
@@ -105,7 +105,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (this.#hasFin) throw new Violation("Data after the FIN");
     // With one field that may be undefined, V8 gives this method's machine code up again and again.
     if (this.#isInMessage && this.#isText !== frame.text) throw new Violation("A message of text and bytes");
-    // Who counts begins with an offset.
+    // A sender that counts credit begins with an offset.
     if (this.#received === 0) this.#isCounted = frame.offset !== undefined;
     this.#advance(frame.offset, frame.payload.length + limits.frameCostBytes);
     // It was too much, and all that came before is thrown away.
@@ -123,7 +123,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (this.#isInMessage) throw new Violation("FIN inside a message");
     // What waits to be taken still counts: or one FIN after the other would fill the memory.
     const unusedBytes = this.#isCounted ? this.#limit - this.#received : this.#grantedBytes;
-    // A sender that doesn't count, or no longer, puts its FIN past all that can be counted.
+    // An uncounted sender's FIN has offset `maxOffset`.
     if (this.#isCounted && offset !== limits.maxOffset) this.#advance(offset, limits.frameCostBytes);
     this.#giveBack(Math.min(unusedBytes, this.#grantedBytes));
     this.#hasFin = true;
@@ -172,7 +172,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     return (await this.#wait(true, undefined)) as Uint8Array | undefined;
   }
 
-  /** Ends the half with an error for all who wait and, once what had arrived is taken, for all who come later. */
+  /** Ends the half with an error for waiting calls and, once what had arrived is taken, for later ones. */
   fail(failure: Failure): void {
     this.#return();
     if (this.isDone) return;
@@ -189,7 +189,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     this.#serve();
   }
 
-  /** What all that is fast hangs on: a whole message of bytes that is already there. `undefined` if the next isn't one. */
+  /** Fast path: takes a whole message of bytes that has already arrived. `undefined` if the next message isn't one. */
   #takeWhole(): Uint8Array | undefined {
     const frame = this.#frames.peek();
     if (frame === undefined || !frame.last || frame.text || frame.payload.length > this.#maxMessageBytes)
@@ -229,7 +229,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     return promise;
   }
 
-  /** Gives those who wait what there is, piece by piece, so that a message larger than the window gets through. */
+  /** Gives waiting calls what has arrived, piece by piece, so that a message larger than the window gets through. */
   #serve(): void {
     let waiter: Waiter | undefined;
     while ((waiter = this.#waiters.peek()) !== undefined) {
@@ -322,7 +322,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     this.#budget.give(bytes);
   }
 
-  /** All that was granted is free for others. */
+  /** Returns everything that was granted, so that others may have it. */
   #return(): void {
     this.#giveBack(this.#grantedBytes);
     this.#holdUncounted(-this.#uncountedBytes);

@@ -105,7 +105,7 @@ export class Sender {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     const isText = typeof message === "string";
     const bytes = isText ? encoder.encode(message) : message;
-    // What all that is fast hangs on: a message that fits goes straight into the batch.
+    // Fast path: a message that fits goes straight into the batch.
     if (
       this.#queue.length === 0 &&
       bytes.length <= limits.maxPayloadBytes &&
@@ -142,7 +142,7 @@ export class Sender {
     if (this.#failure !== undefined || this.#isStopped) return;
     let granted = limit;
     if (this.#yielded !== undefined) {
-      // What was on its way when a part was given back still names the old limit. It counts no more.
+      // A credit that was under way when a part was given back still has the old limit. Ignore it.
       if (limit === this.#yielded) granted = this.#limit;
       else this.#yielded = undefined;
     }
@@ -185,9 +185,9 @@ export class Sender {
     return this.#onSettled.promise;
   }
 
-  /** Ends the half with an error for all who wait and all who come later. */
+  /** Ends the half with an error for waiting and for later calls. */
   fail(failure: Failure): void {
-    // What waits to be acknowledged by the other end never will be.
+    // Nothing will be acknowledged any more.
     this.#release();
     if (this.isDone) return;
     this.#failure = failure;
@@ -254,7 +254,7 @@ export class Sender {
     const { promise, ...wait } = waiting<void>(signal, () => {
       if (bytes === undefined) return;
       if (pending.sentBytes > 0) {
-        // What has begun can't be taken back, but its bytes are the caller's again.
+        // A message that has begun can't be taken back. Copy the rest, since the caller may reuse its bytes.
         pending.bytes = bytes.slice();
         return;
       }

@@ -29,8 +29,8 @@ const spares: Block[] = [];
 const maxSpares = 64;
 
 /**
- * What was sent on a Connection and is not acknowledged: after the loss of a link, what the other end lacks is sent again
- * from here. Frames stand one after the other in blocks, so that a million small ones cost no million objects.
+ * The unacknowledged frames of a Connection. After a link is lost, the sender resends from here what the other end lacks.
+ * Frames stand one after the other in blocks, so that a million small ones don't become a million objects.
  */
 export class SentLog {
   #first: Block | undefined;

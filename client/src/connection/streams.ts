@@ -1,7 +1,7 @@
 import type { Channel } from "./channel.ts";
 import type { Message } from "./message.ts";
 
-/** What arrives on a channel as bytes. Cancelling tells the other end to stop; nothing is read ahead of the reader. */
+/** A stream of the bytes that arrive on a channel. Cancelling tells the other end to stop; nothing is read ahead. */
 export function readableOf(channel: Channel): ReadableStream<Uint8Array> {
   return new ReadableStream(
     {

@@ -8,7 +8,7 @@ import type { Peer } from "./peer.ts";
 
 const noBytes = new Uint8Array();
 
-/** Where a channel is kept, which an opener's isn't until it is known who got the open. */
+/** Where a channel is kept. An opener's channel has no home until the router has said which session got the open. */
 export interface Home {
   peer: Peer | undefined;
 }
@@ -21,7 +21,7 @@ interface Opening {
   isWaiting: boolean;
 }
 
-/** What opens go by. */
+/** What `Openings` needs from its session. */
 interface OpeningsStart {
   readonly clock: Clock;
   /** The link, while the router takes frames. */
@@ -30,7 +30,7 @@ interface OpeningsStart {
   bind(address: number, name: string, session: string): Peer;
 }
 
-/** The opens of a session that the router has not answered: each is sent on every new link, until it is known who got it. */
+/** The opens of a session that the router has not answered. Each is sent again on every new link until it is answered. */
 export class Openings {
   readonly #start: OpeningsStart;
   readonly #openings = new Map<number, Opening>();
@@ -88,13 +88,13 @@ export class Openings {
     if (opening.home.peer === undefined) settle(opening, peer);
   }
 
-  /** A peer answers an open of which the router's answer was lost with a link: so this session is who got it. */
+  /** A peer answers an open whose `routed` was lost with a link. The answer shows that this session got the open. */
   adopt(peer: Peer, connection: number): Channel | undefined {
     const opening = this.#openings.get(connection);
     if (opening === undefined || opening.home.peer !== undefined || opening.channel.peer !== peer.name)
       return undefined;
     settle(opening, peer);
-    // What the router may still say of the open tells nothing that isn't known.
+    // Any later answer of the router to this open would tell nothing new.
     this.#openings.delete(connection);
     return opening.channel;
   }
@@ -138,7 +138,7 @@ export class Openings {
   }
 }
 
-/** It is known now who got an open. */
+/** The session that got an open is known now. */
 function settle({ channel, home }: Opening, peer: Peer): void {
   home.peer = peer;
   peer.channels.set(channel.key, channel);

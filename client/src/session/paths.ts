@@ -2,7 +2,7 @@ import { limits } from "@messagepasser/protocol";
 import { Quota, type QuotaTotal } from "../connection/quota.ts";
 import type { Path } from "../connection/path.ts";
 
-/** What the channels of a client with each of its peers share, by the peer's name: it outlives the peer's sessions. */
+/** The `Path` to each peer, by the peer's name. A path outlives the peer's sessions. */
 export class Paths {
   readonly #paths = new Map<string, Path>();
   readonly #kept: QuotaTotal = { bytes: 0, maxBytes: limits.maxUnacknowledgedBytes };

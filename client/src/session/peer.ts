@@ -4,7 +4,7 @@ import type { Carrier, Destination } from "../connection/route.ts";
 import { backoffMs } from "../link/backoff.ts";
 import type { Clock } from "../link/platform.ts";
 
-/** What a peer that is away is sought with. */
+/** What a search for an absent peer needs. */
 export interface Search {
   readonly clock: Clock;
   readonly graceMs: number;

@@ -29,7 +29,7 @@ import { Upkeep } from "../connection/upkeep.ts";
 import { Paths } from "./paths.ts";
 import { checkProtocols, endDenied } from "./rule-check.ts";
 
-/** What is said of a peer whose session is over, by the reason. */
+/** How an error describes a peer whose session has ended, by the reason of `gone`. */
 const endings: ReadonlyMap<number, string> = new Map([
   [goneReasons.ended, "ended its session"],
   [goneReasons.superseded, "was replaced by another client of that name"],
@@ -52,8 +52,8 @@ export interface SessionStart {
 }
 
 /**
- * One life of a client. Keeps a link to the router, dials again when it is lost, and takes up its channels with all peers
- * where they were. Takes the frames of the link apart and gives each to whom it belongs.
+ * One life of a client. Keeps a link to the router, reconnects when the link is lost, and continues its channels with all
+ * peers where they were. Passes each frame of the link to the object that handles it.
  */
 export class Session implements LinkEvents {
   /** Gets each channel that another client opened, to accept or to reject. Set before the session is welcome. */
@@ -175,7 +175,7 @@ export class Session implements LinkEvents {
     this.#link.close(1000, "Bye");
   }
 
-  /** Gives up at once; nobody is told. */
+  /** Gives up at once, without telling any peer. */
   drop(reason: string): void {
     if (this.#state === "offline") {
       this.#end(undefined);
@@ -279,7 +279,7 @@ export class Session implements LinkEvents {
     }
   }
 
-  /** What the program's own callback throws is the program's to see, and must not keep what else came from being heard. */
+  /** Calls the program's callback. An error in it is thrown later, so that other frames are still handled. */
   #tell(status: Status): void {
     try {
       this.#start.onStatus(status);
@@ -369,7 +369,7 @@ export class Session implements LinkEvents {
     this.#peers.end(peer, reason === goneReasons.ended);
   }
 
-  /** A peer was away for too long. Should it come back, it hears of the end. */
+  /** A peer was away for too long. Ends its channels; the peer is told if it comes back. */
   #giveUp(peer: Peer): void {
     const seconds = this.#start.graceMs / 1_000;
     for (const channel of peer.channels.values()) {
