@@ -42,15 +42,18 @@ function readBatch(format: SegmentFormat, message: WireMessage, unread: Readonly
     const frames =
       address === routerAddress ? format.routerFrames(message, start, end) : format.peerFrames(message, start, end);
     for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
-      if (["open", "list", "bye", "resume", "reached", "check"].includes(frame.kind))
+      if (["list", "bye", "resume", "reached", "check"].includes(frame.kind))
         throw new Error(`A client is told "${frame.kind}", which only clients say`);
+      // Only an open to the router has the router's address.
+      if (frame.kind === "open" && frame.address === routerAddress)
+        throw new Error("A client is told an open without opener");
     }
   }
 }
 
 /** Each type that a client of JSON is to know: PROTOCOL.md, section 11. */
 const jsonTypes = new Set(
-  "welcome open accept reject data end stop over reset credit gone mark peers closing".split(" "),
+  "welcome open accept refused data end stop done reset credit gone mark peers closing".split(" "),
 );
 
 function readJson(message: WireMessage): Heard[] {
