@@ -38,18 +38,18 @@ function quantity(bill: Bill, billed: Billed, what: string): number {
 describe("a bill", () => {
   test("a bill has the quantities that follow from the workload and from the measurements", () => {
     const bill = billOf(workload, measured);
-    expect(quantity(bill, "workerRequest", "clients that come")).toBe(30);
-    expect(quantity(bill, "objectRequest", "clients that come")).toBe(30);
-    expect(quantity(bill, "kvRead", "clients that come")).toBe(30);
+    expect(quantity(bill, "workerRequest", "connects")).toBe(30);
+    expect(quantity(bill, "objectRequest", "connects")).toBe(30);
+    expect(quantity(bill, "kvRead", "connects")).toBe(30);
     // A thousand bursts of ten batches, and of what a single message is.
     expect(quantity(bill, "objectRequest", "messages in, 20 are one")).toBe((1_000 * 12) / 20);
     // Ten clients, each a heartbeat every 25 s.
-    expect(quantity(bill, "objectRequest", "heartbeats, should they count")).toBe((10 * 2_592_000) / 25 / 20);
+    expect(quantity(bill, "objectRequest", "heartbeats, if they are billed")).toBe((10 * 2_592_000) / 25 / 20);
     // Each burst: a second on its way, one to be acknowledged, ten to fall asleep.
     expect(quantity(bill, "gigabyteSecond", "messages")).toBeCloseTo(1_000 * 12 * 0.128);
-    expect(quantity(bill, "gigabyteSecond", "clients that come and go")).toBeCloseTo(30 * 20 * 0.128);
+    expect(quantity(bill, "gigabyteSecond", "connects and disconnects")).toBeCloseTo(30 * 20 * 0.128);
     expect(quantity(bill, "gigabyteSecond", "clients that are idle")).toBe(0);
-    expect(quantity(bill, "rowWritten", "what was counted")).toBeCloseTo(12_000 / 1_024 + 1_000);
+    expect(quantity(bill, "rowWritten", "usage counts")).toBeCloseTo(12_000 / 1_024 + 1_000);
   });
 
   test("a bill adds up, and has the shares of the messages and of idle time", () => {
@@ -60,7 +60,7 @@ describe("a bill", () => {
     expect(bill.usd - bill.messagesUsd).toBeCloseTo(idle.usd);
     const idleFree = billOf(workload, measured, "free");
     expect(quantity(idleFree, "gigabyteSecond", "messages")).toBeCloseTo(1_000 * 0.128);
-    expect(quantity(idleFree, "gigabyteSecond", "clients that come and go")).toBe(0);
+    expect(quantity(idleFree, "gigabyteSecond", "connects and disconnects")).toBe(0);
   });
 
   test("a bill goes by the line's speed where that is slower than the router", () => {
@@ -78,13 +78,13 @@ describe("a bill", () => {
   test("a bill has no more duration than the time in which clients are connected", () => {
     const busy = billOf({ ...workload, burst: 1 }, measured);
     expect(quantity(busy, "gigabyteSecond", "messages")).toBe(2_592_000 * 0.128);
-    expect(quantity(busy, "gigabyteSecond", "clients that come and go")).toBe(0);
+    expect(quantity(busy, "gigabyteSecond", "connects and disconnects")).toBe(0);
     const hour = billOf({ ...workload, burst: 1, hoursConnected: 1 }, measured);
     expect(quantity(hour, "gigabyteSecond", "messages")).toBe(3_600 * 0.128);
   });
 
   test("a bill subtracts the plan's allowances from all lines of a kind together", () => {
-    // 600,000 for messages and 800,000 for clients that come: each alone is included.
+    // 600,000 for messages and 800,000 for connects: each alone is included.
     const many = { ...workload, messages: 1_000_000_000, burst: 1_000_000, clients: 1, connects: 800_000 };
     const bill = billOf(many, { ...measured, messagesIn: 120, messagesInAlone: 0 });
     const requests = bill.lines.reduce((sum, line) => sum + (line.billed === "objectRequest" ? line.quantity : 0), 0);

@@ -21,8 +21,8 @@ What a month costs on Cloudflare's Workers Paid plan, by line, beside a naive ro
   --mbit N               how fast a client's line is, in megabits per second (default: ${usual.lineMbit})
   --measure              measure now, with a router on this machine, instead of taking what was recorded: 20 s
   --json                 print JSON
-  --table                print the table of typical workloads in docs/cost.md, and nothing else
-  --record               measure all recorded sizes anew, for everybody: then put the new table into docs/cost.md
+  --table                print only the table of example workloads in docs/cost.md
+  --record               measure the recorded sizes again; then put the new table into docs/cost.md
   --help                 print this
 
 Examples:

@@ -89,11 +89,11 @@ export function billOf(workload: Workload, measured: Measured, idleTime: IdleTim
   return summed([
     ...comings(workload),
     line("objectRequest", "messages in, 20 are one", messagesIn / messagesPerRequest, true),
-    line("gigabyteSecond", "clients that come and go", connectsS * objectGigabytes),
+    line("gigabyteSecond", "connects and disconnects", connectsS * objectGigabytes),
     line("gigabyteSecond", "messages", messagesS * objectGigabytes, true),
     line("gigabyteSecond", "clients that are idle", 0),
-    line("rowWritten", "clients that come and go", connects * rowsPerConnect),
-    line("rowWritten", "what was counted", messagesIn / messagesPerRow + hourlyRows, true),
+    line("rowWritten", "connects and disconnects", connects * rowsPerConnect),
+    line("rowWritten", "usage counts", messagesIn / messagesPerRow + hourlyRows, true),
   ]);
 }
 
@@ -115,11 +115,11 @@ export function naiveBillOf(workload: Workload): Bill {
 function comings({ clients, connects, hoursConnected }: Workload): Line[] {
   const heartbeats = (clients * hoursConnected * 3_600) / heartbeatS;
   return [
-    line("workerRequest", "clients that come", clients * connects),
-    line("objectRequest", "clients that come", clients * connects),
+    line("workerRequest", "connects", clients * connects),
+    line("objectRequest", "connects", clients * connects),
     // The runtime answers them, without an event and without duration. Whether they count as messages Cloudflare doesn't say.
-    line("objectRequest", "heartbeats, should they count", heartbeats / messagesPerRequest),
-    line("kvRead", "clients that come", clients * connects),
+    line("objectRequest", "heartbeats, if they are billed", heartbeats / messagesPerRequest),
+    line("kvRead", "connects", clients * connects),
   ];
 }
 

@@ -42,13 +42,13 @@ export function textOf({ workload, measured, bill, idleFreeBill, naiveBill, rati
     "",
     total("At list prices", bill.usd, naiveBill.usd),
     total("  of that, for messages", bill.messagesUsd, naiveBill.messagesUsd),
-    total("  if idle time is free indeed", idleFreeBill.usd, naiveBill.usd),
+    total("  if idle time is free", idleFreeBill.usd, naiveBill.usd),
     total("Beyond what the plan includes", bill.beyondPlanUsd, naiveBill.beyondPlanUsd),
     total("The plan itself", planUsd, planUsd),
     "",
     `At list prices the naive one costs ${ratioText(ratio)} times as much.`,
-    `One by one, far apart, the messages would cost ${usd(alone)} USD instead of ${usd(bill.messagesUsd)} USD.`,
-    "docs/cost.md says what is assumed.",
+    `Sent one by one, far apart, the messages would cost ${usd(alone)} USD instead of ${usd(bill.messagesUsd)} USD.`,
+    "docs/cost.md lists the assumptions.",
     "",
   ].join("\n");
 }
