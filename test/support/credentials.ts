@@ -1,4 +1,5 @@
-import { subprotocols } from "@messagepasser/protocol";
+import { subprotocols, toBase64url } from "@messagepasser/protocol";
+import { toBase64 } from "../../protocol/src/base64.ts";
 
 export function newSession(): string {
   return crypto.randomUUID().replaceAll("-", "");
@@ -6,15 +7,14 @@ export function newSession(): string {
 
 /** The `Authorization` header of a client. */
 export function basic(name: string, secret: string): string {
-  return `Basic ${base64(`${name}:${secret}`)}`;
+  return `Basic ${toBase64(bytesOf(name, secret))}`;
 }
 
 /** The subprotocol by which a page says who it is. */
 export function authSubprotocol(name: string, secret: string): string {
-  const unpadded = base64(`${name}:${secret}`).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  return subprotocols.credentialsPrefix + unpadded;
+  return subprotocols.credentialsPrefix + toBase64url(bytesOf(name, secret));
 }
 
-function base64(text: string): string {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+function bytesOf(name: string, secret: string): Uint8Array {
+  return new TextEncoder().encode(`${name}:${secret}`);
 }
