@@ -61,7 +61,7 @@ const acknowledgeS = 1;
 export type IdleTime = "billed" | "free";
 
 /**
- * Rows for a client that connects and goes: when its secret was last used, what was counted, and a block of addresses,
+ * Rows for a client that connects and disconnects: when its secret was last used, what was counted, and a block of addresses,
  * since each may find the object asleep.
  */
 const rowsPerConnect = 3;

@@ -114,7 +114,7 @@ describe.for([
   test(`${name} ends a Connection when its client does`, () => {
     const end = { kind: "fin", connection, offset: 0 };
     expect(named(name).answer([data(), fin(19)])).toEqual([credit(35, 35 + window), end, done]);
-    // Who doesn't count is owed no credit.
+    // A sender that doesn't count gets no credit.
     expect(named(name).answer([data({ offset: undefined }), fin(uncountedOffset)])).toEqual([end, done]);
   });
 
