@@ -58,7 +58,11 @@ export async function jsonTalker(realm: Realm, name: string): Promise<Talker> {
     }
     if (type === "end") hear?.end();
     if (type === "done") hear?.over("closed");
-    if (type === "reset") hear?.over("failed");
+    if (type === "reset") {
+      // Before the accept, it refuses the open; an open that was accepted stays so.
+      hear?.refuse(frame.code ?? "");
+      hear?.over("failed");
+    }
   };
   const socket = await connectIn(realm, name, "mp.v1.json", (message) => {
     const frames = JSON.parse(message as string) as Frame | Frame[];
