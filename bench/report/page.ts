@@ -93,10 +93,10 @@ function resultsOf(report: Report, sections: readonly string[]): string[] {
 
 function sectionOf(scenario: ScenarioReport): string[] {
   return [
-    `### ${scenario.title}`,
+    `### ${capitalized(scenario.title)}`,
     `![${scenario.title}](results/${scenario.name}.svg)`,
     ...metricTables(scenario).flatMap(({ metric, ...table }) => [
-      `In ${metric}, of ${roundsOf(scenario)}:`,
+      `${capitalized(metric)}, of ${roundsOf(scenario)}:`,
       markdown(withoutEmptyColumns(table)),
     ]),
     ...(scenario.axis === undefined
@@ -137,4 +137,8 @@ function markdown({ rows: [head = [], ...rows], numberColumns }: Table): string 
   return [head, rule, ...rows]
     .map((row) => `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`)
     .join("\n");
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

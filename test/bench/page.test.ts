@@ -64,7 +64,7 @@ describe("the page", () => {
     const page = await pageWith(everything, template);
     expect(page).not.toContain("Not measured");
     expect(page).toContain("Measured on 2031-02-03: Abacus 9000, 2 cores, linux x64, Node v24.0.0.");
-    expect(page).toContain("In messages/s, of 2 rounds:");
+    expect(page).toContain("Messages/s, of 2 rounds:");
     expect(cellsOf(page)).toEqual(
       expect.arrayContaining([
         // In one look, of the first scenario in full, of its cost, of the targets, of the curve.

@@ -201,6 +201,6 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "the router lets no client resume with another session",
-    changes: [[opens, "if (to.session !== session) return { absence: superseded };", ""]],
+    changes: [[opens, "if (to.session !== session) return { absence: isAllowed ? superseded : lost };", ""]],
   },
 ];
