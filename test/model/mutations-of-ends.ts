@@ -30,8 +30,8 @@ export const ends: readonly Mutation[] = [
     changes: [
       [
         channel,
-        "    this.#write(this.#lastWord);\n    // Before",
-        "    this.#write(this.#lastWord);\n    this.forget();\n    // Before",
+        "    this.receiver.discard(() => error);\n    this.#end(error);\n",
+        "    this.receiver.discard(() => error);\n    this.#end(error);\n    this.forget();\n",
       ],
     ],
   },
