@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { byNameAnswers } from "./by-name-answers.ts";
 
-/** Connection 1, as its sender calls it, and as the one who hears of it does. */
+/** Connection 1 in frames from its sender, and in frames from the receiver of those. */
 const mine = (1 | openerBit) >>> 0;
 const theirs = 1;
 const other = 7;

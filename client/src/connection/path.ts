@@ -4,14 +4,14 @@ import type { Quota } from "./quota.ts";
 import type { Upkeep } from "./upkeep.ts";
 import type { RoundTrip } from "./window.ts";
 
-/** What all channels of a client share. */
+/** The state that all channels of a client share. */
 export interface Shared {
   readonly clock: Clock;
   readonly budget: Budget;
   readonly upkeep: Upkeep;
 }
 
-/** What all channels with one peer share. */
+/** The state that all channels with one peer share. */
 export interface Path {
   readonly roundTrip: RoundTrip;
   /** Bytes that were sent and not acknowledged. */

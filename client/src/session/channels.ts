@@ -3,7 +3,7 @@ import type { Shared } from "../connection/path.ts";
 import type { Home, Openings } from "./openings.ts";
 import type { Paths } from "./paths.ts";
 
-/** What all channels of a session are made with. */
+/** The parameters that all channels of a session have in common. */
 interface ChannelsStart {
   readonly shared: Shared;
   readonly paths: Paths;
