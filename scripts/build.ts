@@ -33,7 +33,7 @@ await Promise.all([
     entryPoints: ["cli/src/main.ts"],
     outdir: "cli/dist",
     platform: "node",
-    external: ["commander", "messagepasser", "messagepasser/*"],
+    external: ["commander", "https-proxy-agent", "messagepasser", "messagepasser/*", "socks-proxy-agent", "ws"],
   }),
 ]);
 if (withTypes) {

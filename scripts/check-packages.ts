@@ -51,6 +51,8 @@ try {
     ["client", "ws"],
     ["client", "@types/ws"],
     ["cli", "commander"],
+    ["cli", "https-proxy-agent"],
+    ["cli", "socks-proxy-agent"],
   ] as const) {
     // The workspace's own, if it has one: another version may stand at the root.
     const places = [join(root, workspace, "node_modules", dependency), join(root, "node_modules", dependency)];

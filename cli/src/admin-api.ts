@@ -8,6 +8,9 @@ import {
   type Usage,
   usageCounters,
 } from "@messagepasser/protocol/admin";
+import { ask, type Answer } from "./http.ts";
+import type { ProxyAgent } from "./proxy/agent.ts";
+import { reasonOf } from "./reason.ts";
 import type { AdminSettings } from "./settings.ts";
 import { Failure, statuses, statusOfCode } from "./status.ts";
 
@@ -16,16 +19,17 @@ const pageLength = 500;
 
 /** The admin API of a router, for one realm. */
 export class AdminApi {
-  readonly #realm: string;
-  readonly #origin: string;
+  /** The URL of the realm, with the query of the router's URL. */
+  readonly #realm: URL;
   readonly #token: string;
+  readonly #agent: ProxyAgent | undefined;
 
-  constructor({ url, realm, adminToken }: AdminSettings) {
-    const base = new URL(url);
-    base.protocol = base.protocol.replace(/^ws/, "http");
-    this.#origin = base.origin;
-    this.#realm = `${base.origin}${base.pathname.replace(/\/$/, "")}/admin/v1/realms/${realm}`;
+  constructor({ url, realm, adminToken, agent }: AdminSettings) {
+    this.#realm = new URL(url);
+    this.#realm.protocol = url.protocol.replace(/^ws/, "http");
+    this.#realm.pathname = `${url.pathname.replace(/\/$/, "")}/admin/v1/realms/${realm}`;
     this.#token = adminToken;
+    this.#agent = agent;
   }
 
   async add(name: string, times: SecretTimes = {}): Promise<NewSecret> {
@@ -47,16 +51,15 @@ export class AdminApi {
 
   /** The realm's rules as text. */
   async rules(): Promise<string> {
-    return await this.#requestText("GET", "/rules");
+    return await this.#requestText("GET", this.#page("/rules"));
   }
 
   async replaceRules(text: string): Promise<void> {
-    await this.#requestText("PUT", "/rules", text);
+    await this.#requestText("PUT", this.#page("/rules"), text);
   }
 
   async decide(opener: string, peer: string, protocol: string): Promise<Decision> {
-    const query = new URLSearchParams({ opener, peer, protocol });
-    const fields = fieldsOf(await this.#request("GET", `/rules/test?${query.toString()}`));
+    const fields = fieldsOf(await this.#get("/rules/test", { opener, peer, protocol }));
     const [isAllowed, line] = [fields.get("isAllowed"), fields.get("line")];
     if (typeof isAllowed !== "boolean" || typeof line !== "number") throw notUnderstood();
     return { isAllowed, line };
@@ -64,22 +67,21 @@ export class AdminApi {
 
   /** The realm's audit trail, newest first. */
   async audit(count: number): Promise<AuditEntry[]> {
-    const entries = fieldsOf(await this.#request("GET", `/audit?limit=${count}`)).get("entries");
+    const entries = fieldsOf(await this.#get("/audit", { limit: String(count) })).get("entries");
     if (!Array.isArray(entries)) throw notUnderstood();
     return entries.map(entryOf);
   }
 
   /** What the realm has used since the count began. */
   async usage(): Promise<Usage> {
-    return usageOf(await this.#request("GET", "/usage"));
+    return usageOf(await this.#get("/usage"));
   }
 
   /** Yields all clients in the order of their names, page by page. */
   async *list(): AsyncGenerator<ClientInfo> {
     let cursor: unknown = "";
     do {
-      const query = new URLSearchParams({ limit: String(pageLength), cursor: String(cursor) });
-      const page = fieldsOf(await this.#request("GET", `/clients?${query.toString()}`));
+      const page = fieldsOf(await this.#get("/clients", { limit: String(pageLength), cursor: String(cursor) }));
       const clients = page.get("clients");
       if (!Array.isArray(clients)) throw notUnderstood();
       yield* clients.map(clientOf);
@@ -87,8 +89,23 @@ export class AdminApi {
     } while (typeof cursor === "string" && cursor !== "");
   }
 
+  /** The URL of a page of the realm. @param path escaped. */
+  #page(path: string, query: Readonly<Record<string, string>> = {}): URL {
+    const page = new URL(this.#realm);
+    page.pathname += path;
+    for (const [name, value] of Object.entries(query)) page.searchParams.set(name, value);
+    return page;
+  }
+
+  async #get(path: string, query?: Readonly<Record<string, string>>): Promise<object | undefined> {
+    return this.#parsed(await this.#requestText("GET", this.#page(path, query)));
+  }
+
   async #request(method: string, path: string, body?: object): Promise<object | undefined> {
-    const text = await this.#requestText(method, path, body);
+    return this.#parsed(await this.#requestText(method, this.#page(path), body));
+  }
+
+  #parsed(text: string): object | undefined {
     if (text === "") return undefined;
     const value = parsed(text);
     if (value === undefined) throw notUnderstood();
@@ -96,34 +113,38 @@ export class AdminApi {
   }
 
   /** @param body an object is sent as JSON. */
-  async #requestText(method: string, path: string, body?: object | string): Promise<string> {
-    const { status, text } = await this.#fetch(method, path, body);
+  async #requestText(method: string, page: URL, body?: object | string): Promise<string> {
+    const { status, text, location } = await this.#ask(method, page, body);
     if (status >= 200 && status < 300) return text;
-    if (status === 401) throw new Failure(statuses.notLetIn, `The router at ${this.#origin} refused the admin token`);
+    if (location !== undefined)
+      throw new Failure(
+        statuses.unreachable,
+        `${page.origin} redirects to ${location}: use that URL if it is the router's`,
+      );
     const fields = fieldsOf(parsed(text));
     const code = fields.get("code");
+    if (code === "unauthorized")
+      throw new Failure(statuses.notLetIn, `The router at ${page.origin} refused the admin token`);
     const detail = fields.get("detail");
     const known = typeof code === "string" ? statusOfCode(code) : undefined;
-    const sentence = typeof detail === "string" ? detail : `${this.#origin} answered with HTTP status ${status}`;
+    const sentence = typeof detail === "string" ? detail : `${page.origin} answered with HTTP status ${status}`;
     throw new Failure(known ?? (status >= 500 ? statuses.unreachable : statuses.usage), sentence);
   }
 
-  async #fetch(method: string, path: string, body?: object | string): Promise<{ status: number; text: string }> {
+  async #ask(method: string, page: URL, body?: object | string): Promise<Answer> {
     const type = typeof body === "string" ? "text/plain" : "application/json";
     try {
-      const response = await fetch(this.#realm + path, {
+      return await ask(page, {
         method,
         headers: { authorization: `Bearer ${this.#token}`, ...(body !== undefined && { "content-type": type }) },
         ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
-        // The user decides where the token goes, not an answer.
-        redirect: "error",
+        agent: this.#agent,
         signal: AbortSignal.timeout(timeoutMs),
       });
-      return { status: response.status, text: await response.text() };
-    } catch (error) {
-      throw new Failure(statuses.unreachable, `Cannot reach the router at ${this.#origin}: ${reasonOf(error)}`, {
-        cause: error,
-      });
+    } catch (cause) {
+      const isLate = cause instanceof Error && cause.name === "TimeoutError";
+      const why = isLate ? `no answer within ${timeoutMs} ms` : reasonOf(cause);
+      throw new Failure(statuses.unreachable, `Cannot reach the router at ${page.origin}: ${why}`, { cause });
     }
   }
 }
@@ -199,13 +220,4 @@ function parsed(text: string): object | undefined {
 
 function notUnderstood(): Failure {
   return new Failure(statuses.failed, "The router sent an unknown answer: is it of the same version as mp?");
-}
-
-/** The reason of a failed `fetch`, which only its causes tell. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === "TimeoutError") return `no answer within ${timeoutMs} ms`;
-  if (error.cause !== undefined) return reasonOf(error.cause);
-  const [first] = error instanceof AggregateError ? error.errors : [];
-  return first === undefined ? error.message : reasonOf(first);
 }

@@ -19,6 +19,8 @@ import { Failure, statuses, statusMeanings, statusOf } from "./status.ts";
 const epilogue = `
 A setting comes from its flag, else from MP_URL, MP_REALM, MP_NAME, MP_SECRET or MP_ADMIN_TOKEN, else from the profile that
 "mp login" writes. No flag takes a secret, since other users and the shell's history see the command line.
+HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed as by curl, and NODE_EXTRA_CA_CERTS names a file with the
+certificates of private authorities.
 A name belongs to one running program at a time. A second program that connects with the name takes its place.
 
 Exit statuses:
@@ -32,7 +34,8 @@ Examples:
   mp listen files > files.tar            accept one Connection (on one machine)
   tar c photos | mp connect bob files    open it (on another machine)
   mp ping bob
-  mp doctor                              check the path to the router`;
+  mp doctor                              check the path to the router
+  HTTPS_PROXY=http://proxy.example.com:3128 mp peers`;
 
 /** The command with all its subcommands. */
 function programOf(): Command {

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "@messagepasser/protocol";
 import { type Command, InvalidArgumentError } from "commander";
 import { note } from "./output.ts";
+import { agentFor, type ProxyAgent } from "./proxy/agent.ts";
 import { defaultProfilePath, type Profile, readProfile } from "./profile.ts";
 import { Failure, statuses } from "./status.ts";
 
@@ -34,6 +35,8 @@ export interface RouterSettings {
   readonly graceMs?: number;
   readonly url: URL;
   readonly realm: string;
+  /** Opens connections through the proxy that the environment has for the router; absent if there is none. */
+  readonly agent?: ProxyAgent;
 }
 
 /** Where to connect, and as whom. */
@@ -47,6 +50,8 @@ export interface AdminSettings {
   readonly url: URL;
   readonly realm: string;
   readonly adminToken: string;
+  /** As in {@link RouterSettings}. */
+  readonly agent?: ProxyAgent;
 }
 
 const maxSecretFileBytes = 4_096;
@@ -96,7 +101,7 @@ export async function routerSettings(flags: RouterFlags & GraceFlags): Promise<R
   const profile = isComplete ? undefined : await profileOf(flags);
   const url = urlOf(own.url ?? profile?.url);
   warnOfPlainText(url);
-  return { url, realm: realmOf(own.realm ?? profile?.realm), ...graceOf(flags) };
+  return { url, realm: realmOf(own.realm ?? profile?.realm), ...graceOf(flags), ...agentFor(url) };
 }
 
 /** Settings of a command that connects: from flags, the environment, or the profile. */
@@ -111,7 +116,7 @@ export async function clientSettings(flags: ClientFlags): Promise<ClientSettings
   const name = nameOf(own.name ?? profile?.name);
   const secret = ownSecret ?? profileSecret(profile, url, realm, name);
   warnOfPlainText(url);
-  return { url, realm, name, secret, ...graceOf(flags) };
+  return { url, realm, name, secret, ...graceOf(flags), ...agentFor(url) };
 }
 
 function graceOf({ grace }: GraceFlags): { graceMs?: number } {
@@ -131,7 +136,7 @@ export async function adminSettings(flags: AdminFlags): Promise<AdminSettings> {
     throw new Failure(statuses.usage, "No admin token: set MP_ADMIN_TOKEN, or give a file with --admin-token-file");
   }
   warnOfPlainText(url);
-  return { url, realm: realmOf(own.realm ?? profile?.realm), adminToken };
+  return { url, realm: realmOf(own.realm ?? profile?.realm), adminToken, ...agentFor(url) };
 }
 
 /** The router, realm and name in flags and environment, unchecked. */
@@ -175,7 +180,7 @@ export function secretOf(text: string, source: string, what: string): string {
   throw new Failure(statuses.usage, `The ${what} in ${source} ${problem}`);
 }
 
-/** Checks a router's URL. Changes http and https to ws and wss. */
+/** Checks a router's URL. Changes http and https to ws and wss. Its query stays, since a gate may want a token in it. */
 export function urlOf(text: string | undefined): URL {
   if (text === undefined) {
     throw new Failure(statuses.usage, 'No router: give --url, set MP_URL, or run "mp login"');
@@ -192,7 +197,6 @@ export function urlOf(text: string | undefined): URL {
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
     throw new Failure(statuses.usage, "The router's URL must begin with wss:// or ws://");
   }
-  url.search = "";
   url.hash = "";
   return url;
 }

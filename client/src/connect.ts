@@ -112,7 +112,7 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   return client;
 }
 
-/** The router's address for a realm, with a new session. Takes http and https for ws and wss. */
+/** The router's address for a realm, with a new session and the query of its URL. Takes http and https for ws and wss. */
 function addressOf(url: string | URL, realm: string): URL {
   if (!URL.canParse(String(url)))
     throw new TypeError(`Cannot connect to ${JSON.stringify(String(url))}: this is no URL`);
@@ -130,7 +130,7 @@ function addressOf(url: string | URL, realm: string): URL {
   }
   address.hash = "";
   address.pathname = `${address.pathname.replace(/\/$/, "")}/connect/${realm}`;
-  address.search = "";
+  // The query stays, since a gate on the way may want a token in it.
   address.searchParams.set("session", toHex(crypto.getRandomValues(new Uint8Array(16))));
   return address;
 }

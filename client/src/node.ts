@@ -1,6 +1,7 @@
-// The entry for Node, Bun and Deno. browser.ts is the one for browsers and workerd; both export the same names.
+// The entry for Node, Bun and Deno. browser.ts is the one for browsers and workerd; both export the same values.
 import "./node-version.ts";
 import { Buffer } from "node:buffer";
+import { type Agent, validateHeaderName, validateHeaderValue } from "node:http";
 import { connect as connectTcp, isIP, type Socket, type TcpSocketConnectOpts } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { closeCodes, limits, type ProblemCode } from "@messagepasser/protocol";
@@ -12,6 +13,30 @@ import { isLoopback } from "./loopback.ts";
 
 export * from "./index.ts";
 
+/** What `connect` needs of an agent. Every `http.Agent` of Node has it, and so have those of proxy libraries. */
+export interface HttpAgent {
+  readonly maxSockets: number;
+  destroy(): void;
+}
+
+/** Options of {@link connect} that only this entry has: browsers and workerd can't do these things. */
+export interface NodeConnectOptions extends ConnectOptions {
+  /**
+   * Headers of the HTTP request that opens each link, for a gate between this program and the router. `authorization` and
+   * the headers of WebSockets belong to the client.
+   *
+   * @defaultValue `{}`
+   */
+  readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * An `http.Agent` that opens the TCP connection of each link, as proxy libraries have it. It must tunnel: a proxy that
+   * takes HTTP apart passes on no WebSocket.
+   *
+   * @defaultValue a direct connection
+   */
+  readonly agent?: HttpAgent;
+}
+
 /**
  * Connects to a router. Resolves once the router has let the client in.
  *
@@ -19,26 +44,29 @@ export * from "./index.ts";
  * @throws LinkError with a {@link LinkErrorCode}: `unauthorized` if the name or the secret is wrong, `bad-request` if the
  *   router doesn't accept the request, `overloaded` if the router accepts no client now, `unreachable` if nothing answers
  *   in time, or another code with which the router closes links.
- * @throws TypeError if the URL, the name or the realm breaks a rule, or the secret is missing.
+ * @throws TypeError if the URL, the name or the realm breaks a rule, or the secret is missing, or a header
+ *   can't be sent.
  * @throws the signal's reason, if the signal fires first.
  * @example
  * const client = await connect("wss://router.example.com", { name: "alice", secret });
  * client.handle("greeting", async (connection) => connection.send("hello"));
  */
-export function connect(url: string | URL, options: ConnectOptions): Promise<Client> {
-  return connectOn(platform, url, options);
+export async function connect(url: string | URL, options: NodeConnectOptions): Promise<Client> {
+  const given: Partial<NodeConnectOptions> = options ?? {};
+  return await connectOn(platformWith(checkedHeaders(given.headers), checkedAgent(given.agent)), url, options);
 }
 
-// The ws package has more than twice the throughput of Node's own WebSocket.
-const platform: Platform = {
+/** The ws package has more than twice the throughput of Node's own WebSocket. */
+const platformWith = (headers: Readonly<Record<string, string>>, agent: Agent | undefined): Platform => ({
   dial(url, subprotocol, { name, secret }, { onMessage, onDrain, onClose }) {
     let end: SocketEnd | undefined;
     const socket = new WebSocket(url, subprotocol, {
-      headers: { authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}` },
+      headers: { ...headers, authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}` },
       perMessageDeflate: false,
       maxPayload: limits.maxBatchBytes,
-      ...(isLoopback(url) && { generateMask: noMask }),
-      createConnection: (options: object) => connectSocket(url, options),
+      // An agent may lead through a proxy on another machine, whatever the URL is.
+      ...(isLoopback(url) && agent === undefined && { generateMask: noMask }),
+      ...(agent === undefined ? { createConnection: (options: object) => connectSocket(url, options) } : { agent }),
     });
     // ws gives Buffers, whose slice() doesn't copy. Users get plain Uint8Arrays, whose slice() does.
     socket.on("message", (data: Buffer, isBinary) => {
@@ -90,7 +118,35 @@ const platform: Platform = {
   },
   defer: setImmediate,
   clock: systemClock,
-};
+});
+
+/** @throws TypeError for headers that can't be sent, or that the client sets itself. */
+function checkedHeaders(headers: unknown = {}): Readonly<Record<string, string>> {
+  if (typeof headers !== "object" || headers === null || Symbol.iterator in headers)
+    throw new TypeError("Cannot connect: headers must be an object with a string for each header");
+  for (const [name, value] of Object.entries(headers)) {
+    if (/^(?:authorization|connection|upgrade|sec-websocket-.*)$/i.test(name))
+      throw new TypeError(`Cannot connect: headers must not have "${name}", which the client sets itself`);
+    try {
+      validateHeaderName(name);
+      // A value may be a secret, and Node's own error would quote it.
+      validateHeaderValue(name, typeof value === "string" ? value : "\n");
+    } catch {
+      throw new TypeError(`Cannot connect: HTTP can't carry the header ${JSON.stringify(name)} with its value`);
+    }
+  }
+  // Every value was found to be a string.
+  return headers as Readonly<Record<string, string>>;
+}
+
+/** @throws TypeError for anything but an `http.Agent`. */
+function checkedAgent(agent: HttpAgent | undefined): Agent | undefined {
+  if (agent === undefined) return undefined;
+  if (typeof Object(agent).addRequest !== "function")
+    throw new TypeError("Cannot connect: agent must be an http.Agent");
+  // Node's declarations lack the method by which its requests use an agent.
+  return agent as Agent;
+}
 
 /** The most bytes that are read from a socket at once. Twice as many gained nothing. */
 const readBytes = 131_072;

@@ -1,4 +1,4 @@
-import { type Client, connect, type ConnectOptions } from "messagepasser";
+import { type Client, connect, type NodeConnectOptions } from "messagepasser";
 import { addClient } from "../../scripts/admin-client.ts";
 import { type Router, startRouter } from "../../scripts/router.ts";
 
@@ -6,7 +6,7 @@ import { type Router, startRouter } from "../../scripts/router.ts";
 export interface Realm extends AsyncDisposable {
   readonly router: Router;
   /** A client with a new secret. */
-  connect(name: string, options?: Partial<ConnectOptions>): Promise<Client>;
+  connect(name: string, options?: Partial<NodeConnectOptions>): Promise<Client>;
   secretOf(name: string): Promise<string>;
 }
 

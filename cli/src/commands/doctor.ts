@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { examine } from "../doctor/doctor.ts";
 import type { Check, Examination, Onlooker } from "../doctor/examination.ts";
+import { shown } from "../doctor/network.ts";
 import { print, printable, printJson } from "../output.ts";
 import { type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
 import { Failure } from "../status.ts";
@@ -39,7 +40,7 @@ async function doctor(flags: Flags): Promise<void> {
   const failure = examination.firstFailure;
   if (flags.json) {
     const { url, realm, name } = settings;
-    await printJson({ url: url.href, realm, name, isOk: failure === undefined, status, sentence, checks });
+    await printJson({ url: shown(url), realm, name, isOk: failure === undefined, status, sentence, checks });
   }
   if (failure !== undefined) throw new Failure(status, sentence);
   if (!flags.json) await print(`${sentence}\n`);

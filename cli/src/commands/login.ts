@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { AdminApi } from "../admin-api.ts";
 import { connectClient } from "../client.ts";
 import { note } from "../output.ts";
+import { agentFor } from "../proxy/agent.ts";
 import { type Profile, readProfile, removeProfile, writeProfile } from "../profile.ts";
 import { Prompt } from "../prompt.ts";
 import {
@@ -53,14 +54,16 @@ export function addLogin(program: Command): void {
 
 async function login(flags: LoginFlags): Promise<void> {
   const path = profilePathOf(flags);
-  const { url, realm, name, secret } = process.stdin.isTTY ? await asked(flags) : await given(flags);
+  const settings = process.stdin.isTTY ? await asked(flags) : await given(flags);
+  const { url, realm, name, secret } = settings;
+  const route = agentFor(url);
   warnOfPlainText(url);
   const adminToken = await secretFrom(flags.adminTokenFile, "MP_ADMIN_TOKEN", "admin token");
   if (flags.adminTokenFile !== undefined && adminToken !== undefined) {
     // One page proves that the token is valid.
-    await new AdminApi({ url, realm, adminToken }).list().next();
+    await new AdminApi({ url, realm, adminToken, ...route }).list().next();
   }
-  const client = await connectClient({ url, realm, name, secret });
+  const client = await connectClient({ ...settings, ...route });
   await client.close();
   const kept = flags.adminTokenFile === undefined ? await earlierToken(path, url) : adminToken;
   const profile: Profile = { url: url.href, realm, name, secret, ...(kept !== undefined && { adminToken: kept }) };

@@ -1,4 +1,5 @@
 import { type Client, connect, LinkError } from "messagepasser";
+import { hostOf, routeTo } from "../proxy/environment.ts";
 import type { ClientSettings } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
 import { Examination, type Onlooker } from "./examination.ts";
@@ -6,14 +7,19 @@ import { formatChecks } from "./formats.ts";
 import {
   checkHealth,
   checkName,
+  checkProxy,
   checkTcp,
   checkTls,
+  type Destination,
   hasAddress,
+  proxyUrlOf,
   type RouterVersion,
   routerVersion,
 } from "./network.ts";
 import { checkBuiltInPeer, builtInPeers } from "./built-in-peers.ts";
 import { measureDown, measureRoundTrip, measureUp, throughputTimeoutMs } from "./speed.ts";
+
+type Step = [name: string, whyNot: string | undefined, work: Parameters<Examination["run"]>[1]];
 
 /** The checks that are skipped if the network checks fail. */
 const afterNetwork = ["sign-in", ...builtInPeers, "round trip", "up", "down", "formats"];
@@ -21,7 +27,7 @@ const afterNetwork = ["sign-in", ...builtInPeers, "round trip", "up", "down", "f
 /** Checks everything between this machine and the router, one thing after the other. */
 export async function examine(settings: ClientSettings, onlooker: Onlooker): Promise<Examination> {
   const examination = new Examination(onlooker);
-  const version = await examineNetwork(examination, settings.url);
+  const version = await examineNetwork(examination, settings);
   if (version === undefined) {
     // The secret isn't sent to anything that isn't a router.
     for (const name of afterNetwork) await examination.skip(name, "The router can't be reached");
@@ -43,19 +49,23 @@ export async function examine(settings: ClientSettings, onlooker: Onlooker): Pro
 }
 
 /** Runs the network checks, each of which needs the one before. Returns the router's version, unless one of them failed. */
-async function examineNetwork(examination: Examination, url: URL): Promise<RouterVersion | undefined> {
+async function examineNetwork(examination: Examination, to: Destination): Promise<RouterVersion | undefined> {
   let version: RouterVersion | undefined;
+  const { url, agent } = to;
   const isTls = url.protocol === "wss:";
-  const steps: [name: string, why: string | undefined, work: Parameters<Examination["run"]>[1]][] = [
-    ["name", hasAddress(url) ? "The URL has an address, not a name" : undefined, () => checkName(url)],
-    ["TCP", undefined, (signal) => checkTcp(url, signal)],
-    ["TLS", isTls ? undefined : "The URL begins with ws://", (signal) => checkTls(url, signal)],
-    ["health", undefined, (signal) => checkHealth(url, signal)],
+  const first = agent === undefined ? url : proxyUrlOf(agent.route);
+  const setting = agent?.route.variable ?? "the URL";
+  const steps: Step[] = [
+    ["name", hasAddress(first) ? addressInstead(agent?.route.variable) : undefined, () => checkName(first, setting)],
+    ["TCP", undefined, (signal) => checkTcp(first, agent === undefined ? "the router" : "the proxy", signal)],
+    ...proxyStep(to),
+    ["TLS", isTls ? undefined : "The URL begins with ws://", (signal) => checkTls(to, signal)],
+    ["health", undefined, (signal) => checkHealth(to, signal)],
     [
       "version",
       undefined,
       async (signal) => {
-        version = await routerVersion(url, signal);
+        version = await routerVersion(to, signal);
         return { detail: `${version.version}, formats ${version.formats.join(", ")}` };
       },
     ],
@@ -67,6 +77,18 @@ async function examineNetwork(examination: Examination, url: URL): Promise<Route
     else isGood = await examination.run(name, work);
   }
   return version;
+}
+
+/** The check of the proxy, if there is one, or the reason why the doctor goes past it. */
+function proxyStep({ url, agent }: Destination): Step[] {
+  if (agent !== undefined) return [["proxy", undefined, (signal) => checkProxy(url, agent, signal)]];
+  const route = routeTo(url, process.env);
+  if (route.kind !== "excepted") return [];
+  return [["proxy", `${route.variable} has ${hostOf(url)}`, () => Promise.resolve({ detail: "" })]];
+}
+
+function addressInstead(variable = "The URL"): string {
+  return `${variable} has an address, not a name`;
 }
 
 async function signIn(examination: Examination, settings: ClientSettings): Promise<Client | undefined> {

@@ -1,28 +1,30 @@
 import { lookup } from "node:dns/promises";
+import { once } from "node:events";
+import { request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
 import { connect as connectTcp, isIP } from "node:net";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
+import { ask } from "../http.ts";
+import { nameOf, type ProxyAgent } from "../proxy/agent.ts";
+import { hostOf, portOf, type Proxy } from "../proxy/environment.ts";
+import { reasonOf } from "../reason.ts";
+import type { RouterSettings } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
 import type { Finding } from "./examination.ts";
 
-// The checks of the network between this machine and the router. Each needs the one before.
+/** Where the router is, and the way there. */
+export type Destination = Pick<RouterSettings, "url" | "agent">;
 
-/** The host of a URL as sockets expect it: without the brackets of an IPv6 address. */
-export function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[(.+)\]$/, "$1");
-}
-
-/** The port of a URL, or the default port of its scheme. */
-export function portOf(url: URL): number {
-  return url.port === "" ? (url.protocol === "wss:" ? 443 : 80) : Number(url.port);
-}
+// The checks of the network between this machine and the router. Each needs the one before. If there is a proxy, the first
+// two are about the proxy.
 
 /** Whether the host of a URL is an address. */
 export function hasAddress(url: URL): boolean {
   return isIP(hostOf(url)) !== 0;
 }
 
-/** Looks up the router's host name. */
-export async function checkName(url: URL): Promise<Finding> {
+/** Looks up the name of the host that this machine connects to. @param setting where the host is set, as "the URL" */
+export async function checkName(url: URL, setting: string): Promise<Finding> {
   const host = hostOf(url);
   const startMs = performance.now();
   try {
@@ -30,12 +32,12 @@ export async function checkName(url: URL): Promise<Finding> {
     return timed(startMs, addresses.map(({ address }) => address).join(", "));
   } catch (error) {
     const what = codeOf(error) === "EAI_AGAIN" ? "No name server answered for" : "The name servers don't know";
-    throw unreachable(`${what} "${host}": check the spelling of the URL, and whether this machine is online`, error);
+    throw unreachable(`${what} "${host}": check the spelling of ${setting}, and whether this machine is online`, error);
   }
 }
 
-/** Connects to the router's port. */
-export async function checkTcp(url: URL, signal: AbortSignal): Promise<Finding> {
+/** Connects to the port of the router, or of the proxy. @param what as "the router" */
+export async function checkTcp(url: URL, what: string, signal: AbortSignal): Promise<Finding> {
   const [host, port] = [hostOf(url), portOf(url)];
   const startMs = performance.now();
   const socket = connectTcp({ host, port, signal });
@@ -48,7 +50,7 @@ export async function checkTcp(url: URL, signal: AbortSignal): Promise<Finding> 
       throw unreachable(`${url.host} did not answer: ${remedy}`, error);
     }
     const remedy =
-      codeOf(error) === "ECONNREFUSED" ? "Nothing listens there: check that the router is running and" : "Check";
+      codeOf(error) === "ECONNREFUSED" ? `Nothing listens there: check that ${what} is running and` : "Check";
     throw unreachable(
       `Cannot connect to port ${port} of ${host} (${reasonOf(error)}). ${remedy} that the port is right`,
       error,
@@ -58,26 +60,45 @@ export async function checkTcp(url: URL, signal: AbortSignal): Promise<Finding> 
   }
 }
 
-/** Makes a TLS handshake with the router, and reads its certificate. */
-export async function checkTls(url: URL, signal: AbortSignal): Promise<Finding> {
-  const [host, port] = [hostOf(url), portOf(url)];
+/** Has the proxy connect to the router. */
+export async function checkProxy(url: URL, agent: ProxyAgent, signal: AbortSignal): Promise<Finding> {
   const startMs = performance.now();
-  const socket: TLSSocket = connectTls({
-    host,
-    port,
-    ...(isIP(host) === 0 && { servername: host }),
-    ALPNProtocols: ["http/1.1"],
-  });
-  signal.addEventListener("abort", () => socket.destroy(), { once: true });
+  const request = requestHttp({ host: hostOf(url), port: portOf(url), agent, signal });
   try {
+    await once(request, "socket");
+    return timed(startMs, `${nameOf(agent.route)} connects to ${hostOf(url)}:${portOf(url)}`);
+  } catch (error) {
+    throw unreachable(reasonOf(error), error);
+  } finally {
+    request.on("error", () => undefined).destroy();
+  }
+}
+
+/** Makes a TLS handshake with the router, and reads its certificate. */
+export async function checkTls({ url, agent }: Destination, signal: AbortSignal): Promise<Finding> {
+  const startMs = performance.now();
+  // A request that is never sent: it connects as the client does, through the proxy too.
+  const request = requestHttps(pageOf(url, "health"), {
+    signal,
+    ...(agent === undefined ? { agent: false } : { agent }),
+  });
+  try {
+    // A request over https has a socket of this kind.
+    const [socket] = (await once(request, "socket")) as [TLSSocket];
     await opened(socket, "secureConnect");
     const { valid_to: validTo } = socket.getPeerCertificate();
     return timed(startMs, `${socket.getProtocol() ?? "TLS"}, certificate valid until ${validTo}`);
   } catch (error) {
     throw unreachable(`The TLS handshake with ${url.host} failed: ${tlsReason(error)}`, error);
   } finally {
-    socket.destroy();
+    request.on("error", () => undefined).destroy();
   }
+}
+
+/** The host and port of a proxy, as a URL of this module. */
+export function proxyUrlOf({ url }: Proxy): URL {
+  const isSocks = url.protocol.startsWith("socks");
+  return new URL(`ws://${url.hostname}:${url.port || (isSocks ? 1_080 : url.protocol === "https:" ? 443 : 80)}`);
 }
 
 /** The URL of a page of the router. */
@@ -89,9 +110,9 @@ export function pageOf(url: URL, page: string): URL {
 }
 
 /** Asks the router for its health. */
-export async function checkHealth(url: URL, signal: AbortSignal): Promise<Finding> {
+export async function checkHealth({ url, agent }: Destination, signal: AbortSignal): Promise<Finding> {
   const startMs = performance.now();
-  const answer = await pageContent(pageOf(url, "health"), signal);
+  const answer = await pageContent(pageOf(url, "health"), agent, signal);
   if (answer.get("status") !== "ok") throw noRouter(pageOf(url, "health"), "with other JSON than a router's");
   return timed(startMs, "ok");
 }
@@ -103,24 +124,28 @@ export interface RouterVersion {
 }
 
 /** Asks the router for its version. */
-export async function routerVersion(url: URL, signal: AbortSignal): Promise<RouterVersion> {
+export async function routerVersion({ url, agent }: Destination, signal: AbortSignal): Promise<RouterVersion> {
   const page = pageOf(url, "version");
-  const answer = await pageContent(page, signal);
+  const answer = await pageContent(page, agent, signal);
   const [version, formats] = [answer.get("version"), answer.get("formats")];
   if (typeof version !== "string" || !Array.isArray(formats)) throw noRouter(page, "with other JSON than a router's");
   return { version, formats: formats.map(String) };
 }
 
-async function pageContent(page: URL, signal: AbortSignal): Promise<ReadonlyMap<string, unknown>> {
-  const response = await fetch(page, { redirect: "manual", signal }).catch((error: unknown) => {
+async function pageContent(
+  page: URL,
+  agent: ProxyAgent | undefined,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, unknown>> {
+  const { status, location, text } = await ask(page, { agent, signal }).catch((error: unknown) => {
     signal.throwIfAborted();
-    throw unreachable(`Cannot get ${page.href}: ${reasonOf(error)}`, error);
+    throw unreachable(`Cannot get ${shown(page)}: ${reasonOf(error)}`, error);
   });
-  const to = response.headers.get("location");
-  if (to !== null) throw noRouter(page, `with a redirect to ${to}: use that URL if it is the router's`);
-  if (!response.ok) throw noRouter(page, `with HTTP status ${response.status}`);
+  if (location !== undefined)
+    throw noRouter(page, `with a redirect to ${location}: use that URL if it is the router's`);
+  if (status < 200 || status > 299) throw noRouter(page, `with HTTP status ${status}`);
   try {
-    return new Map<string, unknown>(Object.entries(Object(await response.json()) as object));
+    return new Map<string, unknown>(Object.entries(Object(JSON.parse(text)) as object));
   } catch {
     throw noRouter(page, "without JSON");
   }
@@ -128,7 +153,12 @@ async function pageContent(page: URL, signal: AbortSignal): Promise<ReadonlyMap<
 
 function noRouter(page: URL, how: string): Failure {
   const sentence = `${page.origin} is not a MessagePasser router, or something between here and the router answers instead`;
-  return new Failure(statuses.unreachable, `${sentence}: ${page.href} was answered ${how}. Check the URL`);
+  return new Failure(statuses.unreachable, `${sentence}: ${shown(page)} was answered ${how}. Check the URL`);
+}
+
+/** A URL without its query, which may have a gate's token. */
+export function shown({ protocol, host, pathname }: URL): string {
+  return `${protocol}//${host}${pathname}`;
 }
 
 function opened(socket: ReturnType<typeof connectTcp>, event: "connect" | "secureConnect"): Promise<void> {
@@ -171,11 +201,4 @@ function tlsReason(error: unknown): string {
 
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
-}
-
-/** The reason of an error. `fetch`, and a connection to a name with many addresses, tell it only in their causes. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const [first] = error instanceof AggregateError ? error.errors : [error.cause];
-  return first === undefined ? error.message : reasonOf(first);
 }

@@ -1,10 +1,9 @@
 import { Buffer } from "node:buffer";
-import { subprotocols } from "@messagepasser/protocol";
+import WebSocket from "ws";
 import type { ClientSettings } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
 import { wrong } from "./examination.ts";
 import { within } from "./exchange.ts";
-import { pageOf } from "./network.ts";
 
 export type WireMessage = string | Uint8Array;
 
@@ -17,42 +16,39 @@ export class RawSocket implements Disposable {
 
   private constructor(socket: WebSocket, what: string) {
     this.#socket = socket;
-    socket.binaryType = "arraybuffer";
-    socket.addEventListener("message", (event) => {
-      // `binaryType` makes it so for bytes.
-      const data = event.data as string | ArrayBuffer;
-      this.#messages.push(typeof data === "string" ? data : new Uint8Array(data));
+    socket.on("message", (data: Buffer, isBinary) => {
+      this.#messages.push(isBinary ? new Uint8Array(data) : data.toString());
       this.#wake.resolve(undefined);
     });
-    socket.addEventListener("close", ({ code, reason }) => {
-      const why = reason === "" ? `code ${code}` : `code ${code}: ${reason}`;
+    socket.on("close", (code, reason) => {
+      const why = reason.length === 0 ? `code ${code}` : `code ${code}: ${reason.toString()}`;
       this.#end = new Failure(statuses.failed, `The router closed the link in ${what} with ${why}`);
       this.#wake.resolve(undefined);
     });
     // A "close" event follows, which says more.
-    socket.addEventListener("error", () => undefined);
+    socket.on("error", () => undefined);
   }
 
-  /** Connects as a page does, which can set no header: so Node's own WebSocket is enough. */
   static async dial(settings: ClientSettings, subprotocol: string, signal: AbortSignal): Promise<RawSocket> {
-    const { url, realm, name, secret } = settings;
-    const address = pageOf(url, `connect/${realm}`);
-    address.protocol = url.protocol;
-    const credentials = subprotocols.credentialsPrefix + Buffer.from(`${name}:${secret}`).toString("base64url");
-    const socket = new WebSocket(address, [subprotocol, credentials]);
+    const { url, realm, name, secret, agent } = settings;
+    const address = new URL(url);
+    address.pathname = `${url.pathname.replace(/\/$/, "")}/connect/${realm}`;
+    const socket = new WebSocket(address, subprotocol, {
+      headers: { authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}` },
+      perMessageDeflate: false,
+      agent,
+    });
     const raw = new RawSocket(socket, subprotocol);
     const opened = new Promise<void>((resolve, reject) => {
-      socket.addEventListener("open", () => {
-        resolve();
-      });
-      socket.addEventListener("close", () => {
+      socket.on("open", resolve);
+      socket.on("close", () => {
         reject(wrong(`The router refused a link in ${subprotocol}`));
       });
     });
     try {
       await within(opened, signal);
     } catch (error) {
-      socket.close();
+      socket.terminate();
       throw error;
     }
     if (socket.protocol !== subprotocol) throw wrong(`The router answered ${subprotocol} with "${socket.protocol}"`);

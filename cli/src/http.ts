@@ -1,0 +1,57 @@
+import { request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+import type { ProxyAgent } from "./proxy/agent.ts";
+
+/** What to ask for, and how. */
+export interface Question {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly agent?: ProxyAgent | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** Where a redirect leads. No redirect is followed: the user decides where a secret goes, not an answer. */
+  readonly location: string | undefined;
+  readonly text: string;
+}
+
+/** More than any answer of a router. */
+const maxBytes = 16_777_216;
+
+/** Asks a server by HTTP, through a proxy if there is an agent. @throws the signal's reason if it fires. */
+export async function ask(url: URL, { method = "GET", headers, body, agent, signal }: Question): Promise<Answer> {
+  signal.throwIfAborted();
+  return await new Promise((resolve, reject) => {
+    const request = (url.protocol === "https:" ? requestHttps : requestHttp)(url, {
+      method,
+      headers: { ...headers, ...(body !== undefined && { "content-length": Buffer.byteLength(body) }) },
+      ...(agent !== undefined && { agent }),
+    });
+    const abort = (): void => {
+      request.destroy();
+      // The reason of every signal here is an error.
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    request.on("close", () => {
+      signal.removeEventListener("abort", abort);
+    });
+    request.on("error", reject);
+    request.on("response", (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (piece: string) => {
+        text += piece;
+        if (text.length > maxBytes) request.destroy(new Error("the answer is too long"));
+      });
+      response.on("error", reject);
+      response.on("end", () => {
+        resolve({ status: response.statusCode ?? 0, location: response.headers.location, text });
+      });
+    });
+    request.end(body);
+  });
+}
