@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { goneReasons, heartbeat, ProtocolError } from "@messagepasser/protocol";
 import type { Env } from "./env.ts";
 import { Addresses } from "./realm/addresses.ts";
-import { upgradeIn } from "./realm/admission.ts";
+import { type Admission, type AdmittingObject, upgradeIn } from "./realm/admission.ts";
 import { newAttachment } from "./realm/attachment.ts";
 import { type AdministeredObject, type AdminMethod, RealmAdmin } from "./realm/realm-admin.ts";
 import { Registry } from "./realm/registry.ts";
@@ -17,7 +17,7 @@ import { Routing } from "./routing/routing.ts";
  * One realm. This class turns the platform's events into calls: `Routing` decides where frames go, `Registry` who may have
  * a link. The object may hibernate between events, so lasting state is in sockets' attachments and in storage.
  */
-export class RouterObject extends DurableObject<Env> implements AdministeredObject {
+export class RouterObject extends DurableObject<Env> implements AdministeredObject, AdmittingObject {
   readonly #realm: string;
   readonly #usage: UsageKeeper;
   readonly #links: SocketLinks;
@@ -74,6 +74,12 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
       webSocket: client,
       headers: { "sec-websocket-protocol": upgrade.format },
     });
+  }
+
+  wouldAdmit(admission: Admission, session: string | undefined): boolean {
+    this.#usage.counters.tickets += 1;
+    this.#usage.keepIfDue();
+    return this.#registry.wouldAdmit(admission, session);
   }
 
   // No await here: a second message of the same socket would overtake the first.

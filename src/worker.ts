@@ -2,6 +2,7 @@ import { formats } from "@messagepasser/protocol/formats";
 import { Hono } from "hono";
 import { admin } from "./admin/routes.ts";
 import { connect } from "./entrance/connect.ts";
+import { allowTicket, ticket } from "./entrance/ticket.ts";
 import type { Env } from "./env.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
 import packageJson from "./package.json" with { type: "json" };
@@ -19,6 +20,10 @@ const app = new Hono<{ Bindings: Env }>()
   )
   .get("/connect", connect)
   .get("/connect/:realm", connect)
+  .post("/ticket", ticket)
+  .post("/ticket/:realm", ticket)
+  .options("/ticket", allowTicket)
+  .options("/ticket/:realm", allowTicket)
   .route("/admin/v1", admin)
   .notFound((context) => problemResponse({ code: "not-found", detail: `Nothing is at ${context.req.path}` }))
   .onError((error) => {

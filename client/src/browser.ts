@@ -1,8 +1,9 @@
 // The entry for browsers and workerd: no dependencies. node.ts is the one for Node; both export the same names.
-import { subprotocols, toBase64url } from "@messagepasser/protocol";
+import { toBase64 } from "@messagepasser/protocol";
 import type { Client } from "./client.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
-import { type Platform, systemClock } from "./link/platform.ts";
+import { type Credentials, type Platform, type SocketEnd, systemClock } from "./link/platform.ts";
+import { refusalIn } from "./link/refusal.ts";
 
 export * from "./index.ts";
 
@@ -26,39 +27,48 @@ export function connect(url: string | URL, options: ConnectOptions): Promise<Cli
 const drainCheckMs = 4;
 
 const platform: Platform = {
-  dial(url, subprotocol, { name, secret }, { onMessage, onDrain, onClose }) {
-    // A page can't set headers, and URLs end up in logs: the credentials travel as a subprotocol.
-    const credentials = new TextEncoder().encode(`${name}:${secret}`);
-    const socket = new WebSocket(url, [subprotocol, subprotocols.credentialsPrefix + toBase64url(credentials)]);
-    socket.binaryType = "arraybuffer";
-    socket.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer | string>) => {
-      onMessage(typeof data === "string" ? data : new Uint8Array(data));
-    });
-    // A close event follows every error; the error event itself carries no information.
-    socket.addEventListener("close", ({ code, reason }) => {
-      onClose({ closeCode: code, reason });
+  dial(url, subprotocol, credentials, { onMessage, onDrain, onClose }) {
+    const giveUp = new AbortController();
+    let socket: WebSocket | undefined;
+    const open = (ticket: string): void => {
+      socket = new WebSocket(url, [subprotocol, ticket]);
+      socket.binaryType = "arraybuffer";
+      socket.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer | string>) => {
+        onMessage(typeof data === "string" ? data : new Uint8Array(data));
+      });
+      // A close event follows every error; the error event itself carries no information.
+      socket.addEventListener("close", ({ code, reason }) => {
+        onClose({ closeCode: code, reason });
+      });
+    };
+    void ticketFor(url, credentials, giveUp.signal).then((answer) => {
+      if (typeof answer === "string") open(answer);
+      else onClose(answer);
     });
     // Browsers have no event for a buffer that drains.
     const watch = (): void =>
       void setTimeout(() => {
-        if (socket.bufferedAmount > 0 && socket.readyState === WebSocket.OPEN) watch();
+        if (bufferedBytes() > 0 && socket?.readyState === WebSocket.OPEN) watch();
         onDrain();
       }, drainCheckMs);
+    const bufferedBytes = (): number => socket?.bufferedAmount ?? 0;
     return {
       get bufferedBytes() {
-        return socket.bufferedAmount;
+        return bufferedBytes();
       },
       // workerd doesn't copy the bytes that it is given, so `onTaken` is never called.
       send: (message) => {
-        const wasEmpty = socket.bufferedAmount === 0;
-        socket.send(message);
+        const wasEmpty = bufferedBytes() === 0;
+        socket?.send(message);
         if (wasEmpty) watch();
       },
       close: (code, reason) => {
-        socket.close(code, reason);
+        giveUp.abort();
+        socket?.close(code, reason);
       },
       drop: () => {
-        socket.close();
+        giveUp.abort();
+        socket?.close();
       },
     };
   },
@@ -76,6 +86,34 @@ const platform: Platform = {
     }),
   clock: systemClock,
 };
+
+/**
+ * Gets a ticket. A page can set no header with an upgrade, and URLs and subprotocols end up in logs. So the secret goes
+ * where a header can be set, and the upgrade has a ticket, which is good for one link within seconds.
+ *
+ * @returns the ticket, or why there is none. Never rejects.
+ */
+async function ticketFor(
+  { href }: URL,
+  { name, secret }: Credentials,
+  signal: AbortSignal,
+): Promise<string | SocketEnd> {
+  try {
+    const response = await fetch(href.replace(/^ws/, "http").replace(/\/connect(?=\/[^/]*$)/, "/ticket"), {
+      method: "POST",
+      headers: { authorization: `Basic ${toBase64(new TextEncoder().encode(`${name}:${secret}`))}` },
+      signal,
+    });
+    const body = await response.text();
+    signal.throwIfAborted();
+    const ticket: unknown = response.ok ? Object(JSON.parse(body)).ticket : undefined;
+    return typeof ticket === "string"
+      ? ticket
+      : refusalIn(`${response.status} ${response.statusText}`, (header) => response.headers.get(header), body);
+  } catch (error) {
+    return { closeCode: 1006, reason: String(error) };
+  }
+}
 
 /** Does nothing in workerd, which lacks these events. */
 function listen(type: string, callback: (event: Event) => void): () => void {

@@ -4,11 +4,12 @@ import { Buffer } from "node:buffer";
 import { type Agent, validateHeaderName, validateHeaderValue } from "node:http";
 import { connect as connectTcp, isIP, type Socket, type TcpSocketConnectOpts } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { closeCodes, limits, type ProblemCode } from "@messagepasser/protocol";
+import { limits } from "@messagepasser/protocol";
 import WebSocket from "ws";
 import type { Client } from "./client.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
 import { type Platform, type SocketEnd, systemClock } from "./link/platform.ts";
+import { refusalIn } from "./link/refusal.ts";
 import { isLoopback } from "./loopback.ts";
 
 export * from "./index.ts";
@@ -77,11 +78,8 @@ const platformWith = (headers: Readonly<Record<string, string>>, agent: Agent | 
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => (body = (body + chunk).slice(0, 4_096)));
       response.on("close", () => {
-        const problem = problemIn(response.headers["content-type"], body);
-        const { statusCode = 0, statusMessage = "" } = response;
-        const delayMs = 1_000 * (Number(response.headers["retry-after"]) || 0);
-        const reason = `the server answered "${statusCode} ${statusMessage}", which is no answer of a router`;
-        onClose({ closeCode: 1006, reason, delayMs, ...problem });
+        const { statusCode, statusMessage } = response;
+        onClose(refusalIn(`${statusCode} ${statusMessage}`, (header) => response.headers[header], body));
       });
       request.on("error", () => undefined);
       // Otherwise the process would wait until the router closes the socket.
@@ -174,28 +172,4 @@ function connectSocket({ protocol, hostname }: URL, options: object): Socket {
  */
 function noMask(mask: Buffer): void {
   mask.fill(0);
-}
-
-/** The close codes that pages get for the problems of the router's `/connect`. */
-const closeCodesOfProblems = new Map<unknown, number>([
-  ["unauthorized", closeCodes.unauthorized],
-  ["bad-request", closeCodes.badRequest],
-  ["origin-not-allowed", closeCodes.badRequest],
-  ["upgrade-required", closeCodes.badRequest],
-  ["not-found", closeCodes.badRequest],
-  ["too-many-failures", closeCodes.overloaded],
-  ["not-configured", closeCodes.overloaded],
-  ["restarting", closeCodes.overloaded],
-] satisfies [ProblemCode, number][]);
-
-/** The router's problem in an answer to an upgrade (RFC 9457), or `undefined` if the answer is something else's. */
-function problemIn(type: string | undefined, body: string): SocketEnd | undefined {
-  if (type !== "application/problem+json") return undefined;
-  try {
-    const { code, detail } = Object(JSON.parse(body)) as { readonly code: unknown; readonly detail: unknown };
-    const closeCode = closeCodesOfProblems.get(code);
-    return closeCode === undefined ? undefined : { closeCode, reason: String(detail) };
-  } catch {
-    return undefined;
-  }
 }

@@ -73,6 +73,7 @@ export const usageCounters = [
   "alarms",
   "wakes",
   "awakeMs",
+  "tickets",
 ] as const;
 
 /** What a realm has used so far. */

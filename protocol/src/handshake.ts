@@ -1,5 +1,5 @@
 /**
- * Values of `Sec-WebSocket-Protocol`. A client asks for a format with them and, in a browser, also sends its credentials.
+ * Values of `Sec-WebSocket-Protocol`. A client asks for a format with them and, in a browser, also shows its ticket.
  * The router answers with the format: the first one offered that it knows.
  */
 export const subprotocols = {
@@ -11,8 +11,8 @@ export const subprotocols = {
   originalJson: "mp.v0.json",
   /** The same in gob. */
   originalGob: "mp.v0.gob",
-  /** Begins the credentials of a browser, which can set no header: `name:secret` in unpadded base64url follows. Never answered. */
-  credentialsPrefix: "mp.auth.",
+  /** Begins the ticket of a browser, which can set no header. The router makes tickets, and never answers with one. */
+  ticketPrefix: "mp.ticket.",
 } as const;
 
 /**

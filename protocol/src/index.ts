@@ -19,7 +19,7 @@ export {
   type ProblemCode,
   problemStatuses,
 } from "./codes.ts";
-export { fromBase64url, toBase64url } from "./base64.ts";
+export { fromBase64url, toBase64, toBase64url } from "./base64.ts";
 export { ByteBuffer } from "./bytes.ts";
 export { dataHeaderBytes, encodeFrame, frameHeaderBytes, PeerFrameReader, RouterFrameReader } from "./codec.ts";
 export {

@@ -118,6 +118,10 @@ export const routerLimits = {
   maxInvitationLength: 2_048,
   /** Sessions that one invitation lets in. Stops one invitation from filling the object's storage. */
   maxInvitationUses: 1_000,
+  /** Milliseconds for which a page may use its ticket. Stops tickets in logs from being of use. */
+  ticketLifeMs: 30_000,
+  /** Characters of a ticket. One of an invitation with the longest names needs half of it. Stops long texts before they are decoded. */
+  maxTicketLength: 4_096,
   /** Seconds over which failed authentications are counted; wrangler.toml says how many. Stops guessing. */
   failuresPeriodS: 60,
   /** Bytes of a request to the admin API, except of rules. Stops a request from filling the Worker's memory. */

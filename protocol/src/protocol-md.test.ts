@@ -198,8 +198,8 @@ describe("PROTOCOL.md", () => {
     expect(others).toEqual([]);
   });
 
-  test("PROTOCOL.md closes the link of a refused page with codes that exist", () => {
-    const codes = onlyTableWith("Status", "code", "Close code for a page").map((row) => row["Close code for a page"]);
+  test("PROTOCOL.md likens each refusal to a close code that exists", () => {
+    const codes = onlyTableWith("Status", "code", "As close code").map((row) => row["As close code"]);
     const known = [...Object.values(closeCodes).map(String), "none"];
     expect(known).toEqual(expect.arrayContaining(codes));
   });

@@ -112,12 +112,10 @@ export class CredentialStore {
     return last === undefined ? { clients } : { clients, cursor: last.name };
   }
 
-  /** Whether the secret of a new link is valid. Notes the use. */
-  admit(name: string, secret: Pick<Secret, "revision" | "hash">): boolean {
-    const isGood = this.isValid(name, secret);
+  /** Notes that a client's secret was used. */
+  noteUse(name: string): void {
     const hour = Math.floor(Date.now() / routerLimits.lastUsePrecisionMs) * routerLimits.lastUsePrecisionMs;
-    if (isGood) this.#sql.exec("UPDATE clients SET used_at = ? WHERE name = ? AND used_at < ?", hour, name, hour);
-    return isGood;
+    this.#sql.exec("UPDATE clients SET used_at = ? WHERE name = ? AND used_at < ?", hour, name, hour);
   }
 
   /** Whether a client is enabled and has a valid secret like this: the same revision, and the same id and hash where given. */

@@ -22,17 +22,19 @@ export class GuestStore {
   }
 
   /** Whether a guest may come in: its host's secret is valid, no client has its name, and its invitation has uses left. */
-  admit(name: string, session: string, invitation: Invitation): boolean {
-    const { host, secretId, revision, nonce, uses, expiresAtMs } = invitation;
+  wouldAdmit(name: string, session: string | undefined, invitation: Invitation): boolean {
+    const { host, secretId, revision, nonce, uses } = invitation;
     if (!this.#credentials.isValid(host, { id: secretId, revision }) || this.#credentials.info(name) !== undefined)
       return false;
     const sessions = this.#sql
       .exec<{ session: string }>("SELECT session FROM guests WHERE host = ? AND nonce = ?", host, nonce)
       .toArray();
-    if (sessions.some((known) => known.session === session)) return true;
-    if (sessions.length >= uses) return false;
-    this.#sql.exec("INSERT INTO guests VALUES (?, ?, ?, ?)", host, nonce, session, expiresAtMs);
-    return true;
+    return sessions.length < uses || sessions.some((known) => known.session === session);
+  }
+
+  /** Notes the session of a guest that came in. */
+  noteSession(session: string, { host, nonce, expiresAtMs }: Invitation): void {
+    this.#sql.exec("INSERT OR IGNORE INTO guests VALUES (?, ?, ?, ?)", host, nonce, session, expiresAtMs);
   }
 
   /** Forgets all guests of a client. */

@@ -16,23 +16,14 @@ export function offeredSubprotocols(request: Request): string[] {
     .filter((token) => token !== "");
 }
 
-/**
- * The claim in a request, or `undefined` if there is none or it can't be decoded: `Authorization: Basic` (RFC 7617, in
- * UTF-8) or, from a page, a subprotocol that begins with `subprotocols.credentialsPrefix`.
- */
-export function claimIn(realm: string, request: Request, offered: readonly string[]): Claim | undefined {
-  const basic = /^Basic +([A-Za-z0-9+/]+)=*$/i.exec(request.headers.get("authorization") ?? "")?.[1];
-  return claimOf(realm, basic) ?? claimOf(realm, offered.find(isCredentials)?.slice(prefix.length));
+/** The ticket among offered subprotocols; `undefined` if there is none. */
+export function ticketIn(offered: readonly string[]): string | undefined {
+  return offered.find((subprotocol) => subprotocol.startsWith(subprotocols.ticketPrefix));
 }
 
-const prefix = subprotocols.credentialsPrefix;
-
-/** Whether a subprotocol carries credentials, as those of pages do. */
-export function isCredentials(subprotocol: string): boolean {
-  return subprotocol.startsWith(prefix);
-}
-
-function claimOf(realm: string, encoded: string | undefined): Claim | undefined {
+/** The claim in `Authorization: Basic` (RFC 7617, in UTF-8); `undefined` if there is none or it can't be decoded. */
+export function claimIn(realm: string, request: Request): Claim | undefined {
+  const encoded = /^Basic +([A-Za-z0-9+/]+)=*$/i.exec(request.headers.get("authorization") ?? "")?.[1];
   const bytes = encoded === undefined ? undefined : fromBase64url(encoded);
   if (bytes === undefined) return undefined;
   try {

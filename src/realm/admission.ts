@@ -8,6 +8,8 @@ export interface Admission {
   readonly credential?: { readonly revision: number; readonly hash: string };
   /** A guest's invitation, instead of a secret. Its signature was checked. */
   readonly invitation?: Invitation;
+  /** The ticket that a page came with; a ticket lets in one link. */
+  readonly ticket?: { readonly id: string; readonly expiresAtMs: number };
 }
 
 /** An upgrade that the Worker hands to the realm's object. */
@@ -21,8 +23,14 @@ export interface Upgrade {
   readonly format: string;
 }
 
+/** A realm's object, as the entrance asks it besides `fetch`. */
+export interface AdmittingObject {
+  /** Whether a link for this client would be opened now. @param session the client's session, if it has chosen one */
+  wouldAdmit(admission: Admission, session: string | undefined): boolean | Promise<boolean>;
+}
+
 const header = "mp-admission";
-const version = 2;
+const version = 3;
 
 /**
  * The request that hands an upgrade to the realm's object. It is a new request, so none of the client's own headers is in

@@ -1,6 +1,7 @@
 import { CredentialStore } from "../credentials/credential-store.ts";
 import { GuestStore } from "../credentials/guest-store.ts";
 import { KvCopier } from "../credentials/kv-records.ts";
+import { TicketStore } from "../credentials/ticket-store.ts";
 import type { Env } from "../env.ts";
 import type { Admission } from "./admission.ts";
 import { Alarms } from "./alarms.ts";
@@ -13,22 +14,34 @@ export class Registry {
   readonly guests: GuestStore;
   readonly audit: AuditLog;
   readonly alarms: Alarms;
+  readonly #tickets: TicketStore;
 
   constructor(storage: DurableObjectStorage, { CREDENTIALS, MP_PEPPER }: Env, realm: string) {
     this.credentials = new CredentialStore(storage.sql, MP_PEPPER ?? "", realm);
     this.guests = new GuestStore(storage.sql, this.credentials);
     this.audit = new AuditLog(storage.sql);
+    this.#tickets = new TicketStore(storage.sql);
     const copier = new KvCopier(CREDENTIALS, realm, this.credentials);
     this.alarms = new Alarms(storage, copier, () => this.#nextExpiryMs);
   }
 
-  /** Whether a new link may be opened. The edge has checked the admission against KV, which may lag: this is the truth. */
-  admit({ name, credential, invitation }: Admission, session: string): boolean {
-    if (credential !== undefined) return this.credentials.admit(name, credential);
-    if (invitation === undefined) return true;
-    const isAdmitted = this.guests.admit(name, session, invitation);
-    if (isAdmitted) void this.alarms.wakeBy(invitation.expiresAtMs);
-    return isAdmitted;
+  /** Whether a new link could be opened now. The edge has checked the admission against KV, which may lag: this is the truth. */
+  wouldAdmit({ name, credential, invitation }: Admission, session: string | undefined): boolean {
+    if (credential !== undefined) return this.credentials.isValid(name, credential);
+    return invitation === undefined || this.guests.wouldAdmit(name, session, invitation);
+  }
+
+  /** The same for a link that is about to be opened. Notes the use of secret, invitation and ticket. */
+  admit(admission: Admission, session: string): boolean {
+    if (!this.wouldAdmit(admission, session)) return false;
+    const { name, credential, invitation, ticket } = admission;
+    if (ticket !== undefined && !this.#tickets.use(ticket)) return false;
+    if (credential !== undefined) this.credentials.noteUse(name);
+    if (invitation !== undefined) {
+      this.guests.noteSession(session, invitation);
+      void this.alarms.wakeBy(invitation.expiresAtMs);
+    }
+    return true;
   }
 
   /** Whether a link may stay open. */

@@ -25,6 +25,7 @@ export class Counters implements Record<(typeof usageCounters)[number], number> 
   alarms = 0;
   wakes = 1;
   awakeMs = idleBeforeSleepMs;
+  tickets = 0;
   #countedUpToMs: number;
   /** Messages of this wake. */
   #messagesKept = 0;

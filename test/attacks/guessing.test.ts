@@ -1,16 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { closeCodes } from "@messagepasser/protocol";
+import { subprotocols } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import { checkedSecretBytes, guessedSecret, tamperedSecret } from "./forge.ts";
-import { attempt, attemptAs, offer, type Outcome, token } from "./raw-http.ts";
+import { type Answer, askForTicket, attempt, attemptAs, type HeaderLines, offer, ticketOf } from "./raw-http.ts";
 import { underAttack } from "./victims.ts";
 
 /** Attempts that are under way at once, as of somebody in a hurry. */
 const lanes = 20;
 
 /** Makes as many attempts as asked for, some at a time. */
-async function attempts(count: number, one: (at: number) => Promise<Outcome>): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
+async function attempts<Result>(count: number, one: (at: number) => Promise<Result>): Promise<Result[]> {
+  const outcomes: Result[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < count) outcomes.push(await one(next++));
@@ -20,8 +20,13 @@ async function attempts(count: number, one: (at: number) => Promise<Outcome>): P
 }
 
 /** Everything that a stranger may learn: nothing in it depends on the name. */
-const told = ({ status, headers, body, closing }: Outcome): string =>
-  JSON.stringify([status, Array.from(headers).filter(([name]) => name !== "date"), body, closing]);
+const told = ({ status, headers, body }: Answer): string =>
+  JSON.stringify([status, Array.from(headers).filter(([name]) => name !== "date"), body]);
+
+/** An offer with a guessed ticket, as a page might make it. */
+const guessedOffer = (): HeaderLines => [
+  [offer[0], `${offer[1]}, ${subprotocols.ticketPrefix}${randomBytes(300).toString("base64url")}`],
+];
 
 describe("without a limit on failures", () => {
   const victims = underAttack();
@@ -37,13 +42,14 @@ describe("without a limit on failures", () => {
     expect(new Set(outcomes.map(told)).size).toBe(1);
   });
 
-  test("500 guesses by subprotocol are all closed alike, and let no client in", async () => {
-    const outcomes = await attempts(500, () =>
-      attempt(url(), "/connect/default", [[offer[0], `${offer[1]}, ${token("owner", guessedSecret())}`]]),
-    );
+  test("500 guesses of tickets and 500 for tickets get one answer each, and let no client in", async () => {
+    const outcomes = await attempts(500, () => attempt(url(), "/connect/default", guessedOffer()));
     expect(outcomes.filter(({ welcome }) => welcome !== undefined)).toEqual([]);
-    expect(new Set(outcomes.map(({ closing }) => closing?.code))).toEqual(new Set([closeCodes.unauthorized]));
-    expect(new Set(outcomes.map(told)).size).toBe(1);
+    const answers = await attempts(500, () => askForTicket(url(), "owner", guessedSecret()));
+    for (const refused of [outcomes, answers]) {
+      expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([401]));
+      expect(new Set(refused.map(told)).size).toBe(1);
+    }
   });
 
   test("a known secret with any one byte changed is refused", async () => {
@@ -87,14 +93,12 @@ describe("with a limit on failures", () => {
   const victims = underAttack(() => ({ failuresPerMinute }));
   const url = (): URL => victims.router.url;
   const from = (address: string) => [["CF-Connecting-IP", address]] as const;
-  const page = (name: string, secret: string): Promise<Outcome> =>
-    attempt(url(), "/connect/default", [[offer[0], `${offer[1]}, ${token(name, secret)}`]]);
 
   /** The first attempt that was put off; fails if none is. */
-  async function putOff(one: (at: number) => Promise<Outcome>): Promise<Outcome> {
+  async function putOff<Result extends Answer>(one: (at: number) => Promise<Result>): Promise<Result> {
     for (let at = 0; at <= mostAnswered; at++) {
       const outcome = await one(at);
-      if (outcome.status === 429 || outcome.closing?.code === closeCodes.overloaded) return outcome;
+      if (outcome.status === 429) return outcome;
       expect([401, 101]).toContain(outcome.status);
     }
     throw new Error(`More than ${mostAnswered} guesses were answered`);
@@ -113,16 +117,19 @@ describe("with a limit on failures", () => {
     },
   );
 
-  test("the owner still comes in past the limit of guesses, by header and by subprotocol", async () => {
+  test("the owner still comes in past the limit of guesses, by header and by ticket", async () => {
     const secret = await victims.secretOf("owner");
     await putOff(() => attemptAs(url(), "owner", guessedSecret()));
     for (let times = 0; times < 5; times++) expect((await attemptAs(url(), "owner", secret)).welcome).toBeDefined();
-    expect((await page("owner", secret)).welcome?.name).toBe("owner");
+    const ticket = await ticketOf(url(), "owner", secret);
+    const { welcome } = await attempt(url(), "/connect/default", [[offer[0], `${offer[1]}, ${ticket}`]]);
+    expect(welcome?.name).toBe("owner");
   });
 
   test("a page is put off past the limit of guesses too, with the time to wait", async () => {
-    const { closing, welcome } = await putOff(() => page("owner", guessedSecret()));
-    expect([welcome, closing?.code, closing?.delayMs]).toEqual([undefined, closeCodes.overloaded, 60_000]);
+    const { headers } = await putOff(() => askForTicket(url(), "owner", guessedSecret()));
+    expect(headers.get("retry-after")).toBe("60");
+    await putOff(() => attempt(url(), "/connect/default", [...guessedOffer(), ...from("198.51.100.9")]));
   });
 
   test("many names from one address are put off past the limit of guesses", async () => {

@@ -10,7 +10,6 @@ import { type Environment, mp, type Result, start } from "../sockets/cli-mp.ts";
 import { lineOf } from "../sockets/router-process.ts";
 import { guessedSecret, tamperedSecret } from "./forge.ts";
 import { basic } from "../support/credentials.ts";
-import { token } from "./raw-http.ts";
 
 // Logs, terminals and lists of processes must hold no secret for their readers. Router, commands and programs run as users
 // run them, each as a process whose output is kept.
@@ -101,7 +100,7 @@ function noted(name: string, secret: string, what = `${secret.slice(0, 4)} of ${
   needles.set(`${what} ${secret.slice(-6)}`, secret);
   needles.set(`${what} ${secret.slice(-6)}, a part`, secret.slice(30, 60));
   needles.set(`${what} ${secret.slice(-6)}, as a header`, basic(name, secret).slice("Basic ".length));
-  needles.set(`${what} ${secret.slice(-6)}, as a subprotocol`, token(name, secret));
+  needles.set(`${what} ${secret.slice(-6)}, as a subprotocol`, Buffer.from(`${name}:${secret}`).toString("base64url"));
   return secret;
 }
 

@@ -116,9 +116,18 @@ export class RawHttp implements Disposable {
     this.#socket.destroy();
   }
 }
-/** Credentials as a page offers them. */
-export function token(name: string, secret: string): string {
-  return `${subprotocols.credentialsPrefix}${Buffer.from(`${name}:${secret}`).toString("base64url")}`;
+/** What a page gets that asks for a ticket. */
+export async function askForTicket(url: URL, name: string, secret: string, lines: HeaderLines = []): Promise<Answer> {
+  using http = await RawHttp.to(url);
+  const all: HeaderLines = [["Host", "127.0.0.1"], ["Authorization", basic(name, secret)], ...lines];
+  const head = all.map(([header, value]) => `${header}: ${value}\r\n`).join("");
+  return await http.ask(`POST /ticket/default HTTP/1.1\r\n${head}Content-Length: 0\r\n\r\n`);
+}
+
+/** A ticket, as a page gets it for a valid secret. */
+export async function ticketOf(url: URL, name: string, secret: string, lines: HeaderLines = []): Promise<string> {
+  const { body } = await askForTicket(url, name, secret, lines);
+  return (JSON.parse(body) as { readonly ticket: string }).ticket;
 }
 
 /** An upgrade's text. Headers that it needs go before those given. */

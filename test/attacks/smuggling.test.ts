@@ -2,8 +2,17 @@ import { randomBytes } from "node:crypto";
 import { subprotocols } from "@messagepasser/protocol";
 import { beforeAll, expect, test } from "vitest";
 import { guessedSecret } from "./forge.ts";
-import { basic } from "../support/credentials.ts";
-import { attempt, attemptAs, type HeaderLines, offer, type Outcome, RawHttp, token, upgradeText } from "./raw-http.ts";
+import { basic, guessedTicket } from "../support/credentials.ts";
+import {
+  attempt,
+  attemptAs,
+  type HeaderLines,
+  offer,
+  type Outcome,
+  RawHttp,
+  ticketOf,
+  upgradeText,
+} from "./raw-http.ts";
 import { underAttack } from "./victims.ts";
 
 const victims = underAttack();
@@ -71,31 +80,36 @@ test("two Authorization headers count as none, even if one is valid", async () =
   expect((await attack(offer, ["Authorization", `${good}, ${good}`])).status).toBe(401);
 });
 
-test("a header takes precedence over a subprotocol, so one upgrade can't use two names", async () => {
-  const both = protocols(subprotocols.native, token("carol", carol));
+test("a header takes precedence over a ticket, so one upgrade can't use two names", async () => {
+  const both = protocols(subprotocols.native, await ticketOf(victims.router.url, "carol", carol));
   expect((await attack(both, ["Authorization", basic("mallory", mallory)])).welcome?.name).toBe("mallory");
   expect((await attack(both, ["Authorization", basic("alice", guessedSecret())])).welcome).toBeUndefined();
 });
 
-test("only the first of several credentials among the subprotocols counts", async () => {
-  const [good, bad] = [token("carol", carol), token("alice", guessedSecret())];
-  expect((await attack(protocols(subprotocols.native, good, bad))).welcome?.name).toBe("carol");
-  expect((await attack(protocols(subprotocols.native, bad, good))).welcome).toBeUndefined();
+test("only the first of several tickets among the subprotocols counts", async () => {
+  const ticket = (): Promise<string> => ticketOf(victims.router.url, "carol", carol);
+  expect((await attack(protocols(subprotocols.native, await ticket(), guessedTicket))).welcome?.name).toBe("carol");
+  expect((await attack(protocols(subprotocols.native, guessedTicket, await ticket()))).welcome).toBeUndefined();
   // In two headers it is one list.
-  expect((await attack(offer, protocols(good))).welcome?.name).toBe("carol");
-  expect((await attack(protocols(bad), offer, protocols(good))).welcome).toBeUndefined();
+  expect((await attack(offer, protocols(await ticket()))).welcome?.name).toBe("carol");
+  expect((await attack(protocols(guessedTicket), offer, protocols(await ticket()))).welcome).toBeUndefined();
 });
 
-test("credentials are never echoed, valid or not", async () => {
-  for (const credentials of [token("carol", carol), token("carol", guessedSecret()), "mp.auth.", "mp.auth.%%%"]) {
+test("tickets are never echoed, valid or not", async () => {
+  for (const ticket of [
+    await ticketOf(victims.router.url, "carol", carol),
+    guessedTicket,
+    "mp.ticket.",
+    "mp.ticket.%%%",
+  ]) {
     for (const others of [[], [subprotocols.native], ["chat"], ["chat", subprotocols.json]]) {
       for (const offered of [
-        [credentials, ...others],
-        [...others, credentials],
+        [ticket, ...others],
+        [...others, ticket],
       ]) {
         const { headers, body } = await attack(protocols(...offered));
-        expect(headers.get("sec-websocket-protocol") ?? "").not.toContain("mp.auth");
-        expect([...headers.values(), body].join(" ")).not.toContain(carol);
+        expect(headers.get("sec-websocket-protocol") ?? "").not.toContain("mp.ticket");
+        expect([...headers.values(), body].join(" ")).not.toContain(ticket);
       }
     }
   }
@@ -103,9 +117,11 @@ test("credentials are never echoed, valid or not", async () => {
 
 test("other spellings of header or subprotocol are no way in, or the same one", async () => {
   const good = Buffer.from(`carol:${carol}`);
-  const prefixes = ["MP.AUTH.", "Mp.Auth.", "mp.auth", "xmp.auth."];
-  for (const prefix of prefixes)
-    expect((await attack(protocols(subprotocols.native, prefix + good.toString("base64url")))).welcome).toBeUndefined();
+  const ticket = await ticketOf(victims.router.url, "carol", carol);
+  for (const prefix of ["MP.TICKET.", "Mp.Ticket.", "mp.ticket", "xmp.ticket.", "mp.auth."]) {
+    for (const digits of [ticket.slice("mp.ticket.".length), good.toString("base64url")])
+      expect((await attack(protocols(subprotocols.native, prefix + digits))).welcome).toBeUndefined();
+  }
   for (const offered of ["MP.V1", "mp.v1 x", "mp.v1;q=1", '"mp.v1"'])
     expect((await attack(protocols(offered), ["Authorization", basic("carol", carol)])).welcome).toBeUndefined();
   for (const scheme of ["basic", "BASIC", "Basic  "])
@@ -130,15 +146,15 @@ test("odd characters in a token are refused, and never come back in a header", a
   for (const text of texts) {
     const digits = Buffer.from(text).toString("base64url");
     for (const lines of [
-      [protocols(subprotocols.native, `mp.auth.${digits}`)],
+      [protocols(subprotocols.native, `mp.ticket.${digits}`)],
       [offer, ["Authorization", `Basic ${Buffer.from(text).toString("base64")}`] as const],
     ]) {
       const { welcome, headers } = await attack(...lines);
       expect([welcome, headers.get("x-injected"), headers.get("x")]).toEqual([undefined, null, null]);
     }
   }
-  for (const digits of ["=", "A", "####", "a b", "\x7f", "é", "mp.auth.mp.auth.", "A".repeat(8_000)])
-    expect((await attack(protocols(subprotocols.native, `mp.auth.${digits}`))).welcome).toBeUndefined();
+  for (const digits of ["=", "A", "####", "a b", "\x7f", "é", "mp.ticket.mp.ticket.", "A".repeat(8_000)])
+    expect((await attack(protocols(subprotocols.native, `mp.ticket.${digits}`))).welcome).toBeUndefined();
 });
 
 test("line breaks in a session or a realm reach no header", async () => {

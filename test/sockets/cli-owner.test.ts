@@ -112,6 +112,7 @@ test("mp usage prints a realm's usage, for tokens that may read it", async () =>
     messagesOut: expect.toSatisfy((count: number) => count >= 2),
     bytesOut: expect.toSatisfy((bytes: number) => bytes > 8),
     upgrades: 1,
+    tickets: 0,
     adminCalls: 2,
     alarms: 0,
     wakes: 1,

@@ -1,14 +1,13 @@
 import { env, exports } from "cloudflare:workers";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
-import { closeCodes, invitationBytes, invitationText, subprotocols } from "@messagepasser/protocol";
+import { invitationBytes, invitationText, subprotocols } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/credentials/secret.ts";
 import worker from "../../src/worker.ts";
 import { admin, expectProblem, Realm } from "./realm.ts";
-import { authSubprotocol, basic, newSession } from "../support/credentials.ts";
-import { refusalOf } from "./upgrade.ts";
+import { basic, guessedTicket, newSession } from "../support/credentials.ts";
 
 function bindings(more: Partial<Env> = {}): Env {
   const { ROUTER, CREDENTIALS, MP_ADMIN_TOKEN, MP_PEPPER } = env;
@@ -49,6 +48,12 @@ function requestOf({ realm, name = "alice", secret = "mp_guess", address, header
       ...headers,
     },
   });
+}
+
+/** A page's request for a ticket. */
+function ticketRequest(realm: Realm, secret: string, origin: string): Request {
+  const headers = { authorization: basic("alice", secret), origin };
+  return new Request(`https://router.test/ticket/${realm.name}`, { method: "POST", headers });
 }
 
 async function answerOf(bindings: Env, attempt: Try): Promise<Response> {
@@ -186,15 +191,17 @@ describe("failed authentication", () => {
     ).toEqual([401, 429, 101, 101, 401]);
   });
 
-  test("a page whose attempts are limited is told by a close when to come again", async () => {
+  test("a page whose attempts are limited is told when to come again, with its ticket or without", async () => {
     const realm = new Realm();
-    const headers = { authorization: "", "sec-websocket-protocol": `mp.v1, ${authSubprotocol("alice", "mp_guess")}` };
-    const answer = await answerOf(bindings({ FAILURES: new FewFailures(0) }), { realm, headers });
-    expect(await refusalOf(answer)).toEqual({
-      code: closeCodes.overloaded,
-      delayMs: 60_000,
-      reason: expect.stringContaining("Too many wrong secrets"),
-    });
+    const router = bindings({ FAILURES: new FewFailures(0), MP_ORIGINS: "https://app.example.com" });
+    const origin = "https://app.example.com";
+    const forTicket = await worker.fetch(ticketRequest(realm, "mp_guess", origin), router);
+    expect(forTicket.headers.get("access-control-allow-origin")).toBe(origin);
+    expect(forTicket.headers.get("access-control-expose-headers")).toBe("retry-after");
+    expect(await statusIn(forTicket)).toBe(429);
+    const headers = { authorization: "", "sec-websocket-protocol": `mp.v1, ${guessedTicket}`, origin };
+    const address = "192.0.2.1";
+    expect(await statusIn(await answerOf(router, { realm, headers, address }))).toBe(429);
   });
 
   test("failed attempts are refused as before where nothing counts them, or the counter fails", async () => {
@@ -273,15 +280,11 @@ describe("origins of pages", () => {
     });
     const toProgram = await answerOf(router, { realm, secret, headers: { origin } });
     await expectProblem(toProgram, 403, "origin-not-allowed");
-    const headers = {
-      authorization: "",
-      origin,
-      "sec-websocket-protocol": `mp.v1, ${authSubprotocol("alice", secret)}`,
-    };
-    expect(await refusalOf(await answerOf(router, { realm, headers }))).toMatchObject({
-      code: closeCodes.badRequest,
-      reason: expect.stringContaining("origin"),
-    });
+    const toPage = await worker.fetch(ticketRequest(realm, secret, origin), router);
+    expect(toPage.headers.get("access-control-allow-origin")).toBeNull();
+    await expectProblem(toPage, 403, "origin-not-allowed");
+    const ticket = { authorization: "", origin, "sec-websocket-protocol": `mp.v1, ${guessedTicket}` };
+    await expectProblem(await answerOf(router, { realm, headers: ticket }), 403, "origin-not-allowed");
     expect(failures.counts.size).toBe(0);
   });
 });

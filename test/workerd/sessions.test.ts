@@ -6,7 +6,6 @@ import { Realm } from "./realm.ts";
 import { segment } from "../support/batches.ts";
 import { newSession } from "../support/credentials.ts";
 import { expectTalk, pairUp } from "./pairs.ts";
-import { closingOf } from "./upgrade.ts";
 
 const superseded = { code: closeCodes.superseded, reason: "Another client connected with this name" };
 const replaced = { code: closeCodes.replaced, reason: "Replaced by a new link of this session" };
@@ -158,10 +157,8 @@ describe("a live link", () => {
     const upgrade = { admission, session: newSession(), resumes: true, format: subprotocols.native };
     const response = await realm.stub.fetch(upgradeRequest(upgrade));
     let ended: unknown;
-    void closingOf(response).then(
-      (closing) => (ended = closing),
-      () => undefined,
-    );
+    response.webSocket?.addEventListener("close", (closing) => void (ended = closing));
+    response.webSocket?.accept();
     await realm.add("bob");
     await realm.rotate("bob");
     using alice = await realm.join("alice");

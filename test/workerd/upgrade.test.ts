@@ -1,60 +1,14 @@
 import { env, exports } from "cloudflare:workers";
 import { listDurableObjectIds } from "cloudflare:test";
-import { closeCodes, defaultRealm, limits, subprotocols } from "@messagepasser/protocol";
+import { defaultRealm, limits, subprotocols } from "@messagepasser/protocol";
 import { beforeAll, describe, expect, test } from "vitest";
-import { mintSecret } from "../../src/credentials/secret.ts";
-import { admin, expectProblem, pepper, Realm } from "./realm.ts";
-import { authSubprotocol, basic, newSession } from "../support/credentials.ts";
-import { type Closing } from "../support/raw-link.ts";
-import { closingOf, upgrade } from "./upgrade.ts";
+import { admin, expectProblem, Realm } from "./realm.ts";
+import { refusals, refusedBy } from "./refusals.ts";
+import { basic, newSession } from "../support/credentials.ts";
+import { upgrade } from "./upgrade.ts";
 
 const realm = new Realm();
 const path = `/connect/${realm.name}`;
-
-interface Credentials {
-  readonly name: string;
-  readonly secret: string;
-}
-
-/** Ways to be refused that no answer may tell apart. The realm has a client "alice". */
-const refused: Record<string, (realm: Realm) => Promise<Credentials>> = {
-  "a wrong secret": () => Promise.resolve({ name: "alice", secret: "mp_letmein" }),
-  "nothing but a beginning": () => Promise.resolve({ name: "alice", secret: "mp_" }),
-  "a secret of the right form": () => Promise.resolve({ name: "alice", secret: `mp_${"A".repeat(108)}` }),
-  "a secret made with another pepper": ({ name }) =>
-    Promise.resolve({ name: "alice", secret: mintSecret("another", name, "alice", 1).text }),
-  "a name that nobody has, though this router made the secret": ({ name }) =>
-    Promise.resolve({ name: "nobody", secret: mintSecret(pepper, name, "nobody", 1).text }),
-  "a secret that this router made and forgot": ({ name }) =>
-    Promise.resolve({ name: "alice", secret: mintSecret(pepper, name, "alice", 1).text }),
-  "the secret of another": async (realm) => ({ name: "alice", secret: (await realm.add("mallory")).secret }),
-  "a secret of another realm": async () => ({ name: "alice", secret: (await new Realm().add("alice")).secret }),
-  "a secret from before the rotation": async (realm) => {
-    const { secret } = await realm.add("rotated");
-    await realm.rotate("rotated");
-    return { name: "rotated", secret };
-  },
-  "a revoked secret": async (realm) => {
-    const { secret } = await realm.add("revoked");
-    await realm.revoke("revoked");
-    return { name: "revoked", secret };
-  },
-  "a secret from before the name was made again": async (realm) => {
-    const { secret } = await realm.add("again");
-    await realm.revoke("again");
-    await realm.add("again");
-    return { name: "again", secret };
-  },
-};
-
-/** A realm of its own with credentials that it refuses. */
-async function refusedBy(kind: string): Promise<Credentials & { path: string }> {
-  const own = new Realm();
-  await own.add("alice");
-  const make = refused[kind];
-  if (make === undefined) throw new Error(`No such kind: ${kind}`);
-  return { path: `/connect/${own.name}`, ...(await make(own)) };
-}
 
 let alice = "";
 beforeAll(async () => {
@@ -92,7 +46,7 @@ describe("an upgrade with credentials in its header", () => {
     for (const authorization of unreadable) await expectUnauthorized(await upgrade(path, { authorization }));
   });
 
-  test.for(Object.keys(refused))("an upgrade with credentials in its header is refused with %s", async (kind) => {
+  test.for(refusals)("an upgrade with credentials in its header is refused with %s", async (kind) => {
     const credentials = await refusedBy(kind);
     const authorization = basic(credentials.name, credentials.secret);
     await expectUnauthorized(await upgrade(credentials.path, { authorization }));
@@ -121,59 +75,6 @@ describe("an upgrade with credentials in its header", () => {
     response.webSocket?.accept();
     response.webSocket?.close(1000);
     await expectUnauthorized(await upgrade(path, { authorization: basic(name, `${secret}:`) }));
-  });
-});
-
-describe("an upgrade with credentials among its subprotocols, as from a page", () => {
-  const offer = (token: string, ...others: string[]): Record<string, string> => ({
-    "sec-websocket-protocol": [subprotocols.native, token, ...others].join(", "),
-  });
-
-  test("a page's upgrade is let in, and its credentials aren't echoed in the answer", async () => {
-    const name = "сторінка";
-    const { secret } = await realm.add(name);
-    const response = await upgrade(path, offer(authSubprotocol(name, secret)));
-    expect(response.status).toBe(101);
-    expect(response.headers.get("sec-websocket-protocol")).toBe(subprotocols.native);
-    response.webSocket?.accept();
-    response.webSocket?.close(1000);
-  });
-
-  test.for(Object.keys(refused))("a page's upgrade with %s is opened, and closed with the reason", async (kind) => {
-    const credentials = await refusedBy(kind);
-    const response = await upgrade(credentials.path, offer(authSubprotocol(credentials.name, credentials.secret)));
-    expect(response.headers.get("sec-websocket-protocol")).toBe(subprotocols.native);
-    expect(await closingOf(response)).toEqual({
-      code: closeCodes.unauthorized,
-      reason: "Name or secret is wrong for this realm, or the secret was rotated or revoked",
-    });
-  });
-
-  test.for<[string, string, Record<string, string>]>([
-    ["a bad realm", "/connect/Not_A_Realm", offer(authSubprotocol("alice", "x"))],
-    [
-      "a realm of too many characters",
-      `/connect/${"a".repeat(limits.maxRealmLength + 1)}`,
-      offer(authSubprotocol("alice", "x")),
-    ],
-    ["a bad name", path, offer(authSubprotocol("$alice", "x"))],
-    ["a name with control characters", path, offer(authSubprotocol("a\nb", "x"))],
-    ["a name of too many bytes", path, offer(authSubprotocol("é".repeat(65), "x"))],
-    ["a bad session", `${path}?session=1`, offer(authSubprotocol("alice", "x"))],
-    ["no format that the router has", path, { "sec-websocket-protocol": `mp.v9, ${authSubprotocol("alice", "x")}` }],
-  ])("a page's upgrade and %s is told so in the close", async ([, where, headers]) => {
-    const response = await upgrade(where, headers);
-    const offeredFirst = headers["sec-websocket-protocol"]?.split(",")[0];
-    expect(response.headers.get("sec-websocket-protocol")).toBe(offeredFirst);
-    const { code, reason }: Closing = await closingOf(response);
-    expect(code).toBe(closeCodes.badRequest);
-    expect(reason).toMatch(/realm|name|session|subprotocol/);
-  });
-
-  test("a page's upgrade that offers only credentials is opened without a subprotocol, since they may not be echoed", async () => {
-    const response = await upgrade(path, { "sec-websocket-protocol": authSubprotocol("alice", alice) });
-    expect(response.headers.get("sec-websocket-protocol")).toBeNull();
-    expect(await closingOf(response)).toMatchObject({ code: closeCodes.badRequest });
   });
 });
 
@@ -268,7 +169,7 @@ describe("a request to /connect", () => {
     const other = new Realm();
     const session = newSession();
     const admission = {
-      version: 2,
+      version: 3,
       admission: { realm: other.name, name: "root" },
       session,
       resumes: true,

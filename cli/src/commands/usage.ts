@@ -24,16 +24,18 @@ export function addUsage(program: Command): void {
 }
 
 function textOf(usage: Usage): string {
-  const requests = usage.upgrades + usage.adminCalls + usage.alarms + Math.ceil(usage.messagesIn / messagesPerRequest);
+  const { upgrades, tickets, adminCalls, alarms } = usage;
+  const requests = upgrades + tickets + adminCalls + alarms + Math.ceil(usage.messagesIn / messagesPerRequest);
   const lines: [what: string, value: string | number][] = [
     ["since", usage.since],
     ["WebSocket messages in", usage.messagesIn],
     ["bytes in", usage.bytesIn],
     ["WebSocket messages out", usage.messagesOut],
     ["bytes out", usage.bytesOut],
-    ["clients admitted or refused", usage.upgrades],
-    ["calls to the admin API", usage.adminCalls],
-    ["alarms", usage.alarms],
+    ["clients admitted or refused", upgrades],
+    ["tickets for pages", tickets],
+    ["calls to the admin API", adminCalls],
+    ["alarms", alarms],
     ["requests without heartbeats", requests],
     ["wakes", usage.wakes],
     ["seconds awake, at most", Math.round(usage.awakeMs / 1_000)],

@@ -1,0 +1,127 @@
+import { anySession, defaultRealm, isInvitation, nameProblem, realmProblem } from "@messagepasser/protocol";
+import type { Context } from "hono";
+import { verifyTicket } from "../credentials/ticket.ts";
+import { type Env, isUnset } from "../env.ts";
+import { badRequest, notConfiguredRetryS, type Problem, ProblemError } from "../problem.ts";
+import type { Admission, AdmittingObject } from "../realm/admission.ts";
+import { authenticatorOf } from "./authenticator.ts";
+import { claimIn } from "./claim.ts";
+import { countFailure } from "./failure-limit.ts";
+import { problemOfOrigin } from "./origins.ts";
+
+export type EntranceContext = Context<{ Bindings: Env }>;
+
+const sessionPattern = /^[0-9a-f]{32}$/;
+
+/** The realm that a request names, if pages of the request's origin may connect. @throws ProblemError */
+export function realmIn({ env, req }: EntranceContext): string {
+  const origin = problemOfOrigin(env, req.raw);
+  if (origin !== undefined) throw new ProblemError(origin);
+  const realm = req.param("realm") ?? defaultRealm;
+  const rule = realmProblem(realm);
+  if (rule !== undefined) throw new ProblemError(badRequest(`Cannot connect: the realm's name ${rule}`));
+  return realm;
+}
+
+/** The session that a request names; `undefined` if it names none. @throws ProblemError */
+export function sessionIn({ req }: EntranceContext): string | undefined {
+  const session = req.query("session");
+  if (session === undefined) return undefined;
+  if (!sessionPattern.test(session))
+    throw new ProblemError(badRequest('Cannot connect: "session" must be 32 hexadecimal digits'));
+  if (session === anySession) {
+    const detail = 'Cannot connect: "session" must not be all zeros, which stands for any session';
+    throw new ProblemError(badRequest(detail));
+  }
+  return session;
+}
+
+/**
+ * The client behind a request, before its realm's object is asked. A header takes precedence over a ticket.
+ *
+ * @throws ProblemError
+ */
+export async function admissionIn(
+  { env, req: { raw: request } }: EntranceContext,
+  realm: string,
+  ticket?: string,
+): Promise<Admission> {
+  if (isUnset(env.MP_PEPPER)) throw new ProblemError(notConfigured);
+  const claim = claimIn(realm, request);
+  if (claim === undefined) {
+    if (ticket === undefined) throw new ProblemError(unauthorized);
+    const admission = verifyTicket(env.MP_PEPPER, realm, ticket);
+    if (admission !== undefined) return admission;
+    throw new ProblemError((await countFailure(env, request)) ?? usedTicket);
+  }
+  const nameRule = nameProblem(claim.name);
+  if (nameRule !== undefined) throw new ProblemError(badRequest(`Cannot connect: the client's name ${nameRule}`));
+  const admission = await authenticatorOf(env).authenticate(claim);
+  if (admission !== undefined) return admission;
+  const refusal = looksMade(claim.secret) ? unauthorized : ownPassword;
+  throw new ProblemError((await countFailure(env, request, nameKey(realm, claim.name))) ?? refusal);
+}
+
+/**
+ * Asks a realm's object. @throws ProblemError if the object ended meanwhile or is overloaded
+ *
+ * @param ask what to ask, of a stub of the object.
+ */
+export async function askObject<Answer>(
+  env: Env,
+  realm: string,
+  ask: (object: DurableObjectStub & AdmittingObject) => Promise<Answer>,
+): Promise<Answer> {
+  try {
+    // The types of RPC don't know the object's methods.
+    return await ask(env.ROUTER.getByName(realm) as unknown as DurableObjectStub & AdmittingObject);
+  } catch (error) {
+    console.warn("Cannot reach a realm's object", error);
+    throw new ProblemError(restarting);
+  }
+}
+
+/** The refusal of a client that the realm's object doesn't admit, as a failed login. */
+export async function refusalOf(env: Env, request: Request, { realm, name, ticket }: Admission): Promise<ProblemError> {
+  const refusal = ticket === undefined ? unauthorized : usedTicket;
+  return new ProblemError((await countFailure(env, request, nameKey(realm, name))) ?? refusal);
+}
+
+function nameKey(realm: string, name: string): string {
+  return `name ${realm} ${name}`;
+}
+
+const unauthorized: Problem = {
+  code: "unauthorized",
+  detail: "Name or secret is wrong for this realm, or the secret was rotated or revoked",
+};
+
+/** `unauthorized`, for a secret that no router can have made. */
+const ownPassword: Problem = {
+  ...unauthorized,
+  detail: "Name or secret is wrong; secrets are made by the router, so a password of your own can't be one",
+};
+
+/** `unauthorized`, for a ticket. */
+const usedTicket: Problem = {
+  ...unauthorized,
+  detail: "The ticket is wrong for this realm, was used before or has expired: ask for another",
+};
+
+/** Whether a string begins like a secret or an invitation. This tells nothing about any client. */
+function looksMade(secret: string): boolean {
+  return secret.startsWith("mp_") || isInvitation(secret);
+}
+
+const notConfigured: Problem = {
+  code: "not-configured",
+  detail: 'The router has no pepper: set it with "wrangler secret put MP_PEPPER"',
+  retryAfterS: notConfiguredRetryS,
+};
+
+/** The realm's object can't answer now. */
+export const restarting: Problem = {
+  code: "restarting",
+  detail: "The router is restarting or has too much to do: connect again in a few seconds",
+  retryAfterS: 5,
+};
