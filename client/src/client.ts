@@ -72,7 +72,7 @@ export class Client implements AsyncDisposable {
   readonly #session: Session;
   readonly #onHandlerError: (error: unknown, connection: Connection) => void;
   // Every client answers "$ping", for `mp ping`.
-  readonly #handlers = new Map<string, Handler>([["$ping", echo]]);
+  readonly #handlers = new Map<string, Handler>([["$ping", (connection) => connection.echo()]]);
   #any: ((connection: Connection) => unknown) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -244,9 +244,4 @@ function openProblem(peer: string, protocol: string, metadata: Readonly<Record<s
   return utf8Length(texts.join("")) > limits.maxMetadataBytes
     ? `metadata must have at most ${limits.maxMetadataBytes} bytes`
     : undefined;
-}
-
-async function echo(connection: Connection): Promise<void> {
-  for await (const message of connection) await connection.send(message);
-  await connection.close();
 }

@@ -160,6 +160,12 @@ export const clientLimits = {
   defaultGraceMs: 120_000,
   /** Bytes of the largest message that `receive` accepts. Stops one message from filling the memory. */
   defaultMaxMessageBytes: 16_777_216,
+  /** Bytes of batches in which data waits for a program, half of them for one peer: what comes beyond is copied out. Stops small frames from keeping large batches. */
+  maxHeldBatchBytes: 33_554_432,
+  /** Bytes of unfinished messages: past half of them, a peer's messages are put together one after the other. Stops messages without an end from filling the memory. */
+  maxUnfinishedBytes: 67_108_864,
+  /** Bytes that wait for a program in Connections that have ended, half of them for one peer: the oldest are thrown away. Stops resets from hiding what a peer has sent. */
+  maxLeftoverBytes: 33_554_432,
   /** Milliseconds that the router's answer to an upgrade or a ping may take, and by default a peer's to an open. */
   answerWithinMs: 10_000,
   /** The same for a ping after a change of the network, when a link is more likely dead than slow. */

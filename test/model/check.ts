@@ -87,6 +87,8 @@ function checkNothingLeft(world: World, isGraceShort: boolean): void {
       if (!isGraceShort || !channel.isOver) throw new Error(`${life.toString()} still has ${String(talk)}`);
     }
   }
+  // What had arrived on Connections that failed is nobody's to read any more.
+  for (const { channel } of world.ends) channel.receiver.drop();
   if (!areAllCommonsFree()) throw new Error("Something is still kept or granted");
 }
 

@@ -2,9 +2,9 @@ import { type DataFrame, dataFlags, limits, openerBit, type PeerFrame } from "@m
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Clock } from "../link/platform.ts";
+import { Paths } from "../session/paths.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Budget } from "./budget.ts";
-import { Quota } from "./quota.ts";
 import { Channel, type ChannelStart } from "./channel.ts";
 import type { Message } from "./message.ts";
 import type { Destination } from "./route.ts";
@@ -55,11 +55,7 @@ function startOf(key: number, budgetBytes: number): ChannelStart {
     metadata: {},
     maxMessageBytes: 1_000_000,
     shared: { clock, budget, upkeep: new Upkeep(clock) },
-    path: {
-      roundTrip: { ms: Infinity },
-      kept: new Quota({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
-      uncounted: new Quota({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
-    },
+    path: new Paths().to("peer"),
     reopen: () => undefined,
     onForgotten: () => undefined,
   };

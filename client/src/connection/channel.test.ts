@@ -1,9 +1,9 @@
 import { type ControlFrame, dataFlags, limits, openerBit, type PeerFrame } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import type { Clock } from "../link/platform.ts";
+import { Paths } from "../session/paths.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Budget } from "./budget.ts";
-import { Quota } from "./quota.ts";
 import { Channel, type ChannelStart } from "./channel.ts";
 import type { Destination } from "./route.ts";
 
@@ -17,11 +17,7 @@ function startOf(key: number): ChannelStart {
     metadata: {},
     maxMessageBytes: 100,
     shared: { clock, budget: new Budget(), upkeep: new Upkeep(clock) },
-    path: {
-      roundTrip: { ms: Infinity },
-      kept: new Quota({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
-      uncounted: new Quota({ bytes: 0, maxBytes: limits.maxUnacknowledgedBytes }),
-    },
+    path: new Paths().to("bob"),
     reopen: () => undefined,
     onForgotten: () => undefined,
   };
@@ -123,7 +119,10 @@ describe("a channel", () => {
     channel.receive(data(new Uint8Array(limits.maxPayloadBytes), dataFlags.last));
     channel.bind(linkTo([], (frame) => void frames.push(frame)));
     const [first, second] = [channel.receiver.receivePiece(), channel.receiver.receivePiece()];
-    expect([(await first)?.length, (await second)?.length]).toEqual([limits.maxPayloadBytes, limits.maxPayloadBytes]);
+    expect([(await first)?.payload.length, (await second)?.payload.length]).toEqual([
+      limits.maxPayloadBytes,
+      limits.maxPayloadBytes,
+    ]);
     const { limit } = channel.receiver.position();
     // One for each quarter of the window.
     expect(frames.map(({ kind }) => kind)).toEqual(["credit", "credit", "credit"]);

@@ -117,7 +117,7 @@ export class Channel implements Turn, Tended {
           route.carrier.requestTurn(this);
         },
       },
-      start.path.kept,
+      start.path.account.kept,
       opened?.limit ?? 0,
     );
     this.receiver = new Receiver(

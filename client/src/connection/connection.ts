@@ -2,7 +2,7 @@ import { errorCodes } from "@messagepasser/protocol";
 import type { ConnectionError } from "../errors.ts";
 import type { Channel } from "./channel.ts";
 import { type Message, messageProblem } from "./message.ts";
-import { readableOf, writableOf } from "./streams.ts";
+import { echo, readableOf, writableOf } from "./streams.ts";
 
 /** Options of calls that wait. */
 export interface WaitOptions {
@@ -162,6 +162,12 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
     if (this.#channel.isOver) return;
     if (!this.#channel.isPending) throw new TypeError("Cannot reject a Connection that is open already: abort it");
     this.#channel.reject(errorCodes.rejected, reason);
+  }
+
+  /** @internal Sends back everything that arrives, a message of several pieces as so many messages, and then closes. */
+  echo(): Promise<void> {
+    this.#channel.accept();
+    return echo(this.#channel);
   }
 
   /** The same as `close()`, for `await using`. */

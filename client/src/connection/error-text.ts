@@ -29,7 +29,7 @@ export function sentence(peer: string, code: number, reason: string): string {
     case "violation":
       return `"${peer}" says that this end broke the protocol${quoted}`;
     case "overrun":
-      return `"${peer}" says that this end sends faster than is read there${quoted}`;
+      return `"${peer}" has no room for what this end sends${quoted}`;
     case "notAllowed":
       return notAllowed;
     // The first three are the router's, which says them with a sentence of its own.

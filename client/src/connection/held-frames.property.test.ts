@@ -1,13 +1,19 @@
-import { type DataFrame, limits } from "@messagepasser/protocol";
+import { clientLimits, type DataFrame, limits } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HeldFrames } from "./held-frames.ts";
+import { Quota } from "./quota.ts";
 
 const { firstWindowBytes, frameCostBytes, maxBatchBytes } = limits;
 
 function frameOf(buffer: ArrayBuffer, start: number, length: number): DataFrame {
   const payload = new Uint8Array(buffer, start, length);
   return { kind: "data", connection: 1, last: true, text: false, offset: undefined, payload };
+}
+
+/** What bounds the batches of a peer. */
+function quota(maxBytes: number = clientLimits.maxHeldBatchBytes): Quota {
+  return new Quota({ bytes: 0, maxBytes });
 }
 
 /** A batch that brings frames of one size, and how many frames are taken after it. */
@@ -22,7 +28,7 @@ describe("held frames", () => {
   test("held frames come back unchanged and in order, and never keep much more memory alive than they have cost", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100, size: "max" }), (steps) => {
-        const held = new HeldFrames();
+        const held = new HeldFrames(quota());
         const model: { length: number; first: number | undefined }[] = [];
         let [costBytes, mostCostBytes] = [0, 0];
         const kept = new Set<ArrayBufferLike>();
@@ -52,7 +58,7 @@ describe("held frames", () => {
   });
 
   test("held frames aren't copied where they fill their batches, however many wait and for however long", () => {
-    const held = new HeldFrames();
+    const held = new HeldFrames(quota());
     const [count, length] = [1_000, 64];
     for (let batch = 0; batch < 1_000; batch++) {
       const buffer = new ArrayBuffer(count * (length + 9));
@@ -66,10 +72,21 @@ describe("held frames", () => {
   });
 
   test("held frames that a reader leaves for later are copied where each came in a batch of its own", () => {
-    const held = new HeldFrames();
+    const held = new HeldFrames(quota());
     for (let at = 0; at < 10_000; at++) held.push(frameOf(new ArrayBuffer(maxBatchBytes), 0, 1));
     let keptBytes = 0;
     while (held.length > 0) keptBytes += held.shift()?.payload.buffer.byteLength ?? 0;
     expect(keptBytes).toBeLessThan(2 * 10_000 * (1 + frameCostBytes) + 2 * firstWindowBytes + maxBatchBytes);
+  });
+
+  test("held frames of ten thousand Connections keep few batches alive together, and are counted until they are taken", () => {
+    const total = { bytes: 0, maxBytes: clientLimits.maxHeldBatchBytes };
+    const batches = new Quota(total);
+    const all = Array.from({ length: limits.maxConnectionsPerPeer }, () => new HeldFrames(batches));
+    for (const held of all) for (let at = 0; at < 3; at++) held.push(frameOf(new ArrayBuffer(maxBatchBytes), 0, 1));
+    let keptBytes = 0;
+    for (const held of all) while (held.length > 0) keptBytes += held.shift()?.payload.buffer.byteLength ?? 0;
+    expect(keptBytes).toBeLessThan(clientLimits.maxHeldBatchBytes);
+    expect(total.bytes).toBe(0);
   });
 });

@@ -1,7 +1,8 @@
 import { type DataFrame, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
+import type { Quota } from "./quota.ts";
 
-/** How much memory may be kept alive beside what a sparing peer would need for the same frames. */
+/** How much memory a Connection may keep alive beside what a sparing peer would need for the same frames. */
 const maxWasteBytes = 2 * limits.firstWindowBytes;
 
 /** Frames of one batch, one after the other. */
@@ -12,9 +13,11 @@ interface Run {
 
 /**
  * Frames that wait to be taken. A payload is a view on its batch and keeps all of it alive, so a peer could tie up 192 KiB
- * with every byte that it sends: where batches hold much else than these payloads, they are copied out.
+ * with every byte that it sends: where batches hold much else than these payloads, they are copied out. So are those of a
+ * peer that keeps many batches alive with all its Connections.
  */
 export class HeldFrames {
+  readonly #batches: Quota;
   readonly #frames = new Queue<DataFrame>();
   readonly #runs = new Queue<Run>();
   #lastRun: Run = { batchBytes: 0, frames: 0 };
@@ -22,8 +25,17 @@ export class HeldFrames {
   #batch: ArrayBufferLike | undefined;
   /** The size of the batches that the frames keep in memory. */
   #batchBytes = 0;
-  /** The credit that the frames cost their sender. */
   #costBytes = 0;
+
+  /** @param batches counts the batches that the peer keeps alive on all its Connections. */
+  constructor(batches: Quota) {
+    this.#batches = batches;
+  }
+
+  /** The credit that the frames cost their sender. */
+  get costBytes(): number {
+    return this.#costBytes;
+  }
 
   get length(): number {
     return this.#frames.length;
@@ -40,7 +52,10 @@ export class HeldFrames {
     if (buffer === this.#batch) {
       this.#lastRun.frames++;
       this.#frames.push(frame);
-    } else if (this.#batchBytes + buffer.byteLength > 2 * this.#costBytes + maxWasteBytes) {
+    } else if (
+      this.#batchBytes + buffer.byteLength > 2 * this.#costBytes + maxWasteBytes ||
+      (this.#batches.isFull && buffer.byteLength > frame.payload.length)
+    ) {
       const payload = frame.payload.slice();
       this.#pushFirst({ ...frame, payload }, payload.buffer);
     } else this.#pushFirst(frame, buffer);
@@ -53,7 +68,7 @@ export class HeldFrames {
     this.#costBytes -= costOf(frame);
     if (--run.frames > 0) return frame;
     this.#runs.shift();
-    this.#batchBytes -= run.batchBytes;
+    this.#keep(-run.batchBytes);
     if (this.#runs.length === 0) this.#batch = undefined;
     return frame;
   }
@@ -62,15 +77,21 @@ export class HeldFrames {
     this.#frames.clear();
     this.#runs.clear();
     this.#batch = undefined;
-    this.#batchBytes = this.#costBytes = 0;
+    this.#keep(-this.#batchBytes);
+    this.#costBytes = 0;
   }
 
   #pushFirst(frame: DataFrame, buffer: ArrayBufferLike): void {
     this.#lastRun = { batchBytes: buffer.byteLength, frames: 1 };
     this.#runs.push(this.#lastRun);
     this.#batch = buffer;
-    this.#batchBytes += buffer.byteLength;
+    this.#keep(buffer.byteLength);
     this.#frames.push(frame);
+  }
+
+  #keep(batchBytes: number): void {
+    this.#batchBytes += batchBytes;
+    this.#batches.add(batchBytes);
   }
 }
 

@@ -1,5 +1,7 @@
 import type { Clock } from "../link/platform.ts";
+import type { Assemblies } from "./assemblies.ts";
 import type { Budget } from "./budget.ts";
+import type { Leftovers } from "./leftovers.ts";
 import type { Quota } from "./quota.ts";
 import type { Upkeep } from "./upkeep.ts";
 import type { RoundTrip } from "./window.ts";
@@ -11,11 +13,20 @@ export interface Shared {
   readonly upkeep: Upkeep;
 }
 
-/** The state that all channels with one peer share. */
-export interface Path {
-  readonly roundTrip: RoundTrip;
+/** What a client holds for one principal: a peer, all its sessions, and the guests that it invited. */
+export interface Account {
   /** Bytes that were sent and not acknowledged. */
   readonly kept: Quota;
   /** Bytes that arrived from senders without flow control, and were not taken. */
   readonly uncounted: Quota;
+  /** Bytes of batches in which something waits to be taken. */
+  readonly batches: Quota;
+  readonly assemblies: Assemblies;
+  readonly leftovers: Leftovers;
+}
+
+/** The state that all channels with one peer share. */
+export interface Path {
+  readonly roundTrip: RoundTrip;
+  readonly account: Account;
 }

@@ -1,7 +1,7 @@
 import { limits } from "@messagepasser/protocol";
 import { expect, test } from "vitest";
 import { Budget } from "./budget.ts";
-import { Quota } from "./quota.ts";
+import { Paths } from "../session/paths.ts";
 import { Receiver } from "./receiver.ts";
 
 // A receiver at the end of a long path. What it grants, and when, decides how much of the path a sender can use.
@@ -24,10 +24,8 @@ function sharesOf({ roundTripMs, bytesPerMs, payloadBytes }: Path, seconds: numb
       throw error;
     },
   };
-  const receiver = new Receiver(sink, new Budget(), limits.maxPayloadBytes, () => nowMs, {
-    roundTrip: { ms: Infinity },
-    uncounted: new Quota({ bytes: 0, maxBytes: limits.maxUncountedBytes }),
-  });
+  const path = new Paths().to("bob");
+  const receiver = new Receiver(sink, new Budget(), limits.maxPayloadBytes, () => nowMs, path);
   receiver.begin();
   let allowed = receiver.position().limit;
   /** When each frame on its way arrives: one after the other, as fast as the path carries them. */

@@ -1,8 +1,9 @@
-import { type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
+import { clientLimits, type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import { Budget } from "./budget.ts";
-import { Quota } from "./quota.ts";
+import { Paths } from "../session/paths.ts";
 import type { Message } from "./message.ts";
+import type { Quota } from "./quota.ts";
 import { Receiver, Unfit } from "./receiver.ts";
 import { Violation } from "./violation.ts";
 
@@ -13,12 +14,13 @@ const [ample, scarce] = [limits.maxBudgetBytes, 0];
 class Harness {
   readonly credits: { received: number; limit: number }[] = [];
   readonly budget = new Budget();
-  readonly uncounted = new Quota({ bytes: 0, maxBytes: limits.maxUncountedBytes });
+  readonly uncounted: Quota;
   readonly faults: Error[] = [];
   readonly receiver: Receiver;
   #offset = 0;
 
-  constructor(maxMessageBytes = 1_000_000, budgetBytes: number = ample) {
+  constructor(maxMessageBytes = 1_000_000, budgetBytes: number = ample, path = new Paths().to("bob")) {
+    this.uncounted = path.account.uncounted;
     this.budget.totalBytes = budgetBytes;
     this.receiver = new Receiver(
       {
@@ -31,9 +33,18 @@ class Harness {
       this.budget,
       maxMessageBytes,
       () => 0,
-      { roundTrip: { ms: Infinity }, uncounted: this.uncounted },
+      path,
     );
     this.receiver.begin();
+  }
+
+  get sentBytes(): number {
+    return this.#offset;
+  }
+
+  /** How far the sender may go. */
+  get limit(): number {
+    return this.receiver.position().limit;
   }
 
   /** A frame with one byte of payload in a batch of this size. */
@@ -229,5 +240,137 @@ describe("a receiver of an uncounted half", () => {
     harness.frame(limits.maxPayloadBytes, uncounted);
     expect(harness.faults).toEqual([expect.objectContaining({ code: errorCodes.overrun })]);
     expect(harness.uncounted.isFull).toBe(false);
+  });
+});
+
+describe("the unfinished messages of a peer", () => {
+  const { maxPayloadBytes } = limits;
+  const piece = { last: false };
+  const maxMessageBytes = clientLimits.defaultMaxMessageBytes;
+  /** Pieces that go past the bound for all principals together. */
+  const many = (clientLimits.maxUnfinishedBytes + maxMessageBytes) / maxPayloadBytes + 2;
+
+  /** Receivers of one client, each with a program that waits for a message. */
+  function waiting(peers: readonly string[]): { readonly harness: Harness; readonly message: Promise<unknown> }[] {
+    const paths = new Paths();
+    return peers.map((peer) => {
+      const harness = new Harness(maxMessageBytes, ample, paths.to(peer));
+      return { harness, message: harness.receiver.receive(undefined).catch((error: unknown) => error) };
+    });
+  }
+
+  /** How much a receiver has taken, as far as its sender knows. */
+  function takenBytes({ credits }: Harness): number {
+    return (credits.at(-1)?.limit ?? windowBytes) - windowBytes;
+  }
+
+  /** Sends pieces for as long as there is credit. Returns how many went. */
+  function send(harness: Harness, most: number): number {
+    let sent = 0;
+    for (; sent < most && harness.sentBytes + maxPayloadBytes + limits.frameCostBytes <= harness.limit; sent++)
+      harness.frame(maxPayloadBytes, piece);
+    return sent;
+  }
+
+  test("the unfinished messages of a peer hold at most half of what is bounded and one message more, whatever it sends", () => {
+    const all = waiting(Array.from({ length: 120 }, (_, at) => (at % 2 === 0 ? "mallory" : "mallory/guest")));
+    for (let round = 0; round < 60; round++) for (const { harness } of all) send(harness, 4);
+    const taken = all.reduce((sum, { harness }) => sum + takenBytes(harness), 0);
+    expect(taken).toBeGreaterThan(clientLimits.maxUnfinishedBytes / 2);
+    expect(taken).toBeLessThan(clientLimits.maxUnfinishedBytes / 2 + maxMessageBytes + 120 * windowBytes);
+  });
+
+  test("the unfinished messages of an honest peer all arrive, however many are under way at once", async () => {
+    const all = waiting(Array.from({ length: 20 }, () => "bob"));
+    const pieces = 64;
+    const left = all.map(() => pieces - 1);
+    for (let isMoving = true; isMoving;) {
+      isMoving = false;
+      for (const [at, { harness }] of all.entries()) {
+        const sent = send(harness, left[at] ?? 0);
+        left[at] = (left[at] ?? 0) - sent;
+        if (sent > 0) isMoving = true;
+        else if (left[at] === 0) {
+          harness.frame(1, { last: true });
+          left[at] = -1;
+          isMoving = true;
+        }
+      }
+    }
+    for (const { message } of all) expect(await message).toHaveLength((pieces - 1) * maxPayloadBytes + 1);
+  });
+
+  test("the unfinished messages of many peers together end with an overrun where they pass the bound for all", () => {
+    const all = waiting(Array.from({ length: 20 }, (_, at) => `mallory-${at}`));
+    for (let round = 0; round < many; round++) for (const { harness } of all) send(harness, 1);
+    const codes = all.flatMap(({ harness }) => harness.faults.map((fault) => (fault as Unfit).code));
+    expect(codes[0]).toBe(errorCodes.overrun);
+    // The others have the room, up to the largest message.
+    expect(codes.filter((code) => code === errorCodes.messageTooLarge)).not.toEqual([]);
+  });
+
+  test("an unfinished message that nobody waits for any more holds up no other of its peer", async () => {
+    const paths = new Paths();
+    const harnesses = Array.from({ length: 40 }, () => new Harness(maxMessageBytes, ample, paths.to("bob")));
+    const waits = harnesses.map(({ receiver }) => {
+      const abort = new AbortController();
+      return { abort, message: receiver.receive(abort.signal).catch((error: unknown) => error) };
+    });
+    for (let round = 0; round < 60; round++) for (const harness of harnesses) send(harness, 1);
+    const stuck = harnesses.map((harness) => send(harness, 1));
+    expect(stuck.filter((sent) => sent > 0).length).toBeLessThan(3);
+    // All but the last one, whichever of them it was that went on.
+    for (const { abort } of waits.slice(0, -1)) abort.abort();
+    const last = harnesses.at(-1);
+    for (let round = 0; round < 20; round++) last?.frame(0, piece);
+    last?.frame(0, { last: true });
+    expect(await waits.at(-1)?.message).toBeInstanceOf(Uint8Array);
+  });
+});
+
+describe("what a Connection holds after its end", () => {
+  const over = (): Error => new Error("over");
+
+  /** Receivers of Connections that ended with a full window of which nothing was read. */
+  function ended(count: number, peer: string, paths: Paths): Harness[] {
+    return Array.from({ length: count }, () => {
+      const harness = new Harness(1_000_000, ample, paths.to(peer));
+      for (let at = 0; at < 3; at++) harness.frame(limits.maxPayloadBytes);
+      harness.receiver.fail(over);
+      return harness;
+    });
+  }
+
+  const readAll = async ({ receiver }: Harness): Promise<number> => {
+    let count = 0;
+    try {
+      while ((await receiver.receive(undefined)) !== undefined) count++;
+    } catch {
+      // The end.
+    }
+    return count;
+  };
+
+  test("what a peer leaves unread in Connections that it resets is bounded, and the oldest goes first", async () => {
+    const paths = new Paths();
+    const bystander = ended(1, "bob", paths);
+    const harnesses = ended(1_000, "mallory", paths);
+    const read = await Promise.all(harnesses.map(readAll));
+    const heldBytes = read.reduce((sum, count) => sum + count * limits.maxPayloadBytes, 0);
+    expect(heldBytes).toBeGreaterThan(clientLimits.maxLeftoverBytes / 4);
+    expect(heldBytes).toBeLessThanOrEqual(clientLimits.maxLeftoverBytes / 2);
+    expect([read[0], read.at(-1)]).toEqual([0, 3]);
+    expect(await Promise.all(bystander.map(readAll))).toEqual([3]);
+  });
+
+  test("what a Connection holds after its end counts no longer once it is read or thrown away", async () => {
+    const paths = new Paths();
+    for (let round = 0; round < 300; round++) {
+      const [read, dropped] = ended(2, "bob", paths);
+      if (read === undefined || dropped === undefined) throw new Error("Two were made");
+      expect(await readAll(read)).toBe(3);
+      dropped.receiver.discard(over);
+    }
+    expect(await Promise.all(ended(80, "bob", paths).map(readAll))).toEqual(Array.from({ length: 80 }, () => 3));
   });
 });

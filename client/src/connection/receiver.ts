@@ -1,13 +1,14 @@
 import { ByteBuffer, type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
+import type { Assembler } from "./assemblies.ts";
 import type { Budget } from "./budget.ts";
-import type { Quota } from "./quota.ts";
 import type { Failure } from "./failure.ts";
 import { HeldFrames } from "./held-frames.ts";
+import type { Holder, Leftover } from "./leftovers.ts";
 import type { Message } from "./message.ts";
+import type { Account, Path } from "./path.ts";
 import { Violation } from "./violation.ts";
-import type { Path } from "./path.ts";
 import { WindowTuner } from "./window.ts";
 
 /** What a receiver needs from its Connection. */
@@ -29,9 +30,9 @@ export class Unfit extends Error {
 }
 
 /** What it shares with others of the same peer. */
-type ReceiverPath = Pick<Path, "roundTrip" | "uncounted">;
+type ReceiverPath = Pick<Path, "roundTrip"> & { readonly account: Omit<Account, "kept"> };
 
-interface Waiter extends Waiting<Message | undefined> {
+interface Waiter extends Waiting<Message | DataFrame | undefined> {
   /** Whether it takes pieces as they come, as byte streams do. */
   readonly takesPieces: boolean;
 }
@@ -44,13 +45,13 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * The receiving half of a Connection: holds what arrived until it is asked for, puts messages together again and grants
  * credit as they are taken. Pure: no socket, no clock.
  */
-export class Receiver implements AsyncIterator<Message, undefined> {
+export class Receiver implements AsyncIterator<Message, undefined>, Assembler, Holder {
   readonly #sink: ReceiverSink;
   readonly #budget: Budget;
   readonly #tuner: WindowTuner;
   readonly #maxMessageBytes: number;
-  readonly #uncounted: Quota;
-  readonly #frames = new HeldFrames();
+  readonly #account: ReceiverPath["account"];
+  readonly #frames: HeldFrames;
   readonly #waiters = new Queue<Waiter>();
   /** A message of which a waiting `receive` took the first pieces, but not the last. */
   #assembly: ByteBuffer | undefined;
@@ -61,7 +62,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   /** What the other end was last told of `#received`. */
   #told = 0;
   #limit: number = firstLimit;
-  /** Whether the other end counts credit. One that doesn't gets none, and `Path.uncounted` bounds it. */
+  /** Whether the other end counts credit. One that doesn't gets none, and `Account.uncounted` bounds it. */
   #isCounted = true;
   #uncountedBytes = 0;
   /** Whether the last frame left its message unfinished, and whether that is text. Two fields: see `data`. */
@@ -69,6 +70,9 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   #isText = false;
   #hasFin = false;
   #failure: Failure | undefined;
+  /** Why the Connection has ended, where what had arrived can still be read. */
+  #end: Failure | undefined;
+  #leftover: Leftover | undefined;
   /** What of the client's budget is granted here. */
   #grantedBytes = 0;
 
@@ -76,7 +80,8 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     this.#sink = sink;
     this.#budget = budget;
     this.#maxMessageBytes = maxMessageBytes;
-    this.#uncounted = path.uncounted;
+    this.#account = path.account;
+    this.#frames = new HeldFrames(path.account.batches);
     this.#tuner = new WindowTuner(now, path.roundTrip);
   }
 
@@ -113,7 +118,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     this.#isInMessage = !frame.last;
     this.#isText = frame.text;
     this.#frames.push(frame);
-    if (this.#waiters.length > 0) this.#serve();
+    if (this.#waiters.length > 0) this.serve();
   }
 
   /** The FIN arrived. @throws Violation */
@@ -127,7 +132,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (this.#isCounted && offset !== limits.maxOffset) this.#advance(offset, limits.frameCostBytes);
     this.#giveBack(Math.min(unusedBytes, this.#grantedBytes));
     this.#hasFin = true;
-    this.#serve();
+    this.serve();
   }
 
   /** The other end gives back what it was granted past `limit`, unless it was granted more meanwhile. @throws Violation */
@@ -154,39 +159,49 @@ export class Receiver implements AsyncIterator<Message, undefined> {
    */
   receive(signal: AbortSignal | undefined): Promise<Message | undefined> {
     const message = signal === undefined ? this.#takeWhole() : undefined;
-    return message === undefined ? this.#wait(false, signal) : Promise.resolve(message);
+    return message === undefined ? this.#waitForMessage(signal) : Promise.resolve(message);
   }
 
   /** The same as a step of an iteration. Written out, since a `then` for each message would cost as much as the rest. */
   next(): Promise<IteratorResult<Message, undefined>> {
     const message = this.#takeWhole();
     if (message !== undefined) return Promise.resolve({ done: false, value: message });
-    return this.#wait(false, undefined).then((value) =>
+    return this.#waitForMessage(undefined).then((value) =>
       value === undefined ? { done: true, value } : { done: false, value },
     );
   }
 
-  /** The payload of the next frame, without regard to messages; otherwise as `receive`. */
-  async receivePiece(): Promise<Uint8Array | undefined> {
-    // Waiters that take pieces get payloads, which are bytes.
-    return (await this.#wait(true, undefined)) as Uint8Array | undefined;
+  /** The next frame, without regard to messages; otherwise as `receive`. */
+  async receivePiece(): Promise<DataFrame | undefined> {
+    // Waiters that take pieces get frames.
+    return (await this.#wait(true, undefined)) as DataFrame | undefined;
   }
 
   /** Ends the half with an error for waiting calls and, once what had arrived is taken, for later ones. */
   fail(failure: Failure): void {
     this.#return();
+    if (this.#frames.length > 0) {
+      this.#end = failure;
+      this.#leftover ??= this.#account.leftovers.add(this, this.#frames.costBytes);
+    } else this.#dropAssembly();
     if (this.isDone) return;
     this.#failure = failure;
-    this.#serve();
+    this.serve();
   }
 
   /** Throws away what arrived and ends the half with an error. */
   discard(failure: Failure): void {
     this.#frames.clear();
-    this.#assembly = undefined;
+    this.#dropAssembly();
+    this.#dropLeftover();
     this.#failure = failure;
     this.#return();
-    this.#serve();
+    this.serve();
+  }
+
+  /** Throws away what arrived before the Connection's end: the peer has left too much of it. */
+  drop(): void {
+    if (this.#end !== undefined) this.discard(this.#end);
   }
 
   /** Fast path: takes a whole message of bytes that has already arrived. `undefined` if the next message isn't one. */
@@ -203,7 +218,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (!this.#isCounted) {
       this.#received += cost;
       this.#holdUncounted(cost);
-      if (this.#uncounted.isFull) {
+      if (this.#account.uncounted.isFull) {
         const what = "More than there is room for, and without regard to credit,";
         this.#sink.unfit(new Unfit(errorCodes.overrun, what));
       }
@@ -217,20 +232,27 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (this.#received > this.#tuner.probeLimit) this.#tuner.passed();
   }
 
-  #wait(takesPieces: boolean, signal: AbortSignal | undefined): Promise<Message | undefined> {
+  #waitForMessage(signal: AbortSignal | undefined): Promise<Message | undefined> {
+    // Only waiters that take pieces get frames.
+    return this.#wait(false, signal) as Promise<Message | undefined>;
+  }
+
+  #wait(takesPieces: boolean, signal: AbortSignal | undefined): Promise<Message | DataFrame | undefined> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-    const { promise, resolve, reject } = waiting<Message | undefined>(signal, () => {
+    const { promise, resolve, reject } = waiting<Message | DataFrame | undefined>(signal, () => {
       this.#waiters.remove(waiter);
+      // Others need not wait until somebody asks for its message again.
+      if (this.#waiters.length === 0) this.#account.assemblies.release(this, 0);
     });
     // Written out, since spreading takes as long as all else here.
     const waiter: Waiter = { resolve, reject, takesPieces };
     this.#waiters.push(waiter);
-    this.#serve();
+    this.serve();
     return promise;
   }
 
   /** Gives waiting calls what has arrived, piece by piece, so that a message larger than the window gets through. */
-  #serve(): void {
+  serve(): void {
     let waiter: Waiter | undefined;
     while ((waiter = this.#waiters.peek()) !== undefined) {
       const frame = this.#frames.peek();
@@ -238,14 +260,25 @@ export class Receiver implements AsyncIterator<Message, undefined> {
         this.#serveEnd();
         return;
       }
+      if (!waiter.takesPieces && !frame.last && !this.#mayAssemble()) return;
       this.#take();
       if (waiter.takesPieces) {
         this.#waiters.shift();
-        waiter.resolve(frame.payload);
+        waiter.resolve(frame);
         continue;
       }
       this.#serveMessage(waiter, frame);
     }
+  }
+
+  /** Whether another piece may be put to the unfinished message. */
+  #mayAssemble(): boolean {
+    const { assemblies } = this.#account;
+    if (!assemblies.mayGrow(this)) return false;
+    // One message is always let through, but not one of each of any number of peers.
+    if (!assemblies.isPastBy(this.#maxMessageBytes)) return true;
+    this.#sink.unfit(new Unfit(errorCodes.overrun, "More unfinished messages than there is room for"));
+    return false;
   }
 
   #serveMessage(waiter: Waiter, frame: DataFrame): void {
@@ -258,6 +291,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (!frame.last) {
       this.#assembly ??= new ByteBuffer();
       this.#assembly.append(frame.payload);
+      this.#account.assemblies.add(frame.payload.length);
       return;
     }
     let message: Message | undefined;
@@ -274,10 +308,22 @@ export class Receiver implements AsyncIterator<Message, undefined> {
   /** The message whose last piece this is. @throws TypeError for text that isn't UTF-8. */
   #finish({ text, payload }: DataFrame): Message {
     const assembly = this.#assembly;
-    this.#assembly = undefined;
+    if (assembly !== undefined) this.#dropAssembly();
     assembly?.append(payload);
     const bytes = assembly?.take() ?? payload;
     return text ? decoder.decode(bytes) : bytes;
+  }
+
+  #dropAssembly(): void {
+    const bytes = this.#assembly?.length ?? 0;
+    this.#assembly = undefined;
+    this.#account.assemblies.release(this, bytes);
+  }
+
+  #dropLeftover(): void {
+    if (this.#leftover === undefined) return;
+    this.#account.leftovers.remove(this.#leftover);
+    this.#leftover = undefined;
   }
 
   #serveEnd(): void {
@@ -293,6 +339,7 @@ export class Receiver implements AsyncIterator<Message, undefined> {
     if (frame === undefined) return;
     const cost = frame.payload.length + limits.frameCostBytes;
     this.#taken += cost;
+    if (this.#frames.length === 0) this.#dropLeftover();
     if (this.#failure !== undefined) return;
     // Nothing of it is left to give back once the Connection is over.
     if (this.#isCounted) this.#giveBack(Math.min(cost, this.#grantedBytes));
@@ -330,6 +377,6 @@ export class Receiver implements AsyncIterator<Message, undefined> {
 
   #holdUncounted(bytes: number): void {
     this.#uncountedBytes += bytes;
-    this.#uncounted.add(bytes);
+    this.#account.uncounted.add(bytes);
   }
 }

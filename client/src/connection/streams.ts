@@ -1,3 +1,4 @@
+import type { DataFrame } from "@messagepasser/protocol";
 import type { Channel } from "./channel.ts";
 import type { Message } from "./message.ts";
 
@@ -8,7 +9,7 @@ export function readableOf(channel: Channel): ReadableStream<Uint8Array> {
       async pull(controller) {
         let piece: Uint8Array | undefined;
         // A stream of bytes has no empty chunks.
-        do piece = await channel.receiver.receivePiece();
+        do piece = (await channel.receiver.receivePiece())?.payload;
         while (piece?.length === 0);
         if (piece === undefined) controller.close();
         else controller.enqueue(piece);
@@ -43,4 +44,14 @@ export function writableOf(sink: MessageSink): WritableStream<Message> {
     write: (message) => sink.send(message),
     close: () => sink.end(),
   });
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Sends back what arrives until the other end has ended its direction. Piece by piece: no message has to fit into memory. */
+export async function echo(channel: Channel): Promise<void> {
+  let piece: DataFrame | undefined;
+  while ((piece = await channel.receiver.receivePiece()) !== undefined)
+    await channel.send(piece.text ? decoder.decode(piece.payload) : piece.payload, undefined);
+  await channel.close(undefined);
 }

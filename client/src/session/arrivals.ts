@@ -58,6 +58,8 @@ export class Arrivals {
     // A turn later, when the program was told what came before: it may add the handler only then, as after `connect`.
     this.#start.defer(() => {
       if (!channel.isOver) this.#start.onIncoming(channel);
+      // Nobody will ever read its first message.
+      else channel.receiver.drop();
     });
   }
 
