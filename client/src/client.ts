@@ -193,7 +193,10 @@ export class Client implements AsyncDisposable {
     const cancelTimer = after(deadlineMs, () => {
       deadline.resolve(undefined);
     });
-    const settled = Array.from(this.#session.channels(), (channel) => channel.sender.settled);
+    const settled = Array.from(this.#session.channels(), ({ sender }) => {
+      sender.hurry();
+      return sender.settled;
+    });
     await Promise.race([Promise.all(settled), this.closed, deadline.promise]);
     this.#session.bye();
     await Promise.race([this.closed, deadline.promise]);

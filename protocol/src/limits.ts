@@ -176,7 +176,7 @@ export const clientLimits = {
   maxAskedDelayMs: 60_000,
   /** The most milliseconds between two attempts to reconnect. */
   maxRetryMs: 30_000,
-  /** A link that lasted for this many milliseconds was a good one: the next pause is short again. */
+  /** A link that lasted for this many milliseconds was a good one: the next pause is short again. So was one on which a peer was heard. */
   goodLinkMs: 1_000,
   /** The most milliseconds between two requests to resume with a peer that is away. */
   maxResumeRetryMs: 5_000,

@@ -292,6 +292,21 @@ describe("a client that leaves", () => {
     expect(await alice.peers()).toEqual(["alice", "bob"]);
   });
 
+  test("a client that closes right after a last message waits for a round trip, not for a lazy acknowledgement", async () => {
+    let tookMs = 0;
+    for (let round = 0; round < 5; round++) {
+      const carol = await realm.connect("carol");
+      const [here, there] = await pair(carol);
+      await here.send("last words");
+      const startMs = performance.now();
+      await carol.close();
+      tookMs += performance.now() - startMs;
+      expect(await there.receive()).toBe("last words");
+    }
+    // Lazily acknowledged, each would take a second.
+    expect(tookMs).toBeLessThan(2_500);
+  });
+
   test("a client that closes waits no longer than its deadline for a peer that doesn't read", async () => {
     const carol = await realm.connect("carol");
     const [here] = await pair(carol);

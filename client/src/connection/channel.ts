@@ -108,7 +108,7 @@ export class Channel implements Turn, Tended {
           this.#sayDone();
         },
         yield: (granted, limit) => {
-          this.#write({ kind: "yield", connection, granted, limit });
+          if (this.#isInStep) this.#write({ kind: "yield", connection, granted, limit });
         },
         requestTurn: () => {
           const route = this.#route;

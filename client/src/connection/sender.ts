@@ -12,7 +12,7 @@ export interface FrameSink {
   isReady(): boolean;
   data(flags: number, offset: number, payload: Uint8Array): void;
   fin(offset: number): void;
-  /** Gives back what was granted between `limit` and `granted`. */
+  /** Gives back what was granted between `limit` and `granted`. Without a pair, `resume` makes up for it. */
   yield(granted: number, limit: number): void;
   /** Too much is kept for this peer: `tend` is to look later whether that has changed. */
   waitForAcknowledgement(): void;
@@ -56,6 +56,8 @@ export class Sender {
   #isStopped = false;
   readonly #onDrained = new Queue<Waiting<void>>();
   #onSettled: PromiseWithResolvers<void> | undefined;
+  /** Whether the other end is to acknowledge at once what it gets. */
+  #isUrgent = false;
   #idleTends = 0;
   #endAtLastTend = 0;
 
@@ -151,6 +153,7 @@ export class Sender {
       this.#limit = granted;
       this.#request();
     }
+    this.#askAgain();
   }
 
   /** A new pair of addresses: all that the other end lacks is sent again, then what is new. @throws Violation */
@@ -183,6 +186,12 @@ export class Sender {
     if (this.#failure !== undefined || this.#isSettled) return done;
     this.#onSettled ??= Promise.withResolvers();
     return this.#onSettled.promise;
+  }
+
+  /** Has the other end acknowledge at once all that was sent, instead of within a second. */
+  hurry(): void {
+    this.#isUrgent = true;
+    this.#askAgain();
   }
 
   /** Ends the half with an error for waiting and for later calls. */
@@ -218,10 +227,21 @@ export class Sender {
     this.#idleTends = this.#endAtLastTend === this.#log.end ? this.#idleTends + 1 : 0;
     this.#endAtLastTend = this.#log.end;
     if (this.#idleTends < idleTends) return true;
-    this.#yielded = this.#limit;
-    this.#limit = floor;
-    this.#sink.yield(this.#yielded, floor);
+    this.#yieldTo(floor);
     return false;
+  }
+
+  /** Gives credit back, which is answered at once, by a credit that also acknowledges. A FIN needs no such question. */
+  #askAgain(): void {
+    if (!this.#isUrgent || this.#isReplaying || this.#isSettled || this.#queue.length > 0) return;
+    if (this.#yielded !== undefined || this.isDone) return;
+    this.#yieldTo(Math.min(this.#limit, this.#log.end + limits.minWindowBytes));
+  }
+
+  #yieldTo(limit: number): void {
+    this.#yielded = this.#limit;
+    this.#limit = limit;
+    this.#sink.yield(this.#yielded, limit);
   }
 
   get #isSettled(): boolean {
@@ -277,6 +297,7 @@ export class Sender {
     const frame = this.#log.next();
     if (frame === undefined) {
       this.#isReplaying = false;
+      this.#askAgain();
       return this.#sendNext();
     }
     const { flags, offset, payload } = frame;
@@ -329,7 +350,9 @@ export class Sender {
   #finish(pending: Pending): void {
     this.#queue.shift();
     pending.resolve();
-    if (this.#queue.length === 0) for (const { resolve } of this.#onDrained.clear()) resolve();
+    if (this.#queue.length > 0) return;
+    for (const { resolve } of this.#onDrained.clear()) resolve();
+    this.#askAgain();
   }
 
   #write(flags: number, payload: Uint8Array): void {

@@ -137,3 +137,54 @@ test("the end of a Connection resolves when all its data is given to the socket"
   await router.turn();
   expect(await sent).toBe(1);
 });
+
+describe("a link that is lost again and again", () => {
+  /** Loses the link twenty times, right after what happens on each. Returns the pauses before the reconnects. */
+  async function flap(onLink: () => void): Promise<number[]> {
+    const pausesMs: number[] = [];
+    router.onStatus = (status) => {
+      if (status.kind === "offline") pausesMs.push(status.retryInMs);
+    };
+    for (let loss = 0; loss < 20; loss++) {
+      onLink();
+      await router.turn();
+      router.loseLink();
+      router.restoreLink();
+      await router.turn();
+    }
+    return pausesMs;
+  }
+
+  test("a link on which a peer was heard is followed by a short pause, however early it was lost", async () => {
+    let connection = 0;
+    const pausesMs = await flap(() => {
+      router.open(1, ++connection);
+      router.say(1, { kind: "done", connection });
+    });
+    expect(pausesMs).toHaveLength(20);
+    expect(Math.max(...pausesMs)).toBeLessThanOrEqual(250);
+  });
+
+  test("links that carry nothing are followed by longer and longer pauses", async () => {
+    const pausesMs = await flap(() => undefined);
+    expect(pausesMs.at(-1)).toBe(15_000);
+  });
+});
+
+test("a client that leaves learns at once whether its peers have everything, and is acknowledged at once", async () => {
+  router.open(1, 1);
+  await router.turn();
+  const [channel] = router.incoming;
+  await channel?.send("last words", undefined);
+  channel?.sender.hurry();
+  const said = (await router.turn()).map(({ frame }) => frame);
+  expect(said).toMatchObject([{ kind: "credit" }, { kind: "data" }, { kind: "yield", granted: 100_000 }]);
+  const connection = (1 | openerBit) >>> 0;
+  // A credit that was under way when the question left is no answer to it.
+  router.say(1, { kind: "credit", connection, received: 0, limit: 200_000 });
+  expect(await router.turn()).toMatchObject([{ frame: { kind: "yield", granted: 200_000 } }]);
+  const settled = channel?.sender.settled.then(() => "settled");
+  router.say(1, { kind: "credit", connection, received: 26, limit: 16_410 });
+  expect(await settled).toBe("settled");
+  expect(await router.turn()).toEqual([]);
+});

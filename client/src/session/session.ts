@@ -79,6 +79,8 @@ export class Session implements LinkEvents {
   #cancelDial: () => void = () => undefined;
   #attempt = 0;
   #onlineSinceMs = 0;
+  /** Whether a peer was heard on this link. */
+  #hasMoved = false;
   #lastError: LinkError | undefined;
 
   constructor(platform: Platform, start: SessionStart) {
@@ -255,6 +257,7 @@ export class Session implements LinkEvents {
     const peer = this.#peers.at(address);
     // Late frames of a peer that is gone.
     if (peer === undefined) return;
+    this.#hasMoved = true;
     let unknown: number | undefined;
     try {
       let channel: Channel | undefined;
@@ -306,6 +309,7 @@ export class Session implements LinkEvents {
     const isFirst = this.#state === "connecting";
     this.#state = "online";
     this.#onlineSinceMs = this.#platform.clock.now();
+    this.#hasMoved = false;
     this.#link.keepAlive();
     this.#welcomed.resolve(undefined);
     if (isFirst) return;
@@ -317,7 +321,8 @@ export class Session implements LinkEvents {
 
   #goOffline(error: LinkError, delayMs = 0): void {
     const { clock } = this.#platform;
-    if (this.#state === "online" && clock.now() - this.#onlineSinceMs >= clientLimits.goodLinkMs) this.#attempt = 0;
+    const wasGood = this.#hasMoved || clock.now() - this.#onlineSinceMs >= clientLimits.goodLinkMs;
+    if (this.#state === "online" && wasGood) this.#attempt = 0;
     this.#state = "offline";
     this.#lastError = error;
     this.#peers.loseAll();
