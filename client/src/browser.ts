@@ -128,7 +128,7 @@ let wake: (() => void) | undefined;
 
 /**
  * A message port runs callbacks after microtasks and, unlike timers, isn't slowed down in a hidden page. It is made when
- * it is first needed: an import has no effects, and works where there is no MessageChannel, as under jsdom.
+ * it is first needed, so that an import has no effects. A timer does where there is no MessageChannel, as under jsdom.
  */
 function defer(callback: () => void): void {
   callbacks.push(callback);
@@ -138,6 +138,7 @@ function defer(callback: () => void): void {
 
 /** @returns a function that has the next callback run. */
 function openPort(): () => void {
+  if (typeof MessageChannel === "undefined") return () => setTimeout(() => callbacks.shift()?.());
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => callbacks.shift()?.();
   // Node, under the condition "browser", would never exit while the port listens; browsers' ports have no `unref`.

@@ -1,14 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import sparticuz, { inflate } from "@sparticuz/chromium";
 import type { Client } from "messagepasser";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { launchChromium } from "../support/chromium.ts";
 import { NetworkPath } from "./proxy.ts";
 import { type Realm, startRealm } from "./realm.ts";
 
@@ -39,7 +37,7 @@ beforeAll(async () => {
     response.end(url === "/browser.js" ? script : html);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  browser = await launch();
+  browser = await launchChromium();
   node = await realm.connect("node");
   node.handle("echo", async (connection) => {
     for await (const message of connection) await connection.send(message);
@@ -63,25 +61,6 @@ beforeEach(async () => {
   await page.waitForFunction(() => "messagepasser" in globalThis);
   return () => page.close();
 });
-
-/** A Chromium that is installed, or the one that comes in an npm package, with the libraries that come with it. */
-async function launch(): Promise<Browser> {
-  // Root, as in many containers, has no sandbox.
-  const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"];
-  const installed = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) =>
-    existsSync(path),
-  );
-  if (installed !== undefined) return await chromium.launch({ executablePath: installed, args });
-  const libraries = await inflate(
-    fileURLToPath(import.meta.resolve("@sparticuz/chromium").replace(/build\/index.js$/, "bin/al2023.tar.br")),
-  );
-  const executablePath = await sparticuz.executablePath();
-  return await chromium.launch({
-    executablePath,
-    args,
-    env: { ...process.env, LD_LIBRARY_PATH: join(libraries, "lib") },
-  });
-}
 
 describe("a page", () => {
   test("a page opens a Connection and echoes text and 5 MiB of bytes", async () => {

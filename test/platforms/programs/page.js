@@ -1,0 +1,3 @@
+import { talk } from "./talk.js";
+
+globalThis.talk = talk;
