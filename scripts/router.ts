@@ -16,6 +16,8 @@ export interface RouterOptions {
   readonly tls?: { readonly key: string; readonly certificate: string };
   /** How many wrong secrets there may be for a name or from an address. Default: any number, as all come from here. */
   readonly failuresPerMinute?: number;
+  /** How many links and tickets a client may have in ten seconds. Default: 100, as deployed. */
+  readonly connectsPer10s?: number;
   /** Variables of wrangler.toml, as MP_ORIGINS. */
   readonly variables?: Readonly<Record<string, string>>;
   /** Another Worker than the deployed one, as `bundledWorker` makes it. */
@@ -33,6 +35,8 @@ export interface Router extends AsyncDisposable {
 /** What wrangler.toml says too: a test compares them. */
 const name = "messagepasser";
 export const compatibility = { compatibilityDate: "2026-11-01", compatibilityFlags: ["no_web_socket_compression"] };
+
+export const connectsPer10s = 100;
 
 export async function startRouter(options: RouterOptions = {}): Promise<Router> {
   const { adminToken, pepper } = ownSecrets(options.stateDirectory);
@@ -53,7 +57,10 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
           env: {
             ROUTER: { type: "durable-object", worker: name, exportName: "RouterObject" },
             CREDENTIALS: { type: "kv", id: "CREDENTIALS" },
-            ...(options.failuresPerMinute !== undefined && { FAILURES: failuresLimit(options.failuresPerMinute) }),
+            ...(options.failuresPerMinute !== undefined && {
+              FAILURES: rateLimit("1001", options.failuresPerMinute, 60),
+            }),
+            CONNECTS: rateLimit("1002", options.connectsPer10s ?? connectsPer10s, 10),
             MP_ADMIN_TOKEN: { type: "text", value: adminToken },
             MP_PEPPER: { type: "text", value: pepper },
             ...Object.fromEntries(
@@ -75,8 +82,8 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
   return { url, adminToken, evict, [Symbol.asyncDispose]: () => miniflare.dispose() };
 }
 
-function failuresLimit(limit: number) {
-  return { type: "rate-limit", namespace: "1001", simple: { limit, period: 60 } } as const;
+function rateLimit(namespace: string, limit: number, period: 10 | 60) {
+  return { type: "rate-limit", namespace, simple: { limit, period } } as const;
 }
 
 /**

@@ -12,6 +12,8 @@ export interface Env {
   readonly MP_ORIGINS?: string;
   /** Counts failed authentications by IP address and by name. Default: none are counted. */
   readonly FAILURES?: RateLimit;
+  /** Counts links and tickets by client; see entrance/connect-limit.ts. Default: none are counted. */
+  readonly CONNECTS?: RateLimit;
   /** The key of the MAC in every secret, and of the hash under which a secret is stored. A new pepper ends every secret. */
   readonly MP_PEPPER: string | undefined;
 }

@@ -59,11 +59,12 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     const upgrade = upgradeIn(request);
     // The Worker has another version. The client comes back when the deploy is complete.
     if (upgrade === undefined) return new Response(null, { status: 503 });
-    this.#usage.counters.upgrades += 1;
     if (!this.#registry.admit(upgrade.admission, upgrade.session)) {
-      this.#usage.keep();
+      this.#usage.counters.refused();
+      this.#usage.keepIfDue();
       return new Response(null, { status: 401 });
     }
+    this.#usage.counters.upgrades += 1;
     const { 0: client, 1: socket } = new WebSocketPair();
     const attachment = newAttachment(upgrade, this.#addresses.take());
     const link = new SocketLink(this.ctx, this.#usage.counters, socket, attachment);

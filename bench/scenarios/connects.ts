@@ -14,7 +14,7 @@ export const connects: Scenario = {
   metrics: [{ figure: "linksPerSecond", title: "links", unit: "/s" }],
   contenders: [
     contender("router", "MessagePasser", async (own) => {
-      const router = own.use(await startRouter());
+      const router = own.use(await startRouter({ connectsPer10s: 1e9 }));
       return { url: router.url, accounts: await addClients(router, atOnce) };
     }),
     contender("open", "MessagePasser without authentication", async (own) => {

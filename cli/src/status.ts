@@ -69,6 +69,7 @@ const statusByCode: Readonly<Record<Exclude<Code, `code-${number}`>, Status>> = 
   "read-only": statuses.notLetIn,
   "origin-not-allowed": statuses.notLetIn,
   "too-many-failures": statuses.unreachable,
+  "too-many-connects": statuses.unreachable,
   "not-configured": statuses.failed,
   internal: statuses.unreachable,
 };

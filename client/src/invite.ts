@@ -8,6 +8,7 @@ import {
   invitationProblem,
   invitationText,
   readInvitationText,
+  routerLimits,
   toHex,
 } from "@messagepasser/protocol";
 
@@ -26,7 +27,7 @@ export interface InviteOptions {
   readonly peer: string;
   /** The protocols that the guest may open: a protocol's name or a pattern. At most 128 bytes of UTF-8. */
   readonly protocol: string;
-  /** The time at which the invitation expires and the guest's link is closed. */
+  /** The time at which the invitation expires and the guest's link is closed. At most 366 days from now. */
   readonly expiresAt: Date;
   /**
    * How many sessions may use the invitation, from 1 to 1,000. A session may reconnect any number of times.
@@ -70,7 +71,8 @@ export async function invite(options: InviteOptions): Promise<Invited> {
     uses,
     nonce: toHex(crypto.getRandomValues(new Uint8Array(nonceBytes))),
   };
-  const problem = invitationProblem(invitation);
+  const isTooLong = expiresAt.getTime() - Date.now() > routerLimits.maxInvitationLifeMs;
+  const problem = invitationProblem(invitation) ?? (isTooLong ? "must expire within 366 days" : undefined);
   if (problem !== undefined) throw new TypeError(`Cannot invite "${guest}": an invitation ${problem}`);
   const signedBytes = new Uint8Array(invitationBytes(invitation));
   const algorithm = { name: "HMAC", hash: "SHA-256" };

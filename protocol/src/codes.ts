@@ -69,6 +69,7 @@ export const problemStatuses = {
   "too-large": 413,
   "upgrade-required": 426,
   "too-many-failures": 429,
+  "too-many-connects": 429,
   internal: 500,
   "not-configured": 503,
   restarting: 503,

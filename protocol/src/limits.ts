@@ -122,8 +122,14 @@ export const routerLimits = {
   ticketLifeMs: 30_000,
   /** Characters of a ticket. One of an invitation with the longest names needs half of it. Stops long texts before they are decoded. */
   maxTicketLength: 4_096,
+  /** Milliseconds until an invitation expires, at most: 366 days. Stops rows of guests from being kept for ever. */
+  maxInvitationLifeMs: 31_622_400_000,
+  /** Sessions of one client's guests that the object remembers at a time. Stops a client from filling the storage with guests. */
+  maxGuestSessions: 10_000,
   /** Seconds over which failed authentications are counted; wrangler.toml says how many. Stops guessing. */
   failuresPeriodS: 60,
+  /** Seconds over which links and tickets of one client are counted; wrangler.toml says how many. Stops clients from costing a request each time. */
+  connectsPeriodS: 10,
   /** Bytes of a request to the admin API, except of rules. Stops a request from filling the Worker's memory. */
   maxAdminBodyBytes: 4_096,
   /** Entries in one page of the admin API. Stops an answer from filling the object's memory. */
@@ -136,6 +142,8 @@ export const routerLimits = {
   maxAuditEntries: 10_000,
   /** Rows that one alarm expires or copies to KV; the next alarm continues. Stops an alarm from running too long. */
   maxRowsPerAlarm: 100,
+  /** Sessions of guests that one alarm forgets; the next alarm continues. */
+  maxGuestsPerAlarm: 1_000,
   /** Milliseconds until a failed write to KV is tried again; each failure doubles them. Stops retries from using up KV's quota. */
   firstKvRetryMs: 2_000,
   /** The most milliseconds between two tries: a used-up daily quota lasts for hours. */
@@ -144,6 +152,8 @@ export const routerLimits = {
   maxAlarmDelayMs: 2_592_000_000,
   /** Milliseconds to which a secret's last use is known. Stops each link from costing a write. */
   lastUsePrecisionMs: 3_600_000,
+  /** Milliseconds between two writes of counts to storage that clients can cause. Stops clients that come and go from costing a row each time. */
+  minMsBetweenUsageRows: 1_000,
   /** Messages of which the counts are kept in memory only. Stops the end of the object from losing more. */
   maxUnkeptMessages: 256,
   /** Messages of which the counts are kept in a link's attachment. Stops a restart from losing more. */

@@ -1,4 +1,4 @@
-import type { Invitation } from "@messagepasser/protocol";
+import { type Invitation, routerLimits } from "@messagepasser/protocol";
 import type { CredentialStore } from "./credential-store.ts";
 
 /**
@@ -19,6 +19,7 @@ export class GuestStore {
       expires_at INTEGER NOT NULL,
       PRIMARY KEY (host, nonce, session)
     ) WITHOUT ROWID`);
+    sql.exec("CREATE INDEX IF NOT EXISTS guest_expiries ON guests (expires_at)");
   }
 
   /** Whether a guest may come in: its host's secret is valid, no client has its name, and its invitation has uses left. */
@@ -29,7 +30,21 @@ export class GuestStore {
     const sessions = this.#sql
       .exec<{ session: string }>("SELECT session FROM guests WHERE host = ? AND nonce = ?", host, nonce)
       .toArray();
-    return sessions.length < uses || sessions.some((known) => known.session === session);
+    if (sessions.some((known) => known.session === session)) return true;
+    return sessions.length < uses && !this.#hasManyGuests(host);
+  }
+
+  #hasManyGuests(host: string): boolean {
+    const { maxGuestSessions } = routerLimits;
+    // Counts no further than it must.
+    const { count } = this.#sql
+      .exec<{ count: number }>(
+        "SELECT COUNT(*) AS count FROM (SELECT 1 FROM guests WHERE host = ? LIMIT ?)",
+        host,
+        maxGuestSessions,
+      )
+      .one();
+    return count >= maxGuestSessions;
   }
 
   /** Notes the session of a guest that came in. */
@@ -42,9 +57,14 @@ export class GuestStore {
     this.#sql.exec("DELETE FROM guests WHERE host = ?", host);
   }
 
-  /** Forgets the guests whose invitations have expired. */
+  /** Forgets some of the guests whose invitations have expired. */
   expire(): void {
-    this.#sql.exec("DELETE FROM guests WHERE expires_at <= ?", Date.now());
+    this.#sql.exec(
+      `DELETE FROM guests WHERE (host, nonce, session) IN
+        (SELECT host, nonce, session FROM guests WHERE expires_at <= ? LIMIT ?)`,
+      Date.now(),
+      routerLimits.maxGuestsPerAlarm,
+    );
   }
 
   /** When the next invitation expires, in milliseconds since 1970; `undefined` for never. */

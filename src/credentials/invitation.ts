@@ -1,6 +1,12 @@
 import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { guestName, type Invitation, invitationMacBytes, readInvitationText } from "@messagepasser/protocol";
+import {
+  guestName,
+  type Invitation,
+  invitationMacBytes,
+  readInvitationText,
+  routerLimits,
+} from "@messagepasser/protocol";
 import type { Claim } from "../entrance/claim.ts";
 import { inviteKeyOf } from "./secret.ts";
 
@@ -21,6 +27,8 @@ export function verifyInvitation(
   idAndRevision.writeUInt32BE(invitation.revision, 8);
   const key = inviteKeyOf(pepper, realm, invitation.host, idAndRevision);
   const expected = createHmac("sha256", key).update(signedBytes).digest().subarray(0, invitationMacBytes);
-  const isGood = timingSafeEqual(expected, mac) && guestName(invitation) === name && nowMs < invitation.expiresAtMs;
+  const leftMs = invitation.expiresAtMs - nowMs;
+  const isInTime = leftMs > 0 && leftMs <= routerLimits.maxInvitationLifeMs;
+  const isGood = timingSafeEqual(expected, mac) && guestName(invitation) === name && isInTime;
   return isGood ? invitation : undefined;
 }

@@ -1,3 +1,4 @@
+import type { Admission } from "../realm/admission.ts";
 import type { CredentialStore } from "./credential-store.ts";
 
 /** KV's copy of what the realm's object decided about one client. The Worker reads it at the edge; it may lag. */
@@ -12,13 +13,15 @@ export function credentialKey(realm: string, name: string): string {
   return `credential:${realm}:${name}`;
 }
 
-/** Whether KV knows that a secret of this revision was rotated or revoked. False where KV fails or knows nothing. */
+/** Whether KV knows that the secret behind an admission was rotated or revoked. False where KV fails or knows nothing. */
 export async function isRevokedInKv(
   kv: KVNamespace,
-  { realm, name, revision }: { readonly realm: string; readonly name: string; readonly revision: number },
+  { realm, name, credential, invitation }: Admission,
 ): Promise<boolean> {
+  const revision = (credential ?? invitation)?.revision;
+  if (revision === undefined) return false;
   try {
-    const record = await kv.get<CredentialRecord>(credentialKey(realm, name), "json");
+    const record = await kv.get<CredentialRecord>(credentialKey(realm, invitation?.host ?? name), "json");
     // Another version of the router may give the fields another meaning.
     return record?.version === 1 && revision < record.leastRevision;
   } catch (error) {

@@ -1,11 +1,13 @@
 import { anySession, defaultRealm, isInvitation, nameProblem, realmProblem } from "@messagepasser/protocol";
 import type { Context } from "hono";
+import { isRevokedInKv } from "../credentials/kv-records.ts";
 import { verifyTicket } from "../credentials/ticket.ts";
 import { type Env, isUnset } from "../env.ts";
 import { badRequest, notConfiguredRetryS, type Problem, ProblemError } from "../problem.ts";
 import type { Admission, AdmittingObject } from "../realm/admission.ts";
 import { authenticatorOf } from "./authenticator.ts";
 import { claimIn } from "./claim.ts";
+import { countConnect } from "./connect-limit.ts";
 import { countFailure } from "./failure-limit.ts";
 import { problemOfOrigin } from "./origins.ts";
 
@@ -47,10 +49,24 @@ export async function admissionIn(
   ticket?: string,
 ): Promise<Admission> {
   if (isUnset(env.MP_PEPPER)) throw new ProblemError(notConfigured);
+  const admission = await verified({ env, request, realm, pepper: env.MP_PEPPER }, ticket);
+  const tooMany = await countConnect(env, admission);
+  if (tooMany !== undefined) throw new ProblemError(tooMany);
+  // The object was asked when the ticket was made, and is asked again.
+  if (admission.ticket === undefined && (await isRevokedInKv(env.CREDENTIALS, admission)))
+    throw await refusalOf(env, request, admission);
+  return admission;
+}
+
+/** The client behind credentials or a ticket with a valid MAC: nothing is looked up. @throws ProblemError */
+async function verified(
+  { env, request, realm, pepper }: { env: Env; request: Request; realm: string; pepper: string },
+  ticket: string | undefined,
+): Promise<Admission> {
   const claim = claimIn(realm, request);
   if (claim === undefined) {
     if (ticket === undefined) throw new ProblemError(unauthorized);
-    const admission = verifyTicket(env.MP_PEPPER, realm, ticket);
+    const admission = verifyTicket(pepper, realm, ticket);
     if (admission !== undefined) return admission;
     throw new ProblemError((await countFailure(env, request)) ?? usedTicket);
   }

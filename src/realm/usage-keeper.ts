@@ -1,3 +1,4 @@
+import { routerLimits } from "@messagepasser/protocol";
 import type { Usage } from "@messagepasser/protocol/admin";
 import type { SocketLink } from "./socket-link.ts";
 import { added, belongsIntoStorage, Counters, type KeptSums, usageOf } from "./usage.ts";
@@ -13,6 +14,7 @@ export class UsageKeeper {
   readonly counters = new Counters(Date.now());
   readonly #storage: DurableObjectStorage;
   #stored: KeptSums | undefined;
+  #storedAtMs = -Infinity;
   /** The link whose attachment keeps what was counted since the wake. */
   #holder: SocketLink | undefined;
 
@@ -20,9 +22,11 @@ export class UsageKeeper {
     this.#storage = storage;
   }
 
-  /** Keeps the counts if enough of them are in memory only. */
+  /** Keeps the counts if enough of them are in memory only. Without a link that costs a row: at most once a second. */
   keepIfDue(link?: SocketLink): void {
-    if (this.counters.isDue) this.keep(link);
+    if (!this.counters.isDue) return;
+    const isTooSoon = Date.now() - this.#storedAtMs < routerLimits.minMsBetweenUsageRows;
+    if (link !== undefined || !isTooSoon) this.keep(link);
   }
 
   /** Keeps the counts. @param link a link whose attachment may keep them */
@@ -60,6 +64,7 @@ export class UsageKeeper {
 
   #store(sums: KeptSums): void {
     this.#stored = added(sums, this.#kept);
+    this.#storedAtMs = Date.now();
     // Unconfirmed: the object's messages would wait for a confirmed write. The next write repeats one that failed.
     this.#storage.put(key, this.#stored, { allowUnconfirmed: true }).catch((error: unknown) => {
       console.warn("Cannot store what the realm has used", error);

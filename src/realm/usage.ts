@@ -41,6 +41,12 @@ export class Counters implements Record<(typeof usageCounters)[number], number> 
     return this.#isOwed || this.messagesIn >= mostUnkept;
   }
 
+  /** An upgrade was refused. */
+  refused(): void {
+    this.upgrades += 1;
+    this.#isOwed = true;
+  }
+
   sent(length: number): void {
     this.messagesOut += 1;
     this.bytesOut += length;

@@ -11,7 +11,7 @@ const rounds = 400;
 const warmUpRounds = 50;
 
 describe("the time of a refusal", () => {
-  const victims = underAttack();
+  const victims = underAttack(() => ({ connectsPer10s: 1e9 }));
 
   /** Times refusals of some credentials, turn by turn. */
   async function refusals<Kind extends string>(

@@ -70,6 +70,7 @@ test("the local router runs with the settings of its deployment", async () => {
     [/^compatibility_date = "(.*)"$/m, /compatibilityDate: "(.*?)"/],
     [/^compatibility_flags = (.*)$/m, /compatibilityFlags: (\[.*?\])/],
     [/^name = "(.*)"$/m, /const name = "(.*)"/],
+    [/^simple = { limit = (\d+), period = 10 }$/m, /connectsPer10s = (\d+)/],
   ] as const) {
     expect(here.match(name)?.[1]).toBe(deployment.match(there)?.[1]);
   }

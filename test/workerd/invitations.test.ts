@@ -10,6 +10,7 @@ import {
   invitationBytes,
   invitationMacBytes,
   invitationText,
+  routerLimits,
   subprotocols,
 } from "@messagepasser/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -391,13 +392,46 @@ describe("a live guest", () => {
     },
   );
 
-  test("a guest may be invited for as long as a number can say", async () => {
+  test("a guest may be invited for a year, and for no longer", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
-    using guest = await realm.link("alice/eve", invite("alice", secret, { expiresAtMs: Number.MAX_SAFE_INTEGER }));
+    const inMs = (ms: number): string => invite("alice", secret, { expiresAtMs: Date.now() + ms });
+    await expectRefused(realm, "alice/eve", inMs(routerLimits.maxInvitationLifeMs + 60_000));
+    await expectRefused(realm, "alice/eve", invite("alice", secret, { expiresAtMs: Number.MAX_SAFE_INTEGER }));
+    using guest = await realm.link("alice/eve", inMs(routerLimits.maxInvitationLifeMs - 60_000));
     expect(await guest.outcome()).toBe("open");
     await runDurableObjectAlarm(realm.stub);
     expect(await guest.outcome()).toBe("open");
+  });
+
+  test("a guest is refused while its host has as many sessions of guests as the object remembers", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const { secret: bobs } = await realm.add("bob");
+    await runInDurableObject(realm.stub, (_object, { storage }) => {
+      storage.sql.exec(
+        `INSERT INTO guests WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+          SELECT 'alice', 'n', i, ? FROM n`,
+        routerLimits.maxGuestSessions,
+        Date.now() + 60_000,
+      );
+    });
+    await expectRefused(realm, "alice/eve", invite("alice", secret));
+    using others = await realm.link("bob/eve", invite("bob", bobs));
+    expect(await others.outcome()).toBe("open");
+    const left = async (): Promise<unknown> =>
+      await runInDurableObject(realm.stub, (_object, { storage }) =>
+        storage.sql.exec("SELECT COUNT(*) AS count FROM guests WHERE host = 'alice'").one(),
+      );
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60_000 });
+    try {
+      for (let alarms = 0; alarms < 10; alarms++) await runDurableObjectAlarm(realm.stub);
+      expect(await left()).toEqual({ count: 0 });
+      using guest = await realm.link("alice/eve", invite("alice", secret));
+      expect(await guest.outcome()).toBe("open");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("a guest has no name that a client has, and loses one that a client gets", async () => {

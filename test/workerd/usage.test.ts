@@ -1,8 +1,9 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Usage } from "@messagepasser/protocol/admin";
 import { credentialKey } from "../../src/credentials/kv-records.ts";
+import { UsageKeeper } from "../../src/realm/usage-keeper.ts";
 import worker from "../../src/worker.ts";
 import { admin, expectProblem, Realm } from "./realm.ts";
 import { newSession } from "../support/credentials.ts";
@@ -228,4 +229,29 @@ describe("the usage of a realm", () => {
     expect((await usageOf(realm)).adminCalls).toBe(3);
     expect((await usageOf(new Realm())).adminCalls).toBe(1);
   });
+});
+
+test("a realm's usage costs at most a row a second, however many clients are refused or leave", () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const puts: (readonly number[])[] = [];
+  const storage = {
+    kv: { get: () => undefined },
+    put: (_key: string, sums: readonly number[]) => {
+      puts.push(sums);
+      return Promise.resolve();
+    },
+  };
+  // The keeper asks its storage for nothing else.
+  const keeper = new UsageKeeper(storage as unknown as DurableObjectStorage);
+  for (let at = 0; at < 5_000; at++) {
+    vi.advanceTimersByTime(1);
+    keeper.counters.refused();
+    keeper.keepIfDue();
+  }
+  expect(puts.length).toBeLessThanOrEqual(6);
+  // The last second is only in memory, until something else happens.
+  vi.advanceTimersByTime(1_000);
+  keeper.keepIfDue();
+  expect(keeper.report([]).upgrades).toBe(5_000);
 });

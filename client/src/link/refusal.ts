@@ -9,6 +9,7 @@ const closeCodesOfProblems = new Map<unknown, number>([
   ["upgrade-required", closeCodes.badRequest],
   ["not-found", closeCodes.badRequest],
   ["too-many-failures", closeCodes.overloaded],
+  ["too-many-connects", closeCodes.overloaded],
   ["not-configured", closeCodes.overloaded],
   ["restarting", closeCodes.overloaded],
 ] satisfies [ProblemCode, number][]);
