@@ -14,7 +14,7 @@ import { addPing } from "./commands/ping.ts";
 import { addRule } from "./commands/rule.ts";
 import { addUsage } from "./commands/usage.ts";
 import { flushed, reportError } from "./output.ts";
-import { Failure, statuses, statusMeanings, statusOf } from "./status.ts";
+import { Failure, Interrupted, ReaderGone, statuses, statusMeanings, statusOf } from "./status.ts";
 
 const epilogue = `
 A setting comes from its flag, else from MP_URL, MP_REALM, MP_NAME, MP_SECRET or MP_ADMIN_TOKEN, else from the profile that
@@ -72,7 +72,8 @@ async function run(parameters: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? statuses.done);
   } catch (error) {
     if (!(error instanceof CommanderError)) {
-      reportError(error);
+      const isQuiet = (error instanceof Interrupted || error instanceof ReaderGone) && error.isQuiet;
+      if (!isQuiet) reportError(error);
       return statusOf(error);
     }
     if (error.exitCode === 0) return statuses.done;

@@ -1,5 +1,9 @@
+// All that the command prints, but for the bytes of Connections (pipe.ts). Names, ids, reasons, rules and sentences come
+// from peers, routers and other owners. Each function here escapes what it prints, and a lint rule keeps other files from
+// the streams, so nothing reaches a terminal raw.
 import type { Writable } from "node:stream";
 import { inspect } from "node:util";
+import { ReaderGone, statuses } from "./status.ts";
 
 /** Writes one line for people to standard error. */
 export function note(sentence: string): void {
@@ -13,14 +17,57 @@ export function reportError(error: unknown): void {
   if (isDebugging) process.stderr.write(`${inspect(error).split("\n").map(printable).join("\n")}\n`);
 }
 
-/** Writes the result of a command to standard output. */
-export async function print(text: string): Promise<void> {
-  await write(process.stdout, text);
+/** Shows at a terminal what is being done, until `clearProgress`. */
+export function showProgress(what: string): void {
+  if (process.stderr.isTTY) process.stderr.write(printable(what));
 }
 
-/** Writes one value as a line of JSON. */
-export function printJson(value: unknown): Promise<void> {
-  return print(`${JSON.stringify(value)}\n`);
+/** Removes what `showProgress` showed. */
+export function clearProgress(): void {
+  if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+}
+
+/** Writes lines of the result to standard output. Line feeds in them are escaped. @throws ReaderGone */
+export async function print(...lines: readonly string[]): Promise<void> {
+  await printRaw(lines.map((line) => `${printable(line)}\n`).join(""));
+}
+
+/** Writes a table, each column as wide as its widest cell. @throws ReaderGone */
+export async function printTable(rows: readonly (readonly string[])[]): Promise<void> {
+  const cells = rows.map((row) => row.map(printableName));
+  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  const padded = cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "));
+  await printRaw(padded.map((line) => `${line.trimEnd()}\n`).join(""));
+}
+
+/** Writes one value as a line of JSON. @throws ReaderGone */
+export async function printJson(value: unknown): Promise<void> {
+  await printRaw(`${escaped(JSON.stringify(value))}\n`);
+}
+
+/** Writes a secret, whole, as the only line of the result. @throws ReaderGone */
+export async function printSecret(secret: string): Promise<void> {
+  await printRaw(`${escaped(secret)}\n`);
+}
+
+async function printRaw(text: string): Promise<void> {
+  try {
+    // Not only until there is room: a failed write is known afterwards.
+    await new Promise<void>((resolve, reject) => {
+      process.stdout.write(text, (error) => {
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  } catch (cause) {
+    throw isReaderGone(cause) ? new ReaderGone(statuses.done, cause) : cause;
+  }
+}
+
+/** Whether a write failed because its reader has gone. Later writes find the stream destroyed. */
+export function isReaderGone(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "EPIPE" || code === "ERR_STREAM_DESTROYED";
 }
 
 /** Writes to a stream. Resolves when the stream has room for more. */
@@ -45,11 +92,28 @@ export function flushed(stream: Writable): Promise<void> {
 }
 
 /**
- * Makes a string safe for terminals and logs. Parts of messages come from peers and routers, so control characters are
- * escaped. Secrets are shortened, in case somebody put one in the wrong place.
+ * Makes a string safe for terminals and logs. Characters that control a terminal, or that nobody sees, are escaped. Secrets
+ * are shortened, in case somebody put one in the wrong place.
  */
 export function printable(text: string): string {
-  return text
-    .replace(/(mpi?_)[\w-]{16,}/g, "$1…")
-    .replace(/[\p{Cc}\u2028\u2029]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return escaped(text.replace(/(mpi?_)[\w-]{16,}/g, "$1…"));
+}
+
+/** The same for a name that stands alone: a space before or behind it would be overlooked. */
+export function printableName(name: string): string {
+  return printable(name).replace(/^ | $/g, "\\u0020");
+}
+
+/**
+ * Escapes as JSON does: controls and line ends, characters of format as those that change the direction of text, lone
+ * surrogates, private characters, and all that shows as nothing or as a space but isn't an ordinary space.
+ */
+function escaped(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\s/gu, (character) =>
+    // A character beyond 16 bits has two units.
+    Array.from(
+      { length: character.length },
+      (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`,
+    ).join(""),
+  );
 }

@@ -1,14 +1,17 @@
 import type { Readable, Writable } from "node:stream";
 import { type Connection, ConnectionError } from "messagepasser";
 import { aborted } from "./signals.ts";
-import { flushed, write } from "./output.ts";
-import { Failure, statuses } from "./status.ts";
+import { flushed, isReaderGone, write } from "./output.ts";
+import { Failure, ReaderGone, statuses } from "./status.ts";
 
 /** The two ends of a pipe. */
 export interface Stdio {
   readonly input: Readable & { readonly isTTY?: boolean };
   readonly output: Writable;
 }
+
+/** The command's own. The bytes of a Connection pass as they are. */
+export const stdio: Stdio = { input: process.stdin, output: process.stdout };
 
 /**
  * Copies in both directions until both have ended, each as fast as its reader reads. If the input is a terminal, it ends
@@ -37,7 +40,10 @@ export async function pipe(connection: Connection, { input, output }: Stdio, sig
   signal.removeEventListener("abort", onAbort);
   // A failure here explains the failure of the Connection that followed.
   const errors = [received, sent].flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
-  const error = errors.find((candidate) => candidate instanceof Failure) ?? errors[0] ?? (await connection.closed);
+  const error =
+    errors.find((candidate) => candidate instanceof Failure || candidate instanceof ReaderGone) ??
+    errors[0] ??
+    (await connection.closed);
   if (error !== undefined) throw error;
 }
 
@@ -71,6 +77,7 @@ async function written(connection: Connection, writing: () => Promise<void>): Pr
     await writing();
   } catch (cause) {
     connection.abort("The receiver's output could not be written");
+    if (isReaderGone(cause)) throw new ReaderGone(statuses.failed, cause);
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Failure(statuses.failed, `Cannot write to standard output: ${why}`, { cause });
   }

@@ -96,16 +96,32 @@ export class Interrupted extends Error {
   override readonly name = "Interrupted";
   /** 128 and the signal's number, as shells do it. */
   readonly status: number;
+  /** Whether nobody needs to be told. ssh ends a good session so, and a terminal that was closed shows nothing. */
+  readonly isQuiet: boolean;
 
   constructor(signal: NodeJS.Signals) {
     super(`Stopped by ${signal}`);
     this.status = 128 + constants.signals[signal];
+    this.isQuiet = signal === "SIGHUP";
+  }
+}
+
+/** The reader of standard output has gone, as `head` does when it has enough. Nobody needs to be told. */
+export class ReaderGone extends Error {
+  override readonly name = "ReaderGone";
+  readonly status: Status;
+  readonly isQuiet = true;
+
+  /** @param status "done" for a report, and "failed" if bytes of a peer are lost. */
+  constructor(status: Status, cause: unknown) {
+    super("The reader of standard output has gone", { cause });
+    this.status = status;
   }
 }
 
 /** The exit status for an error. */
 export function statusOf(error: unknown): number {
-  if (error instanceof Failure || error instanceof Interrupted) return error.status;
+  if (error instanceof Failure || error instanceof Interrupted || error instanceof ReaderGone) return error.status;
   if (error instanceof MessagePasserError) return statusOfCode(error.code) ?? statuses.failed;
   return statuses.failed;
 }

@@ -183,7 +183,7 @@ describe("mp connect and mp listen", () => {
     const connected = start(["connect", name, "endless"], (await client()).environment);
     await once(connected.child.stdout, "data");
     connected.child.stdout.destroy();
-    expect(await connected.done).toMatchObject({ status: 1 });
+    expect(await connected.done).toMatchObject({ status: 1, stderr: "" });
     expect(await reason).toMatch(/aborted it: "The receiver's output could not be written"$/);
   });
 });

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { AdminApi } from "../admin-api.ts";
-import { print, printable, printJson } from "../output.ts";
+import { print, printableName, printJson } from "../output.ts";
 import { type AdminFlags, adminSettings, withAdminFlags } from "../settings.ts";
 
 interface Flags extends AdminFlags {
@@ -18,7 +18,7 @@ export function addAudit(program: Command): void {
     .action(async (flags: Flags) => {
       const entries = await new AdminApi(await adminSettings(flags)).audit(flags.count);
       if (flags.json) await printJson(entries);
-      else for (const { at, who, what, name } of entries) await print(`${at}  ${who}  ${what}  ${printable(name)}\n`);
+      else await print(...entries.map(({ at, who, what, name }) => [at, who, what, printableName(name)].join("  ")));
     });
 }
 

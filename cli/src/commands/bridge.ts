@@ -49,7 +49,7 @@ async function bridge(flags: Flags): Promise<void> {
   using stop = onStop();
   const server = await Bridge.listen(flags.listen, settings);
   const { address } = server;
-  await (flags.json ? printJson(address) : print(`${hostAndPort(address)}\n`));
+  await (flags.json ? printJson(address) : print(hostAndPort(address)));
   note(`Programs that connect to ${hostAndPort(address)} reach realm "${settings.realm}" of ${settings.url.host}`);
   try {
     await Promise.race([server.failed, aborted(stop.signal)]);

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { ClientInfo, NewSecret, SecretTimes } from "@messagepasser/protocol/admin";
 import { AdminApi } from "../admin-api.ts";
-import { note, print, printJson } from "../output.ts";
+import { note, printJson, printSecret, printTable } from "../output.ts";
 import { type AdminFlags, adminSettings, checkedPeer, withAdminFlags } from "../settings.ts";
 
 interface Flags extends AdminFlags {
@@ -31,7 +31,7 @@ export function addClient(program: Command): void {
       `${secretNote}\n\nExamples:\n  mp client add alice > alice.secret\n  mp client add alice --realm team --json`,
     )
     .action(async (name: string, flags: Flags) => {
-      await printSecret(await (await apiOf(flags)).add(checkedPeer(name, "client"), timesOf(flags)), flags, "Added");
+      await show(await (await apiOf(flags)).add(checkedPeer(name, "client"), timesOf(flags)), flags, "Added");
     });
   command("list", "list the clients")
     .addHelpText("after", "\nExamples:\n  mp client list\n  mp client list --json | jq -r '.[].name'")
@@ -43,7 +43,7 @@ export function addClient(program: Command): void {
       `${secretNote}\n\nExamples:\n  mp client rotate alice > alice.secret\n  mp client rotate alice --overlap 3600`,
     )
     .action(async (name: string, flags: Flags) => {
-      await printSecret(
+      await show(
         await (await apiOf(flags)).rotate(checkedPeer(name, "client"), timesOf(flags)),
         flags,
         "Rotated the secret of",
@@ -81,11 +81,11 @@ async function list(flags: Flags): Promise<void> {
   for await (const client of api.list()) clients.push(client);
   if (flags.json) await printJson(clients);
   else if (clients.length === 0) note("The realm has no clients");
-  else await print(table(clients));
+  else await printTable(rowsOf(clients));
 }
 
-function table(clients: readonly ClientInfo[]): string {
-  const rows = [
+function rowsOf(clients: readonly ClientInfo[]): string[][] {
+  return [
     ["NAME", "SECRET-ID", "REVISION", "CHANGED", "LAST USED", "STATE"],
     ...clients.map((client) => [
       client.name,
@@ -96,8 +96,6 @@ function table(clients: readonly ClientInfo[]): string {
       stateOf(client),
     ]),
   ];
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}\n`).join("");
 }
 
 function stateOf({ isDisabled, expiresAt }: ClientInfo): string {
@@ -122,10 +120,10 @@ function overlapOf(text: string): number {
   return seconds;
 }
 
-async function printSecret(client: NewSecret, flags: Flags, done: string): Promise<void> {
+async function show(client: NewSecret, flags: Flags, done: string): Promise<void> {
   if (flags.json) await printJson(client);
   else {
     note(`${done} client "${client.name}". This is its secret, which can't be shown again:`);
-    await print(`${client.secret}\n`);
+    await printSecret(client.secret);
   }
 }

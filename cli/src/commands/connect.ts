@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { type Client, type Connection, ConnectionError } from "messagepasser";
 import { connectClient, lost, rootOf } from "../client.ts";
 import { note } from "../output.ts";
-import { pipe } from "../pipe.ts";
+import { pipe, stdio } from "../pipe.ts";
 import {
   checkedPeer,
   checkedProtocol,
@@ -60,7 +60,7 @@ export async function connectWith(
   await using client = await connectClient(settings, stop.signal);
   try {
     const connection = await (isPatient ? openPatiently : open)(client, peer, protocol, stop.signal);
-    await pipe(connection, { input: process.stdin, output: process.stdout }, stop.signal);
+    await pipe(connection, stdio, stop.signal);
   } catch (error) {
     throw await rootOf(error, client);
   }

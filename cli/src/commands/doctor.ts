@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { examine } from "../doctor/doctor.ts";
 import type { Check, Examination, Onlooker } from "../doctor/examination.ts";
 import { shown } from "../doctor/network.ts";
-import { print, printable, printJson } from "../output.ts";
+import { clearProgress, print, printable, printJson, showProgress } from "../output.ts";
 import { type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
 import { Failure } from "../status.ts";
 
@@ -43,7 +43,7 @@ async function doctor(flags: Flags): Promise<void> {
     await printJson({ url: shown(url), realm, name, isOk: failure === undefined, status, sentence, checks });
   }
   if (failure !== undefined) throw new Failure(status, sentence);
-  if (!flags.json) await print(`${sentence}\n`);
+  if (!flags.json) await print(sentence);
 }
 
 function sentenceOf(examination: Examination): string {
@@ -58,10 +58,10 @@ const silent: Onlooker = { begins: () => undefined, ends: () => Promise.resolve(
 
 const onTerminal: Onlooker = {
   begins(name) {
-    if (process.stderr.isTTY) process.stderr.write(`…        ${name}`);
+    showProgress(`…        ${name}`);
   },
   async ends({ outcome, name, detail }: Check) {
-    if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
-    await print(`${outcome.padEnd(7)}  ${printable(name).padEnd(14)}  ${printable(detail)}\n`);
+    clearProgress();
+    await print(`${outcome.padEnd(7)}  ${printable(name).padEnd(14)}  ${detail}`);
   },
 };

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { invite } from "messagepasser/invite";
-import { note, print, printJson } from "../output.ts";
+import { note, printJson, printSecret } from "../output.ts";
 import { type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
 
@@ -51,7 +51,7 @@ async function make(guest: string, peer: string, protocol: string, flags: Flags)
   note(
     `"${invited.name}" may open "${protocol}" to "${peer}" until ${expiresAt.toISOString()}. This is the invitation:`,
   );
-  return await print(`${invited.invitation}\n`);
+  return await printSecret(invited.invitation);
 }
 
 function secondsOf(text: string): number {

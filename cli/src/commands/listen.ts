@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { Client, Connection } from "messagepasser";
 import { connectClient, lost, noteListening, rootOf } from "../client.ts";
 import { CommandServer } from "../command-server.ts";
-import { pipe } from "../pipe.ts";
+import { pipe, stdio } from "../pipe.ts";
 import { checkedProtocol, type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
 import { aborted, onStop } from "../signals.ts";
 import { Interrupted } from "../status.ts";
@@ -67,7 +67,7 @@ async function listenOnce(client: Client, protocol: string, signal: AbortSignal)
   noteListening(client, protocol);
   const connection = await Promise.race([first.promise, lost(client), aborted(signal)]);
   try {
-    await pipe(connection, { input: process.stdin, output: process.stdout }, signal);
+    await pipe(connection, stdio, signal);
   } catch (error) {
     throw await rootOf(error, client);
   }

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { connectClient } from "../client.ts";
-import { print, printable, printJson } from "../output.ts";
+import { print, printableName, printJson } from "../output.ts";
 import { type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
 
 interface Flags extends ClientFlags {
@@ -28,5 +28,5 @@ export function addPeers(program: Command): void {
 async function peers(flags: Flags): Promise<void> {
   await using client = await connectClient(await clientSettings(flags));
   const names = (await client.peers({ signal: AbortSignal.timeout(timeoutMs) })).filter((name) => name !== client.name);
-  await (flags.json ? printJson(names) : print(names.map((name) => `${printable(name)}\n`).join("")));
+  await (flags.json ? printJson(names) : print(...names.map(printableName)));
 }

@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
-import { type Connection } from "messagepasser";
+import type { Connection } from "messagepasser";
 import { connectClient, rootOf } from "../client.ts";
 import { print, printJson } from "../output.ts";
 import { checkedPeer, type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
-import { Failure, statuses } from "../status.ts";
+import { onStop } from "../signals.ts";
+import { Failure, Interrupted, ReaderGone, statuses } from "../status.ts";
 
 interface Flags extends ClientFlags {
   readonly count: number;
@@ -17,7 +18,8 @@ const timeoutMs = 10_000;
 const payloadBytes = 64;
 
 const examples = `
-A round trip goes from this client through the router to the peer, and back. Every client answers by itself.
+A round trip goes from this client through the router to the peer, and back. Every client answers by itself. Ctrl+C ends
+the measurement, and the summary is printed.
 
 Examples:
   mp ping bob
@@ -38,39 +40,64 @@ export function addPing(program: Command): void {
 
 async function ping(peer: string, flags: Flags): Promise<void> {
   checkedPeer(peer);
-  await using client = await connectClient(await clientSettings(flags));
+  const settings = await clientSettings(flags);
+  using stop = onStop();
+  await using client = await connectClient(settings, stop.signal);
   const roundTripsMs: number[] = [];
   try {
-    const connection = await client.open(peer, "$ping");
-    for (let round = 1; round <= flags.count; round++) {
-      if (round > 1) await delay(flags.interval * 1_000);
-      const roundTripMs = await measure(connection);
-      roundTripsMs.push(roundTripMs);
-      if (!flags.json) await print(`${peer}: round trip ${round} in ${roundTripMs.toFixed(2)} ms\n`);
-    }
-    await connection.close();
-  } catch (error) {
-    throw await rootOf(error, client);
+    const connection = await client.open(peer, "$ping", { signal: stop.signal });
+    await measureAll(connection, flags, roundTripsMs, stop.signal);
+  } catch (cause) {
+    const error = await rootOf(cause, client);
+    if (roundTripsMs.length === 0 || error instanceof ReaderGone) throw error;
+    // What was measured until then is still worth a summary.
+    await summarize(peer, flags, roundTripsMs);
+    if (!(error instanceof Interrupted)) throw error;
+    process.exitCode = error.status;
+    return;
   }
+  await summarize(peer, flags, roundTripsMs);
+}
+
+/** Measures one round trip after the other. @param roundTripsMs gets each, so that they survive an error. */
+async function measureAll(
+  connection: Connection,
+  { count, interval, json }: Flags,
+  roundTripsMs: number[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (let round = 1; round <= count; round++) {
+    // An aborted delay rejects with an error of its own, which says less than the signal's reason.
+    if (round > 1) await delay(interval * 1_000, undefined, { signal }).catch(() => undefined);
+    signal.throwIfAborted();
+    const roundTripMs = await measure(connection, signal);
+    roundTripsMs.push(roundTripMs);
+    if (!json) await print(`${connection.peer}: round trip ${round} in ${roundTripMs.toFixed(2)} ms`);
+  }
+  await connection.close();
+}
+
+async function summarize(peer: string, flags: Flags, roundTripsMs: readonly number[]): Promise<void> {
   const summary = summaryOf(roundTripsMs);
   if (flags.json) {
     await printJson({ peer, roundTripsMs, ...summary });
   } else {
     const figures = [summary.minMs, summary.medianMs, summary.maxMs].map((ms) => ms.toFixed(2)).join(" / ");
-    await print(`${peer}: ${flags.count} round trips, min / median / max ${figures} ms\n`);
+    await print(`${peer}: ${roundTripsMs.length} round trips, min / median / max ${figures} ms`);
   }
 }
 
-async function measure(connection: Connection): Promise<number> {
+async function measure(connection: Connection, stop: AbortSignal): Promise<number> {
   const payload = randomBytes(payloadBytes);
-  const signal = AbortSignal.timeout(timeoutMs);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signal = AbortSignal.any([timeout, stop]);
   const startMs = performance.now();
   let answer: string | Uint8Array | undefined;
   try {
     await connection.send(payload, { signal });
     answer = await connection.receive({ signal });
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (stop.aborted || !timeout.aborted) throw error;
     throw new Failure(statuses.unreachable, `No answer from "${connection.peer}" within ${timeoutMs} ms`);
   }
   const roundTripMs = performance.now() - startMs;

@@ -34,7 +34,7 @@ export function addRule(program: Command): void {
     .action(async (flags: Flags) => {
       const text = await new AdminApi(await adminSettings(flags)).rules();
       if (text === "") note("The realm has no rules: every client may open every protocol to every other");
-      else await print(text.endsWith("\n") ? text : `${text}\n`);
+      else await print(...linesOf(text));
     });
   command("set <file>", 'replace the rules, for open Connections too; "-" reads standard input')
     .addHelpText("after", `${language}\n\nExamples:\n  mp rule set rules.txt\n  echo 'default closed' | mp rule set -`)
@@ -49,6 +49,14 @@ export function addRule(program: Command): void {
     .option("--json", "print JSON")
     .addHelpText("after", "\nExits with status 0 for yes, and 5 for no.\n\nExamples:\n  mp rule test alice bob ssh")
     .action(test);
+}
+
+/** The lines of the rules without what only looks different: tabs, and the line ends of other systems. */
+function linesOf(text: string): string[] {
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.trimEnd().replaceAll("\t", "  "));
 }
 
 async function read(file: string): Promise<string> {
@@ -66,7 +74,6 @@ async function test(opener: string, peer: string, protocol: string, flags: Flags
   const { isAllowed, line } = await api.decide(opener, peer, protocol);
   const text = line === 0 ? undefined : (await api.rules()).split("\n")[line - 1]?.trim();
   if (flags.json) await printJson({ isAllowed, line, text });
-  else
-    await print(`${isAllowed ? "yes" : "no"}: ${text === undefined ? "no rule matches" : `line ${line}: ${text}`}\n`);
+  else await print(`${isAllowed ? "yes" : "no"}: ${text === undefined ? "no rule matches" : `line ${line}: ${text}`}`);
   if (!isAllowed) process.exitCode = statuses.refused;
 }

@@ -19,11 +19,11 @@ export function addUsage(program: Command): void {
     .addHelpText("after", "\nExamples:\n  mp usage\n  mp usage --json | jq .messagesIn")
     .action(async (flags: Flags) => {
       const usage = await new AdminApi(await adminSettings(flags)).usage();
-      await (flags.json ? printJson(usage) : print(textOf(usage)));
+      await (flags.json ? printJson(usage) : print(...linesOf(usage)));
     });
 }
 
-function textOf(usage: Usage): string {
+function linesOf(usage: Usage): string[] {
   const { upgrades, tickets, adminCalls, alarms } = usage;
   const requests = upgrades + tickets + adminCalls + alarms + Math.ceil(usage.messagesIn / messagesPerRequest);
   const lines: [what: string, value: string | number][] = [
@@ -41,5 +41,5 @@ function textOf(usage: Usage): string {
     ["seconds awake, at most", Math.round(usage.awakeMs / 1_000)],
     ["seconds asleep, at least", Math.round(usage.asleepMs / 1_000)],
   ];
-  return lines.map(([what, value]) => `${what.padEnd(36)}${value}\n`).join("");
+  return lines.map(([what, value]) => `${what.padEnd(36)}${value}`);
 }
