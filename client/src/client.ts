@@ -159,7 +159,8 @@ export class Client implements AsyncDisposable {
    * The names of all connected clients of the realm, this one included, in the order of their UTF-16 code units. Waits for
    * a link while there is none.
    *
-   * @throws LinkError with the code `closed` if this client was closed, or with the code that ended it.
+   * @throws LinkError with the code `closed` if this client was closed, or with the code that ended it; with `malformed`
+   *   if the router's list has no end.
    * @throws the signal's reason, if the signal fires first.
    */
   async peers(options: WaitOptions = {}): Promise<string[]> {
@@ -170,6 +171,9 @@ export class Client implements AsyncDisposable {
         throw (await this.closed) ?? new LinkError("closed", "Cannot list peers: this client is closed");
       const page = await this.#session.lists.ask(cursor, options.signal);
       names.push(...page.names);
+      // Pages come in the order of names, so a router that knows its realm comes to an end.
+      if (names.length > clientLimits.maxListedNames || (page.cursor !== "" && page.cursor <= cursor))
+        throw new LinkError("malformed", "Cannot list peers: the router's list has no end");
       cursor = page.cursor;
     } while (cursor !== "");
     return names;

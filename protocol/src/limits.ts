@@ -176,6 +176,14 @@ export const clientLimits = {
   maxUnfinishedBytes: 67_108_864,
   /** Bytes that wait for a program in Connections that have ended, half of them for one peer: the oldest are thrown away. Stops resets from hiding what a peer has sent. */
   maxLeftoverBytes: 33_554_432,
+  /** Names in a list of peers, twice what a realm has sockets for. Stops a router from filling the memory by its list. */
+  maxListedNames: 65_536,
+  /** Unsent bytes in a socket past which the link is lost: frames that go ahead of data, to a router that reads nothing. Stops it from filling the memory. */
+  maxUnsentBytes: 16_777_216,
+  /** Questions to the router in a second about what the rules allow with one peer. Stops a peer that comes and goes from using up the rate of opens. */
+  maxChecksOfPeerPerSecond: 64,
+  /** The same for all peers, a quarter of `maxOpensPerSecond`. */
+  maxChecksPerSecond: 250,
   /** Milliseconds that the router's answer to an upgrade or a ping may take, and by default a peer's to an open. */
   answerWithinMs: 10_000,
   /** The same for a ping after a change of the network, when a link is more likely dead than slow. */

@@ -36,7 +36,7 @@ describe("a budget", () => {
         const granted: number[] = [];
         const free = (): number => budget.totalBytes - granted.reduce((sum, each) => sum + each, 0);
         for (const each of steps) {
-          if (each.do === "total") budget.totalBytes = each.totalBytes;
+          if (each.do === "total") budget.allow(each.totalBytes);
           else if (each.do === "give") budget.give(granted.splice(each.which % (granted.length || 1), 1)[0] ?? 0);
           else {
             const before = free();

@@ -2,9 +2,18 @@ import { limits } from "@messagepasser/protocol";
 
 /** How much a client may grant to all its peers together, as the router says, and how much it has granted. */
 export class Budget {
-  /** In bytes; may fall below what is granted, and then no more is until enough has come back. */
-  totalBytes: number = limits.maxBudgetBytes;
+  #totalBytes: number = limits.maxBudgetBytes;
   #grantedBytes = 0;
+
+  /** In bytes; may be less than what is granted, and then no more is until enough has come back. */
+  get totalBytes(): number {
+    return this.#totalBytes;
+  }
+
+  /** The router says how many bytes may be granted. No router has room for more than `maxBudgetBytes`, whatever it says. */
+  allow(bytes: number): void {
+    this.#totalBytes = Math.min(bytes, limits.maxBudgetBytes);
+  }
 
   /** Grants up to `wanted` bytes: half of what is free at most, so that others get some too, but `atLeast` in any case. */
   take(wanted: number, atLeast: number): number {

@@ -47,7 +47,7 @@ const clock: Clock = { now: () => 0, after: () => () => undefined, random: () =>
 
 function startOf(key: number, budgetBytes: number): ChannelStart {
   const budget = new Budget();
-  budget.totalBytes = budgetBytes;
+  budget.allow(budgetBytes);
   return {
     key,
     peer: "peer",

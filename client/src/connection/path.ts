@@ -21,6 +21,8 @@ export interface Account {
   readonly uncounted: Quota;
   /** Bytes of batches in which something waits to be taken. */
   readonly batches: Quota;
+  /** Bytes of first messages whose opens are neither accepted nor rejected. */
+  readonly firsts: Quota;
   readonly assemblies: Assemblies;
   readonly leftovers: Leftovers;
 }

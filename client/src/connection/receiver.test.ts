@@ -21,7 +21,7 @@ class Harness {
 
   constructor(maxMessageBytes = 1_000_000, budgetBytes: number = ample, path = new Paths().to("bob")) {
     this.uncounted = path.account.uncounted;
-    this.budget.totalBytes = budgetBytes;
+    this.budget.allow(budgetBytes);
     this.receiver = new Receiver(
       {
         credit: (received, limit) => void this.credits.push({ received, limit }),

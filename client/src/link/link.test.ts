@@ -1,4 +1,4 @@
-import { heartbeat } from "@messagepasser/protocol";
+import { clientLimits, heartbeat, routerAddress } from "@messagepasser/protocol";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Link } from "./link.ts";
 import { type Platform, type SocketEnd, type SocketEvents, systemClock } from "./platform.ts";
@@ -9,16 +9,20 @@ let ends: SocketEnd[];
 let sent: unknown[];
 let socket: SocketEvents;
 let link: Link;
+let bufferedBytes: number;
 
 beforeEach(() => {
   vi.useFakeTimers();
   ends = [];
+  bufferedBytes = 0;
   sent = [];
   const platform: Platform = {
     dial: (_, __, ___, events) => {
       socket = events;
       return {
-        bufferedBytes: 0,
+        get bufferedBytes() {
+          return bufferedBytes;
+        },
         send: (message) => void sent.push(message),
         close: () => undefined,
         drop: () => undefined,
@@ -91,4 +95,15 @@ test("a link that has ended has no timers left", () => {
   socket.onClose({ closeCode: 1000, reason: "" });
   expect(vi.getTimerCount()).toBe(0);
   expect(ends).toHaveLength(1);
+});
+
+test("a link whose router asks for answers and reads none ends before they fill the memory", () => {
+  link.keepAlive();
+  const answer = { kind: "reached", token: 1 } as const;
+  bufferedBytes = clientLimits.maxUnsentBytes;
+  link.frame(routerAddress, answer);
+  expect(ends).toEqual([]);
+  bufferedBytes++;
+  link.frame(routerAddress, answer);
+  expect(ends).toEqual([{ closeCode: 1006, reason: "the router reads nothing" }]);
 });

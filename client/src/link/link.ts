@@ -21,7 +21,7 @@ import type { Carrier } from "../connection/route.ts";
 import { type Turn, Turns } from "./turns.ts";
 import type { Credentials, Platform, Socket, SocketEnd } from "./platform.ts";
 
-const { answerWithinMs, maxBufferedBytes } = clientLimits;
+const { answerWithinMs, maxBufferedBytes, maxUnsentBytes } = clientLimits;
 
 /** The heartbeat interval. Proxies close connections that are silent for a minute. */
 const pingEveryMs = 25_000;
@@ -78,7 +78,13 @@ export class Link implements Carrier {
         giveBack(batch);
       };
       this.#socket.send(batch, isLast ? onTaken : undefined);
-      this.#isSocketFull = this.#socket.bufferedBytes > maxBufferedBytes;
+      const { bufferedBytes } = this.#socket;
+      this.#isSocketFull = bufferedBytes > maxBufferedBytes;
+      if (bufferedBytes <= maxUnsentBytes) return;
+      // Later, since whoever writes doesn't expect the link's end.
+      platform.defer(() => {
+        this.drop({ closeCode: 1006, reason: "the router reads nothing" });
+      });
     }, format);
     this.#socket = platform.dial(url, format?.subprotocol ?? subprotocols.native, credentials, {
       onMessage: (message) => {

@@ -1,6 +1,7 @@
 import { dataFlags, errorCodes, flipOpenerBit, limits, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Channel } from "../connection/channel.ts";
 import type { Channels } from "./channels.ts";
+import type { Paths } from "./paths.ts";
 import type { Peer } from "./peer.ts";
 import type { Peers } from "./peers.ts";
 
@@ -8,6 +9,7 @@ import type { Peers } from "./peers.ts";
 interface ArrivalsStart {
   readonly channels: Channels;
   readonly peers: Peers;
+  readonly paths: Paths;
   /** Runs something at the end of this turn of the event loop. */
   defer(callback: () => void): void;
   /** Gets each channel that another client opened, to accept or to reject. */
@@ -17,8 +19,6 @@ interface ArrivalsStart {
 /** The opens of other clients: refuses those past a limit, and gives the others to the program. */
 export class Arrivals {
   readonly #start: ArrivalsStart;
-  /** Bytes of first messages whose opens are neither accepted nor rejected. */
-  #firstBytes = 0;
 
   constructor(start: ArrivalsStart) {
     this.#start = start;
@@ -44,10 +44,11 @@ export class Arrivals {
     const channel = this.#start.channels.make(own, { peer }, { from: peer.at, limit });
     peer.channels.set(key, channel);
     peer.pendingOpens++;
-    this.#firstBytes += first.length;
+    const { firsts } = this.#start.paths.to(peer.name).account;
+    firsts.add(first.length);
     const decided = (): void => {
       peer.pendingOpens--;
-      this.#firstBytes -= first.length;
+      firsts.add(-first.length);
     };
     channel.accepted.then(decided, decided);
     const last = (flags & dataFlags.last) !== 0;
@@ -64,7 +65,7 @@ export class Arrivals {
   }
 
   #refusalOf(peer: Peer, firstBytes: number): { code: number; reason: string } | undefined {
-    const { channels, peers } = this.#start;
+    const { channels, peers, paths } = this.#start;
     // Before refusing anyone, forget the resets kept for peers that never returned.
     if (channels.count >= limits.maxConnections) peers.forgetResets();
     const { tooManyConnections, busy } = errorCodes;
@@ -77,7 +78,7 @@ export class Arrivals {
       return { code: tooManyConnections, reason: `There are ${channels.count} Connections already` };
     if (peer.pendingOpens >= limits.maxPendingOpens)
       return { code: busy, reason: `${peer.pendingOpens} opens wait to be accepted already` };
-    if (firstBytes > 0 && this.#firstBytes + firstBytes > limits.maxPendingFirstBytes)
+    if (firstBytes > 0 && paths.to(peer.name).account.firsts.isFull)
       return { code: busy, reason: "No room for a first message: open without" };
     return undefined;
   }

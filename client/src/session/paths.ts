@@ -11,6 +11,7 @@ export class Paths {
   readonly #accounts = new Map<string, Account>();
   readonly #kept = totalOf(limits.maxUnacknowledgedBytes);
   readonly #uncounted = totalOf(limits.maxUncountedBytes);
+  readonly #firsts = totalOf(limits.maxPendingFirstBytes);
   readonly #batches = totalOf(clientLimits.maxHeldBatchBytes);
   readonly #unfinished = totalOf(clientLimits.maxUnfinishedBytes);
   readonly #leftovers = totalOf(clientLimits.maxLeftoverBytes);
@@ -41,6 +42,7 @@ export class Paths {
       account = {
         kept: new Quota(this.#kept),
         uncounted: new Quota(this.#uncounted),
+        firsts: new Quota(this.#firsts),
         batches: new Quota(this.#batches),
         assemblies: new Assemblies(new Quota(this.#unfinished)),
         leftovers: new Leftovers(new Quota(this.#leftovers)),

@@ -37,7 +37,7 @@ export class Peers {
     if (peer.address !== address) this.#byAddress.delete(peer.address);
     this.#byAddress.set(address, peer);
     peer.bind(link, address);
-    this.#forgetOldest();
+    this.#forgetOldest(peer);
     return peer;
   }
 
@@ -71,11 +71,13 @@ export class Peers {
     for (const peer of this.#bySession.values()) if (isAway(peer) && peer.channels.size > 0) this.#forget(peer);
   }
 
-  /** Peers without channels that could go on are only remembered up to a limit. */
-  #forgetOldest(): void {
+  /** Peers without channels that could go on are only remembered up to a limit, also where they are said to be there. */
+  #forgetOldest(newest: Peer): void {
     if (this.#bySession.size <= limits.maxRememberedSessions) return;
     for (const peer of this.#bySession.values()) {
-      if (!isAway(peer)) continue;
+      // No honest router pairs a link with so many at once.
+      if (!isAway(peer) && (peer.channels.size > 0 || peer === newest)) continue;
+      this.#byAddress.delete(peer.address);
       this.#forget(peer);
       return;
     }

@@ -24,15 +24,17 @@ describe("the limits of a client", () => {
     expect(await router.turn()).toEqual([]);
   });
 
-  test("a client takes at most a fixed number of bytes with undecided opens, and any number of opens without", async () => {
+  test("a client takes half of the bytes for undecided opens from one peer, and any number of opens without", async () => {
     const first = (bytes: number): Uint8Array => new Uint8Array(bytes);
     const full = 65_536;
     let connection = 0;
-    for (let bytes = 0; bytes < limits.maxPendingFirstBytes; bytes += full) router.open(1, ++connection, first(full));
+    for (let bytes = 0; bytes < limits.maxPendingFirstBytes / 2; bytes += full)
+      router.open(1, ++connection, first(full));
     expect(await router.turn()).toEqual([]);
     router.open(1, ++connection, first(4));
     expect(await router.turn()).toMatchObject([{ frame: { kind: "reset", code: errorCodes.busy } }]);
     router.open(1, ++connection);
+    router.open(2, 1, first(full));
     expect(await router.turn()).toEqual([]);
     router.acceptAll();
     await router.turn();

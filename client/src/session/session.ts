@@ -27,7 +27,7 @@ import { Peers } from "./peers.ts";
 import type { Status } from "../status.ts";
 import { Upkeep } from "../connection/upkeep.ts";
 import { Paths } from "./paths.ts";
-import { checkProtocols, endDenied } from "./rule-check.ts";
+import { endDenied, RuleChecks } from "./rule-check.ts";
 
 /** How an error describes a peer whose session has ended, by the reason of `gone`. */
 const endings: ReadonlyMap<number, string> = new Map([
@@ -73,6 +73,7 @@ export class Session implements LinkEvents {
     // The router takes one list a batch.
     this.#online?.flush();
   });
+  readonly #ruleChecks: RuleChecks;
   readonly #stopListening: readonly ((() => void) | undefined)[];
   #state: "connecting" | "online" | "offline" | "leaving" | "over" = "connecting";
   #link: Link;
@@ -103,11 +104,13 @@ export class Session implements LinkEvents {
       link: () => this.#online,
       bind: (address, name, session) => this.#bind(address, name, session),
     });
+    this.#ruleChecks = new RuleChecks(clock, () => this.#online);
     const { maxMessageBytes } = start;
-    const [shared, openings] = [this.#shared, this.#openings];
-    this.#channels = new Channels({ shared, paths: new Paths(), openings, maxMessageBytes });
+    const [shared, openings, paths] = [this.#shared, this.#openings, new Paths()];
+    this.#channels = new Channels({ shared, paths, openings, maxMessageBytes });
     this.#arrivals = new Arrivals({
       channels: this.#channels,
+      paths,
       peers: this.#peers,
       defer: platform.defer,
       onIncoming: (channel) => {
@@ -203,7 +206,7 @@ export class Session implements LinkEvents {
       throw new ProtocolError(isIn ? "A second welcome" : `Frame "${frame.kind}" before the welcome`, 0);
     switch (frame.kind) {
       case "welcome":
-        this.#shared.budget.totalBytes = frame.budget;
+        this.#shared.budget.allow(frame.budget);
         this.#goOnline();
         break;
       case "open":
@@ -231,12 +234,12 @@ export class Session implements LinkEvents {
         this.lists.answer(frame);
         break;
       case "mark":
-        this.#shared.budget.totalBytes = frame.budget;
+        this.#shared.budget.allow(frame.budget);
         this.#link.frame(routerAddress, { kind: "reached", token: frame.token });
         break;
       case "rulesChanged": {
         const peer = this.#peers.at(frame.address);
-        if (peer !== undefined) checkProtocols(peer, this.#link);
+        if (peer !== undefined) this.#ruleChecks.add(peer);
         break;
       }
       case "denied": {
@@ -326,6 +329,7 @@ export class Session implements LinkEvents {
     this.#state = "offline";
     this.#lastError = error;
     this.#peers.loseAll();
+    this.#ruleChecks.clear();
     this.#openings.lose();
     const retryInMs = backoffMs(this.#attempt++, clock.random()) + spreadMs(delayMs, clock.random());
     this.#cancelDial = clock.after(retryInMs, () => {
@@ -342,6 +346,7 @@ export class Session implements LinkEvents {
     this.#cancelDial();
     for (const stop of this.#stopListening) stop?.();
     this.#shared.upkeep.stop();
+    this.#ruleChecks.clear();
     this.#closed.resolve(error);
     const code = error === undefined ? "closed" : "link-lost";
     const what = error === undefined ? "this client is closed" : `the link to the router is lost: ${error.code}`;
