@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { goneReasons, heartbeat, ProtocolError } from "@messagepasser/protocol";
 import type { Env } from "./env.ts";
 import { Addresses } from "./realm/addresses.ts";
-import { type Admission, type AdmittingObject, upgradeIn } from "./realm/admission.ts";
+import { type Admission, type AdmittingObject, type Upgrade, upgradeIn } from "./realm/admission.ts";
 import { newAttachment } from "./realm/attachment.ts";
 import { type AdministeredObject, type AdminMethod, RealmAdmin } from "./realm/realm-admin.ts";
 import { Registry } from "./realm/registry.ts";
@@ -10,7 +10,8 @@ import { RuleStore } from "./realm/rule-store.ts";
 import { closeUnreadable, SocketLink } from "./realm/socket-link.ts";
 import { SocketLinks } from "./realm/socket-links.ts";
 import { UsageKeeper } from "./realm/usage-keeper.ts";
-import { closings, malformed } from "./routing/closings.ts";
+import { type Closing, closings, malformed } from "./routing/closings.ts";
+import type { Grant } from "./routing/link.ts";
 import { Routing } from "./routing/routing.ts";
 
 /**
@@ -59,10 +60,11 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     const upgrade = upgradeIn(request);
     // The Worker has another version. The client comes back when the deploy is complete.
     if (upgrade === undefined) return new Response(null, { status: 503 });
-    if (!this.#registry.admit(upgrade.admission, upgrade.session)) {
+    const refused = this.#refusalOf(upgrade);
+    if (refused !== undefined) {
       this.#usage.counters.refused();
       this.#usage.keepIfDue();
-      return new Response(null, { status: 401 });
+      return new Response(null, { status: refused });
     }
     this.#usage.counters.upgrades += 1;
     const { 0: client, 1: socket } = new WebSocketPair();
@@ -81,6 +83,19 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     this.#usage.counters.tickets += 1;
     this.#usage.keepIfDue();
     return this.#registry.wouldAdmit(admission, session);
+  }
+
+  /** The HTTP status of an upgrade that gets no link. The Worker makes a problem of it. */
+  #refusalOf({ admission, session }: Upgrade): number | undefined {
+    const { name, invitation } = admission;
+    const joining = { name, grant: invitation };
+    if (invitation !== undefined && !this.#rules.current.mayInvite(invitation.host)) return 401;
+    // Before a guest costs a row. A client counts only once its secret is known to hold: otherwise the holder of a former
+    // secret could use the rate up.
+    if (invitation !== undefined && !(this.#links.hasRoomForGuest(invitation.host) && this.#routing.mayJoin(joining)))
+      return 503;
+    if (!this.#registry.admit(admission, session)) return 401;
+    return invitation !== undefined || this.#routing.mayJoin(joining) ? undefined : 503;
   }
 
   // No await here: a second message of the same socket would overtake the first.
@@ -149,6 +164,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
         },
         rulesChanged: (before) => {
           this.#routing.changeRules(before);
+          this.#closeGuests(({ host }) => !this.#rules.current.mayInvite(host), closings.revoked);
         },
         usage: () => this.#usage.report(this.#links.all()),
       },
@@ -166,14 +182,16 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
       if (!this.#registry.isValid(link)) this.#routing.drop(link, goneReasons.ended, closings.revoked);
   }
 
+  #closeGuests(isOver: (grant: Grant) => boolean, closing: Closing): void {
+    for (const guest of this.#links.guests())
+      if (guest.grant !== undefined && isOver(guest.grant)) this.#routing.drop(guest, goneReasons.ended, closing);
+  }
+
   override async alarm(): Promise<void> {
     this.#usage.counters.alarms += 1;
     this.#usage.keep();
     for (const name of this.#registry.expire()) this.#closeInvalid(name);
-    for (const guest of this.#links.guests()) {
-      if (guest.grant !== undefined && guest.grant.expiresAtMs <= Date.now())
-        this.#routing.drop(guest, goneReasons.ended, closings.expired);
-    }
+    this.#closeGuests(({ expiresAtMs }) => expiresAtMs <= Date.now(), closings.expired);
     await this.#registry.alarms.advance();
   }
 }

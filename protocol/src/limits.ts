@@ -37,9 +37,9 @@ export const limits = {
   maxPendingOpens: 1_024,
   /** Bytes of first messages that a client holds of opens which it has not decided on. Stops opens from filling its memory. */
   maxPendingFirstBytes: 4_194_304,
-  /** Opens and resumes of one link in a second, in the long run. Stops a client from keeping the router busy with refusals. */
+  /** Opens and resumes of one client in a second, in the long run. Stops a client from keeping the router busy with refusals. */
   maxOpensPerSecond: 1_000,
-  /** Opens and resumes of one link at once, before the rate counts. */
+  /** Opens and resumes of one client at once, before the rate counts. */
   maxOpensAtOnce: 10_000,
   /** The smallest window of an open Connection, whatever the budget. Stops one Connection from starving the others. */
   minWindowBytes: 16_384,
@@ -94,6 +94,44 @@ export const routerLimits = {
   maxRewrittenFrames: 24_576,
   /** Bytes of a batch that waits in an outbox. Larger batches leave at once: to copy them takes longer than it saves. */
   maxOutboxBatchBytes: 16_384,
+  /** Bytes that the guests of one client may hold in memory together by not reading: a quarter of `maxUnreadBytes`. Stops them from taking their host's part, and others'. */
+  maxGuestsUnreadBytes: 12_582_912,
+  /** Bytes that a client's links may hold together, closed ones with their sockets included. Past it the client is let in once a socket is gone. Stops it from filling the memory by coming back. */
+  maxOwedBytes: 17_825_792,
+  /** Closed links of a client, or of its guests together, whose sockets are still there. Stops sockets that nobody closes from filling the memory. */
+  maxClosingLinks: 200,
+  /** Bytes that a client's new link may have unread while closed ones hold all that the client may. Stops the same, more slowly. */
+  owingLinkBytes: 262_144,
+  /** The first budget of a link, before it is known how fast the link drains. Stops peers from filling a slow link at once. */
+  firstBudgetBytes: 1_048_576,
+  /** The least budget that a link's speed is a reason for. Smaller ones only make room for other clients. */
+  minPaceBytes: 262_144,
+  /** Milliseconds of what a link drains that its budget has room for, besides twice its round trip. Stops budgets from becoming seconds of delay on a slow link. */
+  paceMs: 500,
+  /** Bytes from mark to mark at which a link's speed is measured. Stops a short exchange from looking like a slow link. */
+  minPaceSampleBytes: 131_072,
+  /** Bytes that a client may send to a link past one and a half times the budget: smallest windows, control frames, and what is not yet marked. */
+  floodSlackBytes: 1_048_576,
+  /** Milliseconds for which a mark is without an answer before the link counts as filled. Stops a burst on a fast link from looking like a flood. */
+  filledAfterMs: 500,
+  /** Bytes past `floodSlackBytes` at which a link counts as filled at once. Stops a burst that fills a slow link for long. */
+  burstBytes: 4_194_304,
+  /** Milliseconds for which two clients are kept apart after one flooded the other. Each time it is four times as long. */
+  firstBarMs: 20_000,
+  /** The most milliseconds for which two clients are kept apart, and after which a flood is forgotten. */
+  maxBarMs: 600_000,
+  /** Milliseconds after which a link that answers no mark no longer counts as busy. Stops links that never read from taking budget. */
+  busyForMs: 30_000,
+  /** Links that a client, or its guests together, may open at once before `maxJoinsPerSecond` counts. */
+  maxJoinsAtOnce: 1_000,
+  /** Links that a client may open in a second, in the long run; its guests as many together. Stops connects from keeping the object awake. */
+  maxJoinsPerSecond: 20,
+  /** Guests that a client may have connected at once. Stops it from multiplying itself. */
+  maxGuestsAtOnce: 100,
+  /** Links in a realm for which a list costs as much as an open. Stops lists from keeping the object busy. */
+  linksPerToken: 100,
+  /** Clients without a link of which the router remembers something. Stops guests' names from filling the memory. */
+  maxIdleAccounts: 10_000,
   /** Tokens that a link may return without having got them. Stops a client from guessing the tokens of its marks. */
   maxUnknownTokens: 1_024,
   /** Unmarked bytes behind all links together, six times `markEveryBytes`. Past it marks come early. Stops many links from holding uncounted bytes. */

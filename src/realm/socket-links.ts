@@ -1,3 +1,4 @@
+import { routerLimits } from "@messagepasser/protocol";
 import type { Links } from "../routing/link.ts";
 import { addressTag, guestTag, hostTag, nameTag } from "./link-tags.ts";
 import { closeUnreadable, SocketLink } from "./socket-link.ts";
@@ -75,10 +76,6 @@ export class SocketLinks implements Links {
     return this.#byName.get(name) ?? this.#find(nameTag(name));
   }
 
-  get knownCount(): number {
-    return this.#byAddress.size;
-  }
-
   all(): Iterable<SocketLink> {
     return this.#open(this.#context.getWebSockets());
   }
@@ -91,6 +88,12 @@ export class SocketLinks implements Links {
   /** The links of the guests that a client has invited. */
   guestsOf(host: string): Iterable<SocketLink> {
     return this.#open(this.#context.getWebSockets(hostTag(host)));
+  }
+
+  /** Whether a client may have one more guest. */
+  hasRoomForGuest(host: string): boolean {
+    const sockets = this.#context.getWebSockets(hostTag(host));
+    return sockets.filter(({ readyState }) => readyState === WebSocket.OPEN).length < routerLimits.maxGuestsAtOnce;
   }
 
   *#open(sockets: readonly WebSocket[]): Iterable<SocketLink> {

@@ -52,7 +52,9 @@ describe("an open", () => {
   ])(
     "a guest's grant %o and the rules %j make an open to %s of %s allowed: %s",
     (grant, rules, peer, protocol, isAllowed) => {
-      const access = new Access(new FakeLinks(), new Delivery(Math.random), () => Rules.parse(rules));
+      const access = new Access(new FakeLinks(), new Delivery({ now: () => 0, randomU32: () => 1 }), () =>
+        Rules.parse(rules),
+      );
       const reason = access.denialOf({ name: "eve", grant }, { name: peer }, protocol);
       expect(reason === undefined).toBe(isAllowed);
       expect(new TextEncoder().encode(reason).length).toBeLessThanOrEqual(limits.maxReasonBytes);

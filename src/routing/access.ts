@@ -5,7 +5,7 @@ import { patternOf } from "./pattern.ts";
 import type { Rules } from "./rules.ts";
 
 /** One side of an open: a link, or the name of a client that may not be connected. */
-type Party = Pick<Link, "name"> & Partial<Pick<Link, "grant">>;
+export type Party = Pick<Link, "name"> & Partial<Pick<Link, "grant">>;
 
 /** Which opens the realm's rules and a guest's invitation allow, and what changed rules do to what is open. */
 export class Access {

@@ -27,6 +27,8 @@ export interface BuiltInPeer extends Endpoint {
   readonly session: string;
   /** Whether a Connection with this peer can go on over another link. */
   readonly resumes: boolean;
+  /** What an open of this protocol counts as, where it is more than one open: such a peer is not for guests. */
+  readonly opensIn?: (protocol: string) => number;
   /** The answer to an open. */
   open(open: Opened): Frame[];
   /** The answers to the frames of one segment. */
@@ -53,11 +55,24 @@ function sink(windowBytes: number): Pick<BuiltInPeer, "resumes" | "open" | "answ
   };
 }
 
+/** The count and the size in a name such as "100x64". */
+function messagesIn(protocol: string): readonly [count: number | undefined, size: number | undefined] {
+  const [count, size] = (/^(\d{1,6})x(\d{1,7})$/.exec(protocol)?.slice(1) ?? []).map(Number);
+  return [count, size];
+}
+
+/** What `$source` sends, of any size. */
+const pattern = Uint8Array.from({ length: limits.maxPayloadBytes }, (_, at) => at % 251);
+
 /** Sends the messages that the protocol's name asks for: "100x64" asks for 100 messages of 64 bytes. */
 const source = {
   resumes: false,
+  opensIn(protocol: string): number {
+    const [count = 0] = messagesIn(protocol);
+    return Math.max(1, Math.min(count, routerLimits.maxSourceMessages));
+  },
   open({ connection, protocol, limit }: Opened): Frame[] {
-    const [count, size] = (/^(\d{1,6})x(\d{1,7})$/.exec(protocol)?.slice(1) ?? []).map(Number);
+    const [count, size] = messagesIn(protocol);
     if (count === undefined || size === undefined)
       return [rejected(connection, errorCodes.unknownProtocol, 'Ask for a count and a size, as in "100x64"')];
     const frameBytes = size + limits.frameCostBytes;
@@ -70,7 +85,7 @@ const source = {
       return [
         rejected(connection, errorCodes.rejected, "More than $source sends, or than the limit of the open allows"),
       ];
-    const payload = Uint8Array.from({ length: size }, (_, at) => at % 251);
+    const payload = pattern.subarray(0, size);
     return [
       { kind: "credit", connection, received: 0, limit: limits.firstWindowBytes },
       ...Array.from({ length: count }, (_, at) => dataOf(connection, at * frameBytes, payload, false)),

@@ -25,6 +25,11 @@ export const closings = {
     // After a deploy links are found unreadable one by one, when they are looked up.
     delayMs: 1_000,
   },
+  tooManyLists: {
+    code: closeCodes.overloaded,
+    reason: "Too many lists of names: wait, then ask again",
+    delayMs: 5_000,
+  },
   // What was sent to the link stays in the router's memory for a while.
   tooSlow: { code: closeCodes.tooSlow, reason: "This link is read too slowly: connect again", delayMs: 5_000 },
 } as const satisfies Record<string, Closing>;

@@ -4,7 +4,9 @@ import { byNameAnswers } from "./by-name-answers.ts";
 import { type Closing, closings } from "./closings.ts";
 import { batchesOf, batchOf, routerMessages } from "./encoding.ts";
 import type { Endpoint, Link } from "./link.ts";
-import { UnreadLimiter } from "./unread.ts";
+import { Meter } from "./meter.ts";
+import { Principals } from "./principals.ts";
+import { UnreadLimiter, type UnreadRuntime } from "./unread.ts";
 
 /** A link to which nothing is sent any more, and which has to be closed. */
 export interface GivenUp {
@@ -20,14 +22,26 @@ export interface GivenUp {
  */
 export class Delivery {
   readonly unread: UnreadLimiter;
+  readonly principals = new Principals();
   #isGathering = false;
   /** Links whose outboxes wait for `handOver`. */
   readonly #waiting: Link[] = [];
   readonly #givenUp: GivenUp[] = [];
 
-  /** @param randomU32 a random number that no client can guess */
-  constructor(randomU32: () => number) {
-    this.unread = new UnreadLimiter(randomU32);
+  constructor(runtime: UnreadRuntime) {
+    this.unread = new UnreadLimiter(runtime);
+  }
+
+  /** What is unread of a link, on the account of the principal whose link it is. */
+  meterOf(link: Link): Meter {
+    return link.memory.meter ?? this.#begin(link);
+  }
+
+  #begin(link: Link): Meter {
+    const meter = new Meter(this.principals.of(link));
+    link.memory.meter = meter;
+    this.unread.begin(meter);
+    return meter;
   }
 
   /** Until `handOver`, small batches wait in their link's outbox and leave as one message: each costs workerd about 80 µs. */
@@ -75,14 +89,14 @@ export class Delivery {
 
   /** The client has read up to the mark with this token. */
   reached(link: Link, token: number): void {
-    this.#mark(link, this.unread.reached(link.memory.meter, token));
+    this.#mark(link, this.unread.reached(this.meterOf(link), token));
   }
 
   /** Sends a message, unless the link is over or has no room for it, in which case the link is given up. */
   send(to: Link, message: WireMessage): void {
     if (to.memory.isOver) return;
     const bytes = byteLength(message);
-    const { meter } = to.memory;
+    const meter = this.meterOf(to);
     if (!this.unread.admits(meter, bytes)) {
       this.giveUp({ link: to, closing: closings.tooSlow, unsentBytes: bytes });
       return;
@@ -122,7 +136,7 @@ export class Delivery {
     const { format } = to;
     if (format.addressing === "name") this.#pass(to, format.encodeMark(String(token)));
     else {
-      const budget = this.unread.tellBudget(to.memory.meter);
+      const budget = this.unread.tellBudget(this.meterOf(to));
       this.#pass(to, batchOf(format, routerAddress, [{ kind: "mark", token, budget }]));
     }
   }

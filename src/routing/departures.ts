@@ -25,7 +25,7 @@ export class Departures {
 
   /** A link's socket is closed: frees what was held for it, and tells its peers unless they know. */
   leave(link: Link, reason: number): void {
-    this.#delivery.unread.end(link.memory.meter);
+    this.#delivery.unread.end(this.#delivery.meterOf(link));
     if (link.memory.isOver) return;
     this.#forget(link, reason);
     this.dropGivenUp();
@@ -36,14 +36,14 @@ export class Departures {
     for (let next = this.#delivery.takeGivenUp(); next !== undefined; next = this.#delivery.takeGivenUp()) {
       const { link, closing, unsentBytes } = next;
       this.#close(link, goneReasons.lost, closing);
-      if (this.#delivery.unread.isExhausted(link.memory.meter, unsentBytes))
+      if (this.#delivery.unread.isExhausted(this.#delivery.meterOf(link), unsentBytes))
         this.#abort("Clients that don't read hold all the memory there is for them");
     }
   }
 
   #close(link: Link, reason: number, { code, reason: text, delayMs }: Closing): void {
     link.memory.isOver = true;
-    this.#delivery.unread.close(link.memory.meter);
+    this.#delivery.unread.close(this.#delivery.meterOf(link));
     this.#delivery.empty(link);
     // Before the link is removed: an open socket without a link counts as a link of another version.
     link.close(code, text, delayMs);

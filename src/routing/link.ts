@@ -1,6 +1,5 @@
 import type { Format, Speaker, WireMessage } from "@messagepasser/protocol/formats";
-import { Meter } from "./unread.ts";
-import { OpenRate } from "./open-rate.ts";
+import type { Meter } from "./meter.ts";
 import { Outbox } from "./outbox.ts";
 
 /** A client and a built-in peer alike, as frames name them. */
@@ -47,8 +46,8 @@ export function principalOf({ name, grant }: { readonly name: string; readonly g
 
 /** What routing remembers about a link only while the object is in memory. After a wake it is new. */
 export class LinkMemory {
-  readonly meter = new Meter();
-  readonly opens = new OpenRate();
+  /** What is unread of the link, once something was sent to it or asked by it. */
+  meter: Meter | undefined;
   readonly outbox = new Outbox();
   /** When the client's last message came, in milliseconds since 1970. */
   heardAtMs = 0;
@@ -74,8 +73,6 @@ export interface Pairs extends Iterable<number> {
 export interface Links {
   byAddress(address: number): Link | undefined;
   byName(name: string): Link | undefined;
-  /** How many links are in memory. There may be more, which have not been looked up since the object woke. */
-  readonly knownCount: number;
   /** All links. Slow. */
   all(): Iterable<Link>;
   /** Adds a new link: from now on it is found, and can be sent to. */

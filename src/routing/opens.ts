@@ -66,7 +66,8 @@ export class Opens {
 
   open(from: Link, open: RouterFrameOf<"open">, nowMs: number): void {
     const { connection, protocol, limit } = open;
-    const isWithinRate = from.memory.opens.take(nowMs);
+    const tokens = builtInPeerNamed(open.peer)?.opensIn?.(protocol);
+    const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs, tokens);
     const decision = decideOpen(from, open, { ...this.#realm, nowMs, isWithinRate });
     if ("code" in decision) {
       const { code, reason, givenUp } = decision;
@@ -83,7 +84,7 @@ export class Opens {
   }
 
   resume(from: Link, resume: RouterFrameOf<"resume">, nowMs: number): void {
-    const isWithinRate = from.memory.opens.take(nowMs);
+    const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs);
     const decision = decideResume(from, resume, { ...this.#realm, nowMs, isWithinRate });
     if ("absence" in decision) {
       const { absence: reason, givenUp } = decision;
@@ -115,7 +116,7 @@ export class Opens {
 function decideOpen(
   from: Link,
   open: RouterFrameOf<"open">,
-  { name: realm, links, access, delivery: { unread }, nowMs, isWithinRate }: Situation,
+  { name: realm, links, access, delivery, nowMs, isWithinRate }: Situation,
 ): Refusal | BuiltInPeer | Route {
   const { connection, session, peer, protocol, flags, first } = open;
   const { busy, badOpen, notAllowed, peerAbsent, peerReplaced } = errorCodes;
@@ -134,7 +135,10 @@ function decideOpen(
   if (flags > (dataFlags.last | dataFlags.text)) return refusal(badOpen, `Unknown flags ${flags}`);
 
   const builtInPeer = builtInPeerNamed(peer);
-  if (builtInPeer !== undefined) return builtInPeer;
+  if (builtInPeer !== undefined) {
+    const isForGuest = from.grant === undefined || builtInPeer.opensIn === undefined;
+    return isForGuest ? builtInPeer : refusal(notAllowed, `A guest can't open "${peer}"`);
+  }
 
   // Before any answer that depends on whether the peer is connected.
   const denial = access.denialOf(from, { name: peer }, protocol);
@@ -151,12 +155,12 @@ function decideOpen(
   if (to === from && from.format.addressing === "name")
     return refusal(badOpen, "In a format that names its peers no client can open to itself");
 
-  if (first.length > 0 && !unread.admitsFirst(to.memory.meter, first.length))
+  if (first.length > 0 && !delivery.unread.admitsFirst(delivery.meterOf(to), first.length))
     return refusal(busy, "The peer reads too slowly to get data with an open: wait, or open without data");
   const messages = openMessages(to, from, open);
   const bytes = messages.reduce((sum, message) => sum + byteLength(message), 0);
   // Before the two are paired: the opener must not be told about the end of a link that it was never told about.
-  if (!unread.admits(to.memory.meter, bytes))
+  if (!delivery.unread.admits(delivery.meterOf(to), bytes))
     return { ...absent, givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
   if (!canPair(from, to)) return refusal(busy, "Both clients have too many peers already");
   return { to, messages };
@@ -166,7 +170,7 @@ function decideOpen(
 function decideResume(
   from: Link,
   { session, peer }: RouterFrameOf<"resume">,
-  { links, access, delivery: { unread }, nowMs, isWithinRate }: Situation,
+  { links, access, delivery, nowMs, isWithinRate }: Situation,
 ): Absence | BuiltInPeer | Route {
   const { lost, ended, superseded, forbidden } = goneReasons;
   if (!isWithinRate || peerProblem(peer) !== undefined) return { absence: lost };
@@ -187,7 +191,7 @@ function decideResume(
 
   const messages = routerMessages(to, [pairedWith(from)]);
   const bytes = messages.reduce((sum, message) => sum + byteLength(message), 0);
-  if (!unread.admits(to.memory.meter, bytes))
+  if (!delivery.unread.admits(delivery.meterOf(to), bytes))
     return { absence: lost, givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
   if (!canPair(from, to)) return { absence: lost };
   return { to, messages };

@@ -231,48 +231,6 @@ describe("an open or a resume that is too much for the peer's link", () => {
   );
 });
 
-describe("opens and resumes", () => {
-  test.for(["open", "resume"] as const)(
-    "opens and resumes past the rate of one link are refused until time has passed, and other links' aren't: %s",
-    (kind) => {
-      const realm = realmOf();
-      const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
-      const ask = (from: FakeLink): unknown => {
-        realm.routing.receive(from, kind === "open" ? toRouter(openTo("bob")) : resume(bob));
-        realm.reach(bob);
-        bob.take();
-        const heard = from.take();
-        realm.reach(from);
-        expect(heard).toHaveLength(1);
-        return heard[0];
-      };
-      const taken = { kind: kind === "open" ? "routed" : "paired" };
-      const refused =
-        kind === "open"
-          ? { kind: "refused", connection: 1, code: errorCodes.busy, reason: expect.stringMatching(/a second/) }
-          : { kind: "absent", session: bob.session, reason: goneReasons.lost };
-      for (let count = 0; count < limits.maxOpensAtOnce; count++) expect(ask(alice)).toMatchObject(taken);
-      expect(ask(alice)).toMatchObject(refused);
-      expect(ask(carol)).toMatchObject(taken);
-      realm.runtime.nowMs += 1_000 / limits.maxOpensPerSecond;
-      expect(ask(alice)).toMatchObject(taken);
-      expect(ask(alice)).toMatchObject(refused);
-    },
-  );
-
-  test("opens that are refused for another reason count towards the rate", () => {
-    const realm = realmOf();
-    const alice = realm.join("alice");
-    for (let count = 0; count < limits.maxOpensAtOnce; count++) {
-      realm.routing.receive(alice, toRouter(openTo("", { connection: 0 })));
-      expect(alice.take()).toMatchObject([{ code: errorCodes.badOpen }]);
-      realm.reach(alice);
-    }
-    realm.routing.receive(alice, toRouter(openTo("", { connection: 0 })));
-    expect(alice.take()).toMatchObject([{ code: errorCodes.busy }]);
-  });
-});
-
 describe("a silent link", () => {
   const asks: [string, (bob: FakeLink) => Uint8Array, (bob: FakeLink) => object][] = [
     ["an open", () => toRouter(openTo("bob")), () => ({ kind: "refused", code: errorCodes.peerAbsent })],

@@ -17,9 +17,10 @@ function paired(link: FakeLink): RouterFrame {
 
 describe("a link that joins", () => {
   test("a link that joins is told its name, session, realm and budget, and no other link is told anything", () => {
-    const { links, routing, join } = realmOf();
-    const alice = join("alice");
-    const bob = links.make("bob", { session });
+    const { links, routing } = realmOf();
+    const [alice, bob] = [links.make("alice"), links.make("bob", { session })];
+    routing.join(alice);
+    alice.take();
     routing.join(bob);
     expect(bob.take()).toEqual([
       { kind: "welcome", session, name: "bob", realm: "home", budget: limits.maxBudgetBytes / 2 },

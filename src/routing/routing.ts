@@ -6,10 +6,11 @@ import {
   routerAddress,
   type RouterFrame,
   type RouterFrameOf,
+  routerLimits,
   SegmentReader,
 } from "@messagepasser/protocol";
 import { byteLength, type NamedFormat, type SegmentFormat, type WireMessage } from "@messagepasser/protocol/formats";
-import { Access } from "./access.ts";
+import { Access, type Party } from "./access.ts";
 import { type Closing, closings } from "./closings.ts";
 import { Delivery } from "./delivery.ts";
 import { Departures } from "./departures.ts";
@@ -47,12 +48,14 @@ export class Routing {
   readonly #opens: Opens;
   /** Whether the message that is being routed has held a `list`. */
   #hasListed = false;
+  /** How many links the last list went through: what the next one costs. */
+  #listedLinks = 0;
 
   constructor(links: Links, realm: string, runtime: Runtime) {
     this.#links = links;
     this.#realm = realm;
     this.#runtime = runtime;
-    this.#delivery = new Delivery(() => runtime.randomU32());
+    this.#delivery = new Delivery(runtime);
     this.#forwarding = new Forwarding(links, this.#delivery);
     this.#access = new Access(links, this.#delivery, () => runtime.rules());
     this.#departures = new Departures(links, this.#delivery, (reason) => {
@@ -66,6 +69,12 @@ export class Routing {
     return this.#delivery.unread;
   }
 
+  /** Whether a principal may open one more link now; counts it. */
+  mayJoin(joining: Party): boolean {
+    const account = this.#delivery.principals.of(joining);
+    return this.#delivery.unread.mayBegin(account) && account.joins.take(this.#runtime.now());
+  }
+
   /** Adds a new link, which takes its name over from any link that has it, and welcomes its client. */
   join(link: Link): void {
     const holder = this.#links.byName(link.name);
@@ -75,9 +84,9 @@ export class Routing {
       else this.drop(holder, goneReasons.superseded, closings.superseded);
     }
     this.#links.add(link);
-    const { session, name, format, memory } = link;
+    const { session, name, format } = link;
     if (format.addressing === "name") for (const message of format.preamble) this.#delivery.send(link, message);
-    const budget = this.#delivery.unread.tellBudget(memory.meter, this.#links.knownCount);
+    const budget = this.#delivery.unread.tellBudget(this.#delivery.meterOf(link), true);
     this.#delivery.say(link, { kind: "welcome", session, name, realm: this.#realm, budget });
     this.#departures.dropGivenUp();
   }
@@ -197,7 +206,7 @@ export class Routing {
         this.#list(from, frame);
         break;
       case "check":
-        this.#access.check(from, frame, from.memory.opens.take(nowMs));
+        this.#access.check(from, frame, this.#delivery.meterOf(from).account.opens.take(nowMs));
         break;
       default:
         throw new ProtocolError(`Frame "${frame.kind}" is the router's to send: it ends`, position);
@@ -206,10 +215,20 @@ export class Routing {
   }
 
   #list(from: Link, { request, cursor }: RouterFrameOf<"list">): void {
+    const { opens } = this.#delivery.meterOf(from).account;
+    if (!opens.take(from.memory.heardAtMs, 1 + this.#listedLinks / routerLimits.linksPerToken)) {
+      // Without an answer the client would wait in vain. On its next link it asks again.
+      this.drop(from, goneReasons.lost, closings.tooManyLists);
+      return;
+    }
     const names: string[] = [];
+    this.#listedLinks = 0;
     // A guest sees the clients to which it may open something.
     const visible = from.grant && patternOf(from.grant.peer);
-    for (const { name } of this.#links.all()) if (name > cursor && visible?.fits(name) !== false) names.push(name);
+    for (const { name } of this.#links.all()) {
+      this.#listedLinks++;
+      if (name > cursor && visible?.fits(name) !== false) names.push(name);
+    }
     names.sort(byCodeUnit);
     const page = names.slice(0, limits.maxPageLength);
     const last = names.length > page.length ? page.at(-1) : undefined;

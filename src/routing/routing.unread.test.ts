@@ -1,19 +1,28 @@
-import { encodeBatch, limits, routerAddress } from "@messagepasser/protocol";
+import { encodeBatch, limits, routerAddress, routerLimits } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { markBytes, Meter, UnreadLimiter } from "./unread.ts";
+import { Meter } from "./meter.ts";
+import { Account } from "./principals.ts";
+import { markBytes, UnreadLimiter } from "./unread.ts";
 
 const { firstMarkBytes, markEveryBytes, maxBudgetBytes, maxUnreadBytes, minWindowBytes } = limits;
 const chunkBytes = 65_536;
 
 function unreadOf(): UnreadLimiter {
   let token = 0;
-  return new UnreadLimiter(() => ++token);
+  return new UnreadLimiter({ now: () => 0, randomU32: () => ++token });
+}
+
+/** A new link of a client of its own. */
+function linkOf(unread: UnreadLimiter, account = new Account()): Meter {
+  const meter = new Meter(account);
+  unread.begin(meter);
+  return meter;
 }
 
 /** A link whose first mark was sent and reached. */
 function settled(unread: UnreadLimiter): Meter {
-  const meter = new Meter();
+  const meter = linkOf(unread);
   unread.reached(meter, unread.count(meter, firstMarkBytes));
   return meter;
 }
@@ -35,7 +44,7 @@ describe("marks", () => {
 
   test("a mark comes after exactly its number of bytes, and a link's first one comes early", () => {
     const unread = unreadOf();
-    const meter = new Meter();
+    const meter = linkOf(unread);
     expect(unread.count(meter, firstMarkBytes - 1)).toBe(0);
     expect(unread.heldBytes).toBe(0);
     expect(unread.count(meter, 1)).toBe(1);
@@ -84,7 +93,7 @@ describe("marks", () => {
 
   test("marks may be reached out of turn: a later one stands for those before it", () => {
     const unread = unreadOf();
-    const meter = new Meter();
+    const meter = linkOf(unread);
     unread.count(meter, markEveryBytes);
     unread.count(meter, markEveryBytes);
     unread.count(meter, markEveryBytes);
@@ -95,13 +104,13 @@ describe("marks", () => {
   });
 
   test("marks never have the token 0", () => {
-    const unread = new UnreadLimiter(() => 0);
-    expect(unread.count(new Meter(), markEveryBytes)).toBe(1);
+    const unread = new UnreadLimiter({ now: () => 0, randomU32: () => 0 });
+    expect(unread.count(linkOf(unread), markEveryBytes)).toBe(1);
   });
 
   test("marks of another link don't count for this one", () => {
     const unread = unreadOf();
-    const [one, other] = [new Meter(), new Meter()];
+    const [one, other] = [linkOf(unread), linkOf(unread)];
     const token = unread.count(one, markEveryBytes);
     unread.count(other, markEveryBytes);
     unread.reached(other, token);
@@ -110,7 +119,7 @@ describe("marks", () => {
 
   test("marks can't be guessed: a client that sends many unknown tokens is no longer heeded", () => {
     const unread = unreadOf();
-    const [honest, guessing] = [new Meter(), new Meter()];
+    const [honest, guessing] = [linkOf(unread), linkOf(unread)];
     const tokens = [honest, guessing].map((meter) => unread.count(meter, markEveryBytes));
     for (let guess = 0; guess < 1_024; guess++) unread.reached(honest, 0xffff_ffff);
     for (let guess = 0; guess < 1_025; guess++) unread.reached(guessing, 0xffff_ffff);
@@ -124,14 +133,14 @@ describe("marks", () => {
 describe("the cap", () => {
   test("the cap gives a link that is alone a third of it", () => {
     const unread = unreadOf();
-    const sentBytes = fill(unread, new Meter());
+    const sentBytes = fill(unread, linkOf(unread));
     expect(sentBytes).toBeGreaterThan(maxUnreadBytes / 3 - chunkBytes - 10_000);
     expect(sentBytes).toBeLessThanOrEqual(maxUnreadBytes / 3);
   });
 
   test("the cap is exact to a byte", () => {
     const unread = unreadOf();
-    const meter = new Meter();
+    const meter = linkOf(unread);
     fill(unread, meter);
     const roomBytes = Math.floor((maxUnreadBytes - unread.heldBytes) / 2 - meter.heldBytes);
     expect(unread.admits(meter, roomBytes)).toBe(true);
@@ -142,18 +151,18 @@ describe("the cap", () => {
     const unread = unreadOf();
     let links = 0;
     for (;;) {
-      const sentBytes = fill(unread, new Meter());
+      const sentBytes = fill(unread, linkOf(unread));
       expect(unread.heldBytes).toBeLessThanOrEqual(maxUnreadBytes);
       if (sentBytes === 0) break;
       links++;
     }
     expect(links).toBeGreaterThan(10);
-    expect(unread.isExhausted(new Meter(), chunkBytes)).toBe(true);
+    expect(unread.isExhausted(linkOf(unread), chunkBytes)).toBe(true);
   });
 
   test("the cap leaves a reading link as much as before beside one that doesn't read", () => {
     const unread = unreadOf();
-    const [stalled, reading] = [new Meter(), new Meter()];
+    const [stalled, reading] = [linkOf(unread), linkOf(unread)];
     fill(unread, stalled);
     for (let sentBytes = 0; sentBytes < 10 * maxUnreadBytes; sentBytes += chunkBytes) {
       expect(unread.admits(reading, chunkBytes)).toBe(true);
@@ -166,9 +175,9 @@ describe("the cap", () => {
   test("the cap is reached when closing links hold three quarters of it, until they are gone", () => {
     const unread = unreadOf();
     const closed: Meter[] = [];
-    const isExhausted = (): boolean => unread.isExhausted(new Meter(), 0);
+    const isExhausted = (): boolean => unread.isExhausted(linkOf(unread), 0);
     while (!isExhausted()) {
-      const meter = new Meter();
+      const meter = linkOf(unread);
       expect(fill(unread, meter)).toBeGreaterThan(0);
       unread.close(meter);
       closed.push(meter);
@@ -188,7 +197,7 @@ describe("the cap", () => {
 describe("a first message", () => {
   test("a first message is taken by a link within half of its unread bytes", () => {
     const unread = unreadOf();
-    const meter = new Meter();
+    const meter = linkOf(unread);
     expect(unread.admitsFirst(meter, chunkBytes)).toBe(true);
     // q = (cap - q) / 4 where it is a fifth of the cap.
     fill(unread, meter, maxUnreadBytes / 5 - 2 * chunkBytes);
@@ -202,19 +211,19 @@ describe("a first message", () => {
 describe("the budget", () => {
   test("a budget is at its maximum without load, and can be used up with half as much again of headers", () => {
     const unread = unreadOf();
-    const meter = new Meter();
+    const meter = linkOf(unread);
     expect(unread.budgetOf(meter)).toBe(maxBudgetBytes);
     expect(fill(unread, meter)).toBeGreaterThan(1.5 * maxBudgetBytes);
   });
 
   test("a budget falls by what other links haven't read, down to nothing, and not by the link's own unread bytes", () => {
     const unread = unreadOf();
-    const [own, other] = [new Meter(), new Meter()];
+    const [own, other] = [linkOf(unread), linkOf(unread)];
     fill(unread, own);
     expect(unread.budgetOf(own)).toBe(maxBudgetBytes);
     const budgets = [unread.budgetOf(other)];
     expect(budgets[0]).toBeLessThan(maxBudgetBytes);
-    while (fill(unread, new Meter()) > 0) budgets.push(unread.budgetOf(other));
+    while (fill(unread, linkOf(unread)) > 0) budgets.push(unread.budgetOf(other));
     expect(budgets).toEqual(budgets.toSorted((left, right) => right - left));
     expect(budgets.at(-1)).toBeLessThan(chunkBytes);
     expect(budgets.at(-1)).toBeGreaterThanOrEqual(0);
@@ -222,41 +231,80 @@ describe("the budget", () => {
 
   test("a budget that a client is told grows to at most twice the one before, and falls at once", () => {
     const unread = unreadOf();
-    const meter = new Meter();
-    expect(unread.tellBudget(meter, 1_000)).toBe(Math.floor(maxBudgetBytes / 1_000));
+    const meter = linkOf(unread);
+    for (let at = 1; at < 1_000; at++) linkOf(unread);
+    expect(unread.tellBudget(meter, true)).toBe(Math.floor(maxBudgetBytes / 1_000));
     expect(unread.tellBudget(meter)).toBe(2 * Math.floor(maxBudgetBytes / 1_000));
     for (let told = 0; told < 20; told++) unread.tellBudget(meter);
     expect(unread.tellBudget(meter)).toBe(maxBudgetBytes);
-    expect(unread.tellBudget(meter, 1_000_000)).toBe(10);
+    for (let at = 0; at < 2_000; at++) linkOf(unread);
+    expect(unread.tellBudget(meter, true)).toBe(Math.floor(maxBudgetBytes / 3_000));
     expect(unread.tellBudget(meter)).toBe(minWindowBytes);
   });
 
-  test("a budget is an equal share where many links are busy or may be soon, and recovers when they are done", () => {
+  test("a budget is no smaller for a link that has answered no mark for 30 seconds, and is again once that link goes on", () => {
+    let nowMs = 0;
+    let token = 0;
+    const unread = new UnreadLimiter({ now: () => nowMs, randomU32: () => ++token });
+    const [stuck, own] = [linkOf(unread), linkOf(unread)];
+    const tokens = [unread.count(stuck, markEveryBytes), unread.count(stuck, markEveryBytes)];
+    unread.count(own, firstMarkBytes);
+    expect(unread.budgetOf(own)).toBe(maxBudgetBytes / 2);
+    nowMs += routerLimits.busyForMs;
+    unread.count(own, markEveryBytes);
+    unread.reached(own, 3);
+    expect(unread.budgetOf(own)).toBe(maxBudgetBytes);
+    unread.reached(stuck, tokens[0] ?? 0);
+    expect(unread.budgetOf(own)).toBe(maxBudgetBytes / 2);
+  });
+
+  test("a budget of one client is shared by its guests, and makes nobody else's smaller, however many those are", () => {
+    const unread = unreadOf();
+    const host = new Account();
+    const guests = new Account(host);
+    const own = linkOf(unread);
+    const many = Array.from({ length: 100 }, () => linkOf(unread, guests));
+    expect(unread.budgetOf(own, true)).toBe(maxBudgetBytes / 2);
+    for (const guest of many) unread.count(guest, firstMarkBytes);
+    unread.count(own, firstMarkBytes);
+    expect(unread.budgetOf(own)).toBe(maxBudgetBytes / 2);
+    expect(unread.budgetOf(many[0] ?? own)).toBe(Math.floor(maxBudgetBytes / 200));
+  });
+
+  test("a budget is an equal share where many clients are busy or may be soon, and recovers when they are done", () => {
     const unread = unreadOf();
     const share = Math.floor(maxBudgetBytes / 100);
-    expect(unread.budgetOf(new Meter(), 100)).toBe(share);
-    const busy = Array.from({ length: 100 }, () => new Meter());
+    const busy = Array.from({ length: 100 }, () => linkOf(unread));
+    expect(unread.budgetOf(busy[0] ?? linkOf(unread), true)).toBe(share);
     const tokens = busy.map((meter) => unread.count(meter, firstMarkBytes));
-    expect(unread.budgetOf(new Meter())).toBe(share);
+    expect(unread.budgetOf(linkOf(unread))).toBe(share);
     for (const [at, meter] of busy.entries()) {
       if (at % 2 === 0) unread.reached(meter, tokens[at] ?? 0);
       else unread.end(meter);
     }
-    expect(unread.budgetOf(new Meter())).toBe(maxBudgetBytes);
+    expect(unread.budgetOf(linkOf(unread))).toBe(maxBudgetBytes);
   });
 });
 
 describe("any order of sends, reads, closes and leaves", () => {
   /** The bytes that a link was sent since its start, and the places of its marks in them. */
   class ModelLink {
-    readonly meter = new Meter();
+    readonly meter: Meter;
     sentBytes = 0;
     reachedBytes = 0;
     marks: { token: number; endBytes: number }[] = [];
-    isGone = false;
 
+    constructor(meter: Meter) {
+      this.meter = meter;
+    }
+
+    get isClosing(): boolean {
+      return this.meter.state === "closing";
+    }
+
+    /** The tail behind the last mark counts once the link is closed. */
     get heldBytes(): number {
-      return this.marks.length > 0 ? this.sentBytes - this.reachedBytes : 0;
+      return this.marks.length > 0 || this.isClosing ? this.sentBytes - this.reachedBytes : 0;
     }
 
     mark(token: number): void {
@@ -277,52 +325,100 @@ describe("any order of sends, reads, closes and leaves", () => {
         count: fc.oneof(fc.constant(3), fc.integer({ min: 1, max: 300 })),
       }),
       fc.record({ do: fc.constant("reach" as const), mark: fc.nat(80) }),
-      fc.record({ do: fc.constantFrom("guess" as const, "close" as const, "go" as const) }),
+      fc.record({ do: fc.constantFrom("guess" as const, "close" as const, "go" as const, "come again" as const) }),
     ),
   });
+  const sumOf = (some: ModelLink[]): number => some.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+  const tailOf = (some: ModelLink[]): number =>
+    some
+      .filter(({ marks, isClosing }) => marks.length === 0 && !isClosing)
+      .reduce((sum, { sentBytes, reachedBytes }) => sum + sentBytes - reachedBytes, 0);
+  const mostTailBytes = 6 * markEveryBytes + links * firstMarkBytes;
+
+  /** Runs steps on links of these accounts; `check` gets all links after each step. */
+  function run(accounts: readonly Account[], steps: readonly StepOf[], check: (realm: Run) => void): void {
+    const unread = unreadOf();
+    const realm = accounts.map((account) => new ModelLink(linkOf(unread, account)));
+    const closed: ModelLink[] = [];
+    const send = (link: ModelLink, bytes: number): void => {
+      if (link.isClosing || !unread.admits(link.meter, bytes)) return;
+      const token = unread.count(link.meter, bytes);
+      link.sentBytes += bytes;
+      link.mark(token);
+    };
+    for (const { who, act } of steps) {
+      const link = realm[who];
+      if (link === undefined) continue;
+      const { account } = link.meter;
+      if (act.do === "send") send(link, act.bytes);
+      else if (act.do === "burst") for (let at = 0; at < act.count; at++) send(link, chunkBytes);
+      else if (act.do === "guess") expect(unread.reached(link.meter, 0xffff_ffff)).toBe(0);
+      else if (act.do === "close") unread.close(link.meter);
+      else if (act.do === "go") {
+        unread.end(link.meter);
+        realm[who] = new ModelLink(linkOf(unread, account));
+      } else if (act.do === "come again") {
+        unread.close(link.meter);
+        if (!unread.mayBegin(account)) continue;
+        closed.push(link);
+        realm[who] = new ModelLink(linkOf(unread, account));
+      } else if (act.do === "reach") {
+        const mark = link.marks[act.mark % Math.max(1, link.marks.length)];
+        if (mark === undefined) continue;
+        const token = unread.reached(link.meter, mark.token);
+        if (!link.isClosing) {
+          link.marks = link.marks.filter(({ endBytes }) => endBytes > mark.endBytes);
+          link.reachedBytes = mark.endBytes;
+          link.mark(token);
+        }
+      }
+      check({ unread, all: [...realm, ...closed] });
+    }
+  }
+
+  interface Run {
+    readonly unread: UnreadLimiter;
+    readonly all: ModelLink[];
+  }
+  type StepOf = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
+  const steps = fc.array(step, { maxLength: 80 });
 
   test("the router holds the bytes behind the last reached mark, and never more than the cap in all", () => {
-    const property = fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-      const unread = unreadOf();
-      const realm = Array.from({ length: links }, () => new ModelLink());
-      const send = (link: ModelLink, bytes: number): void => {
-        if (link.meter.isClosing || !unread.admits(link.meter, bytes)) return;
-        const token = unread.count(link.meter, bytes);
-        link.sentBytes += bytes;
-        link.mark(token);
-      };
-      for (const { who, act } of steps) {
-        const link = realm[who] ?? new ModelLink();
-        if (act.do === "send") send(link, act.bytes);
-        else if (act.do === "burst") for (let at = 0; at < act.count; at++) send(link, chunkBytes);
-        else if (act.do === "guess") expect(unread.reached(link.meter, 0xffff_ffff)).toBe(0);
-        else if (act.do === "close") unread.close(link.meter);
-        else if (act.do === "go") {
-          unread.end(link.meter);
-          realm[who] = new ModelLink();
-        } else if (act.do === "reach") {
-          const mark = link.marks[act.mark % Math.max(1, link.marks.length)];
-          if (mark === undefined) continue;
-          const token = unread.reached(link.meter, mark.token);
-          if (!link.meter.isClosing) {
-            link.marks = link.marks.filter(({ endBytes }) => endBytes > mark.endBytes);
-            link.reachedBytes = mark.endBytes;
-            link.mark(token);
-          }
-        }
+    const property = fc.property(steps, (all) => {
+      const host = new Account();
+      const guests = new Account(host);
+      // A client with some guests, and others.
+      const accounts = Array.from({ length: links }, (_, at) => (at === 0 ? host : at < 8 ? guests : new Account()));
+      run(accounts, all, ({ unread, all: realm }) => {
         for (const { meter, heldBytes, sentBytes, reachedBytes } of realm) {
           expect(meter.heldBytes).toBe(heldBytes);
           if (heldBytes === 0) expect(sentBytes - reachedBytes).toBeLessThan(markEveryBytes);
         }
-        const sumOf = (some: ModelLink[]): number => some.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
         expect(unread.heldBytes).toBe(sumOf(realm));
-        expect(unread.closingBytes).toBe(sumOf(realm.filter(({ meter }) => meter.isClosing)));
-        expect(unread.heldBytes).toBeLessThanOrEqual(maxUnreadBytes);
-        const tailBytes = realm
-          .filter(({ marks }) => marks.length === 0)
-          .reduce((sum, { sentBytes, reachedBytes }) => sum + sentBytes - reachedBytes, 0);
-        expect(tailBytes).toBeLessThan(6 * markEveryBytes + links * firstMarkBytes);
-      }
+        expect(unread.closingBytes).toBe(sumOf(realm.filter(({ isClosing }) => isClosing)));
+        expect(unread.heldBytes).toBeLessThanOrEqual(maxUnreadBytes + mostTailBytes);
+        expect(tailOf(realm)).toBeLessThan(mostTailBytes);
+        for (const account of accounts) {
+          const own = realm.filter(({ meter }) => meter.account === account);
+          expect(account.heldBytes).toBe(sumOf(own));
+          expect(account.closingBytes).toBe(sumOf(own.filter(({ isClosing }) => isClosing)));
+        }
+      });
+    });
+    fc.assert(property, { numRuns: 300 });
+  });
+
+  test("one client with its guests never makes the object end itself, however often they come again without reading", () => {
+    const property = fc.property(steps, (all) => {
+      const host = new Account();
+      const guests = new Account(host);
+      run(
+        Array.from({ length: links }, (_, at) => (at < 2 ? host : guests)),
+        all,
+        ({ unread }) => {
+          expect(unread.isExhausted(new Meter(new Account()), limits.maxBatchBytes)).toBe(false);
+        },
+      );
     });
     fc.assert(property, { numRuns: 300 });
   });

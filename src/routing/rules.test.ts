@@ -43,6 +43,8 @@ describe("rules", () => {
     ["allow a = b -> c : d", /Line 1: a rule is written/],
     ['allow "a -> b : c', /Line 1: a quote without an end/],
     ['allow "\\x" -> b : c', /Line 1: a quoted name/],
+    ["deny invite", /Line 1: a rule for guests is written/],
+    ["deny invite a = b", /Line 1: a rule for guests is written/],
     ["allow @none -> b : c", /Line 1: there is no role "none" above/],
     ["role a", /Line 1: a role is written/],
     ["role a = b\nrole a = c", /Line 2: there is a role "a" already/],
@@ -59,6 +61,7 @@ describe("rules", () => {
       "role",
       "allow",
       "deny",
+      "invite",
       "default",
       "open",
       "closed",
@@ -89,6 +92,16 @@ describe("rules", () => {
         },
       ),
     );
+  });
+
+  test("the first rule for invitations that names a host decides whether its guests are let in", () => {
+    const staff = Rules.parse("role staff = alice bob\nallow invite @staff, guest-*\ndeny invite *\ndefault open");
+    const hosts = ["alice", "bob", "guest-1", "carol"];
+    expect(hosts.filter((host) => staff.mayInvite(host))).toEqual(["alice", "bob", "guest-1"]);
+    // A rule for what may be opened says nothing about guests.
+    expect(Rules.parse("default closed").mayInvite("alice")).toBe(true);
+    const named = Rules.parse("deny invite -> b : c");
+    expect([named.mayInvite("alice"), named.decide("invite", "b", "c").isAllowed]).toEqual([true, false]);
   });
 
   test("a comparison of rules tells between which two names something changed, and whether anything is still allowed", () => {

@@ -10,6 +10,12 @@ interface Rule {
   readonly protocols: readonly Pattern[];
 }
 
+/** Whether clients may invite guests. */
+interface InviteRule {
+  readonly isAllow: boolean;
+  readonly hosts: readonly Pattern[];
+}
+
 /** A line of rules can't be parsed. The message says which line, and why. */
 export class RulesError extends Error {
   override readonly name = "RulesError";
@@ -23,18 +29,23 @@ export class RulesError extends Error {
  *     role staff = alice bob
  *     allow @staff -> files-* : ssh sftp
  *     deny  *      -> vault   : *
+ *     allow invite @staff
+ *     deny  invite *
  *     default closed
  *
  * In names and protocols `*` stands for any characters. A name with spaces or signs is a JSON string. Without a line
- * `default`, everything is allowed that no other line denies.
+ * `default`, everything is allowed that no other line denies. A rule with `invite` says whose guests are let in, whatever
+ * `default` says: without such a rule everybody's.
  */
 export class Rules {
   readonly #rules: readonly Rule[];
+  readonly #inviteRules: readonly InviteRule[];
   readonly #default: Decision;
   readonly #ofOpener = new Map<string, readonly Rule[]>();
 
-  private constructor(rules: readonly Rule[], byDefault: Decision) {
+  private constructor(rules: readonly Rule[], inviteRules: readonly InviteRule[], byDefault: Decision) {
     this.#rules = rules;
+    this.#inviteRules = inviteRules;
     this.#default = byDefault;
   }
 
@@ -42,6 +53,7 @@ export class Rules {
   static parse(text: string): Rules {
     const roles = new Roles();
     const rules: Rule[] = [];
+    const inviteRules: InviteRule[] = [];
     let byDefault: Decision | undefined;
     text.split("\n").forEach((source, at) => {
       const line = at + 1;
@@ -62,6 +74,13 @@ export class Rules {
         }
         case "allow":
         case "deny": {
+          if (isInvite(words)) {
+            if (words.length === 1 || !areClean(words))
+              return fail('a rule for guests is written "deny invite CLIENT…"');
+            const hosts = roles.patternsOf(words.slice(1), fail);
+            inviteRules.push({ isAllow: verb.text === "allow", hosts });
+            break;
+          }
           const [openers, peers, protocols] = partsOf(words, fail);
           for (const { text: protocol } of protocols) {
             const problem = protocolProblem(protocol);
@@ -87,7 +106,7 @@ export class Rules {
           fail(`"${verb.text}" is none of "role", "allow", "deny" and "default"`);
       }
     });
-    return new Rules(rules, byDefault ?? { isAllowed: true, line: 0 });
+    return new Rules(rules, inviteRules, byDefault ?? { isAllowed: true, line: 0 });
   }
 
   /** Whether a client may open a protocol to a peer. */
@@ -96,6 +115,11 @@ export class Rules {
       if (fits(peers, peer) && fits(protocols, protocol)) return { isAllowed: isAllow, line };
     }
     return this.#default;
+  }
+
+  /** Whether the guests of a client are let in. */
+  mayInvite(host: string): boolean {
+    return this.#inviteRules.find(({ hosts }) => fits(hosts, host))?.isAllow ?? true;
   }
 
   /** A digest of what one client may open to another: equal digests allow the same. */
@@ -170,6 +194,12 @@ function unquoted(text: string, fail: Fail): string {
   }
 }
 
+/** Whether the words of a rule are for invitations: a client may be called "invite" too. */
+function isInvite(words: readonly Word[]): boolean {
+  const [first] = words;
+  return first?.text === "invite" && !first.isQuoted && !words.some(({ text }) => text === "->");
+}
+
 /** The openers, peers and protocols of a rule. */
 function partsOf(words: readonly Word[], fail: Fail): [Word[], Word[], Word[]] {
   const arrow = words.findIndex(({ text, isQuoted }) => text === "->" && !isQuoted);
@@ -180,8 +210,12 @@ function partsOf(words: readonly Word[], fail: Fail): [Word[], Word[], Word[]] {
     words.slice(colon + 1),
   ];
   const isWhole = arrow > 0 && colon > arrow && parts.every((part) => part.length > 0);
-  const isClean = parts.flat().every(({ text, isQuoted }) => isQuoted || !["->", ":", "="].includes(text));
-  return isWhole && isClean ? parts : fail('a rule is written "allow OPENER… -> PEER… : PROTOCOL…"');
+  return isWhole && areClean(parts.flat()) ? parts : fail('a rule is written "allow OPENER… -> PEER… : PROTOCOL…"');
+}
+
+/** Whether words are only names and roles. */
+function areClean(words: readonly Word[]): boolean {
+  return words.every(({ text, isQuoted }) => isQuoted || !["->", ":", "="].includes(text));
 }
 
 /** The roles so far, and the number of patterns in all rules. */

@@ -1,29 +1,16 @@
 import { frameHeaderBytes, limits, routerLimits, segmentHeaderBytes } from "@messagepasser/protocol";
+import type { Meter } from "./meter.ts";
+import type { Account } from "./principals.ts";
 
 /** Bytes of a mark: one segment with a token and a budget. */
 export const markBytes = segmentHeaderBytes + frameHeaderBytes + 8;
 
-/** How much the router may still hold in memory of what it sent to one link. */
-export class Meter {
-  /** Bytes after the last mark that was reached, while another mark is under way; otherwise 0. */
-  heldBytes = 0;
-  /** Bytes after the last mark that was sent. Part of `heldBytes` only while a mark is under way. */
-  unmarkedBytes = 0;
-  /** Marks that the client has not reached, the oldest first. */
-  readonly marks: Mark[] = [];
-  unknownTokens = 0;
-  /** The budget that the client was last told. */
-  budgetBytes = Infinity;
-  /** Whether no mark was sent yet. */
-  isNew = true;
-  /** Whether the router has closed the link. Its bytes stay in memory until the socket is gone. */
-  isClosing = false;
-}
-
-interface Mark {
-  readonly token: number;
-  /** Bytes since the mark before, this mark included. */
-  readonly bytes: number;
+/** What the limiter needs of the platform. */
+export interface UnreadRuntime {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** A random number that no client can guess. */
+  randomU32(): number;
 }
 
 /**
@@ -31,22 +18,27 @@ interface Mark {
  * doesn't tell how much it has queued. So the router sends marks between segments, and a client answers each mark that it
  * has read; a random token in the mark proves it.
  *
- * No link may hold more than half of what is left of the cap. One link alone may hold a third of the cap (q = (cap - q) / 2);
- * of many links that don't read each holds less, and together they never hold all.
+ * The links of one client, closed ones included, hold no more than half of what is left of the cap: of many clients that
+ * don't read each holds less, one alone a third of the cap (q = (cap - q) / 2), and together they never hold all. Guests
+ * of one client share a quarter of the cap, of which each may hold half of what is left.
  */
 export class UnreadLimiter {
-  readonly #randomU32: () => number;
+  readonly #runtime: UnreadRuntime;
   /** Bytes that all links hold. */
   #heldBytes = 0;
   /** Bytes after the last marks of links that have no mark under way. They don't count as held. */
   #tailBytes = 0;
-  /** How many links have a mark under way: the router's estimate of how many are busy. */
-  #busyLinks = 0;
+  /** Links with a mark under way, the router's estimate of which are busy. The one that showed least progress is first. */
+  readonly #busy = new Set<Meter>();
+  /** Accounts of busy links. */
+  #busyAccounts = 0;
+  /** Accounts of all live links. */
+  #presentAccounts = 0;
   /** Bytes that closing links hold. Only the ends of their sockets, or of the object, free them. */
   #closingBytes = 0;
 
-  constructor(randomU32: () => number) {
-    this.#randomU32 = randomU32;
+  constructor(runtime: UnreadRuntime) {
+    this.#runtime = runtime;
   }
 
   get heldBytes(): number {
@@ -57,10 +49,37 @@ export class UnreadLimiter {
     return this.#closingBytes;
   }
 
-  /** Whether a link may be sent this many bytes. A link that holds nothing may as long as there is any room. */
+  /** Begins to count a new link, or one that was looked up for the first time after a wake. */
+  begin({ account }: Meter): void {
+    if (account.links++ === 0) this.#presentAccounts++;
+  }
+
+  /** Whether a client may open a link: not while its closed links are many, or hold so much that a new one would get nothing. */
+  mayBegin(account: Account): boolean {
+    if (account.closingLinks >= routerLimits.maxClosingLinks) return false;
+    const leftBytes = Math.max(this.#roomBytes(account, 0), this.#owingBytes(account));
+    return account.closingBytes === 0 || leftBytes >= limits.firstMarkBytes;
+  }
+
+  /** Whether a link may be sent this many bytes. A client that holds nothing may as long as there is any room. */
   admits(meter: Meter, bytes: number): boolean {
-    if (meter.heldBytes === 0) return this.#hasRoom(meter, bytes);
-    return meter.heldBytes + bytes <= (limits.maxUnreadBytes - this.#heldBytes) / 2;
+    const { account } = meter;
+    if (account.heldBytes === 0) return this.#hasRoom(meter, bytes);
+    if (bytes <= this.#roomBytes(account, meter.heldBytes)) return true;
+    return account.closingBytes > 0 && bytes <= this.#owingBytes(account) && this.#hasRoom(meter, bytes);
+  }
+
+  /** What a link that holds these bytes may be sent. */
+  #roomBytes({ heldBytes, isOfGuests }: Account, linkBytes: number): number {
+    const freeBytes = limits.maxUnreadBytes - this.#heldBytes;
+    if (!isOfGuests) return freeBytes / 2 - heldBytes;
+    return Math.min(freeBytes, routerLimits.maxGuestsUnreadBytes - heldBytes) / 2 - linkBytes;
+  }
+
+  /** What the links of a client may be sent whose closed links hold all that it may. */
+  #owingBytes({ heldBytes, closingBytes, isOfGuests }: Account): number {
+    const mostBytes = isOfGuests ? routerLimits.maxGuestsUnreadBytes : routerLimits.maxOwedBytes;
+    return Math.min(routerLimits.owingLinkBytes - (heldBytes - closingBytes), mostBytes - heldBytes);
   }
 
   /** Whether the cap has room for this many bytes, with the tail and the mark that count as held from then on. */
@@ -91,7 +110,7 @@ export class UnreadLimiter {
   #isDue({ isNew, marks, unmarkedBytes }: Meter): boolean {
     if (unmarkedBytes < limits.firstMarkBytes) return false;
     const isEarly = isNew || (marks.length === 0 && this.#tailBytes > routerLimits.maxTailBytes);
-    const share = isEarly ? 0 : routerLimits.maxUnmarkedBytes / this.#busyLinks;
+    const share = isEarly ? 0 : routerLimits.maxUnmarkedBytes / this.#busy.size;
     return unmarkedBytes >= Math.min(limits.markEveryBytes, share);
   }
 
@@ -100,11 +119,11 @@ export class UnreadLimiter {
     if (meter.marks.length === 0) {
       this.#tailBytes -= meter.unmarkedBytes;
       this.#hold(meter, meter.unmarkedBytes);
-      this.#busyLinks++;
+      this.#setBusy(meter);
     }
     meter.isNew = false;
     this.#hold(meter, markBytes);
-    const token = this.#randomU32() || 1;
+    const token = this.#runtime.randomU32() || 1;
     meter.marks.push({ token, bytes: meter.unmarkedBytes + markBytes });
     meter.unmarkedBytes = 0;
     return token;
@@ -116,57 +135,108 @@ export class UnreadLimiter {
    * @returns the token of a mark that must be sent next, or 0 for none.
    */
   reached(meter: Meter, token: number): number {
-    if (meter.isClosing || meter.unknownTokens > routerLimits.maxUnknownTokens) return 0;
+    if (meter.state !== "live" || meter.unknownTokens > routerLimits.maxUnknownTokens) return 0;
     const at = meter.marks.findIndex((mark) => mark.token === token);
     if (at === -1) {
       meter.unknownTokens++;
       return 0;
     }
     for (const { bytes } of meter.marks.splice(0, at + 1)) this.#hold(meter, -bytes);
-    if (meter.marks.length > 0) return 0;
-    this.#busyLinks--;
+    if (meter.marks.length > 0) {
+      this.#setBusy(meter);
+      return 0;
+    }
+    this.#setIdle(meter);
     this.#hold(meter, -meter.heldBytes);
     this.#tailBytes += meter.unmarkedBytes;
     return this.#isDue(meter) ? this.#mark(meter) : 0;
   }
 
+  /** Notes that a link has made progress, and counts it as busy from now on. */
+  #setBusy(meter: Meter): void {
+    if (this.#busy.delete(meter)) meter.account.busyLinks--;
+    else if (meter.account.busyLinks === 0) this.#busyAccounts++;
+    this.#busy.add(meter);
+    meter.account.busyLinks++;
+    meter.progressMs = this.#runtime.now();
+  }
+
+  #setIdle(meter: Meter): void {
+    if (this.#busy.delete(meter) && --meter.account.busyLinks === 0) this.#busyAccounts--;
+  }
+
+  /** A link that has not answered a mark for long doesn't read, and needs no budget. */
+  #forgetStuck(): void {
+    const sinceMs = this.#runtime.now() - routerLimits.busyForMs;
+    for (const meter of this.#busy) {
+      if (meter.progressMs > sinceMs) return;
+      this.#setIdle(meter);
+    }
+  }
+
   /**
-   * The credit that a client may grant to all its peers together: an equal share for each busy link, and at most two thirds
-   * of what the client's link may hold, since frames have headers too.
+   * The credit that a client may grant to all its peers together: an equal share for each busy account, which its busy
+   * links share, and at most two thirds of what the client's link may hold, since frames have headers too.
    *
-   * @param mayBeBusy how many links may be busy soon, where that is known.
+   * @param isNew whether all links count as busy: they may all start at once
    */
-  budgetOf(meter: Meter, mayBeBusy = 1): number {
-    const share = limits.maxBudgetBytes / Math.max(mayBeBusy, this.#busyLinks);
-    const ofOthers = this.#heldBytes - meter.heldBytes;
-    const mostBytes = (limits.maxUnreadBytes - ofOthers) / 3;
-    return Math.max(0, Math.floor(Math.min(share, (mostBytes * 2) / 3)));
+  budgetOf({ account, heldBytes }: Meter, isNew = false): number {
+    this.#forgetStuck();
+    const accounts = isNew ? this.#presentAccounts : this.#busyAccounts;
+    const links = isNew ? account.links : account.busyLinks;
+    const share = limits.maxBudgetBytes / Math.max(1, accounts) / Math.max(1, links);
+    const freeBytes = limits.maxUnreadBytes - this.#heldBytes;
+    const { maxGuestsUnreadBytes } = routerLimits;
+    const mostBytes = account.isOfGuests
+      ? Math.min(freeBytes + heldBytes, maxGuestsUnreadBytes - account.heldBytes + heldBytes) / 3
+      : (freeBytes + account.heldBytes) / 3 - account.closingBytes;
+    const owingBytes = account.closingBytes > 0 ? this.#owingBytes(account) : 0;
+    return Math.max(0, Math.floor(Math.min(share, (Math.max(mostBytes, owingBytes) * 2) / 3)));
   }
 
   /**
    * The budget that a client is told now: at most twice the budget before. So where many clients begin at once, the router
    * knows how many they are before their budgets grow.
+   *
+   * @param isNew as `budgetOf` has it
    */
-  tellBudget(meter: Meter, mayBeBusy?: number): number {
+  tellBudget(meter: Meter, isNew?: boolean): number {
     const mostBytes = Math.max(limits.minWindowBytes, 2 * meter.budgetBytes);
-    meter.budgetBytes = Math.min(mostBytes, this.budgetOf(meter, mayBeBusy));
+    meter.budgetBytes = Math.min(mostBytes, this.budgetOf(meter, isNew));
     return meter.budgetBytes;
   }
 
-  /** The router closes a link. The link's bytes stay in memory until its socket is gone. */
+  /** The router closes a link. The link's bytes stay in memory until its socket is gone: now its tail counts too. */
   close(meter: Meter): void {
-    if (meter.isClosing) return;
-    meter.isClosing = true;
+    if (meter.state !== "live") return;
+    this.#depart(meter);
+    if (meter.marks.length === 0) {
+      this.#tailBytes -= meter.unmarkedBytes;
+      this.#hold(meter, meter.unmarkedBytes);
+    }
+    meter.state = "closing";
+    meter.account.closingLinks++;
+    meter.account.closingBytes += meter.heldBytes;
     this.#closingBytes += meter.heldBytes;
   }
 
   /** A link's socket is gone, and with it all bytes that were held for the link. */
   end(meter: Meter): void {
+    if (meter.state === "gone") return;
+    if (meter.state === "closing") meter.account.closingLinks--;
+    else {
+      this.#depart(meter);
+      if (meter.marks.length === 0) this.#tailBytes -= meter.unmarkedBytes;
+    }
     this.#hold(meter, -meter.heldBytes);
-    if (meter.marks.length === 0) this.#tailBytes -= meter.unmarkedBytes;
-    else this.#busyLinks--;
     meter.marks.length = 0;
     meter.unmarkedBytes = 0;
+    meter.state = "gone";
+  }
+
+  #depart(meter: Meter): void {
+    this.#setIdle(meter);
+    if (--meter.account.links === 0) this.#presentAccounts--;
   }
 
   /** Whether the object has to end: closing links hold most of the cap, or these bytes have no room on any link. */
@@ -176,7 +246,11 @@ export class UnreadLimiter {
 
   #hold(meter: Meter, bytes: number): void {
     meter.heldBytes += bytes;
+    meter.account.heldBytes += bytes;
     this.#heldBytes += bytes;
-    if (meter.isClosing) this.#closingBytes += bytes;
+    if (meter.state === "closing") {
+      meter.account.closingBytes += bytes;
+      this.#closingBytes += bytes;
+    }
   }
 }

@@ -151,10 +151,6 @@ export class FakeLinks implements Links {
     return link;
   }
 
-  get knownCount(): number {
-    return this.#links.size;
-  }
-
   add(link: FakeLink): void {
     this.#links.set(link.address, link);
   }

@@ -190,6 +190,20 @@ describe("a guest", () => {
   });
 });
 
+describe("rules for invitations", () => {
+  test("a guest is refused once the rules let its host invite nobody, and a guest that is there leaves", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const bob = await realm.add("bob");
+    using guest = await realm.link("alice/eve", invite("alice", secret));
+    await putRules(realm, "allow invite bob\ndeny invite *");
+    expect(await guest.closedByRouter()).toEqual(revoked);
+    await expectRefused(realm, "alice/eve", invite("alice", secret));
+    using other = await realm.link("bob/eve", invite("bob", bob.secret));
+    await other.expectNothing();
+  });
+});
+
 describe("an invalid invitation", () => {
   const widened: Terms[] = [
     { host: "bob" },

@@ -1,0 +1,32 @@
+import { routerLimits } from "@messagepasser/protocol";
+import { expect, test } from "vitest";
+import { Principals } from "./principals.ts";
+
+const { maxIdleAccounts } = routerLimits;
+const grantOf = (host: string) => ({ host, peer: "*", protocol: "*", expiresAtMs: 0 });
+
+test("a client has one account for all its links, and its guests have another one together", () => {
+  const principals = new Principals();
+  const alice = principals.of({ name: "alice" });
+  expect(principals.of({ name: "alice" })).toBe(alice);
+  const guests = principals.of({ name: "alice/eve", grant: grantOf("alice") });
+  expect(principals.of({ name: "alice/mallory", grant: grantOf("alice") })).toBe(guests);
+  expect(guests).not.toBe(alice);
+  expect([alice.principal, guests.principal, guests.isOfGuests, alice.isOfGuests]).toEqual([alice, alice, true, false]);
+  expect(principals.of({ name: "bob" }).principal).not.toBe(alice);
+});
+
+test("the accounts of clients that left are forgotten once there are many, and no others", () => {
+  const principals = new Principals();
+  const connected = principals.of({ name: "connected" });
+  connected.links = 1;
+  const host = principals.of({ name: "host" });
+  const guests = principals.of({ name: "host/eve", grant: grantOf("host") });
+  guests.closingLinks = 1;
+  const left = principals.of({ name: "left" });
+  for (let at = 0; at < maxIdleAccounts; at++) principals.of({ name: `client ${at}` });
+  expect(principals.of({ name: "connected" })).toBe(connected);
+  expect(principals.of({ name: "host" })).toBe(host);
+  expect(principals.of({ name: "host/eve", grant: grantOf("host") })).toBe(guests);
+  expect(principals.of({ name: "left" })).not.toBe(left);
+});

@@ -1,0 +1,68 @@
+import { limits, routerLimits } from "@messagepasser/protocol";
+import { afterEach, expect, test } from "vitest";
+import { dataFrame, openTo } from "../support/batches.ts";
+import { rawLink } from "../sockets/raw-links.ts";
+import { invite } from "./forge.ts";
+import { attemptAs } from "./raw-http.ts";
+import { underAttack } from "./victims.ts";
+
+// Clients that make the router hold memory, alone or as many guests of one host.
+
+const victims = underAttack();
+type Link = Awaited<ReturnType<typeof rawLink>>;
+const links: Link[] = [];
+
+afterEach(() => {
+  for (const { socket } of links.splice(0)) socket.terminate();
+});
+
+/** A link that reads nothing, not even the close of the router. */
+async function deafLink(name: string, secret?: string): Promise<Link> {
+  const secretOf = (): Promise<string> => (secret === undefined ? victims.secretOf(name) : Promise.resolve(secret));
+  const link = await rawLink({ router: victims.router, secretOf }, name);
+  links.push(link);
+  link.socket.pause();
+  return link;
+}
+
+test("a client that asks for much, reads nothing and comes again, over and over, ends no link of others", async () => {
+  for (let round = 0; round < 6; round++) {
+    const link = await deafLink("mallory");
+    const opens = Array.from({ length: 20 }, (_, at) =>
+      openTo("$source", { connection: at + 1, protocol: "16x65000", limit: 2_000_000 }),
+    );
+    link.toRouter(...opens);
+    await victims.expectUnharmed();
+  }
+});
+
+test("guests of one host that read nothing leave most of the memory to others", async () => {
+  const host = await victims.secretOf("host");
+  const chunk = dataFrame(1, 0, new Uint8Array(limits.maxPayloadBytes));
+  for (let guest = 0; guest < 18; guest++) {
+    const name = `guest-${guest}`;
+    const link = await deafLink(`host/${name}`, invite("host", host, { guest: name }));
+    link.toRouter(openTo("$echo", { limit: limits.maxOffset }));
+    for (let count = 0; count < 70; count++) link.say(0xffff_ff00, chunk);
+    await victims.expectUnharmed();
+  }
+  const link = await rawLink(victims, "newcomer");
+  links.push(link);
+  // A share of clients that are there, of a budget that the guests made smaller by a quarter at most.
+  expect(link.welcome.budget).toBeGreaterThan(limits.maxBudgetBytes / 10);
+});
+
+test("a host has a bounded number of guests at once, however many are invited", async () => {
+  const host = await victims.secretOf("crowded");
+  const inviteGuest = (at: number): [name: string, secret: string] => {
+    const guest = `guest-${at}`;
+    return [`crowded/${guest}`, invite("crowded", host, { guest })];
+  };
+  for (let at = 0; at < routerLimits.maxGuestsAtOnce; at++) await deafLink(...inviteGuest(at));
+  const { status } = await attemptAs(victims.router.url, ...inviteGuest(routerLimits.maxGuestsAtOnce));
+  expect(status).toBe(503);
+  links.pop()?.socket.terminate();
+  await expect
+    .poll(async () => (await attemptAs(victims.router.url, ...inviteGuest(routerLimits.maxGuestsAtOnce))).status)
+    .toBe(101);
+});
