@@ -4,7 +4,7 @@ import type { Env } from "./env.ts";
 import { Addresses } from "./realm/addresses.ts";
 import { type Admission, type AdmittingObject, type Upgrade, upgradeIn } from "./realm/admission.ts";
 import { newAttachment } from "./realm/attachment.ts";
-import { type AdministeredObject, type AdminMethod, RealmAdmin } from "./realm/realm-admin.ts";
+import { type AdministeredObject, type AdminMethod, RealmAdmin, restartReason } from "./realm/realm-admin.ts";
 import { Registry } from "./realm/registry.ts";
 import { RuleStore } from "./realm/rule-store.ts";
 import { closeUnreadable, SocketLink } from "./realm/socket-link.ts";
@@ -103,8 +103,10 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     const message = typeof data === "string" ? data : new Uint8Array(data);
     this.#usage.counters.messagesIn += 1;
     this.#usage.counters.bytesIn += message.length;
-    // The socket may be closing: messages that the client sent before its close come after the close is known.
+    // The socket may be closing: messages that the client sent before its close come after the close is known. The runtime
+    // can't end a socket whose client never answers the close.
     const link = this.#links.of(socket);
+    if (link === undefined || link.memory.isOver) this.#usage.counters.messagesAfterClose += 1;
     // Does nothing if the router closed the socket before the object hibernated.
     if (link === undefined) closeUnreadable(this.ctx, this.#usage.counters, socket);
     else this.#receive(link, message);
@@ -166,7 +168,11 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
           this.#routing.changeRules(before);
           this.#closeGuests(({ host }) => !this.#rules.current.mayInvite(host), closings.revoked);
         },
-        usage: () => this.#usage.report(this.#links.all()),
+        usage: () => ({ ...this.#usage.report(this.#links.all()), unclosed: this.#links.unclosed() }),
+        restart: async () => {
+          await this.ctx.storage.sync();
+          this.ctx.abort(restartReason);
+        },
       },
       who,
     );

@@ -195,12 +195,16 @@ function entryOf(value: unknown): AuditEntry {
 
 function usageOf(value: unknown): Usage {
   const fields = fieldsOf(value);
-  const since = fields.get("since");
-  if (typeof since !== "string") throw notUnderstood();
+  const [since, unclosed] = [fields.get("since"), fields.get("unclosed")];
+  if (typeof since !== "string" || !Array.isArray(unclosed)) throw notUnderstood();
   const numbers = [...usageCounters, "asleepMs" as const].map((name) => [name, fields.get(name)] as const);
   if (numbers.some(([, number]) => typeof number !== "number")) throw notUnderstood();
   // All of them were found to be numbers.
-  return { since, ...(Object.fromEntries(numbers) as Omit<Usage, "since">) };
+  return {
+    since,
+    unclosed: unclosed.map(String),
+    ...(Object.fromEntries(numbers) as Omit<Usage, "since" | "unclosed">),
+  };
 }
 
 function newSecretOf(value: object | undefined): NewSecret {

@@ -74,6 +74,7 @@ export const usageCounters = [
   "wakes",
   "awakeMs",
   "tickets",
+  "messagesAfterClose",
 ] as const;
 
 /** What a realm has used so far. */
@@ -82,4 +83,6 @@ export interface Usage extends Readonly<Record<(typeof usageCounters)[number], n
   readonly since: string;
   /** Milliseconds since then in which the object was not in memory, and nothing was billed for it. */
   readonly asleepMs: number;
+  /** Names of clients that haven't answered the close of their link, at most 100: what they send is dropped, but billed. */
+  readonly unclosed: readonly string[];
 }

@@ -174,6 +174,8 @@ export const routerLimits = {
   maxAdminPageLength: 1_000,
   /** Entries in a page of the admin API that asks for no number. */
   defaultAdminPageLength: 100,
+  /** Names of clients that haven't closed their sockets which one answer of the admin API has. Stops an answer from growing without bound. */
+  maxUnclosedNames: 100,
   /** Seconds for which two secrets of a client may both be valid: 30 days. Stops old secrets from staying valid unnoticed. */
   maxOverlapS: 2_592_000,
   /** Entries of the audit trail; the oldest go first. Stops a script in a loop from filling the storage. */

@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { bad, fieldsIn, nameIn, textIn, validityIn } from "./body.ts";
 import { ProblemError } from "../problem.ts";
-import type { AdministeredObject, AdminMethod, RealmAdmin } from "../realm/realm-admin.ts";
+import { type AdministeredObject, type AdminMethod, type RealmAdmin, restartReason } from "../realm/realm-admin.ts";
 import { type AdminEnv, onlyWithToken } from "./token.ts";
 
 const onlyGoodRealm = createMiddleware<AdminEnv>(async (context, next) => {
@@ -59,6 +59,15 @@ export const admin = new Hono<AdminEnv>()
     const before = Number(context.req.query("before") ?? Infinity);
     if (Number.isNaN(before)) throw bad('"before" must be the number of an entry');
     return context.json({ entries: await administer(context, "auditPage", before, limit) });
+  })
+  .post("/realms/:realm/restart", async (context) => {
+    await fieldsIn(context.req.raw, []);
+    try {
+      await administer(context, "restart");
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes(restartReason))) throw error;
+    }
+    return context.body(null, 204);
   })
   .get("/realms/:realm/usage", async (context) => context.json(await administer(context, "usage")));
 

@@ -3,8 +3,15 @@ import type { Link } from "../routing/link.ts";
 
 export const guestTag = "guest";
 
+const namePrefix = "name:";
+
 export function nameTag(name: string): string {
-  return `name:${name}`;
+  return namePrefix + name;
+}
+
+/** The name of a link's client among tags, or an empty string. */
+export function nameIn(tags: readonly string[]): string {
+  return valueIn(tags, namePrefix);
 }
 
 export function addressTag(address: number): string {
@@ -26,5 +33,9 @@ export function tagsOf({ name, address, format, grant }: Link): string[] {
 
 /** The subprotocol among tags, or an empty string. */
 export function subprotocolIn(tags: readonly string[]): string {
-  return tags.find((tag) => tag.startsWith(formatPrefix))?.slice(formatPrefix.length) ?? "";
+  return valueIn(tags, formatPrefix);
+}
+
+function valueIn(tags: readonly string[], prefix: string): string {
+  return tags.find((tag) => tag.startsWith(prefix))?.slice(prefix.length) ?? "";
 }

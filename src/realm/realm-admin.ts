@@ -14,7 +14,12 @@ export interface AdministeredRealm extends Pick<Registry, "credentials" | "guest
   /** Applies changed rules to what is open. */
   rulesChanged(before: Rules): void;
   usage(): Usage;
+  /** Ends the realm's object, and with it the sockets of all clients. Never returns. */
+  restart(): Promise<void>;
 }
+
+/** What a call of `restart` rejects with, since the object ends before it can answer. */
+export const restartReason = "An administrator restarted the realm";
 
 /** The methods that the Worker may call. */
 export type AdminMethod = keyof RealmAdmin;
@@ -106,6 +111,15 @@ export class RealmAdmin {
   /** What the realm has used so far, this call included. */
   usage(): Usage {
     return this.#realm.usage();
+  }
+
+  /**
+   * Ends all sockets of the realm, also those of clients that ignore that their links were closed. Sessions resume on new
+   * links. Rejects with `restartReason`.
+   */
+  async restart(): Promise<void> {
+    this.#realm.audit.add(this.#who, "restart", "");
+    await this.#realm.restart();
   }
 
   async #change<Result>(what: string, name: string, change: () => Result | undefined): Promise<Result | undefined> {

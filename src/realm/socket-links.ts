@@ -1,6 +1,6 @@
 import { routerLimits } from "@messagepasser/protocol";
 import type { Links } from "../routing/link.ts";
-import { addressTag, guestTag, hostTag, nameTag } from "./link-tags.ts";
+import { addressTag, guestTag, hostTag, nameIn, nameTag } from "./link-tags.ts";
 import { closeUnreadable, SocketLink } from "./socket-link.ts";
 import type { Counters } from "./usage.ts";
 
@@ -78,6 +78,16 @@ export class SocketLinks implements Links {
 
   all(): Iterable<SocketLink> {
     return this.#open(this.#context.getWebSockets());
+  }
+
+  /** Names of clients whose links were closed, and whose sockets are still there. */
+  unclosed(): string[] {
+    const names = new Set<string>();
+    for (const socket of this.#context.getWebSockets()) {
+      if (names.size === routerLimits.maxUnclosedNames) break;
+      if (socket.readyState !== WebSocket.OPEN) names.add(nameIn(this.#context.getTags(socket)));
+    }
+    return Array.from(names);
   }
 
   /** The links of all guests. */

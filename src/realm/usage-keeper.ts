@@ -22,11 +22,12 @@ export class UsageKeeper {
     this.#storage = storage;
   }
 
-  /** Keeps the counts if enough of them are in memory only. Without a link that costs a row: at most once a second. */
+  /** Keeps the counts if enough of them are in memory only. Without an open link that costs a row: at most once a second. */
   keepIfDue(link?: SocketLink): void {
     if (!this.counters.isDue) return;
+    const costsRow = link === undefined || link.memory.isOver;
     const isTooSoon = Date.now() - this.#storedAtMs < routerLimits.minMsBetweenUsageRows;
-    if (link !== undefined || !isTooSoon) this.keep(link);
+    if (!costsRow || !isTooSoon) this.keep(link);
   }
 
   /** Keeps the counts. @param link a link whose attachment may keep them */
@@ -52,7 +53,7 @@ export class UsageKeeper {
   }
 
   /** What the realm has used. @param links all links of the realm */
-  report(links: Iterable<SocketLink>): Usage {
+  report(links: Iterable<SocketLink>): Omit<Usage, "unclosed"> {
     let all = this.#kept;
     for (const { usage } of links) if (usage !== undefined) all = added(usage, all);
     return usageOf(all, Date.now());

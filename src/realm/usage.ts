@@ -26,6 +26,7 @@ export class Counters implements Record<(typeof usageCounters)[number], number> 
   wakes = 1;
   awakeMs = idleBeforeSleepMs;
   tickets = 0;
+  messagesAfterClose = 0;
   #countedUpToMs: number;
   /** Messages of this wake. */
   #messagesKept = 0;
@@ -87,9 +88,12 @@ export function belongsIntoStorage(kept: KeptSums, nowMs: number): boolean {
 }
 
 /** Sums as the admin API shows them. */
-export function usageOf([sinceMs = 0, ...sums]: KeptSums, nowMs: number): Usage {
+export function usageOf([sinceMs = 0, ...sums]: KeptSums, nowMs: number): Omit<Usage, "unclosed"> {
   // It has all names, which the compiler can't see.
-  const named = Object.fromEntries(usageCounters.map((name, at) => [name, sums[at] ?? 0])) as Omit<Usage, "since">;
+  const named = Object.fromEntries(usageCounters.map((name, at) => [name, sums[at] ?? 0])) as Record<
+    (typeof usageCounters)[number],
+    number
+  >;
   const asleepMs = Math.max(0, nowMs - sinceMs - named.awakeMs);
   return { since: new Date(sinceMs).toISOString(), ...named, asleepMs };
 }

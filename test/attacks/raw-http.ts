@@ -53,6 +53,16 @@ export class RawHttp implements Disposable {
     });
   }
 
+  /** Settles when the other side has closed the connection. */
+  get closed(): Promise<unknown> {
+    return this.#isOver ? Promise.resolve() : once(this.#socket, "close");
+  }
+
+  /** Writes bytes as they are, such as frames of an upgraded connection. */
+  write(bytes: Buffer): void {
+    this.#socket.write(bytes);
+  }
+
   static async to(url: URL): Promise<RawHttp> {
     const socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true });
     await once(socket, "connect");

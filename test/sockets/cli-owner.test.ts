@@ -113,6 +113,8 @@ test("mp usage prints a realm's usage, for tokens that may read it", async () =>
     bytesOut: expect.toSatisfy((bytes: number) => bytes > 8),
     upgrades: 1,
     tickets: 0,
+    messagesAfterClose: 0,
+    unclosed: [],
     adminCalls: 2,
     alarms: 0,
     wakes: 1,

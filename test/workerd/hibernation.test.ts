@@ -1,5 +1,6 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { closeCodes, errorCodes, goneReasons, heartbeat, originalLimits, routerLimits } from "@messagepasser/protocol";
+import { usageCounters } from "@messagepasser/protocol/admin";
 import { describe, expect, test, vi } from "vitest";
 import { SocketLink } from "../../src/realm/socket-link.ts";
 import { Counters } from "../../src/realm/usage.ts";
@@ -255,11 +256,13 @@ describe("an object that hibernates", () => {
 describe("addresses", () => {
   test("addresses are never given twice, over evictions with and without sockets, aborts and more links than a block has", async () => {
     const realm = new Realm();
-    const { secret } = await realm.add("alice");
     const addresses: number[] = [];
     const connect = async (count: number): Promise<void> => {
+      // A name of its own for each call: a client may not connect as often.
+      const name = `client ${count} ${addresses.length}`;
+      const { secret } = await realm.add(name);
       for (let number = 0; number < count; number++) {
-        using link = await realm.link("alice", secret);
+        using link = await realm.link(name, secret);
         addresses.push(await link.ownAddress());
       }
     };
@@ -480,7 +483,7 @@ describe("a link with the most pairs", () => {
       expect(attachment).toMatchObject({ name: longestName, overflowed: true });
       const grant = { host: longestName, peer: longestName, protocol: longestName, expiresAtMs: 0 };
       const formatMemory = new Uint8Array(originalLimits.maxGobDefinitionBytes);
-      const usage = Array.from({ length: 10 }, () => Number.MAX_SAFE_INTEGER);
+      const usage = Array.from({ length: 1 + usageCounters.length }, () => Number.MAX_SAFE_INTEGER);
       expect(attachment.usage).toHaveLength(usage.length);
       const most = { ...attachment, formatMemory, grant, usage };
       socket.serializeAttachment(most);

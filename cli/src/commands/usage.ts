@@ -29,6 +29,7 @@ function linesOf(usage: Usage): string[] {
   const lines: [what: string, value: string | number][] = [
     ["since", usage.since],
     ["WebSocket messages in", usage.messagesIn],
+    ["of them after a link was closed", usage.messagesAfterClose],
     ["bytes in", usage.bytesIn],
     ["WebSocket messages out", usage.messagesOut],
     ["bytes out", usage.bytesOut],
@@ -41,5 +42,7 @@ function linesOf(usage: Usage): string[] {
     ["seconds awake, at most", Math.round(usage.awakeMs / 1_000)],
     ["seconds asleep, at least", Math.round(usage.asleepMs / 1_000)],
   ];
+  if (usage.unclosed.length > 0)
+    lines.push(["clients that ignore a close", usage.unclosed.map((name) => JSON.stringify(name)).join(" ")]);
   return lines.map(([what, value]) => `${what.padEnd(36)}${value}`);
 }
