@@ -60,6 +60,11 @@ export class Child<In, Out> {
     if (this.#process.connected) this.#process.send(message);
   }
 
+  /** Stops it where it is, until it is continued. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#process.kill(signal);
+  }
+
   /** Ends it at once, and its children too if it has a group of its own. */
   kill(): void {
     const { pid } = this.#process;

@@ -10,21 +10,26 @@ export class Clients implements AsyncDisposable {
   readonly ready: Promise<undefined>;
   /** Resolves if the process ends without having been asked to. */
   readonly died: Promise<Error>;
+  readonly names: readonly string[];
   readonly #child: Child<ToClients, FromClients>;
   readonly #stopped = Promise.withResolvers<undefined>();
   #isEnding = false;
 
-  constructor(start: ClientsStart, onMessage: (message: FromClients) => void) {
+  /** @param authorityFile certificates that the clients trust. */
+  constructor(start: ClientsStart, authorityFile: string, onMessage: (message: FromClients) => void) {
+    this.names = start.clients.map(({ name }) => name);
     const ready = Promise.withResolvers<undefined>();
     const died = Promise.withResolvers<Error>();
-    this.#child = new Child<ToClients, FromClients>("clients-process.ts", (message) => {
+    const take = (message: FromClients): void => {
       if (message.kind === "ready") ready.resolve(undefined);
       if (message.kind === "stopped") this.#stopped.resolve(undefined);
       onMessage(message);
+    };
+    this.#child = new Child<ToClients, FromClients>("clients-process.ts", take, {
+      environment: { NODE_EXTRA_CA_CERTS: authorityFile },
     });
     void this.#child.exited.then((how) => {
-      const who = start.clients.map(({ name }) => name).join(", ");
-      const error = new Error(`The process of ${who} ended with ${how}:\n${this.#child.output}`);
+      const error = new Error(`The process of ${this.names.join(", ")} ended with ${how}:\n${this.#child.output}`);
       ready.reject(error);
       this.#stopped.resolve(undefined);
       if (!this.#isEnding) died.resolve(error);
@@ -38,6 +43,15 @@ export class Clients implements AsyncDisposable {
   /** The process's output: empty, if all is well. */
   get output(): string {
     return this.#child.output;
+  }
+
+  /** Nothing of it runs until `continue`, as on a machine that sleeps. */
+  pause(): void {
+    this.#child.signal("SIGSTOP");
+  }
+
+  continue(): void {
+    this.#child.signal("SIGCONT");
   }
 
   /** Nothing new is opened; what is open goes on. */

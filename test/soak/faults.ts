@@ -1,5 +1,7 @@
 // The faults that the soak makes. Each strikes something, at once or within a moment, and says what it was.
 import { setTimeout as delay } from "node:timers/promises";
+import { attack, type Attacker, attackKinds } from "./attacks.ts";
+import type { Clients } from "./clients.ts";
 import type { Gate } from "./gate.ts";
 import type { Random } from "./random.ts";
 import type { Router } from "./router.ts";
@@ -10,6 +12,8 @@ export interface Scene {
   readonly random: Random;
   readonly gates: readonly Gate[];
   readonly router: Router;
+  readonly processes: readonly Clients[];
+  readonly attacker: Attacker;
   /** Fires when faults must end: those that last undo themselves then. */
   readonly over: AbortSignal;
   /** Tells of a fault that has struck. */
@@ -31,9 +35,14 @@ export const weights = {
   dropSeveral: 8,
   dropAll: 2,
   shut: 3,
+  rubbish: 6,
+  intercept: 3,
   stall: 13,
   swallow: 5,
   longStall: 0.5,
+  sleep: 2,
+  clock: 2,
+  attack: 8,
   hibernate: 10,
   evict: 2,
   abort: 2,
@@ -46,6 +55,21 @@ export const faultKinds = Object.keys(weights) as readonly FaultKind[];
 const livenessMs = 35_000;
 /** A cut that waits for so many bytes comes after so long at the latest. */
 const cutDeadlineMs = 1_500;
+
+/** What gates, portals and servers on the way answer: never the router's own word. */
+const rubbish = [
+  "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<h1>Sign in</h1>",
+  "HTTP/1.1 302 Found\r\nLocation: http://portal.test/\r\nContent-Length: 0\r\n\r\n",
+  'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="gate"\r\nContent-Length: 0\r\n\r\n',
+  'HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 22\r\n\r\n{"code":"unauthorized"}',
+  "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+  "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+  "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 9999999\r\nContent-Length: 0\r\n\r\n",
+  "HTTP/1.1 503 Service Unavailable\r\nRetry-After: -100\r\nContent-Length: 0\r\n\r\n",
+  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+  "SSH-2.0-OpenSSH_9.9\r\n",
+  "",
+] as const;
 
 /** Resolves when the fault is over, or, if there was nothing to strike, at once. */
 export const faults: Readonly<Record<FaultKind, (scene: Scene) => Promise<void>>> = {
@@ -72,6 +96,58 @@ export const faults: Readonly<Record<FaultKind, (scene: Scene) => Promise<void>>
     for (const wire of gate.wires) wire.cut("reset");
     await pause(scene, ms);
     gate.shut(false);
+  },
+
+  /** Something on the way answers instead of the router. */
+  rubbish: async (scene) => {
+    const gate = target(scene);
+    if (gate === undefined) return;
+    const ms = scene.random.logarithmic(300, 4_000);
+    const answer = scene.random.pick(rubbish);
+    gate.answerWith(answer);
+    strike(scene, "rubbish", [gate], `cut, and answered ${JSON.stringify(answer.slice(0, 40))} for ${ms} ms`);
+    for (const wire of gate.wires) wire.cut("reset");
+    await pause(scene, ms);
+    gate.answerWith(undefined);
+  },
+
+  /** Somebody on the way presents a certificate that the client doesn't trust. */
+  intercept: async (scene) => {
+    const gate = target(scene, ({ front }) => front !== undefined);
+    if (gate === undefined) return;
+    const ms = scene.random.logarithmic(300, 4_000);
+    gate.front?.present("foreign");
+    strike(scene, "intercept", [gate], `cut, and another certificate for ${ms} ms`);
+    for (const wire of gate.wires) wire.cut("reset");
+    await pause(scene, ms);
+    gate.front?.present("own");
+  },
+
+  /** A laptop sleeps: nothing of some clients runs, and then all their timers are late. */
+  sleep: async (scene) => {
+    const process = scene.random.pick(scene.processes);
+    const ms = scene.random.logarithmic(500, 6_000);
+    scene.struck({ kind: "sleep", what: `the process stopped for ${ms} ms`, clients: process.names });
+    process.pause();
+    await pause(scene, ms);
+    process.continue();
+  },
+
+  /** The router's clock is set: forwards, backwards, by a moment or by days. */
+  clock: async (scene) => {
+    const { random, router } = scene;
+    const ms = (random.chance(0.5) ? 1 : -1) * random.logarithmic(500, 200_000_000);
+    if (router.isUp && (await router.moveClock(ms)))
+      strike(scene, "clock", "all", `the router's clock moved by ${ms} ms`);
+  },
+
+  /** One client of the realm means harm. */
+  attack: async (scene) => {
+    const { random, attacker, over } = scene;
+    const kind = random.pick(attackKinds);
+    const ms = random.logarithmic(300, 5_000);
+    scene.struck({ kind: "attack", what: `${kind} for ${ms} ms`, clients: "all" });
+    await attack(kind, attacker, random, AbortSignal.any([over, AbortSignal.timeout(ms)]));
   },
 
   stall: async (scene) => {
@@ -169,8 +245,8 @@ function strike({ struck }: Scene, kind: FaultKind, gates: readonly Gate[] | "al
 }
 
 /** One of those who have a link. */
-function target(scene: Scene): Gate | undefined {
-  const gates = upOf(scene);
+function target(scene: Scene, fits: (gate: Gate) => boolean = () => true): Gate | undefined {
+  const gates = upOf(scene).filter(fits);
   return gates.length === 0 ? undefined : scene.random.pick(gates);
 }
 

@@ -1,6 +1,8 @@
 import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { type FaultKind, faultKinds, faults, type Scene, type Struck, weights } from "./faults.ts";
+import type { Attacker } from "./attacks.ts";
+import type { Clients } from "./clients.ts";
 import type { Gate } from "./gate.ts";
 import { secondsOf } from "./journal.ts";
 import { Random } from "./random.ts";
@@ -11,6 +13,8 @@ export interface InjectorStart {
   readonly epochMs: number;
   readonly gates: readonly Gate[];
   readonly router: Router;
+  readonly processes: readonly Clients[];
+  readonly attacker: Attacker;
   readonly faultsPerSecond: number;
   /** Which kinds to make. */
   readonly kinds: readonly FaultKind[];

@@ -1,7 +1,7 @@
 // `npm run soak`: many clients talk through a router that is treated badly, and nothing may get lost. options.ts says how
 // to run it; the result is one line.
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -14,6 +14,7 @@ import { Ledger } from "./ledger.ts";
 import { help, type Options, optionsFrom } from "./options.ts";
 import { type FullResult, isGood, lineOf, Progress, resultOf } from "./report.ts";
 import { Router } from "./router.ts";
+import { makeCertificates, TlsFront } from "./tls-front.ts";
 
 const clientsPerProcess = 4;
 const streamsAtOnce = 4;
@@ -56,27 +57,33 @@ async function begin(options: Options, folder: string, stack: AsyncDisposableSta
   const router = stack.use(await Router.start(folder));
   const dials: ClientDial[] = [];
   const gates: Gate[] = [];
+  const certificates = await makeCertificates();
+  const authorityFile = join(folder, "authority.pem");
+  writeFileSync(authorityFile, certificates.own.cert);
   for (let number = 1; number <= options.clients; number++) {
     const name = `soak-${number}`;
-    const gate = stack.use(await Gate.open(name, router.port));
+    // Every third client speaks TLS.
+    const front = number % 3 === 0 ? await TlsFront.open(certificates, router.port) : undefined;
+    const gate = stack.use(await Gate.open(name, { routerPort: router.port, front }));
     gates.push(gate);
     dials.push({ name, url: gate.url, secret: await addClient(router, name) });
   }
-  const injector = new Injector({ ...options, epochMs, gates, router });
+  const names = dials.map(({ name }) => name);
+  const attacker = { url: router.url, name: "attacker", secret: await addClient(router, "attacker"), names };
+  const processes: Clients[] = [];
+  const injector = new Injector({ ...options, epochMs, gates, router, processes, attacker });
   const ledger = new Ledger(epochMs, (failure) => {
     progress.failure(failure);
   });
   const progress = stack.use(new Progress(ledger, injector, epochMs));
-  const names = dials.map(({ name }) => name);
-  const processes = Array.from({ length: Math.ceil(dials.length / clientsPerProcess) }, (_, number) => {
+  for (let number = 0; number * clientsPerProcess < dials.length; number++) {
     const clients = dials.slice(number * clientsPerProcess, (number + 1) * clientsPerProcess);
     const start = { seed: options.seed, epochMs, names, clients, streamsAtOnce };
-    return stack.use(
-      new Clients(start, (message) => {
-        enter(ledger, number, message);
-      }),
-    );
-  });
+    const take = (message: FromClients): void => {
+      enter(ledger, number, message);
+    };
+    processes.push(stack.use(new Clients(start, authorityFile, take)));
+  }
   return { options, router, processes, injector, ledger, progress };
 }
 

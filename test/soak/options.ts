@@ -2,8 +2,8 @@ import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { type FaultKind, faultKinds } from "./faults.ts";
 
-export const help = `Clients exchange checked messages over many Connections, while sockets are dropped and stalled and the router is
-hibernated, aborted and killed. Nothing may be lost, duplicated, reordered or stuck.
+export const help = `Clients exchange checked messages over many Connections, while sockets are dropped and stalled, gates and strangers answer
+for the router, clients sleep, clocks jump, and the router is hibernated, aborted and killed. Nothing may be lost, duplicated, reordered or stuck.
 
 Usage: npm run soak -- [options]
 
@@ -12,8 +12,8 @@ Usage: npm run soak -- [options]
   --clients C    how many clients, in processes of 4 (default: 12)
   --rate R       faults a second (default: 2.5); 0 for none, which makes the run fail in the end
   --only KINDS   only these faults, as a list with commas, of:
-                 ${faultKinds.slice(0, 6).join(", ")},
-                 ${faultKinds.slice(6).join(", ")}
+                 ${faultKinds.slice(0, 8).join(", ")},
+                 ${faultKinds.slice(8).join(", ")}
   --json         print the result as JSON
   --help         print this
 

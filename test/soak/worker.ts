@@ -1,4 +1,5 @@
-// The router's Worker with one route more, for the soak: it makes the realm's object fail as a crash would.
+// The router's Worker with two routes more, for the soak: one makes the realm's object fail as a crash would, the other sets
+// the clock that the router reads.
 import { defaultRealm } from "@messagepasser/protocol";
 import worker, { RouterObject as DeployedObject } from "../../src/worker.ts";
 import type { Env } from "../../src/env.ts";
@@ -10,6 +11,8 @@ export class RouterObject extends DeployedObject {
   }
 }
 
+const trueNow = Date.now.bind(Date);
+
 interface SoakEnv extends Omit<Env, "ROUTER"> {
   readonly ROUTER: DurableObjectNamespace<RouterObject>;
 }
@@ -17,7 +20,13 @@ interface SoakEnv extends Omit<Env, "ROUTER"> {
 // oxlint-disable-next-line import/no-default-export -- a Worker's handler is its module's default export.
 export default {
   async fetch(request: Request, env: SoakEnv, context: ExecutionContext): Promise<Response> {
-    if (new URL(request.url).pathname !== "/soak/abort") return worker.fetch(request, env, context);
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === "/soak/clock") {
+      // The object runs in the same isolate.
+      Date.now = () => trueNow() + Number(searchParams.get("ms"));
+      return new Response(null, { status: 204 });
+    }
+    if (pathname !== "/soak/abort") return worker.fetch(request, env, context);
     try {
       await env.ROUTER.getByName(defaultRealm).soakAbort();
     } catch {
