@@ -3,7 +3,10 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Connection, ConnectionError } from "messagepasser";
+import { IdleTimer } from "./idle-timer.ts";
 import { note, write } from "./output.ts";
+import { Shares } from "./shares.ts";
+import { durationText } from "./times.ts";
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
@@ -19,32 +22,46 @@ const exitGraceMs = 200;
 const killAfterMs = 5_000;
 const hasProcessGroups = process.platform !== "win32";
 
+/** What peers may take of a listener. */
+interface Bounds {
+  /** The number of commands at once. */
+  readonly maxAtOnce: number;
+  /** How long a Connection may stay on which nothing moves, in milliseconds. */
+  readonly idleMs: number;
+}
+
 /** Runs a command for each Connection. */
 export class CommandServer {
   readonly #file: string;
   readonly #parameters: readonly string[];
-  readonly #maxAtOnce: number;
+  readonly #shares: Shares;
+  readonly #idleMs: number;
   readonly #runs = new Map<Connection, Promise<void>>();
   readonly #children = new Set<Child>();
   #isStopping = false;
 
-  constructor(file: string, parameters: readonly string[], maxAtOnce: number) {
+  constructor(file: string, parameters: readonly string[], { maxAtOnce, idleMs }: Bounds) {
     this.#file = file;
     this.#parameters = parameters;
-    this.#maxAtOnce = maxAtOnce;
+    this.#shares = new Shares(maxAtOnce);
+    this.#idleMs = idleMs;
   }
 
   /** A handler for `client.handle`. Resolves when the process has ended. Never rejects. */
   serve(connection: Connection): Promise<void> {
-    if (this.#isStopping || this.#runs.size >= this.#maxAtOnce) {
-      connection.reject(this.#isStopping ? "The listener is stopping" : "Too many commands are running");
+    const problem = this.#isStopping ? "The listener is stopping" : this.#shares.take(connection.peer);
+    if (problem !== undefined) {
+      connection.reject(problem);
       return Promise.resolve();
     }
     const run = this.#run(connection).catch((error: unknown) => {
       note(error instanceof Error ? error.message : String(error));
     });
     this.#runs.set(connection, run);
-    return run.finally(() => this.#runs.delete(connection));
+    return run.finally(() => {
+      this.#shares.giveBack(connection.peer);
+      this.#runs.delete(connection);
+    });
   }
 
   /** Accepts no more Connections, ends all processes, and resolves when the last one has ended. */
@@ -74,16 +91,20 @@ export class CommandServer {
     this.#children.add(child);
     // The listener may have been stopped while the process was starting.
     if (this.#isStopping) terminate(child);
+    const idle = new IdleTimer(this.#idleMs, () => {
+      connection.abort(`Nothing moved for ${durationText(this.#idleMs)}, the listener's limit`);
+    });
     try {
-      await serveWith(connection, child);
+      await serveWith(connection, child, idle);
     } finally {
+      idle.stop();
       this.#children.delete(child);
     }
   }
 }
 
 /** Connects a process to a Connection until the process has ended. */
-async function serveWith(connection: Connection, child: Child): Promise<void> {
+async function serveWith(connection: Connection, child: Child, idle: IdleTimer): Promise<void> {
   const exited = new Promise<Exit>((resolve) => {
     child.once("exit", (code, signal) => {
       resolve({ code, signal });
@@ -93,8 +114,8 @@ async function serveWith(connection: Connection, child: Child): Promise<void> {
   void connection.closed.then((error) => {
     if (error !== undefined) terminate(child);
   });
-  const feeding = feed(connection, child.stdin);
-  await drain(connection, child.stdout);
+  const feeding = feed(connection, child.stdin, idle);
+  await drain(connection, child.stdout, idle);
   const early = await Promise.race([exited, delay(exitGraceMs, undefined)]);
   if (early === undefined) await connection.end();
   await finish(connection, early ?? (await exited));
@@ -102,12 +123,13 @@ async function serveWith(connection: Connection, child: Child): Promise<void> {
 }
 
 /** Passes on to the process what arrives. Once the process reads no more, the rest is discarded, so that the peer can go on. */
-async function feed(connection: Connection, stdin: Writable): Promise<void> {
+async function feed(connection: Connection, stdin: Writable, idle: IdleTimer): Promise<void> {
   let isOpen = true;
   stdin.on("error", () => (isOpen = false));
   stdin.on("close", () => (isOpen = false));
   try {
     for await (const piece of connection.readable) {
+      idle.touch();
       if (isOpen) await write(stdin, piece).catch(() => (isOpen = false));
     }
     stdin.end();
@@ -117,11 +139,12 @@ async function feed(connection: Connection, stdin: Writable): Promise<void> {
 }
 
 /** Sends the output of the process, until the process closes it or the Connection ends. */
-async function drain(connection: Connection, stdout: Readable): Promise<void> {
+async function drain(connection: Connection, stdout: Readable, idle: IdleTimer): Promise<void> {
   try {
     for await (const chunk of stdout) {
       // Without an encoding, a stream of bytes yields Buffers.
       await connection.send(chunk as Uint8Array);
+      idle.touch();
     }
   } catch (error) {
     // `terminate` destroys the output, which is no failure.

@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "@messagepasser/protocol";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { note } from "./output.ts";
 import { agentFor, type ProxyAgent } from "./proxy/agent.ts";
 import { defaultProfilePath, type Profile, readProfile } from "./profile.ts";
 import { Failure, statuses } from "./status.ts";
+import { durationForm, durationOf } from "./times.ts";
 
 /** The flags for a router and realm. Commander fills them. */
 export interface RouterFlags {
@@ -15,6 +16,7 @@ export interface RouterFlags {
 
 /** The flag of `withGraceFlag`. */
 export interface GraceFlags {
+  /** In milliseconds. */
   readonly grace?: number;
 }
 
@@ -82,16 +84,10 @@ export function withAdminFlags(command: Command): Command {
 /** Adds the flag of `GraceFlags`. */
 export function withGraceFlag(command: Command): Command {
   return command.option(
-    "--grace <seconds>",
-    "how long Connections wait for a lost link, here or at the peer (default: 120)",
-    secondsOf,
+    "--grace <duration>",
+    `how long Connections wait for a lost link, here or at the peer, ${durationForm} (default: 2m)`,
+    durationOf,
   );
-}
-
-function secondsOf(text: string): number {
-  const seconds = Number(text);
-  if (text.trim() === "" || !(seconds >= 0)) throw new InvalidArgumentError("Give a number of seconds.");
-  return seconds;
 }
 
 /** Settings of a command whose clients have names of their own: from flags, the environment, or the profile. */
@@ -120,7 +116,7 @@ export async function clientSettings(flags: ClientFlags): Promise<ClientSettings
 }
 
 function graceOf({ grace }: GraceFlags): { graceMs?: number } {
-  return grace === undefined ? {} : { graceMs: grace * 1_000 };
+  return grace === undefined ? {} : { graceMs: grace };
 }
 
 /** Settings of a command that uses the admin API: from flags, the environment, or the profile. */

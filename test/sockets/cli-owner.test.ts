@@ -84,6 +84,26 @@ describe("mp invite and mp join", () => {
     });
   });
 
+  test("the router's clock decides about an invitation, and not the clock of the machine that joins", async () => {
+    const { of } = await realmOf("clocks", "alice", "bob");
+    const [long, short] = await Promise.all(
+      ["12h", "1ms"].map((time) => mp(["invite", `of ${time}`, "bob", "files", "--for", time], of("alice"))),
+    );
+    const listening = start(["listen", "files"], of("bob"));
+    listening.child.stdin.end();
+    await listening.says("Listening");
+    const fast = "data:text/javascript,const now = Date.now; Date.now = () => now() + 28 * 3600000";
+    const { MP_URL = "", MP_REALM = "" } = of("alice");
+    const guest = { MP_URL, MP_REALM, NODE_OPTIONS: `--import="${fast}"` };
+    const late = await mp(["join"], { ...guest, MP_INVITATION: short?.text.trim() ?? "" });
+    expect([late.status, late.stderr]).toEqual([
+      3,
+      expect.stringContaining("by this machine's clock, the invitation expired"),
+    ]);
+    const joined = await mp(["join"], { ...guest, MP_INVITATION: long?.text.trim() ?? "" }, Buffer.from("in time"));
+    expect([joined.status, joined.stderr, (await listening.done).text]).toEqual([0, "", "in time"]);
+  });
+
   test("mp invite and mp join need a valid secret, time and choice", async () => {
     const { of } = await realmOf("senseless", "alice");
     const outcomes = await Promise.all([
@@ -138,7 +158,7 @@ test("mp client disable, enable and rotate --overlap do what they say, and mp au
   expect(await peers()).toBe(3);
   expect(await mp(["client", "enable", "alice"], owner)).toMatchObject({ status: 0 });
   expect(await peers()).toBe(0);
-  expect(await mp(["client", "rotate", "alice", "--overlap", "600"], owner)).toMatchObject({ status: 0 });
+  expect(await mp(["client", "rotate", "alice", "--overlap", "10m"], owner)).toMatchObject({ status: 0 });
   expect(await peers()).toBe(0);
   expect(await mp(["client", "rotate", "alice", "--expires", "2040-01-01"], owner)).toMatchObject({ status: 0 });
   expect(await peers()).toBe(3);

@@ -1,11 +1,13 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { ClientInfo, NewSecret, SecretTimes } from "@messagepasser/protocol/admin";
 import { AdminApi } from "../admin-api.ts";
 import { note, printJson, printSecret, printTable } from "../output.ts";
 import { type AdminFlags, adminSettings, checkedPeer, withAdminFlags } from "../settings.ts";
+import { durationForm, durationOf, timeOf } from "../times.ts";
 
 interface Flags extends AdminFlags {
   readonly expires?: string;
+  /** In milliseconds. */
   readonly overlap?: number;
   readonly json?: true;
 }
@@ -28,7 +30,7 @@ export function addClient(program: Command): void {
   withExpiry(command("add <name>", "add a client, and print its secret"))
     .addHelpText(
       "after",
-      `${secretNote}\n\nExamples:\n  mp client add alice > alice.secret\n  mp client add alice --realm team --json`,
+      `${secretNote}\n\nExamples:\n  mp client add alice > alice.secret\n  mp client add alice --realm team --expires 2030-01-31T12:00:00Z --json`,
     )
     .action(async (name: string, flags: Flags) => {
       await show(await (await apiOf(flags)).add(checkedPeer(name, "client"), timesOf(flags)), flags, "Added");
@@ -37,10 +39,10 @@ export function addClient(program: Command): void {
     .addHelpText("after", "\nExamples:\n  mp client list\n  mp client list --json | jq -r '.[].name'")
     .action(list);
   withExpiry(command("rotate <name>", "give a client a new secret, print it, and revoke the old one"))
-    .option("--overlap <seconds>", "how long the old secret stays valid (default: 0)", overlapOf)
+    .option("--overlap <duration>", `how long the old secret stays valid, ${durationForm} (default: 0)`, durationOf)
     .addHelpText(
       "after",
-      `${secretNote}\n\nExamples:\n  mp client rotate alice > alice.secret\n  mp client rotate alice --overlap 3600`,
+      `${secretNote}\n\nExamples:\n  mp client rotate alice > alice.secret\n  mp client rotate alice --overlap 1h`,
     )
     .action(async (name: string, flags: Flags) => {
       await show(
@@ -105,19 +107,10 @@ function stateOf({ isDisabled, expiresAt }: ClientInfo): string {
 }
 
 function timesOf({ expires, overlap }: Flags): SecretTimes {
-  return { ...(expires !== undefined && { expiresAt: expires }), ...(overlap !== undefined && { overlapS: overlap }) };
-}
-
-function timeOf(text: string): string {
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError("Give a time, as in 2030-01-31T12:00:00Z.");
-  return time.toISOString();
-}
-
-function overlapOf(text: string): number {
-  const seconds = Number(text);
-  if (!Number.isInteger(seconds) || seconds < 0) throw new InvalidArgumentError("Give a whole number of seconds.");
-  return seconds;
+  return {
+    ...(expires !== undefined && { expiresAt: expires }),
+    ...(overlap !== undefined && { overlapS: Math.ceil(overlap / 1_000) }),
+  };
 }
 
 async function show(client: NewSecret, flags: Flags, done: string): Promise<void> {

@@ -3,14 +3,14 @@ import { invite } from "messagepasser/invite";
 import { note, printJson, printSecret } from "../output.ts";
 import { type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
+import { durationForm, positiveDurationOf } from "../times.ts";
 
 interface Flags extends ClientFlags {
+  /** In milliseconds. */
   readonly for: number;
   readonly uses: number;
   readonly json?: true;
 }
-
-const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
 const examples = `
 The invitation is a secret for somebody else. Its holder can do only what the invitation says, and it becomes invalid
@@ -29,9 +29,9 @@ export function addInvite(program: Command): void {
     .argument("<peer>", "the peer that the guest may open to")
     .argument("<protocol>", "the protocol that the guest may open")
     .addOption(
-      new Option("--for <time>", "how long the invitation is valid, as in 90s, 30m, 12h or 7d")
-        .argParser(secondsOf)
-        .default(86_400, "24h"),
+      new Option("--for <duration>", `how long the invitation is valid, ${durationForm}`)
+        .argParser(positiveDurationOf)
+        .default(86_400_000, "24h"),
     )
     .option("--uses <count>", "how many sessions may use the invitation, 1 to 1000", usesOf, 1)
     .option("--json", "print JSON")
@@ -41,7 +41,7 @@ export function addInvite(program: Command): void {
 
 async function make(guest: string, peer: string, protocol: string, flags: Flags): Promise<void> {
   const { name, secret } = await clientSettings(flags);
-  const expiresAt = new Date(Date.now() + flags.for * 1_000);
+  const expiresAt = new Date(Date.now() + flags.for);
   const invited = await invite({ name, secret, guest, peer, protocol, expiresAt, uses: flags.uses }).catch(
     (cause: unknown) => {
       throw new Failure(statuses.usage, cause instanceof Error ? cause.message : String(cause), { cause });
@@ -52,13 +52,6 @@ async function make(guest: string, peer: string, protocol: string, flags: Flags)
     `"${invited.name}" may open "${protocol}" to "${peer}" until ${expiresAt.toISOString()}. This is the invitation:`,
   );
   return await printSecret(invited.invitation);
-}
-
-function secondsOf(text: string): number {
-  const [, digits = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const seconds = Number(digits) * (units[unit] ?? 0);
-  if (seconds === 0) throw new InvalidArgumentError("Give a number and a unit, as in 90s, 30m, 12h or 7d.");
-  return seconds;
 }
 
 function usesOf(text: string): number {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { LinkError } from "messagepasser";
 import { readInvitation } from "messagepasser/invite";
 import {
   checkedPeer,
@@ -45,12 +46,21 @@ async function join(givenPeer: string | undefined, givenProtocol: string | undef
   const invitation = readInvitation(secret);
   if (invitation === undefined)
     throw new Failure(statuses.usage, "The invitation can't be read: give the whole line that mp invite printed");
-  if (invitation.expiresAt.getTime() <= Date.now())
-    throw new Failure(statuses.notLetIn, `The invitation expired at ${invitation.expiresAt.toISOString()}`);
   const peer = checkedPeer(givenPeer ?? only(invitation.peer, "peer"));
   const protocol = checkedProtocol(givenProtocol ?? only(invitation.protocol, "protocol"));
   const settings = await routerSettings(flags);
-  await connectWith({ ...settings, name: invitation.name, secret }, peer, protocol, flags.wait === true);
+  const guest = { ...settings, name: invitation.name, secret };
+  await connectWith(guest, peer, protocol, flags.wait === true).catch((error: unknown) => {
+    throw explained(error, invitation.expiresAt);
+  });
+}
+
+/** Adds the likely reason to a refusal. Only the router's clock decides: that of this machine may be wrong. */
+function explained(error: unknown, expiresAt: Date): unknown {
+  const isRefused = error instanceof LinkError && error.code === "unauthorized";
+  if (!isRefused || expiresAt.getTime() > Date.now()) return error;
+  const why = `by this machine's clock, the invitation expired at ${expiresAt.toISOString()}`;
+  return new Failure(statuses.notLetIn, `${error.message} (${why})`, { cause: error });
 }
 
 /** The peer or protocol that an invitation names, unless it has a pattern. */

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Client, Connection } from "messagepasser";
 import { connectClient, lost, noteListening, rootOf } from "../client.ts";
 import { CommandServer } from "../command-server.ts";
@@ -6,9 +6,12 @@ import { pipe, stdio } from "../pipe.ts";
 import { checkedProtocol, type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
 import { aborted, onStop } from "../signals.ts";
 import { Interrupted } from "../status.ts";
+import { durationForm, positiveDurationOf } from "../times.ts";
 
 interface Flags extends ClientFlags {
   readonly maxCommands: number;
+  /** In milliseconds. */
+  readonly idleLimit: number;
 }
 
 const defaultMaxCommands = 100;
@@ -20,11 +23,13 @@ directions have ended. At a terminal it exits when the peer's direction ends.
 With a command, mp listen runs the command once for each Connection, as its standard input and output, until SIGINT or
 SIGTERM. The command finds the peer's name in MP_PEER and the protocol in MP_PROTOCOL. It doesn't get MP_SECRET and
 MP_ADMIN_TOKEN. If the command exits with a status other than 0, the Connection is aborted with a reason that tells it.
+One peer, with its guests, gets at most half of the commands that its fellows leave free.
 
 Examples:
   mp listen backup > backup.tar
   mp listen greeting -- sh -c 'echo "Hello, $MP_PEER"'
-  mp listen postgres -- socat - TCP:localhost:5432`;
+  mp listen postgres -- socat - TCP:localhost:5432
+  mp listen web --max-commands 1000 --idle-limit 5m -- socat - TCP:localhost:80`;
 
 /** Adds `mp listen`. */
 export function addListen(program: Command): void {
@@ -39,6 +44,11 @@ export function addListen(program: Command): void {
       countOf,
       defaultMaxCommands,
     )
+    .addOption(
+      new Option("--idle-limit <duration>", `end a Connection on which nothing moves for so long, ${durationForm}`)
+        .argParser(positiveDurationOf)
+        .default(86_400_000, "1d"),
+    )
     .addHelpText("after", examples)
     .action(listen);
 }
@@ -50,7 +60,11 @@ async function listen(protocol: string, command: readonly string[], flags: Flags
   await using client = await connectClient(settings, stop.signal);
   const [file, ...parameters] = command;
   if (file === undefined) await listenOnce(client, protocol, stop.signal);
-  else await listenWith(client, protocol, new CommandServer(file, parameters, flags.maxCommands), stop.signal);
+  else {
+    const { maxCommands, idleLimit } = flags;
+    const server = new CommandServer(file, parameters, { maxAtOnce: maxCommands, idleMs: idleLimit });
+    await listenWith(client, protocol, server, stop.signal);
+  }
 }
 
 async function listenOnce(client: Client, protocol: string, signal: AbortSignal): Promise<void> {

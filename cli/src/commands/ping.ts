@@ -1,15 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Connection } from "messagepasser";
 import { connectClient, rootOf } from "../client.ts";
 import { print, printJson } from "../output.ts";
 import { checkedPeer, type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
 import { onStop } from "../signals.ts";
 import { Failure, Interrupted, ReaderGone, statuses } from "../status.ts";
+import { durationForm, durationOf } from "../times.ts";
 
 interface Flags extends ClientFlags {
   readonly count: number;
+  /** In milliseconds. */
   readonly interval: number;
   readonly json?: true;
 }
@@ -23,7 +25,7 @@ the measurement, and the summary is printed.
 
 Examples:
   mp ping bob
-  mp ping bob -c 100 -i 0.1
+  mp ping bob -c 100 -i 100ms
   mp ping bob --json | jq .medianMs`;
 
 /** Adds `mp ping`. */
@@ -32,7 +34,11 @@ export function addPing(program: Command): void {
     .description("measure round trips to a peer")
     .argument("<peer>", "the name of the client")
     .option("-c, --count <count>", "the number of round trips", countOf, 5)
-    .option("-i, --interval <seconds>", "the pause between two round trips", secondsOf, 1)
+    .addOption(
+      new Option("-i, --interval <duration>", `the pause between two round trips, ${durationForm}`)
+        .argParser(intervalOf)
+        .default(1_000, "1s"),
+    )
     .option("--json", "print all measurements at the end, as one JSON object")
     .addHelpText("after", examples)
     .action(ping);
@@ -68,7 +74,7 @@ async function measureAll(
 ): Promise<void> {
   for (let round = 1; round <= count; round++) {
     // An aborted delay rejects with an error of its own, which says less than the signal's reason.
-    if (round > 1) await delay(interval * 1_000, undefined, { signal }).catch(() => undefined);
+    if (round > 1) await delay(interval, undefined, { signal }).catch(() => undefined);
     signal.throwIfAborted();
     const roundTripMs = await measure(connection, signal);
     roundTripsMs.push(roundTripMs);
@@ -112,18 +118,16 @@ function summaryOf(values: readonly number[]): { minMs: number; medianMs: number
   return { minMs: at(0), medianMs, maxMs: at(sorted.length - 1) };
 }
 
+function intervalOf(text: string): number {
+  const intervalMs = durationOf(text);
+  if (intervalMs > 86_400_000) throw new InvalidArgumentError("Give at most 1d.");
+  return intervalMs;
+}
+
 function countOf(text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1 || count > 1_000_000) {
     throw new InvalidArgumentError("Give a whole number from 1 to 1000000.");
   }
   return count;
-}
-
-function secondsOf(text: string): number {
-  const seconds = Number(text);
-  if (text.trim() === "" || !(seconds >= 0 && seconds <= 86_400)) {
-    throw new InvalidArgumentError("Give a number of seconds from 0 to 86400.");
-  }
-  return seconds;
 }

@@ -1,0 +1,75 @@
+import { rmSync } from "node:fs";
+import { invite } from "messagepasser/invite";
+import { connect, type ConnectionError } from "messagepasser";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { directory, mp, start } from "../sockets/cli-mp.ts";
+import { failureOf, type Realm, startRealm } from "../sockets/realm.ts";
+
+// Peers of `mp listen -- COMMAND` that take commands and do nothing with them.
+
+let realm: Realm;
+
+beforeAll(async () => {
+  realm = await startRealm();
+});
+
+afterAll(async () => {
+  await realm[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const environment = async (name: string): Promise<Record<string, string>> => ({
+  MP_URL: realm.router.url.href,
+  MP_NAME: name,
+  MP_SECRET: await realm.secretOf(name),
+});
+
+test("a peer that opens Connections and does nothing takes half of the commands, its guests included", async () => {
+  const listening = start(["listen", "x", "--max-commands", "8", "--", "cat"], await environment("bob"));
+  await listening.says("Listening");
+  await using eve = await realm.connect("eve");
+  const invitation = await invite({
+    name: "eve",
+    secret: await realm.secretOf("eve"),
+    guest: "other",
+    peer: "bob",
+    protocol: "x",
+    expiresAt: new Date(Date.now() + 60_000),
+  });
+  await using guest = await connect(realm.router.url, { name: invitation.name, secret: invitation.invitation });
+  const outcomes = await Promise.all(
+    Array.from({ length: 20 }, async (_, count) => {
+      const opened = (count % 2 === 0 ? eve : guest).open("bob", "x");
+      return await opened.then(
+        () => "accepted",
+        (error: unknown) => (error as ConnectionError).code,
+      );
+    }),
+  );
+  expect(outcomes.filter((outcome) => outcome === "accepted")).toHaveLength(4);
+  expect(await failureOf(eve.open("bob", "x"))).toMatchObject({
+    message: expect.stringContaining("Too many of your commands are running") as string,
+  });
+  // A bystander notices nothing.
+  expect(await mp(["connect", "bob", "x"], await environment("alice"), "served")).toMatchObject({
+    status: 0,
+    text: "served",
+  });
+});
+
+test("a Connection on which nothing moves ends at the limit, and so does its command", async () => {
+  const limits = ["--max-commands", "1", "--idle-limit", "500ms"];
+  const listening = start(["listen", "x", ...limits, "--", "cat"], await environment("carol"));
+  await listening.says("Listening");
+  await using eve = await realm.connect("eve");
+  const idle = await eve.open("carol", "x");
+  expect(await idle.closed).toMatchObject({
+    code: "aborted",
+    message: expect.stringContaining("Nothing moved for 500ms, the listener's limit") as string,
+  });
+  // The command has ended too: a bystander gets its place.
+  expect(await mp(["connect", "carol", "x"], await environment("alice"), "served")).toMatchObject({
+    status: 0,
+    text: "served",
+  });
+});
