@@ -71,8 +71,8 @@ export class LinkError extends MessagePasserError {
   override readonly code: LinkErrorCode;
   readonly #mayRetry: boolean;
 
-  constructor(code: LinkErrorCode, message: string, mayRetry = false) {
-    super(message);
+  constructor(code: LinkErrorCode, message: string, mayRetry = false, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
     this.#mayRetry = mayRetry;
   }
@@ -128,6 +128,15 @@ export function linkErrorOf(end: SocketEnd, doing: string, wasIn: boolean): Link
   const { closeCode } = end;
   const name = nameOfCode(closeCodes, closeCode);
   const code = name === undefined ? (wasIn ? "link-lost" : "unreachable") : kebab(name);
-  const reason = end.reason === "" ? `the socket closed with code ${closeCode}` : end.reason;
-  return new LinkError(code, `${doing}: ${reason}`, isRetryable(closeCode));
+  const reason = end.reason === "" ? silentEnd(closeCode, wasIn) : end.reason;
+  const options = end.cause === undefined ? undefined : { cause: end.cause };
+  return new LinkError(code, `${doing}: ${reason}`, isRetryable(closeCode), options);
+}
+
+function silentEnd(closeCode: number, wasIn: boolean): string {
+  const what = `the socket closed with code ${closeCode}`;
+  // A page is told nothing else.
+  return wasIn
+    ? what
+    : `${what} and no reason: check the URL, the network, and whether the router lets this page connect`;
 }

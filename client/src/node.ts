@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { type Agent, validateHeaderName, validateHeaderValue } from "node:http";
 import { connect as connectTcp, isIP, type Socket, type TcpSocketConnectOpts } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { limits } from "@messagepasser/protocol";
+import { limits, networkReason, type NetworkTarget } from "@messagepasser/protocol";
 import WebSocket from "ws";
 import type { Client } from "./client.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
@@ -87,8 +87,11 @@ const platformWith = (headers: Readonly<Record<string, string>>, agent: Agent | 
       response.on("end", () => connection.destroy());
     });
     // A close event follows every error, but without its message.
+    let wasOpen = false;
+    socket.on("open", () => (wasOpen = true));
     socket.on("error", (error) => {
-      end ??= { closeCode: 1006, reason: error.message };
+      const reason = wasOpen ? error.message : networkReason(error, targetOf(url, agent));
+      end ??= { closeCode: 1006, reason, cause: error };
     });
     socket.on("close", (closeCode, reason) => {
       onClose(end ?? { closeCode, reason: reason.toString() });
@@ -117,6 +120,11 @@ const platformWith = (headers: Readonly<Record<string, string>>, agent: Agent | 
   defer: setImmediate,
   clock: systemClock,
 });
+
+function targetOf({ hostname, port, protocol }: URL, agent: Agent | undefined): NetworkTarget {
+  const where = { host: hostname, port: port || (protocol === "wss:" ? 443 : 80) };
+  return agent === undefined ? where : { ...where, who: "the proxy or the router" };
+}
 
 /** @throws TypeError for headers that can't be sent, or that the client sets itself. */
 function checkedHeaders(headers: unknown = {}): Readonly<Record<string, string>> {

@@ -52,5 +52,6 @@ export {
 } from "./invitation.ts";
 export { clientLimits, limits, originalLimits, routerLimits } from "./limits.ts";
 export { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "./names.ts";
+export { foreignAnswer, networkReason, type NetworkTarget } from "./network-reasons.ts";
 export { ProtocolError } from "./protocol-error.ts";
 export { characterBefore, cutText, decodeText, utf8Length } from "./utf8.ts";

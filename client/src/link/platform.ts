@@ -65,6 +65,8 @@ export interface SocketEnd {
   readonly closeCode: number;
   /** The reason that came with the code, or the platform's own. */
   readonly reason: string;
+  /** The platform's own error, if there is one. */
+  readonly cause?: unknown;
   /** The time over which the router asked clients to spread their reconnects. Default: 0. */
   readonly delayMs?: number;
 }

@@ -1,4 +1,4 @@
-import { closeCodes, type ProblemCode } from "@messagepasser/protocol";
+import { closeCodes, foreignAnswer, type ProblemCode } from "@messagepasser/protocol";
 import type { SocketEnd } from "./platform.ts";
 
 /** The close codes that stand for the problems with which the router refuses a client. */
@@ -36,5 +36,7 @@ export function refusalIn(
       // Something else's answer, as below.
     }
   }
-  return { closeCode: 1006, reason: `the server answered "${status}", which is no answer of a router`, delayMs };
+  const location = header("location");
+  const reason = foreignAnswer(status, typeof location === "string" ? location : undefined);
+  return { closeCode: 1006, reason, delayMs };
 }
