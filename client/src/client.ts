@@ -34,6 +34,13 @@ export interface OpenOptions extends WaitOptions {
    * @defaultValue `10_000`
    */
   readonly timeoutMs?: number;
+  /**
+   * How long to wait for a peer that is absent before `open` rejects with `peer-absent`, in milliseconds. Meant for a peer
+   * that is about to connect, or whose link comes and goes. Extends `timeoutMs`. `Infinity` waits without end.
+   *
+   * @defaultValue `0`
+   */
+  readonly waitMs?: number;
 }
 
 /** Options of {@link Client.close}. */
@@ -129,27 +136,27 @@ export class Client implements AsyncDisposable {
    * @throws the signal's reason, if the signal fires first.
    */
   async open(peer: string, protocol: string, options: OpenOptions = {}): Promise<Connection> {
-    const { metadata = {}, first, signal, timeoutMs = clientLimits.answerWithinMs } = options;
+    const { metadata = {}, first, signal, timeoutMs = clientLimits.answerWithinMs, waitMs = 0 } = options;
     signal?.throwIfAborted();
     checkOptions("open a Connection", "string", { peer: peer ?? null, protocol: protocol ?? null });
-    for (const [key, text] of Object.entries(metadata))
-      checkOptions("open a Connection", "string", { [`metadata.${key}`]: text ?? null });
-    checkOptions("open a Connection", "number", { timeoutMs });
+    const entries = metadataEntries(metadata);
+    checkOptions("open a Connection", "number", { timeoutMs, waitMs });
     const fail = (code: ConnectionErrorCode, what: string): ConnectionError =>
       new ConnectionError(code, `Cannot open "${protocol}" to "${peer}": ${what}`, { peer, protocol });
     if (this.#closing !== undefined) throw fail("closed", "this client is closed");
     if (this.#session.isOver) throw fail("link-lost", (await this.closed)?.message ?? "this client is closed");
-    const problem = openProblem(peer, protocol, metadata);
+    const problem = openProblem(peer, protocol, entries);
     if (problem !== undefined) throw fail("bad-open", problem);
     const firstProblem = first === undefined ? undefined : messageProblem(first);
     if (firstProblem !== undefined) throw firstProblem;
 
-    const channel = this.#session.open(peer, protocol, metadata, first);
-    await within(channel.accepted, { timeoutMs, signal }, (what) => {
+    const channel = this.#session.open(peer, protocol, { metadata, first, waitMs });
+    const longestMs = timeoutMs + waitMs;
+    await within(channel.accepted, { timeoutMs: longestMs, signal }, (what) => {
       const error =
         what === "aborted"
           ? channel.error("aborted", "the wait for an answer was aborted")
-          : channel.error("open-timed-out", `no answer within ${timeoutMs} ms`);
+          : channel.error("open-timed-out", `no answer within ${longestMs} ms`);
       channel.reset(errorCodes.openTimedOut, "", error);
     });
     return new Connection(channel);
@@ -239,16 +246,26 @@ export class Client implements AsyncDisposable {
   }
 }
 
-function openProblem(peer: string, protocol: string, metadata: Readonly<Record<string, string>>): string | undefined {
+/** Keys and values one after the other. @throws TypeError for a value that is no string, from a caller without types. */
+function metadataEntries(metadata: Readonly<Record<string, unknown>>): string[] {
+  const texts: string[] = [];
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value !== "string") checkOptions("open a Connection", "string", { [`metadata.${key}`]: value ?? null });
+    // Just checked.
+    texts.push(key, value as string);
+  }
+  return texts;
+}
+
+function openProblem(peer: string, protocol: string, metadata: readonly string[]): string | undefined {
   const nameRule = peerProblem(peer);
   if (nameRule !== undefined) return `the peer's name ${nameRule}`;
   const protocolRule = protocolProblem(protocol);
   if (protocolRule !== undefined) return `the protocol's name ${protocolRule}`;
-  const texts = Object.entries(metadata).flat();
-  if (texts.length > 2 * limits.maxMetadataEntries)
+  if (metadata.length > 2 * limits.maxMetadataEntries)
     return `metadata must have at most ${limits.maxMetadataEntries} entries`;
-  if (!texts.every((text) => text.isWellFormed())) return "metadata must be well-formed Unicode";
-  return utf8Length(texts.join("")) > limits.maxMetadataBytes
+  if (!metadata.every((text) => text.isWellFormed())) return "metadata must be well-formed Unicode";
+  return utf8Length(metadata.join("")) > limits.maxMetadataBytes
     ? `metadata must have at most ${limits.maxMetadataBytes} bytes`
     : undefined;
 }

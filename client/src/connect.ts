@@ -39,9 +39,16 @@ export interface ConnectOptions {
   /**
    * The longest time that connecting may take, in milliseconds.
    *
-   * @defaultValue `10_000`
+   * @defaultValue `10_000`; `Infinity` with `retry`
    */
   readonly timeoutMs?: number;
+  /**
+   * Whether to try again until the router is there, where trying again may help. `onStatus` is told about each attempt
+   * that fails, and `signal` ends the wait.
+   *
+   * @defaultValue `false`: `connect` rejects at the first failure
+   */
+  readonly retry?: boolean;
   /**
    * The largest message that `receive` accepts on any Connection, in bytes. A larger one ends its Connection with the code
    * `message-too-large`.
@@ -72,12 +79,14 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   const given: Partial<ConnectOptions> = options ?? {};
   const { name = "", secret: text, realm = defaultRealm, signal, onStatus, onHandlerError } = given;
   const {
-    timeoutMs = clientLimits.answerWithinMs,
+    retry = false,
+    timeoutMs = retry ? Infinity : clientLimits.answerWithinMs,
     graceMs = clientLimits.defaultGraceMs,
     maxMessageBytes = clientLimits.defaultMaxMessageBytes,
   } = given;
   signal?.throwIfAborted();
   checkOptions("connect", "string", { name, realm });
+  checkOptions("connect", "boolean", { retry });
   checkOptions("connect", "number", { timeoutMs, graceMs, maxMessageBytes });
   checkOptions("connect", "function", { onStatus, onHandlerError });
   const nameRule = nameProblem(name);
@@ -99,6 +108,7 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
     who: `${address.origin} as "${name}" in realm "${realm}"`,
     maxMessageBytes,
     graceMs,
+    retries: retry,
     onStatus: onStatus ?? (() => undefined),
   });
   const client = new Client(session, {

@@ -1,4 +1,4 @@
-type Kind = "string" | "number" | "function";
+type Kind = "string" | "number" | "boolean" | "function";
 
 /**
  * Checks options for callers without types, or whose own calculation went wrong: `NaN` as a limit would be no limit.

@@ -3,7 +3,7 @@ import type { LinkError } from "./errors.ts";
 /** What happened to the client's link or to a peer's, to be shown to people. The client reconnects by itself. */
 export type Status =
   | {
-      /** The link is lost, or another attempt to reconnect has failed. */
+      /** The link is lost, or another attempt to connect has failed. */
       readonly kind: "offline";
       /** Why. */
       readonly error: LinkError;

@@ -219,7 +219,17 @@ export const clientLimits = {
   /** Names in a list of peers, twice what a realm has sockets for. Stops a router from filling the memory by its list. */
   maxListedNames: 65_536,
   /** Unsent bytes in a socket past which the link is lost: frames that go ahead of data, to a router that reads nothing. Stops it from filling the memory. */
-  maxUnsentBytes: 16_777_216,
+  maxUnsentBytes: 67_108_864,
+  /** Opens to one peer that it has not decided on, half of `maxPendingOpens`: the next ones wait. Keeps a burst from being refused. */
+  maxUndecidedOpens: 512,
+  /** Bytes of the first messages and the metadata of these opens, an eighth of `maxPendingFirstBytes`. Keeps a burst from filling the peer's link. */
+  maxUndecidedOpenBytes: 524_288,
+  /** Opens at once before their rate counts, a bit less than `maxOpensAtOnce`, since resumes and checks count there too. */
+  maxOpensInBurst: 9_000,
+  /** Opens in a second after that, a bit less than the router's `maxOpensPerSecond`. */
+  maxPacedOpensPerSecond: 700,
+  /** Milliseconds after which opens past the rate are tried again. */
+  paceEveryMs: 100,
   /** Questions to the router in a second about what the rules allow with one peer. Stops a peer that comes and goes from using up the rate of opens. */
   maxChecksOfPeerPerSecond: 64,
   /** The same for all peers, a quarter of `maxOpensPerSecond`. */

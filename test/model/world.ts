@@ -91,7 +91,7 @@ export class World implements Watch {
     const id = this.talks.length;
     const message =
       first === undefined ? undefined : makeMessage(`${id}>0/${life.id.slice(0, 2)}`, first, first % 2 === 0);
-    const channel = life.session.open(to, protocol, { talk: String(id) }, message);
+    const channel = life.session.open(to, protocol, { metadata: { talk: String(id) }, first: message });
     const talk = new Talk(this, id, life, channel, to, protocol);
     if (message !== undefined) talk.opener.sent.push(message);
     this.talks.push(talk);

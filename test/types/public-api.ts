@@ -65,7 +65,12 @@ export const formats: readonly Format[] = [msgpack, protobuf];
 
 /** The calls that README and the docstrings show. */
 export async function allowed(): Promise<void> {
-  await using client = await connect("wss://router.example.com", { name: "alice", secret: "mp_…", format: msgpack });
+  await using client = await connect("wss://router.example.com", {
+    name: "alice",
+    secret: "mp_…",
+    format: msgpack,
+    retry: true,
+  });
   const handler: Handler = async (connection) => {
     for await (const message of connection) await connection.send(message);
   };
@@ -73,7 +78,13 @@ export async function allowed(): Promise<void> {
   client.handle("sink", (connection) => connection.reject("full"));
   client.handleAny(({ protocol }) => protocol.startsWith("files-"));
   const waiting: WaitOptions = { signal: AbortSignal.timeout(1_000) };
-  const options: OpenOptions = { ...waiting, first: new Uint8Array(1), metadata: { key: "value" }, timeoutMs: 1_000 };
+  const options: OpenOptions = {
+    ...waiting,
+    first: new Uint8Array(1),
+    metadata: { key: "value" },
+    timeoutMs: 1_000,
+    waitMs: 1_000,
+  };
   await using connection = await client.open("bob", "echo", options);
   await connection.send("text", waiting);
   await connection.readable.pipeTo(connection.writable);

@@ -1,4 +1,11 @@
-import { errorCodes, nameOfCode } from "@messagepasser/protocol";
+import { errorCodes, goneReasons, nameOfCode } from "@messagepasser/protocol";
+
+/** How an error describes a peer whose session has ended, by the reason of `gone`. */
+export const endings: ReadonlyMap<number, string> = new Map([
+  [goneReasons.ended, "ended its session"],
+  [goneReasons.superseded, "was replaced by another client of that name"],
+  [goneReasons.forbidden, "may not talk with this client any more"],
+]);
 
 /** Said where the realm's rules have changed under a Connection. */
 export const notAllowed = "the router's owner no longer allows it";

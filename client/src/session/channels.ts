@@ -34,7 +34,7 @@ export class Channels {
         shared,
         path: paths.to(own.peer),
         reopen: () => {
-          openings.add(channel, home);
+          openings.repeat(channel, home);
         },
         onForgotten: () => {
           this.#count--;

@@ -1,9 +1,17 @@
-import { anySession, errorCodes, ProtocolError, routerAddress, type RouterFrameOf } from "@messagepasser/protocol";
+import {
+  anySession,
+  clientLimits,
+  errorCodes,
+  ProtocolError,
+  routerAddress,
+  type RouterFrameOf,
+} from "@messagepasser/protocol";
 import type { Channel } from "../connection/channel.ts";
 import { connectionCode } from "../errors.ts";
 import { backoffMs } from "../link/backoff.ts";
 import type { Link } from "../link/link.ts";
 import type { Clock } from "../link/platform.ts";
+import { OpenPace } from "./open-pace.ts";
 import type { Peer } from "./peer.ts";
 
 const noBytes = new Uint8Array();
@@ -17,8 +25,16 @@ export interface Home {
 interface Opening {
   readonly channel: Channel;
   readonly home: Home;
+  /** Until when, by the clock, to ask again for a peer that is absent. */
+  readonly waitUntilMs: number;
+  /** Whether it is not its turn yet. */
+  isHeld: boolean;
   /** Whether the router has refused it for now, and it will be sent again. */
   isWaiting: boolean;
+  /** Whether it may have reached a peer, of which a lost link would have told. */
+  mayHaveArrived: boolean;
+  /** How often the router has refused it for now. */
+  refusals: number;
 }
 
 /** What `Openings` needs from its session. */
@@ -34,10 +50,12 @@ interface OpeningsStart {
 export class Openings {
   readonly #start: OpeningsStart;
   readonly #openings = new Map<number, Opening>();
+  readonly #pace: OpenPace;
   #lastConnection = 0;
 
   constructor(start: OpeningsStart) {
     this.#start = start;
+    this.#pace = new OpenPace(start.clock, start.link);
   }
 
   /** The id of the next Connection that is opened here. */
@@ -50,11 +68,34 @@ export class Openings {
     for (const { channel, home } of this.#openings.values()) if (home.peer === undefined) yield channel;
   }
 
-  /** Sends a channel's open: at once, or as soon as there is a link. */
-  add(channel: Channel, home: Home): void {
-    const opening = { channel, home, isWaiting: false };
-    this.#openings.set(channel.key, opening);
-    this.#send(opening);
+  /**
+   * Sends a channel's open: at once, or as soon as there is a link and it is its turn.
+   *
+   * @param waitMs for how long to ask again for a peer that is absent.
+   */
+  add(channel: Channel, home: Home, waitMs: number): void {
+    const opening = this.#keep(channel, home, this.#start.clock.now() + waitMs);
+    opening.isHeld = true;
+    const leaver = {
+      peer: channel.peer,
+      bytes: (channel.sender.first?.payload.length ?? 0) + sizeOf(channel.metadata),
+      leave: () => {
+        opening.isHeld = false;
+        this.#send(opening);
+      },
+    };
+    const decided = (): void => {
+      this.#pace.decided(leaver);
+      // Nobody was told of it.
+      if (channel.isOver && channel.opens === 0) channel.forget();
+    };
+    channel.accepted.then(decided, decided);
+    this.#pace.add(leaver);
+  }
+
+  /** Sends a channel's open once more, to a peer's session that may not have got it. */
+  repeat(channel: Channel, home: Home): void {
+    this.#send(this.#keep(channel, home, 0));
   }
 
   delete(connection: number): void {
@@ -63,15 +104,21 @@ export class Openings {
 
   /** Sends them all: there is a new link. */
   sendAgain(): void {
-    for (const opening of this.#openings.values()) this.#send(opening);
+    for (const opening of this.#openings.values()) if (!opening.isHeld) this.#send(opening);
+  }
+
+  stop(): void {
+    this.#pace.stop();
   }
 
   /** The link is lost. */
   lose(): void {
-    for (const [connection, { channel, home }] of this.#openings) {
+    for (const [connection, opening] of this.#openings) {
+      const { channel, home } = opening;
       // With a known peer it is taken up from there; one that was given up is asked for by nobody.
       if (home.peer !== undefined) this.#openings.delete(connection);
       else if (channel.isOver) channel.forget();
+      else opening.mayHaveArrived ||= channel.opens > 0 && !opening.isWaiting;
     }
   }
 
@@ -103,7 +150,10 @@ export class Openings {
     const opening = this.#openings.get(connection);
     if (opening === undefined) return;
     const { channel, home } = opening;
-    if (code !== errorCodes.peerAbsent || (channel.opens < 2 && home.peer === undefined)) {
+    const { clock } = this.#start;
+    const leftMs = opening.waitUntilMs - clock.now();
+    const isFinal = leftMs <= 0 && !opening.mayHaveArrived && home.peer === undefined;
+    if (code !== errorCodes.peerAbsent || isFinal) {
       channel.fail(channel.error(connectionCode(code), reason));
       return;
     }
@@ -113,10 +163,16 @@ export class Openings {
       return;
     }
     opening.isWaiting = true;
-    const { clock } = this.#start;
-    clock.after(backoffMs(channel.opens, clock.random()), () => {
+    const pauseMs = backoffMs(++opening.refusals, clock.random(), clientLimits.maxResumeRetryMs);
+    clock.after(leftMs > 0 ? Math.min(pauseMs, leftMs) : pauseMs, () => {
       if (opening.isWaiting && this.#openings.get(connection) === opening) this.#send(opening);
     });
+  }
+
+  #keep(channel: Channel, home: Home, waitUntilMs: number): Opening {
+    const opening = { channel, home, waitUntilMs, isHeld: false, isWaiting: false, mayHaveArrived: false, refusals: 0 };
+    this.#openings.set(channel.key, opening);
+    return opening;
   }
 
   #send(opening: Opening): void {
@@ -136,6 +192,13 @@ export class Openings {
     const to = { address: routerAddress, session: home.peer?.session ?? anySession, peer };
     link.frame(routerAddress, { kind: "open", connection, ...to, protocol, limit, metadata, flags, first });
   }
+}
+
+/** At least a third of the bytes of UTF-8. */
+function sizeOf(metadata: Readonly<Record<string, string>>): number {
+  let size = 0;
+  for (const key in metadata) size += key.length + (metadata[key]?.length ?? 0);
+  return size;
 }
 
 /** The session that got an open is known now. */

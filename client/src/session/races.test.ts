@@ -99,7 +99,7 @@ class Replay {
 
   #call(step: Extract<Action, { call: string }>): void {
     if (step.call === "open") {
-      this.#watch(this.#router.session.open(step.peer, step.protocol, {}, undefined));
+      this.#watch(this.#router.session.open(step.peer, step.protocol));
       return;
     }
     const channel = this.#channel;

@@ -20,7 +20,7 @@ function opened(connection: number): number {
 
 /** A Connection from here to a peer, which takes so much. */
 async function openTo(peer: number, limit: number): Promise<Channel> {
-  const channel = router.session.open(`peer-${peer}`, "p", {}, undefined);
+  const channel = router.session.open(`peer-${peer}`, "p");
   await router.turn();
   router.say(routerAddress, { kind: "routed", connection: channel.key, address: peer, session: sessionOf(peer) });
   router.say(peer, { kind: "credit", connection: channel.key, received: 0, limit });

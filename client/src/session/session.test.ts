@@ -108,7 +108,7 @@ describe("the answer to a message", () => {
 });
 
 test("a handler gets an open after the program got everything that came before it, even in the same message", async () => {
-  const channel = router.session.open("peer-1", "p", {}, undefined);
+  const channel = router.session.open("peer-1", "p");
   let isHeard = false;
   const program = (async () => {
     await channel.accepted;

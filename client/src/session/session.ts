@@ -11,12 +11,13 @@ import {
   type SegmentFormat,
 } from "@messagepasser/protocol";
 import { Budget } from "../connection/budget.ts";
+import { endings } from "../connection/error-text.ts";
 import type { Channel } from "../connection/channel.ts";
 import type { Shared } from "../connection/path.ts";
 import type { Message } from "../connection/message.ts";
 import { LinkError, linkErrorOf } from "../errors.ts";
-import { backoffMs, spreadMs } from "../link/backoff.ts";
 import { Link, type LinkEvents } from "../link/link.ts";
+import { Redial } from "../link/redial.ts";
 import type { Credentials, Platform, SocketEnd } from "../link/platform.ts";
 import { Arrivals } from "./arrivals.ts";
 import { Channels } from "./channels.ts";
@@ -29,12 +30,14 @@ import { Upkeep } from "../connection/upkeep.ts";
 import { Paths } from "./paths.ts";
 import { endDenied, RuleChecks } from "./rule-check.ts";
 
-/** How an error describes a peer whose session has ended, by the reason of `gone`. */
-const endings: ReadonlyMap<number, string> = new Map([
-  [goneReasons.ended, "ended its session"],
-  [goneReasons.superseded, "was replaced by another client of that name"],
-  [goneReasons.forbidden, "may not talk with this client any more"],
-]);
+/** What a Connection is opened with. */
+interface OpenStart {
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** A message that goes with the open. */
+  readonly first?: Message | undefined;
+  /** For how many milliseconds to ask again for a peer that is absent. Default: 0. */
+  readonly waitMs?: number;
+}
 
 /** Where a session connects to and as whom. */
 export interface SessionStart {
@@ -48,6 +51,8 @@ export interface SessionStart {
   readonly maxMessageBytes: number;
   /** How long Connections wait for a link, here or at the peer, before they fail. */
   readonly graceMs: number;
+  /** Whether the first attempt to connect is retried like a later one. Default: false. */
+  readonly retries?: boolean;
   readonly onStatus: (status: Status) => void;
 }
 
@@ -63,6 +68,7 @@ export class Session implements LinkEvents {
   readonly #start: SessionStart;
   readonly #shared: Shared;
   readonly #peers: Peers;
+  readonly #redial: Redial;
   readonly #welcomed = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<LinkError | undefined>();
   readonly #openings: Openings;
@@ -78,10 +84,8 @@ export class Session implements LinkEvents {
   #state: "connecting" | "online" | "offline" | "leaving" | "over" = "connecting";
   #link: Link;
   #cancelDial: () => void = () => undefined;
-  #attempt = 0;
-  #onlineSinceMs = 0;
-  /** Whether a peer was heard on this link. */
-  #hasMoved = false;
+  /** Whether the router has ever let the client in. */
+  #hasBeenIn = false;
   #lastError: LinkError | undefined;
 
   constructor(platform: Platform, start: SessionStart) {
@@ -89,6 +93,7 @@ export class Session implements LinkEvents {
     this.#platform = platform;
     this.#start = start;
     this.#shared = { clock, budget: new Budget(), upkeep: new Upkeep(clock) };
+    this.#redial = new Redial(clock);
     this.#peers = new Peers({
       clock,
       graceMs: start.graceMs,
@@ -154,17 +159,13 @@ export class Session implements LinkEvents {
     for (const peer of this.#peers) yield* peer.channels.values();
   }
 
-  /** Opens a channel: at once, or as soon as there is a link. @param first a message that goes with the open. */
-  open(
-    peer: string,
-    protocol: string,
-    metadata: Readonly<Record<string, string>>,
-    first: Message | undefined,
-  ): Channel {
+  /** Opens a channel: at once, or as soon as there is a link. */
+  open(peer: string, protocol: string, { metadata, first, waitMs }: OpenStart = {}): Channel {
     const home: Home = { peer: undefined };
-    const channel = this.#channels.make({ key: this.#openings.nextId(), peer, protocol, metadata }, home);
+    const own = { key: this.#openings.nextId(), peer, protocol, metadata: metadata ?? {} };
+    const channel = this.#channels.make(own, home);
     if (first !== undefined) channel.sender.sendFirst(first);
-    this.#openings.add(channel, home);
+    this.#openings.add(channel, home, waitMs ?? 0);
     return channel;
   }
 
@@ -182,8 +183,8 @@ export class Session implements LinkEvents {
 
   /** Gives up at once, without telling any peer. */
   drop(reason: string): void {
-    if (this.#state === "offline") {
-      this.#end(undefined);
+    if (this.#state === "offline" || this.#state === "connecting") {
+      this.#end(this.#hasBeenIn ? undefined : this.#vain(reason));
       return;
     }
     if (this.#state === "online") this.#state = "leaving";
@@ -196,7 +197,7 @@ export class Session implements LinkEvents {
     const wasIn = this.#state === "online" || this.#state === "leaving";
     const error = linkErrorOf(end, `${wasIn ? "Lost the link to" : "Cannot connect to"} ${who}`, wasIn);
     if (this.#state === "leaving") this.#end(undefined);
-    else if (this.#state === "connecting" || !error.shouldRetry()) this.#end(error);
+    else if ((this.#state === "connecting" && this.#start.retries !== true) || !error.shouldRetry()) this.#end(error);
     else this.#goOffline(error, end.delayMs);
   }
 
@@ -260,7 +261,7 @@ export class Session implements LinkEvents {
     const peer = this.#peers.at(address);
     // Late frames of a peer that is gone.
     if (peer === undefined) return;
-    this.#hasMoved = true;
+    this.#redial.hasMoved = true;
     let unknown: number | undefined;
     try {
       let channel: Channel | undefined;
@@ -311,8 +312,8 @@ export class Session implements LinkEvents {
   #goOnline(): void {
     const isFirst = this.#state === "connecting";
     this.#state = "online";
-    this.#onlineSinceMs = this.#platform.clock.now();
-    this.#hasMoved = false;
+    this.#hasBeenIn = true;
+    this.#redial.online();
     this.#link.keepAlive();
     this.#welcomed.resolve(undefined);
     if (isFirst) return;
@@ -323,19 +324,22 @@ export class Session implements LinkEvents {
   }
 
   #goOffline(error: LinkError, delayMs = 0): void {
-    const { clock } = this.#platform;
-    const wasGood = this.#hasMoved || clock.now() - this.#onlineSinceMs >= clientLimits.goodLinkMs;
-    if (this.#state === "online" && wasGood) this.#attempt = 0;
     this.#state = "offline";
     this.#lastError = error;
     this.#peers.loseAll();
     this.#ruleChecks.clear();
     this.#openings.lose();
-    const retryInMs = backoffMs(this.#attempt++, clock.random()) + spreadMs(delayMs, clock.random());
-    this.#cancelDial = clock.after(retryInMs, () => {
+    const retryInMs = this.#redial.pauseMs(delayMs);
+    this.#cancelDial = this.#platform.clock.after(retryInMs, () => {
       this.#dialAgain();
     });
     this.#tell({ kind: "offline", error, retryInMs });
+  }
+
+  /** The error of a client that gives up before it was ever let in. */
+  #vain(reason: string): LinkError {
+    const options = { cause: this.#lastError };
+    return new LinkError("unreachable", `Cannot connect to ${this.#start.who}: ${reason}`, true, options);
   }
 
   #end(error: LinkError | undefined): void {
@@ -347,6 +351,7 @@ export class Session implements LinkEvents {
     for (const stop of this.#stopListening) stop?.();
     this.#shared.upkeep.stop();
     this.#ruleChecks.clear();
+    this.#openings.stop();
     this.#closed.resolve(error);
     const code = error === undefined ? "closed" : "link-lost";
     const what = error === undefined ? "this client is closed" : `the link to the router is lost: ${error.code}`;
