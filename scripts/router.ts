@@ -1,6 +1,6 @@
 // Runs the router as it is deployed, under workerd on this machine: for `npm start`, the demo, tests and benchmarks.
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { defaultRealm } from "@messagepasser/protocol";
@@ -32,6 +32,8 @@ export interface Router extends AsyncDisposable {
   evict(links: "hibernate" | "close"): Promise<void>;
 }
 
+const loopback = "127.0.0.1";
+
 /** What wrangler.toml says too: a test compares them. */
 const name = "messagepasser";
 export const compatibility = { compatibilityDate: "2026-11-01", compatibilityFlags: ["no_web_socket_compression"] };
@@ -41,12 +43,17 @@ export const connectsPer10s = 100;
 export async function startRouter(options: RouterOptions = {}): Promise<Router> {
   const { adminToken, pepper } = ownSecrets(options.stateDirectory);
   const miniflare = new Miniflare({
-    host: options.host ?? "127.0.0.1",
-    port: options.port ?? 0,
+    // Miniflare's own entrance believes headers that say which URL was asked for, and could be asked past a proxy's rules. So
+    // clients talk to the Worker directly, except over TLS, which the Worker's socket can't do.
+    host: (options.tls && options.host) ?? loopback,
+    port: (options.tls && options.port) ?? 0,
     ...(options.tls && { https: true, httpsKey: options.tls.key, httpsCert: options.tls.certificate }),
     ...(options.stateDirectory !== undefined && { resourcePersistencePath: join(options.stateDirectory, "state") }),
     workers: [
       {
+        ...(options.tls === undefined && {
+          dev: { unsafeDirectSockets: [{ host: options.host ?? loopback, port: options.port ?? 0 }] },
+        }),
         config: {
           name,
           ...compatibility,
@@ -75,7 +82,8 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
       },
     ],
   });
-  const url = await miniflare.ready;
+  const ready = await miniflare.ready;
+  const url = options.tls === undefined ? await miniflare.unsafeGetDirectURL(name) : ready;
   url.protocol = url.protocol.replace(/^http/, "ws");
   const evict: Router["evict"] = (webSockets) =>
     miniflare.unsafeEvictDurableObject(name, "RouterObject", { name: defaultRealm, webSockets });
@@ -122,13 +130,27 @@ function ownSecrets(stateDirectory: string | undefined): { adminToken: string; p
   if (stateDirectory === undefined) return fresh;
   const file = join(stateDirectory, "secrets.json");
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+  // Somebody else's secrets would be theirs to use.
+  checkOwner(stateDirectory, 0o022, "can be written to by others");
   try {
     // "wx" fails if the file is there: then an earlier run wrote it.
     writeFileSync(file, `${JSON.stringify(fresh, null, 2)}\n`, { mode: 0o600, flag: "wx" });
     return fresh;
   } catch {
+    checkOwner(file, 0o077, "can be read by others");
     return readSecrets(file);
   }
+}
+
+/** @param forbidden bits of its mode that it must not have @throws Error that names the file or folder */
+function checkOwner(path: string, forbidden: number, what: string): void {
+  const own = process.getuid?.();
+  // Windows has no such owners and modes.
+  if (own === undefined) return;
+  const { uid, mode } = statSync(path);
+  if (uid !== own)
+    throw new Error(`${path} belongs to another user: give it to this one, or choose another with --state`);
+  if ((mode & forbidden) !== 0) throw new Error(`${path} ${what}: take that right away with chmod go-rwx`);
 }
 
 /** What an earlier run wrote. @throws Error that names the file */
