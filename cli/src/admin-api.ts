@@ -9,9 +9,8 @@ import {
   usageCounters,
 } from "@messagepasser/protocol/admin";
 import { ask, type Answer } from "./http.ts";
-import type { ProxyAgent } from "./proxy/agent.ts";
 import { reasonOf } from "./reason.ts";
-import type { AdminSettings } from "./settings.ts";
+import type { AdminSettings, Way } from "./settings.ts";
 import { Failure, statuses, statusOfCode } from "./status.ts";
 
 const timeoutMs = 15_000;
@@ -22,14 +21,14 @@ export class AdminApi {
   /** The URL of the realm, with the query of the router's URL. */
   readonly #realm: URL;
   readonly #token: string;
-  readonly #agent: ProxyAgent | undefined;
+  readonly #way: Way;
 
-  constructor({ url, realm, adminToken, agent }: AdminSettings) {
+  constructor({ url, realm, adminToken, ...way }: AdminSettings) {
     this.#realm = new URL(url);
     this.#realm.protocol = url.protocol.replace(/^ws/, "http");
     this.#realm.pathname = `${url.pathname.replace(/\/$/, "")}/admin/v1/realms/${realm}`;
     this.#token = adminToken;
-    this.#agent = agent;
+    this.#way = way;
   }
 
   async add(name: string, times: SecretTimes = {}): Promise<NewSecret> {
@@ -136,9 +135,13 @@ export class AdminApi {
     try {
       return await ask(page, {
         method,
-        headers: { authorization: `Bearer ${this.#token}`, ...(body !== undefined && { "content-type": type }) },
+        headers: {
+          ...this.#way.headers,
+          authorization: `Bearer ${this.#token}`,
+          ...(body !== undefined && { "content-type": type }),
+        },
         ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
-        agent: this.#agent,
+        agent: this.#way.agent,
         signal: AbortSignal.timeout(timeoutMs),
       });
     } catch (cause) {

@@ -194,6 +194,7 @@ function kill(child: Child, signal: NodeJS.Signals): void {
 
 /** The environment of a command. Strangers choose its input, so it doesn't get this client's secrets. */
 function environmentFor({ peer, protocol }: Connection): NodeJS.ProcessEnv {
-  const { MP_SECRET: _secret, MP_ADMIN_TOKEN: _adminToken, ...environment } = process.env;
+  const environment = { ...process.env };
+  for (const secret of ["MP_SECRET", "MP_ADMIN_TOKEN", "MP_INVITATION", "MP_HEADERS"]) delete environment[secret];
   return { ...environment, MP_PEER: peer, MP_PROTOCOL: protocol };
 }

@@ -17,7 +17,7 @@ import { flushed, reportError } from "./output.ts";
 import { Failure, Interrupted, ReaderGone, statuses, statusMeanings, statusOf } from "./status.ts";
 
 const epilogue = `
-A setting comes from its flag, else from MP_URL, MP_REALM, MP_NAME, MP_SECRET or MP_ADMIN_TOKEN, else from the profile that
+A setting comes from its flag, else from MP_URL, MP_REALM, MP_NAME, MP_SECRET, MP_ADMIN_TOKEN or MP_HEADERS, else from the profile that
 "mp login" writes. No flag takes a secret, since other users and the shell's history see the command line.
 HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed as by curl, and NODE_EXTRA_CA_CERTS names a file with the
 certificates of private authorities.

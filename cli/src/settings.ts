@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "@messagepasser/protocol";
 import type { Command } from "commander";
+import { type Headers, headersIn } from "./headers.ts";
 import { note } from "./output.ts";
 import { agentFor, type ProxyAgent } from "./proxy/agent.ts";
 import { defaultProfilePath, type Profile, readProfile } from "./profile.ts";
@@ -12,6 +13,7 @@ export interface RouterFlags {
   readonly url?: string;
   readonly realm?: string;
   readonly profile?: string;
+  readonly headersFile?: string;
 }
 
 /** The flag of `withGraceFlag`. */
@@ -31,14 +33,20 @@ export interface AdminFlags extends RouterFlags {
   readonly adminTokenFile?: string;
 }
 
+/** How to get to a router. */
+export interface Way {
+  /** Opens connections through the proxy that the environment has for the router; absent if there is none. */
+  readonly agent?: ProxyAgent;
+  /** For a gate on the way. */
+  readonly headers?: Headers;
+}
+
 /** Where to connect. */
-export interface RouterSettings {
+export interface RouterSettings extends Way {
   /** How long Connections wait for a link that was lost, here or at the peer; the client's own default if absent. */
   readonly graceMs?: number;
   readonly url: URL;
   readonly realm: string;
-  /** Opens connections through the proxy that the environment has for the router; absent if there is none. */
-  readonly agent?: ProxyAgent;
 }
 
 /** Where to connect, and as whom. */
@@ -48,12 +56,10 @@ export interface ClientSettings extends RouterSettings {
 }
 
 /** Which realm to administer. */
-export interface AdminSettings {
+export interface AdminSettings extends Way {
   readonly url: URL;
   readonly realm: string;
   readonly adminToken: string;
-  /** As in {@link RouterSettings}. */
-  readonly agent?: ProxyAgent;
 }
 
 const maxSecretFileBytes = 4_096;
@@ -63,7 +69,8 @@ export function withRouterFlags(command: Command): Command {
   return command
     .option("--url <url>", "the router's URL, as in wss://router.example.com (MP_URL)")
     .option("--realm <realm>", `the realm (MP_REALM; default: "${defaultRealm}")`)
-    .option("--profile <path>", 'the profile, as written by "mp login"');
+    .option("--profile <path>", 'the profile, as written by "mp login"')
+    .option("--headers-file <file>", "a file with HTTP headers for a gate, one a line (default: those in MP_HEADERS)");
 }
 
 /** Adds the flags of `ClientFlags`. */
@@ -97,7 +104,7 @@ export async function routerSettings(flags: RouterFlags & GraceFlags): Promise<R
   const profile = isComplete ? undefined : await profileOf(flags);
   const url = urlOf(own.url ?? profile?.url);
   warnOfPlainText(url);
-  return { url, realm: realmOf(own.realm ?? profile?.realm), ...graceOf(flags), ...agentFor(url) };
+  return { url, realm: realmOf(own.realm ?? profile?.realm), ...graceOf(flags), ...(await wayTo(url, flags)) };
 }
 
 /** Settings of a command that connects: from flags, the environment, or the profile. */
@@ -112,7 +119,7 @@ export async function clientSettings(flags: ClientFlags): Promise<ClientSettings
   const name = nameOf(own.name ?? profile?.name);
   const secret = ownSecret ?? profileSecret(profile, url, realm, name);
   warnOfPlainText(url);
-  return { url, realm, name, secret, ...graceOf(flags), ...agentFor(url) };
+  return { url, realm, name, secret, ...graceOf(flags), ...(await wayTo(url, flags)) };
 }
 
 function graceOf({ grace }: GraceFlags): { graceMs?: number } {
@@ -132,7 +139,13 @@ export async function adminSettings(flags: AdminFlags): Promise<AdminSettings> {
     throw new Failure(statuses.usage, "No admin token: set MP_ADMIN_TOKEN, or give a file with --admin-token-file");
   }
   warnOfPlainText(url);
-  return { url, realm: realmOf(own.realm ?? profile?.realm), adminToken, ...agentFor(url) };
+  return { url, realm: realmOf(own.realm ?? profile?.realm), adminToken, ...(await wayTo(url, flags)) };
+}
+
+/** The way to a router: through a proxy of the environment, and with the headers of the flag or the environment. */
+export async function wayTo(url: URL, { headersFile }: RouterFlags): Promise<Way> {
+  const text = headersFile === undefined ? environment("MP_HEADERS") : await textOf(headersFile, "headers");
+  return { ...agentFor(url), ...(text !== undefined && { headers: headersIn(text, headersFile ?? "MP_HEADERS") }) };
 }
 
 /** The router, realm and name in flags and environment, unchecked. */
@@ -157,14 +170,16 @@ export async function secretFrom(
     const text = environment(variable);
     return text === undefined ? undefined : secretOf(text, variable, what);
   }
-  let text: string;
+  return secretOf(await textOf(file, what), file, what);
+}
+
+async function textOf(file: string, what: string): Promise<string> {
   try {
-    text = await readFile(file, "utf8");
+    return await readFile(file, "utf8");
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Failure(statuses.usage, `Cannot read the ${what} from ${file}: ${why}`, { cause });
   }
-  return secretOf(text, file, what);
 }
 
 /** Takes a secret without the white space around it. The error for a bad secret doesn't show it. */

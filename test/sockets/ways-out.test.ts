@@ -177,9 +177,16 @@ describe("the command", () => {
     ]);
   });
 
-  test("mp keeps the query of the router's URL, in admin calls and links, and prints it nowhere", async () => {
+  test("mp sends its headers, and the query of the router's URL, in admin calls and links, and prints neither", async () => {
     const gate = await startGate();
-    const environment = { MP_URL: gate.url, MP_NAME: "alice", MP_SECRET: "x", MP_ADMIN_TOKEN: "y" };
+    const headers = "x-gate: open sesame\n";
+    const environment = {
+      MP_URL: gate.url,
+      MP_NAME: "alice",
+      MP_SECRET: "x",
+      MP_ADMIN_TOKEN: "y",
+      MP_HEADERS: headers,
+    };
     const results = [
       await mp(["peers"], environment),
       await mp(["client", "list"], environment),
@@ -193,9 +200,14 @@ describe("the command", () => {
       "a+bc",
     ]);
     expect([health?.pathname, health?.searchParams.get("token")]).toEqual(["/base/health", "a+bc"]);
+    expect(gate.asked.map((request) => request.headers["x-gate"])).toEqual([
+      "open sesame",
+      "open sesame",
+      "open sesame",
+    ]);
     for (const { status, text, stderr } of results) {
       expect(status).not.toBe(0);
-      expect(text + stderr).not.toContain("a%2Bbc");
+      expect(text + stderr).not.toMatch(/a%2Bbc|sesame/);
     }
   });
 });

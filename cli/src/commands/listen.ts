@@ -21,8 +21,8 @@ Without a command, mp listen accepts one Connection, connects it to standard inp
 directions have ended. At a terminal it exits when the peer's direction ends.
 
 With a command, mp listen runs the command once for each Connection, as its standard input and output, until SIGINT or
-SIGTERM. The command finds the peer's name in MP_PEER and the protocol in MP_PROTOCOL. It doesn't get MP_SECRET and
-MP_ADMIN_TOKEN. If the command exits with a status other than 0, the Connection is aborted with a reason that tells it.
+SIGTERM. The command finds the peer's name in MP_PEER and the protocol in MP_PROTOCOL. It doesn't get MP_SECRET,
+MP_ADMIN_TOKEN, MP_INVITATION and MP_HEADERS. If the command exits with a status other than 0, the Connection is aborted with a reason that tells it.
 One peer, with its guests, gets at most half of the commands that its fellows leave free.
 
 Examples:

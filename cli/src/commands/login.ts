@@ -2,7 +2,6 @@ import type { Command } from "commander";
 import { AdminApi } from "../admin-api.ts";
 import { connectClient } from "../client.ts";
 import { note } from "../output.ts";
-import { agentFor } from "../proxy/agent.ts";
 import { type Profile, readProfile, removeProfile, writeProfile } from "../profile.ts";
 import { Prompt } from "../prompt.ts";
 import {
@@ -17,6 +16,7 @@ import {
   secretOf,
   urlOf,
   warnOfPlainText,
+  wayTo,
   withClientFlags,
 } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
@@ -56,14 +56,14 @@ async function login(flags: LoginFlags): Promise<void> {
   const path = profilePathOf(flags);
   const settings = process.stdin.isTTY ? await asked(flags) : await given(flags);
   const { url, realm, name, secret } = settings;
-  const route = agentFor(url);
+  const way = await wayTo(url, flags);
   warnOfPlainText(url);
   const adminToken = await secretFrom(flags.adminTokenFile, "MP_ADMIN_TOKEN", "admin token");
   if (flags.adminTokenFile !== undefined && adminToken !== undefined) {
     // One page proves that the token is valid.
-    await new AdminApi({ url, realm, adminToken, ...route }).list().next();
+    await new AdminApi({ url, realm, adminToken, ...way }).list().next();
   }
-  const client = await connectClient({ ...settings, ...route });
+  const client = await connectClient({ ...settings, ...way });
   await client.close();
   const kept = flags.adminTokenFile === undefined ? await earlierToken(path, url) : adminToken;
   const profile: Profile = { url: url.href, realm, name, secret, ...(kept !== undefined && { adminToken: kept }) };

@@ -8,12 +8,12 @@ import { ask } from "../http.ts";
 import { nameOf, type ProxyAgent } from "../proxy/agent.ts";
 import { hostOf, portOf, type Proxy } from "../proxy/environment.ts";
 import { reasonOf } from "../reason.ts";
-import type { RouterSettings } from "../settings.ts";
+import type { RouterSettings, Way } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
 import type { Finding } from "./examination.ts";
 
 /** Where the router is, and the way there. */
-export type Destination = Pick<RouterSettings, "url" | "agent">;
+export type Destination = Pick<RouterSettings, "url" | "agent" | "headers">;
 
 // The checks of the network between this machine and the router. Each needs the one before. If there is a proxy, the first
 // two are about the proxy.
@@ -110,10 +110,11 @@ export function pageOf(url: URL, page: string): URL {
 }
 
 /** Asks the router for its health. */
-export async function checkHealth({ url, agent }: Destination, signal: AbortSignal): Promise<Finding> {
+export async function checkHealth(to: Destination, signal: AbortSignal): Promise<Finding> {
   const startMs = performance.now();
-  const answer = await pageContent(pageOf(url, "health"), agent, signal);
-  if (answer.get("status") !== "ok") throw noRouter(pageOf(url, "health"), "with other JSON than a router's");
+  const page = pageOf(to.url, "health");
+  const answer = await pageContent(page, to, signal);
+  if (answer.get("status") !== "ok") throw noRouter(page, "with other JSON than a router's");
   return timed(startMs, "ok");
 }
 
@@ -124,9 +125,9 @@ export interface RouterVersion {
 }
 
 /** Asks the router for its version. */
-export async function routerVersion({ url, agent }: Destination, signal: AbortSignal): Promise<RouterVersion> {
-  const page = pageOf(url, "version");
-  const answer = await pageContent(page, agent, signal);
+export async function routerVersion(to: Destination, signal: AbortSignal): Promise<RouterVersion> {
+  const page = pageOf(to.url, "version");
+  const answer = await pageContent(page, to, signal);
   const [version, formats] = [answer.get("version"), answer.get("formats")];
   if (typeof version !== "string" || !Array.isArray(formats)) throw noRouter(page, "with other JSON than a router's");
   return { version, formats: formats.map(String) };
@@ -134,10 +135,10 @@ export async function routerVersion({ url, agent }: Destination, signal: AbortSi
 
 async function pageContent(
   page: URL,
-  agent: ProxyAgent | undefined,
+  { agent, headers = {} }: Way,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, unknown>> {
-  const { status, location, text } = await ask(page, { agent, signal }).catch((error: unknown) => {
+  const { status, location, text } = await ask(page, { agent, headers, signal }).catch((error: unknown) => {
     signal.throwIfAborted();
     throw unreachable(`Cannot get ${shown(page)}: ${reasonOf(error)}`, error);
   });

@@ -30,11 +30,11 @@ export class RawSocket implements Disposable {
   }
 
   static async dial(settings: ClientSettings, subprotocol: string, signal: AbortSignal): Promise<RawSocket> {
-    const { url, realm, name, secret, agent } = settings;
+    const { url, realm, name, secret, agent, headers } = settings;
     const address = new URL(url);
     address.pathname = `${url.pathname.replace(/\/$/, "")}/connect/${realm}`;
     const socket = new WebSocket(address, subprotocol, {
-      headers: { authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}` },
+      headers: { ...headers, authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString("base64")}` },
       perMessageDeflate: false,
       agent,
     });
