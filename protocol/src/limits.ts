@@ -214,8 +214,8 @@ export const clientLimits = {
   maxHeldBatchBytes: 33_554_432,
   /** Bytes of unfinished messages: past half of them, a peer's messages are put together one after the other. Stops messages without an end from filling the memory. */
   maxUnfinishedBytes: 67_108_864,
-  /** Bytes that wait for a program in Connections that have ended, half of them for one peer: the oldest are thrown away. Stops resets from hiding what a peer has sent. */
-  maxLeftoverBytes: 33_554_432,
+  /** Bytes that wait for a program in Connections that have ended, half of them for one peer: the oldest are thrown away. Far more than the budget, which such bytes take too. Stops resets from hiding what a peer has sent. */
+  maxLeftoverBytes: 134_217_728,
   /** Names in a list of peers, twice what a realm has sockets for. Stops a router from filling the memory by its list. */
   maxListedNames: 65_536,
   /** Unsent bytes in a socket past which the link is lost: frames that go ahead of data, to a router that reads nothing. Stops it from filling the memory. */

@@ -55,7 +55,7 @@ function startOf(key: number, budgetBytes: number): ChannelStart {
     metadata: {},
     maxMessageBytes: 1_000_000,
     shared: { clock, budget, upkeep: new Upkeep(clock) },
-    path: new Paths().to("peer"),
+    path: new Paths(budget).to("peer"),
     reopen: () => undefined,
     onForgotten: () => undefined,
   };

@@ -10,14 +10,15 @@ import type { Destination } from "./route.ts";
 const clock: Clock = { now: () => 0, after: () => () => undefined, random: () => 0 };
 
 function startOf(key: number): ChannelStart {
+  const budget = new Budget();
   return {
     key,
     peer: "bob",
     protocol: "p",
     metadata: {},
     maxMessageBytes: 100,
-    shared: { clock, budget: new Budget(), upkeep: new Upkeep(clock) },
-    path: new Paths().to("bob"),
+    shared: { clock, budget, upkeep: new Upkeep(clock) },
+    path: new Paths(budget).to("bob"),
     reopen: () => undefined,
     onForgotten: () => undefined,
   };

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { Budget } from "./budget.ts";
 import { Paths } from "../session/paths.ts";
 import type { Message } from "./message.ts";
+import type { Path } from "./path.ts";
 import type { Quota } from "./quota.ts";
 import { Receiver, Unfit } from "./receiver.ts";
 import { Violation } from "./violation.ts";
@@ -11,15 +12,26 @@ const windowBytes = limits.firstWindowBytes;
 /** What makes a receiver grant its first window, and what makes it grant the smallest one. */
 const [ample, scarce] = [limits.maxBudgetBytes, 0];
 
+/** What the Connections of one client share. */
+class Commons {
+  readonly budget = new Budget();
+  readonly #paths = new Paths(this.budget);
+
+  to(peer: string): { readonly budget: Budget; readonly path: Path } {
+    return { budget: this.budget, path: this.#paths.to(peer) };
+  }
+}
+
 class Harness {
   readonly credits: { received: number; limit: number }[] = [];
-  readonly budget = new Budget();
+  readonly budget: Budget;
   readonly uncounted: Quota;
   readonly faults: Error[] = [];
   readonly receiver: Receiver;
   #offset = 0;
 
-  constructor(maxMessageBytes = 1_000_000, budgetBytes: number = ample, path = new Paths().to("bob")) {
+  constructor(maxMessageBytes = 1_000_000, budgetBytes: number = ample, { budget, path } = new Commons().to("bob")) {
+    this.budget = budget;
     this.uncounted = path.account.uncounted;
     this.budget.allow(budgetBytes);
     this.receiver = new Receiver(
@@ -143,10 +155,12 @@ describe("a receiver", () => {
       }
       for (let waiting = 0; waiting < 3; waiting++) harness.frame(1_000);
       receiver.fail(() => new Error("done"));
-      expect(budget.has(budgetBytes)).toBe(true);
-      expect(budget.has(budgetBytes + 1)).toBe(false);
-      // Data that arrived before is still there, and is not counted twice.
+      // Data that arrived before is still there, and counts until it is read.
+      const heldBytes = 3 * (1_000 + limits.frameCostBytes);
+      expect(budget.has(budgetBytes - heldBytes)).toBe(true);
+      expect(budget.has(budgetBytes - heldBytes + 1)).toBe(false);
       for (let waiting = 0; waiting < 3; waiting++) expect(await receiver.receive(undefined)).toHaveLength(1_000);
+      expect(budget.has(budgetBytes)).toBe(true);
       expect(budget.has(budgetBytes + 1)).toBe(false);
     }
   });
@@ -252,7 +266,7 @@ describe("the unfinished messages of a peer", () => {
 
   /** Receivers of one client, each with a program that waits for a message. */
   function waiting(peers: readonly string[]): { readonly harness: Harness; readonly message: Promise<unknown> }[] {
-    const paths = new Paths();
+    const paths = new Commons();
     return peers.map((peer) => {
       const harness = new Harness(maxMessageBytes, ample, paths.to(peer));
       return { harness, message: harness.receiver.receive(undefined).catch((error: unknown) => error) };
@@ -310,7 +324,7 @@ describe("the unfinished messages of a peer", () => {
   });
 
   test("an unfinished message that nobody waits for any more holds up no other of its peer", async () => {
-    const paths = new Paths();
+    const paths = new Commons();
     const harnesses = Array.from({ length: 40 }, () => new Harness(maxMessageBytes, ample, paths.to("bob")));
     const waits = harnesses.map(({ receiver }) => {
       const abort = new AbortController();
@@ -330,47 +344,55 @@ describe("the unfinished messages of a peer", () => {
 
 describe("what a Connection holds after its end", () => {
   const over = (): Error => new Error("over");
+  const frameBytes = limits.maxPayloadBytes + limits.frameCostBytes;
 
-  /** Receivers of Connections that ended with a full window of which nothing was read. */
-  function ended(count: number, peer: string, paths: Paths): Harness[] {
+  /** Receivers of Connections that ended with as much as was granted and nothing read. */
+  function ended(count: number, peer: string, client: Commons): Harness[] {
     return Array.from({ length: count }, () => {
-      const harness = new Harness(1_000_000, ample, paths.to(peer));
-      for (let at = 0; at < 3; at++) harness.frame(limits.maxPayloadBytes);
+      const harness = new Harness(1_000_000, ample, client.to(peer));
+      for (; harness.sentBytes + frameBytes <= harness.limit;) harness.frame(limits.maxPayloadBytes);
+      harness.frame(harness.limit - harness.sentBytes - limits.frameCostBytes);
       harness.receiver.fail(over);
       return harness;
     });
   }
 
   const readAll = async ({ receiver }: Harness): Promise<number> => {
-    let count = 0;
+    let bytes = 0;
     try {
-      while ((await receiver.receive(undefined)) !== undefined) count++;
+      for (let message; (message = await receiver.receive(undefined)) !== undefined;) bytes += message.length;
     } catch {
       // The end.
     }
-    return count;
+    return bytes;
   };
 
-  test("what a peer leaves unread in Connections that it resets is bounded, and the oldest goes first", async () => {
-    const paths = new Paths();
-    const bystander = ended(1, "bob", paths);
-    const harnesses = ended(1_000, "mallory", paths);
-    const read = await Promise.all(harnesses.map(readAll));
-    const heldBytes = read.reduce((sum, count) => sum + count * limits.maxPayloadBytes, 0);
-    expect(heldBytes).toBeGreaterThan(clientLimits.maxLeftoverBytes / 4);
-    expect(heldBytes).toBeLessThanOrEqual(clientLimits.maxLeftoverBytes / 2);
-    expect([read[0], read.at(-1)]).toEqual([0, 3]);
-    expect(await Promise.all(bystander.map(readAll))).toEqual([3]);
+  test("what ended Connections hold takes budget until it is read or thrown away, so that peers are granted less", async () => {
+    const client = new Commons();
+    const harnesses = ended(1_000, "bob", client);
+    expect(client.budget.has(limits.minWindowBytes)).toBe(false);
+    // Each has the least window from then on.
+    const sent = harnesses.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
+    expect(sent).toBeLessThan(limits.maxBudgetBytes + 1_000 * limits.minWindowBytes);
+    // And nothing of it is lost.
+    const read = await Promise.all(harnesses.slice(0, 500).map(readAll));
+    for (const { receiver } of harnesses.slice(500)) receiver.discard(over);
+    expect(Math.min(...read)).toBeGreaterThan(0);
+    expect(client.budget.has(limits.maxBudgetBytes)).toBe(true);
+    expect(client.budget.has(limits.maxBudgetBytes + 1)).toBe(false);
   });
 
-  test("what a Connection holds after its end counts no longer once it is read or thrown away", async () => {
-    const paths = new Paths();
-    for (let round = 0; round < 300; round++) {
-      const [read, dropped] = ended(2, "bob", paths);
-      if (read === undefined || dropped === undefined) throw new Error("Two were made");
-      expect(await readAll(read)).toBe(3);
-      dropped.receiver.discard(over);
-    }
-    expect(await Promise.all(ended(80, "bob", paths).map(readAll))).toEqual(Array.from({ length: 80 }, () => 3));
+  test("what a peer leaves unread in Connections that it resets is bounded, and its oldest goes first", async () => {
+    const client = new Commons();
+    const bystander = ended(1, "bob", client);
+    const harnesses = ended(6_000, "mallory", client);
+    const read = await Promise.all(harnesses.map(readAll));
+    const heldBytes = read.reduce((sum, bytes) => sum + bytes, 0);
+    expect(heldBytes).toBeGreaterThan(clientLimits.maxLeftoverBytes / 4);
+    expect(heldBytes).toBeLessThanOrEqual(clientLimits.maxLeftoverBytes / 2);
+    expect(read[0]).toBe(0);
+    expect(read.at(-1)).toBeGreaterThan(0);
+    expect(await Promise.all(bystander.map(readAll))).toEqual([windowBytes - 4 * limits.frameCostBytes]);
+    expect(client.budget.has(limits.maxBudgetBytes)).toBe(true);
   });
 });

@@ -179,11 +179,9 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, H
 
   /** Ends the half with an error for waiting calls and, once what had arrived is taken, for later ones. */
   fail(failure: Failure): void {
+    if (this.#frames.length === 0) this.#dropAssembly();
+    else this.#leaveBehind(failure);
     this.#return();
-    if (this.#frames.length > 0) {
-      this.#end = failure;
-      this.#leftover ??= this.#account.leftovers.add(this, this.#frames.costBytes);
-    } else this.#dropAssembly();
     if (this.isDone) return;
     this.#failure = failure;
     this.serve();
@@ -318,6 +316,16 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, H
     const bytes = this.#assembly?.length ?? 0;
     this.#assembly = undefined;
     this.#account.assemblies.release(this, bytes);
+  }
+
+  /** The Connection has ended, and what had arrived can still be read: it goes on to take budget. */
+  #leaveBehind(end: Failure): void {
+    this.#end = end;
+    if (this.#leftover !== undefined) return;
+    const heldBytes = this.#frames.costBytes;
+    const grantedBytes = Math.min(this.#grantedBytes, heldBytes);
+    this.#leftover = this.#account.leftovers.add(this, heldBytes, grantedBytes);
+    if (this.#leftover !== undefined) this.#grantedBytes -= grantedBytes;
   }
 
   #dropLeftover(): void {

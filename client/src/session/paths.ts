@@ -1,11 +1,13 @@
 import { clientLimits, limits } from "@messagepasser/protocol";
 import { Assemblies } from "../connection/assemblies.ts";
+import type { Budget } from "../connection/budget.ts";
 import { Leftovers } from "../connection/leftovers.ts";
 import type { Account, Path } from "../connection/path.ts";
 import { Quota, type QuotaTotal } from "../connection/quota.ts";
 
 /** The `Path` to each peer, by the peer's name. A path outlives the peer's sessions. */
 export class Paths {
+  readonly #budget: Budget;
   readonly #paths = new Map<string, Path>();
   /** By the name of the principal. */
   readonly #accounts = new Map<string, Account>();
@@ -15,6 +17,11 @@ export class Paths {
   readonly #batches = totalOf(clientLimits.maxHeldBatchBytes);
   readonly #unfinished = totalOf(clientLimits.maxUnfinishedBytes);
   readonly #leftovers = totalOf(clientLimits.maxLeftoverBytes);
+
+  /** @param budget what the client may grant to all its peers. */
+  constructor(budget: Budget) {
+    this.#budget = budget;
+  }
 
   to(peer: string): Path {
     let path = this.#paths.get(peer);
@@ -45,7 +52,7 @@ export class Paths {
         firsts: new Quota(this.#firsts),
         batches: new Quota(this.#batches),
         assemblies: new Assemblies(new Quota(this.#unfinished)),
-        leftovers: new Leftovers(new Quota(this.#leftovers)),
+        leftovers: new Leftovers(this.#budget, new Quota(this.#leftovers)),
       };
       this.#accounts.set(principal, account);
     }

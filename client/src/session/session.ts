@@ -111,7 +111,7 @@ export class Session implements LinkEvents {
     });
     this.#ruleChecks = new RuleChecks(clock, () => this.#online);
     const { maxMessageBytes } = start;
-    const [shared, openings, paths] = [this.#shared, this.#openings, new Paths()];
+    const [shared, openings, paths] = [this.#shared, this.#openings, new Paths(this.#shared.budget)];
     this.#channels = new Channels({ shared, paths, openings, maxMessageBytes });
     this.#arrivals = new Arrivals({
       channels: this.#channels,
