@@ -2,9 +2,25 @@ import { type Client, connect, ConnectionError, LinkError, type Status } from "m
 import { note, reportError } from "./output.ts";
 import type { ClientSettings } from "./settings.ts";
 
+/** How to connect. */
+interface Patience {
+  readonly signal?: AbortSignal;
+  /** Whether to wait for a router that isn't there yet, or that something on the way answers for. */
+  readonly isPatient?: boolean;
+}
+
 /** Connects with these settings. Notes when the link is lost and when it is back. */
-export function connectClient({ url, ...settings }: ClientSettings, signal?: AbortSignal): Promise<Client> {
-  return connect(url, { ...settings, onStatus: tell, onHandlerError: reportError, ...(signal && { signal }) });
+export function connectClient(
+  { url, ...settings }: ClientSettings,
+  { signal, isPatient = false }: Patience = {},
+): Promise<Client> {
+  return connect(url, {
+    ...settings,
+    retry: isPatient,
+    onStatus: tell,
+    onHandlerError: reportError,
+    ...(signal && { signal }),
+  });
 }
 
 function tell(status: Status): void {

@@ -34,7 +34,7 @@ export function addJoin(program: Command): void {
     .argument("[peer]", "the name of the client to open to")
     .argument("[protocol]", "the protocol of the Connection")
     .option("--invitation-file <file>", "a file with the invitation (default: the invitation in MP_INVITATION)")
-    .option("--wait", "wait until the peer is connected")
+    .option("--wait", "wait until the router and the peer are there")
     .addHelpText("after", examples)
     .action(join);
 }

@@ -17,6 +17,8 @@ interface Flags extends ClientFlags {
 const defaultMaxCommands = 100;
 
 const examples = `
+mp listen waits for a router that isn't there yet. While it is away, the command says so on standard error.
+
 Without a command, mp listen accepts one Connection, connects it to standard input and output, and exits when both
 directions have ended. At a terminal it exits when the peer's direction ends.
 
@@ -57,7 +59,7 @@ async function listen(protocol: string, command: readonly string[], flags: Flags
   checkedProtocol(protocol);
   const settings = await clientSettings(flags);
   using stop = onStop();
-  await using client = await connectClient(settings, stop.signal);
+  await using client = await connectClient(settings, { signal: stop.signal, isPatient: true });
   const [file, ...parameters] = command;
   if (file === undefined) await listenOnce(client, protocol, stop.signal);
   else {

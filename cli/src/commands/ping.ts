@@ -48,7 +48,7 @@ async function ping(peer: string, flags: Flags): Promise<void> {
   checkedPeer(peer);
   const settings = await clientSettings(flags);
   using stop = onStop();
-  await using client = await connectClient(settings, stop.signal);
+  await using client = await connectClient(settings, { signal: stop.signal });
   const roundTripsMs: number[] = [];
   try {
     const connection = await client.open(peer, "$ping", { signal: stop.signal });

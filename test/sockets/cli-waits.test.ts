@@ -1,0 +1,80 @@
+import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { directory, type Environment, start } from "./cli-mp.ts";
+import { NetworkPath } from "./proxy.ts";
+import { type Realm, startRealm } from "./realm.ts";
+
+// The command before its router is there, and while something on the way answers in the router's place.
+
+let realm: Realm;
+
+beforeAll(async () => {
+  realm = await startRealm();
+});
+
+afterAll(async () => {
+  await realm[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function environmentOf(name: string, { url }: NetworkPath): Promise<Environment> {
+  return { MP_URL: url.href, MP_NAME: name, MP_SECRET: await realm.secretOf(name) };
+}
+
+function answer(status: string, headers: readonly string[] = []): string {
+  return [`HTTP/1.1 ${status}`, "content-length: 0", "connection: close", ...headers, "", ""].join("\r\n");
+}
+
+test("mp listen and mp connect --wait wait for a router that isn't there yet, and say so", async () => {
+  await using path = await NetworkPath.to(realm.router.url);
+  path.break();
+  const listening = start(["listen", "early"], await environmentOf("bob", path));
+  listening.child.stdin.end();
+  const connecting = start(["connect", "bob", "early", "--wait"], await environmentOf("alice", path));
+  connecting.child.stdin.end("worth the wait");
+  await Promise.all([listening, connecting].map((running) => running.says(`Cannot connect to ${path.url.origin}`)));
+  path.mend();
+  expect(await connecting.done).toMatchObject({ status: 0 });
+  expect(await listening.done).toMatchObject({ status: 0, text: "worth the wait" });
+});
+
+test("mp listen waits while a gate answers before the router ever did", async () => {
+  await using path = await NetworkPath.to(realm.router.url);
+  path.answerWith(answer("511 Network Authentication Required"));
+  const listening = start(["listen", "x"], await environmentOf("carol", path));
+  await listening.says('the server answered "511 Network Authentication Required"');
+  path.mend();
+  await listening.says("Listening");
+});
+
+test("mp listen and mp connect go on, whatever something on the way answers, and say what it was", async () => {
+  await using path = await NetworkPath.to(realm.router.url);
+  const listening = start(["listen", "x", "--", "cat"], await environmentOf("dave", path));
+  await listening.says("Listening");
+  const connected = start(["connect", "dave", "x"], await environmentOf("erin", path));
+  connected.child.stdin.write("1");
+  await once(connected.child.stdout, "data");
+  for (const status of ["404 Not Found", "403 Forbidden", "401 Unauthorized", "302 Found", "200 OK"]) {
+    path.answerWith(answer(status, status.startsWith("302") ? ["location: https://portal.example/"] : []));
+    await Promise.all([listening, connected].map((running) => running.says(`the server answered "${status}"`)));
+    path.mend();
+    connected.child.stdin.write("+");
+    await once(connected.child.stdout, "data");
+  }
+  connected.child.stdin.end();
+  expect(await connected.done).toMatchObject({ status: 0, text: "1+++++" });
+});
+
+test("the router's own refusal ends mp listen, though it waits for everything else", async () => {
+  await using path = await NetworkPath.to(realm.router.url);
+  path.break();
+  const wrong = { ...(await environmentOf("frank", path)), MP_SECRET: await realm.secretOf("alice") };
+  const listening = start(["listen", "x"], wrong);
+  await listening.says("Cannot connect");
+  path.mend();
+  expect(await listening.done).toMatchObject({
+    status: 3,
+    stderr: expect.stringContaining("Name or secret is wrong") as string,
+  });
+});
