@@ -51,7 +51,16 @@ export {
   readInvitationText,
 } from "./invitation.ts";
 export { clientLimits, limits, originalLimits, routerLimits } from "./limits.ts";
-export { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "./names.ts";
+export {
+  defaultRealm,
+  lookAlikeProblem,
+  nameProblem,
+  newNameProblem,
+  peerProblem,
+  protocolProblem,
+  realmProblem,
+} from "./names.ts";
+export { rfc3339Ms } from "./rfc3339.ts";
 export { foreignAnswer, networkReason, type NetworkTarget } from "./network-reasons.ts";
 export { ProtocolError } from "./protocol-error.ts";
 export { characterBefore, cutText, decodeText, utf8Length } from "./utf8.ts";

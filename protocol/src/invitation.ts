@@ -1,6 +1,6 @@
 import { fromBase64url, toBase64url } from "./base64.ts";
 import { limits, routerLimits } from "./limits.ts";
-import { peerProblem } from "./names.ts";
+import { lookAlikeProblem, peerProblem } from "./names.ts";
 import { utf8Length } from "./utf8.ts";
 
 /** What an invitation says. Its holder can read it. Only the router and the host can make one. */
@@ -73,7 +73,7 @@ export function readInvitationText(text: string): SignedInvitation | undefined {
 
 /** The rule that an invitation's fields break, as the end of a sentence, or `undefined`. */
 export function invitationProblem({ guest, host, peer, protocol, uses, expiresAtMs }: Invitation): string | undefined {
-  const rule = peerProblem(guestName({ host, guest }));
+  const rule = peerProblem(guestName({ host, guest })) ?? lookAlikeProblem(guest);
   if (guest === "" || guest.includes("/") || rule !== undefined)
     return `needs a guest's name that ${rule ?? 'has no "/"'}`;
   if (peer === "" || protocol === "") return "needs a peer and a protocol";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { limits } from "./limits.ts";
-import { defaultRealm, nameProblem, protocolProblem, realmProblem } from "./names.ts";
+import { defaultRealm, nameProblem, newNameProblem, protocolProblem, realmProblem } from "./names.ts";
 
 // vectors/names.json has the cases that any client can read. Here is what JSON can't carry or what goes by the limits.
 
@@ -100,3 +100,41 @@ describe("the name of a realm", () => {
     fc.assert(property, { numRuns: 500 });
   });
 });
+
+test.each([
+  "bob ",
+  " bob",
+  "bob\u00a0",
+  "\u3000bob",
+  "bob\u00a0smith",
+  "bob\u2003smith",
+  "bob  smith",
+  "bob\u200b",
+  "b\u200cob",
+  "b\u200dob",
+  "bob\u2060",
+  "\ufeffbob",
+  "\u202ebob",
+  "\u2066bob\u2069",
+  "b\u00adob",
+  "b\u034fob",
+  "bob\ufe0f",
+  "bob\u115f",
+  "bob\u3164",
+  "bob\u2800",
+  "bob\u{e0041}",
+  "bob\u061c",
+  "bo\u0301b",
+  "\u212bngstrom",
+  "\u0301bob",
+])("the name %j looks like another, so no new client gets it, though one that has it keeps it", (name) => {
+  expect(newNameProblem(name)).toMatch(/^must (not|be in) /);
+  expect(nameProblem(name)).toBeUndefined();
+});
+
+test.each(["bob", "bob smith", "żółw 亀 🐢", "Ångström", "कि", "אבג", "a/b", "a.b@example.com", "ｂｏｂ", "O'Neill"])(
+  "the name %j is one that a new client may have",
+  (name) => {
+    expect(newNameProblem(name)).toBeUndefined();
+  },
+);

@@ -19,6 +19,29 @@ export function nameProblem(name: string): string | undefined {
   return name.startsWith("$") ? 'must not begin with "$": such names are the router\'s own' : undefined;
 }
 
+// Characters that nobody sees: of format, as marks of direction, and others that fonts leave blank.
+const invisible = /[\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
+const outerWhiteSpace = /^\s|\s$/u;
+const oddWhiteSpace = /[^\S ]| {2}/u;
+
+/**
+ * The rule that the name of a new client or guest breaks: those of `nameProblem`, and some against names that look like
+ * others. Not for names that exist: their clients keep them.
+ */
+export function newNameProblem(name: string): string | undefined {
+  return nameProblem(name) ?? lookAlikeProblem(name);
+}
+
+/** The rule against look-alikes that a new name breaks, as the end of a sentence, or `undefined`. */
+export function lookAlikeProblem(name: string): string | undefined {
+  if (outerWhiteSpace.test(name)) return "must not begin or end with white space";
+  if (oddWhiteSpace.test(name)) return "must not contain white space other than single spaces";
+  if (invisible.test(name)) return "must not contain characters that can't be seen, as of format or of zero width";
+  if (name.normalize("NFC") !== name) return "must be in Unicode's normalization form C";
+  if (/^\p{M}/u.test(name)) return "must not begin with a combining mark";
+  return undefined;
+}
+
 /** The same for the name of a peer to open a Connection to, which may be a built-in peer. */
 export function peerProblem(name: string): string | undefined {
   const problem = textProblem(name, limits.maxNameBytes);

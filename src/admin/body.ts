@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { nameProblem, routerLimits } from "@messagepasser/protocol";
+import { newNameProblem, rfc3339Ms, routerLimits } from "@messagepasser/protocol";
 import type { Validity } from "../credentials/credential-store.ts";
 import { badRequest, ProblemError } from "../problem.ts";
 
@@ -38,11 +38,11 @@ export async function textIn(request: Request, maxBytes: number): Promise<string
   }
 }
 
-/** The client's name in the fields of a body. @throws ProblemError */
+/** The new client's name in the fields of a body. @throws ProblemError */
 export function nameIn(fields: ReadonlyMap<string, unknown>): string {
   const name = fields.get("name");
   if (typeof name !== "string") throw bad('The body must be an object with a "name", a string');
-  const rule = nameProblem(name);
+  const rule = newNameProblem(name);
   if (rule !== undefined) throw bad(`The client's name ${rule}`);
   return name;
 }
@@ -50,9 +50,9 @@ export function nameIn(fields: ReadonlyMap<string, unknown>): string {
 /** The validity of a new secret in the fields of a body, as `SecretTimes` has it. @throws ProblemError */
 export function validityIn(fields: ReadonlyMap<string, unknown>): Validity {
   const [expiresAt, overlapS = 0] = ["expiresAt", "overlapS"].map((name) => fields.get(name));
-  const expiresAtMs = expiresAt === undefined ? undefined : Date.parse(typeof expiresAt === "string" ? expiresAt : "");
-  if (expiresAtMs !== undefined && !(expiresAtMs > Date.now()))
-    throw bad('"expiresAt" must be a future time, as in "2030-01-31T12:00:00Z"');
+  const expiresAtMs = typeof expiresAt === "string" ? rfc3339Ms(expiresAt) : undefined;
+  if (expiresAt !== undefined && !(expiresAtMs !== undefined && expiresAtMs > Date.now()))
+    throw bad('"expiresAt" must be a time in the future that exists, in RFC 3339: as in "2030-01-31T12:00:00Z"');
   if (!Number.isInteger(overlapS) || (overlapS as number) < 0 || (overlapS as number) > routerLimits.maxOverlapS)
     throw bad(`"overlapS" must be a whole number of seconds from 0 to ${routerLimits.maxOverlapS}`);
   return { expiresAtMs, overlapMs: (overlapS as number) * 1_000 };

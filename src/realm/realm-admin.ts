@@ -98,9 +98,12 @@ export class RealmAdmin {
     return {};
   }
 
-  /** Whether the rules allow an open. */
+  /** Whether the rules allow an open. @param opener a client's name, or a guest's */
   decide(opener: string, peer: string, protocol: string): Decision {
-    return this.#realm.rules.current.decide(opener, peer, protocol);
+    // The last part of a guest's name has no slash.
+    const host = opener.slice(0, Math.max(0, opener.lastIndexOf("/")));
+    const isGuest = host !== "" && this.#realm.credentials.info(opener) === undefined;
+    return this.#realm.rules.current.decide(isGuest ? { host, guest: opener } : opener, peer, protocol);
   }
 
   /** Entries of the audit trail older than `before`, the newest first. */

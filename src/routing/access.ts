@@ -2,7 +2,7 @@ import { goneReasons, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Delivery } from "./delivery.ts";
 import { arePaired, type Link, type Links, linksAt, principalOf } from "./link.ts";
 import { patternOf } from "./pattern.ts";
-import type { Rules } from "./rules.ts";
+import type { Opener, Rules } from "./rules.ts";
 
 /** One side of an open: a link, or the name of a client that may not be connected. */
 export type Party = Pick<Link, "name"> & Partial<Pick<Link, "grant">>;
@@ -24,7 +24,7 @@ export class Access {
     const { grant } = opener;
     if (grant !== undefined && !(patternOf(grant.peer).fits(peer.name) && patternOf(grant.protocol).fits(protocol)))
       return `The invitation is for "${grant.protocol}" to "${grant.peer}"`;
-    const { isAllowed, line } = this.#rules().decide(principalOf(opener), principalOf(peer), protocol);
+    const { isAllowed, line } = this.#rules().decide(openerOf(opener), principalOf(peer), protocol);
     return isAllowed ? undefined : `Line ${line} of the realm's rules doesn't allow it`;
   }
 
@@ -35,7 +35,7 @@ export class Access {
 
   #mayOpenSomething(opener: Link, peer: Link): boolean {
     if (peer.grant !== undefined || (opener.grant && !patternOf(opener.grant.peer).fits(peer.name))) return false;
-    return this.#rules().isAnythingAllowed(principalOf(opener), principalOf(peer));
+    return this.#rules().isAnythingAllowed(openerOf(opener), principalOf(peer));
   }
 
   /** Answers a client that asks whether its Connections of one protocol may go on. @param isWithinRate see `OpenRate` */
@@ -51,7 +51,7 @@ export class Access {
   changeRules(before: Rules): void {
     const after = this.#rules();
     const isSame = (one: Link, other: Link): boolean => {
-      const [opener, peer] = [principalOf(one), principalOf(other)];
+      const [opener, peer] = [openerOf(one), principalOf(other)];
       return before.digest(opener, peer) === after.digest(opener, peer);
     };
     for (const [one, other] of pairsOf(this.#links)) {
@@ -74,8 +74,8 @@ export class Access {
   /** Two links are paired again. Rules may have changed meanwhile, unless they allow everything between the two. */
   resumed(one: Link, other: Link): void {
     const rules = this.#rules();
-    const [here, there] = [principalOf(one), principalOf(other)];
-    if (!rules.areAllOpen(here, there) || !rules.areAllOpen(there, here)) this.#sayChanged(one, other);
+    const areAllOpen = (opener: Link, peer: Link): boolean => rules.areAllOpen(openerOf(opener), principalOf(peer));
+    if (!areAllOpen(one, other) || !areAllOpen(other, one)) this.#sayChanged(one, other);
   }
 
   /** Each client knows its Connections: it asks for each protocol, and ends what is no longer allowed. */
@@ -89,6 +89,10 @@ export class Access {
       if (to.format.addressing === "address") this.#delivery.say(to, { kind: "rulesChanged", address });
     }
   }
+}
+
+function openerOf({ name, grant }: Party): Opener {
+  return grant === undefined ? name : { host: grant.host, guest: name };
 }
 
 /** All pairs of links, each once. */

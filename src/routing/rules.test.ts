@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { patternOf } from "./pattern.ts";
-import { Rules, RulesError } from "./rules.ts";
+import { type Opener, Rules, RulesError } from "./rules.ts";
 
 const document = `# people
 role staff = alice, bob
@@ -102,6 +102,23 @@ describe("rules", () => {
     expect(Rules.parse("default closed").mayInvite("alice")).toBe(true);
     const named = Rules.parse("deny invite -> b : c");
     expect([named.mayInvite("alice"), named.decide("invite", "b", "c").isAllowed]).toEqual([true, false]);
+  });
+
+  test("rules for a guest are those of its host, and lines above them that deny something to its own name", () => {
+    const rules = Rules.parse(
+      ["deny alice/* -> vault : *", "allow alice -> * : *", "deny alice/* -> bob : *", "allow eve/* -> bob : *"].join(
+        "\n",
+      ) + "\ndefault closed",
+    );
+    const lineFor = (opener: Opener, peer: string): number => rules.decide(opener, peer, "x").line;
+    const guest = { host: "alice", guest: "alice/printer" };
+    expect([lineFor("alice", "vault"), lineFor("alice", "bob")]).toEqual([2, 2]);
+    expect([lineFor(guest, "vault"), lineFor(guest, "bob")]).toEqual([1, 2]);
+    expect(rules.isAnythingAllowed(guest, "vault")).toBe(false);
+    expect(rules.digest(guest, "vault")).not.toBe(rules.digest("alice", "vault"));
+    // A host chooses its guests' names: they give nothing that the host doesn't have.
+    expect(lineFor({ host: "eve", guest: "eve/admin" }, "bob")).toBe(5);
+    expect(Rules.parse("deny alice/* -> * : *").areAllOpen(guest, "bob")).toBe(false);
   });
 
   test("a comparison of rules tells between which two names something changed, and whether anything is still allowed", () => {

@@ -10,6 +10,9 @@ interface Rule {
   readonly protocols: readonly Pattern[];
 }
 
+/** The name of a client that opens, or of a guest and the client that invited it. */
+export type Opener = string | { readonly host: string; readonly guest: string };
+
 /** Whether clients may invite guests. */
 interface InviteRule {
   readonly isAllow: boolean;
@@ -32,6 +35,9 @@ export class RulesError extends Error {
  *     allow invite @staff
  *     deny  invite *
  *     default closed
+ *
+ * A guest may open what its host may, unless a line before that denies it to the guest's own name: lines can't allow a
+ * guest what its host may not, since hosts choose the names of their guests.
  *
  * In names and protocols `*` stands for any characters. A name with spaces or signs is a JSON string. Without a line
  * `default`, everything is allowed that no other line denies. A rule with `invite` says whose guests are let in, whatever
@@ -110,7 +116,7 @@ export class Rules {
   }
 
   /** Whether a client may open a protocol to a peer. */
-  decide(opener: string, peer: string, protocol: string): Decision {
+  decide(opener: Opener, peer: string, protocol: string): Decision {
     for (const { line, isAllow, peers, protocols } of this.#rulesFor(opener)) {
       if (fits(peers, peer) && fits(protocols, protocol)) return { isAllowed: isAllow, line };
     }
@@ -123,7 +129,7 @@ export class Rules {
   }
 
   /** A digest of what one client may open to another: equal digests allow the same. */
-  digest(opener: string, peer: string): string {
+  digest(opener: Opener, peer: string): string {
     const lines = this.#between(opener, peer).map(({ isAllow, protocols }) => [
       isAllow,
       ...protocols.map(({ source }) => source),
@@ -132,7 +138,7 @@ export class Rules {
   }
 
   /** Whether one client may open anything to another. */
-  isAnythingAllowed(opener: string, peer: string): boolean {
+  isAnythingAllowed(opener: Opener, peer: string): boolean {
     // An allow line counts unless a line above it denies everything.
     for (const { isAllow, protocols } of this.#between(opener, peer)) {
       if (isAllow) return true;
@@ -142,22 +148,27 @@ export class Rules {
   }
 
   /** Whether one client may open everything to another. */
-  areAllOpen(opener: string, peer: string): boolean {
+  areAllOpen(opener: Opener, peer: string): boolean {
     return this.#default.isAllowed && this.#between(opener, peer).every(({ isAllow }) => isAllow);
   }
 
-  #between(opener: string, peer: string): readonly Rule[] {
+  #between(opener: Opener, peer: string): readonly Rule[] {
     return this.#rulesFor(opener).filter(({ peers }) => fits(peers, peer));
   }
 
   /** The rules for one opener, in their order. */
-  #rulesFor(opener: string): readonly Rule[] {
-    let rules = this.#ofOpener.get(opener);
+  #rulesFor(opener: Opener): readonly Rule[] {
+    const { host, guest } = typeof opener === "string" ? { host: opener, guest: undefined } : opener;
+    // No name has a line feed.
+    const key = guest === undefined ? host : `${host}\n${guest}`;
+    let rules = this.#ofOpener.get(key);
     if (rules === undefined) {
-      rules = this.#rules.filter(({ openers }) => fits(openers, opener));
+      rules = this.#rules.filter(
+        ({ isAllow, openers }) => fits(openers, host) || (guest !== undefined && !isAllow && fits(openers, guest)),
+      );
       // Starts again: a simple way to forget openers that are gone.
       if (this.#ofOpener.size >= routerLimits.maxCachedOpeners) this.#ofOpener.clear();
-      this.#ofOpener.set(opener, rules);
+      this.#ofOpener.set(key, rules);
     }
     return rules;
   }

@@ -2,6 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { errorCodes, goneReasons } from "@messagepasser/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { admin, expectProblem, Realm } from "./realm.ts";
+import { invite } from "../attacks/forge.ts";
 import { openTo } from "../support/batches.ts";
 import { newSession } from "../support/credentials.ts";
 import { type SegmentLink } from "../support/readings.ts";
@@ -45,6 +46,22 @@ describe("a realm's rules", () => {
     expect(await rulesOf(realm)).toBe(text);
     await putRules(realm, "");
     expect(await rulesOf(realm)).toBe("");
+  });
+
+  test("a realm's rules deny to the names of guests what their host may open, also to what is open", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const text = invite("alice", secret, { guest: "printer", uses: 2 });
+    using alice = await realm.link("alice", secret);
+    using vault = await realm.join("vault");
+    using guest = await realm.link("alice/printer", text);
+    await pairUp(guest, vault);
+    await putRules(realm, "deny alice/* -> vault : *");
+    expect(await guest.next()).toMatchObject({ kind: "gone", reason: goneReasons.forbidden });
+    expect(await outcomeOf(guest, "vault")).toBe(errorCodes.notAllowed);
+    expect(await outcomeOf(alice, "vault")).toBe("routed");
+    const answer = await admin(`${rulesPath(realm)}/test?opener=alice/printer&peer=vault&protocol=x`);
+    expect(await answer.json()).toEqual({ isAllowed: false, line: 1 });
   });
 
   test.each([
