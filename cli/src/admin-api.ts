@@ -1,3 +1,4 @@
+import { foreignAnswer, networkReason } from "@messagepasser/protocol";
 import {
   type AuditEntry,
   type ClientInfo,
@@ -9,7 +10,7 @@ import {
   usageCounters,
 } from "@messagepasser/protocol/admin";
 import { ask, type Answer } from "./http.ts";
-import { reasonOf } from "./reason.ts";
+import { routerTarget } from "./proxy/environment.ts";
 import type { AdminSettings, Way } from "./settings.ts";
 import { Failure, statuses, statusOfCode } from "./status.ts";
 
@@ -113,21 +114,18 @@ export class AdminApi {
 
   /** @param body an object is sent as JSON. */
   async #requestText(method: string, page: URL, body?: object | string): Promise<string> {
-    const { status, text, location } = await this.#ask(method, page, body);
-    if (status >= 200 && status < 300) return text;
-    if (location !== undefined)
-      throw new Failure(
-        statuses.unreachable,
-        `${page.origin} redirects to ${location}: use that URL if it is the router's`,
-      );
-    const fields = fieldsOf(parsed(text));
-    const code = fields.get("code");
+    const { status, statusLine, location, type, text } = await this.#ask(method, page, body);
+    // Captive portals answer with 200 too: a call that gives nothing must be answered with nothing.
+    const isContent = status === 200 || status === 201;
+    const hasContent = method === "GET" || method === "POST";
+    if (status === 204 || (isContent && hasContent && /^(?:text\/plain|application\/json)$/.test(type))) return text;
+    const fields = fieldsOf(type === "application/problem+json" ? parsed(text) : undefined);
+    const [code, detail] = [fields.get("code"), fields.get("detail")];
+    if (typeof code !== "string" || typeof detail !== "string")
+      throw new Failure(statuses.unreachable, `${page.origin}: ${foreignAnswer(statusLine, location)}`);
     if (code === "unauthorized")
       throw new Failure(statuses.notLetIn, `The router at ${page.origin} refused the admin token`);
-    const detail = fields.get("detail");
-    const known = typeof code === "string" ? statusOfCode(code) : undefined;
-    const sentence = typeof detail === "string" ? detail : `${page.origin} answered with HTTP status ${status}`;
-    throw new Failure(known ?? (status >= 500 ? statuses.unreachable : statuses.usage), sentence);
+    throw new Failure(statusOfCode(code) ?? (status >= 500 ? statuses.unreachable : statuses.usage), detail);
   }
 
   async #ask(method: string, page: URL, body?: object | string): Promise<Answer> {
@@ -146,7 +144,7 @@ export class AdminApi {
       });
     } catch (cause) {
       const isLate = cause instanceof Error && cause.name === "TimeoutError";
-      const why = isLate ? `no answer within ${timeoutMs} ms` : reasonOf(cause);
+      const why = isLate ? `no answer within ${timeoutMs} ms` : networkReason(cause, routerTarget(page));
       throw new Failure(statuses.unreachable, `Cannot reach the router at ${page.origin}: ${why}`, { cause });
     }
   }

@@ -1,6 +1,7 @@
 import { type Client, connect, ConnectionError, LinkError, type Status } from "messagepasser";
 import { note, reportError } from "./output.ts";
 import type { ClientSettings } from "./settings.ts";
+import { Failure, statuses } from "./status.ts";
 
 /** How to connect. */
 interface Patience {
@@ -20,6 +21,8 @@ export function connectClient(
     onStatus: tell,
     onHandlerError: reportError,
     ...(signal && { signal }),
+  }).catch((error: unknown) => {
+    throw explained(error, settings.name);
   });
 }
 
@@ -34,6 +37,18 @@ function tell(status: Status): void {
     case "resumed":
       note(`Connections with "${status.peer}" continue`);
   }
+}
+
+/** An error of the first attempt, with what to do if the router refused the name or the secret. */
+export function explained(error: unknown, name: string): unknown {
+  if (!(error instanceof LinkError) || error.code !== "unauthorized") return error;
+  const [host, guest] = name.split("/");
+  const remedy =
+    guest === undefined
+      ? `ask the router's owner to run "mp client rotate ${name}" (or "add"), and run "mp login" with the new secret`
+      : `ask "${host}" for a new invitation`;
+  const sentence = `${error.message}. Check the name and the realm, or ${remedy}`;
+  return new Failure(statuses.notLetIn, sentence, { cause: error });
 }
 
 /** Rejects once the client has ended, with the reason. */

@@ -15,6 +15,10 @@ export interface Answer {
   readonly status: number;
   /** Where a redirect leads. No redirect is followed: the user decides where a secret goes, not an answer. */
   readonly location: string | undefined;
+  /** As in "502 Bad Gateway". */
+  readonly statusLine: string;
+  /** The media type in lower case, without parameters; empty if there is none. */
+  readonly type: string;
   readonly text: string;
 }
 
@@ -49,7 +53,14 @@ export async function ask(url: URL, { method = "GET", headers, body, agent, sign
       });
       response.on("error", reject);
       response.on("end", () => {
-        resolve({ status: response.statusCode ?? 0, location: response.headers.location, text });
+        const { statusCode = 0, statusMessage = "", headers: fields } = response;
+        resolve({
+          status: statusCode,
+          statusLine: `${statusCode} ${statusMessage}`.trim(),
+          location: fields.location,
+          type: (fields["content-type"] ?? "").split(";", 1).join("").trim().toLowerCase(),
+          text,
+        });
       });
     });
     request.end(body);

@@ -7,6 +7,8 @@ export interface NetworkTarget {
   readonly port: number | string;
   /** Who is there. Default: the router. */
   readonly who?: string;
+  /** Where the host is set. Default: the URL. */
+  readonly setting?: string;
 }
 
 /** The fields of Node's errors. */
@@ -52,7 +54,7 @@ export function networkReason(error: unknown, target: NetworkTarget): string {
   return [whats.join("; "), ...remedies].join(": ");
 }
 
-function reasonOf(error: unknown, { host, port, who = "the router" }: NetworkTarget): Reason {
+function reasonOf(error: unknown, { host, port, who = "the router", setting = "the URL" }: NetworkTarget): Reason {
   if (!(error instanceof Error)) return { what: String(error) };
   const { code: anyCode, address = host, port: errorPort = port } = error as SystemError;
   const code = typeof anyCode === "string" ? anyCode : "";
@@ -63,7 +65,7 @@ function reasonOf(error: unknown, { host, port, who = "the router" }: NetworkTar
     case "ENOTFOUND":
       return {
         what: `DNS knows no host "${host}"`,
-        remedy: "check the spelling of the URL, and whether this machine is online",
+        remedy: `check the spelling of ${setting}, and whether this machine is online`,
       };
     case "EAI_AGAIN":
       return { what: `no DNS server answered for "${host}"`, remedy: "check whether this machine is online" };

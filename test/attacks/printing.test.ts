@@ -32,6 +32,7 @@ const answers: readonly (readonly [method: string, page: string, answer: unknown
     "/usage",
     {
       since: esc,
+      unclosed: [esc],
       ...Object.fromEntries([...usageCounters, "asleepMs"].map((name) => [name, 1])),
     },
   ],
@@ -44,7 +45,11 @@ async function startHostileRouter(): Promise<string> {
     if (found === undefined) {
       response.writeHead(400, { "content-type": "application/problem+json" });
       response.end(JSON.stringify({ code: "bad-request", detail: esc }));
-    } else response.end(typeof found[2] === "string" ? found[2] : JSON.stringify(found[2]));
+    } else {
+      const isText = typeof found[2] === "string";
+      response.writeHead(200, { "content-type": isText ? "text/plain" : "application/json" });
+      response.end(isText ? found[2] : JSON.stringify(found[2]));
+    }
   });
   server.on("upgrade", (_, socket) => {
     const body = JSON.stringify({ code: "bad-request", detail: esc });

@@ -164,7 +164,9 @@ describe("the command", () => {
     const failed = await mp(["doctor"], { ...own, ...dead });
     expect([failed.status, failed.stderr]).toEqual([
       6,
-      expect.stringMatching(/Begin with "TCP": .+ Nothing listens there: check that the proxy is running/),
+      expect.stringMatching(
+        /Begin with "TCP": no TCP connection to .+ nothing listens: check that the proxy is running/,
+      ),
     ]);
     expect((await mp(["peers"], { ...own, ...dead })).stderr).toContain("Cannot reach the proxy http://127.0.0.1:");
     const around = { ...own, ...dead, no_proxy: "example.com, 127.0.0.0/8", MP_SECRET: "wrong" };

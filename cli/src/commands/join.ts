@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { LinkError } from "messagepasser";
 import { readInvitation } from "messagepasser/invite";
 import {
   checkedPeer,
@@ -57,7 +56,7 @@ async function join(givenPeer: string | undefined, givenProtocol: string | undef
 
 /** Adds the likely reason to a refusal. Only the router's clock decides: that of this machine may be wrong. */
 function explained(error: unknown, expiresAt: Date): unknown {
-  const isRefused = error instanceof LinkError && error.code === "unauthorized";
+  const isRefused = error instanceof Failure && error.status === statuses.notLetIn;
   if (!isRefused || expiresAt.getTime() > Date.now()) return error;
   const why = `by this machine's clock, the invitation expired at ${expiresAt.toISOString()}`;
   return new Failure(statuses.notLetIn, `${error.message} (${why})`, { cause: error });

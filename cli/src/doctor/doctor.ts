@@ -1,7 +1,8 @@
-import { type Client, connect, LinkError } from "messagepasser";
+import { isIP } from "node:net";
+import { type Client, connect } from "messagepasser";
+import { explained } from "../client.ts";
 import { hostOf, routeTo } from "../proxy/environment.ts";
 import type { ClientSettings } from "../settings.ts";
-import { Failure, statuses } from "../status.ts";
 import { Examination, type Onlooker } from "./examination.ts";
 import { formatChecks } from "./formats.ts";
 import {
@@ -11,8 +12,7 @@ import {
   checkTcp,
   checkTls,
   type Destination,
-  hasAddress,
-  proxyUrlOf,
+  firstHop,
   type RouterVersion,
   routerVersion,
 } from "./network.ts";
@@ -53,11 +53,10 @@ async function examineNetwork(examination: Examination, to: Destination): Promis
   let version: RouterVersion | undefined;
   const { url, agent } = to;
   const isTls = url.protocol === "wss:";
-  const first = agent === undefined ? url : proxyUrlOf(agent.route);
-  const setting = agent?.route.variable ?? "the URL";
+  const first = firstHop(to);
   const steps: Step[] = [
-    ["name", hasAddress(first) ? addressInstead(agent?.route.variable) : undefined, () => checkName(first, setting)],
-    ["TCP", undefined, (signal) => checkTcp(first, agent === undefined ? "the router" : "the proxy", signal)],
+    ["name", isIP(first.host) === 0 ? undefined : addressInstead(agent?.route.variable), () => checkName(first)],
+    ["TCP", undefined, (signal) => checkTcp(first, signal)],
     ...proxyStep(to),
     ["TLS", isTls ? undefined : "The URL begins with ws://", (signal) => checkTls(to, signal)],
     ["health", undefined, (signal) => checkHealth(to, signal)],
@@ -97,18 +96,13 @@ async function signIn(examination: Examination, settings: ClientSettings): Promi
   await examination.run("sign-in", async (signal) => {
     const startMs = performance.now();
     client = await connect(url, { ...who, signal }).catch((error: unknown) => {
-      throw error instanceof LinkError && error.code === "unauthorized" ? notLetIn(error, settings) : error;
+      throw explained(error, who.name);
     });
     const value = performance.now() - startMs;
     const detail = `as "${who.name}" in realm "${who.realm}", in ${value.toFixed(1)} ms`;
     return { detail, value, unit: "ms" };
   });
   return client;
-}
-
-function notLetIn(cause: LinkError, { name }: ClientSettings): Failure {
-  const remedy = `ask the router's owner to run "mp client rotate ${name}" (or "add"), and run "mp login" with the new secret`;
-  return new Failure(statuses.notLetIn, `${cause.message}. Check the name and the realm, or ${remedy}`, { cause });
 }
 
 async function examineTalk(examination: Examination, client: Client): Promise<void> {

@@ -2,12 +2,12 @@ import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { connect as connectTcp, isIP } from "node:net";
+import { connect as connectTcp } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { networkReason, type NetworkTarget } from "@messagepasser/protocol";
 import { ask } from "../http.ts";
 import { nameOf, type ProxyAgent } from "../proxy/agent.ts";
-import { hostOf, portOf, type Proxy } from "../proxy/environment.ts";
-import { reasonOf } from "../reason.ts";
+import { hostOf, portOf, proxyTarget, routerTarget } from "../proxy/environment.ts";
 import type { RouterSettings, Way } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
 import type { Finding } from "./examination.ts";
@@ -18,43 +18,36 @@ export type Destination = Pick<RouterSettings, "url" | "agent" | "headers">;
 // The checks of the network between this machine and the router. Each needs the one before. If there is a proxy, the first
 // two are about the proxy.
 
-/** Whether the host of a URL is an address. */
-export function hasAddress(url: URL): boolean {
-  return isIP(hostOf(url)) !== 0;
+type Hop = ReturnType<typeof proxyTarget>;
+
+/** The host that this machine connects to: the proxy's, or the router's. */
+export function firstHop({ url, agent }: Destination): Hop {
+  return agent === undefined ? routerTarget(url) : proxyTarget(agent.route);
 }
 
-/** Looks up the name of the host that this machine connects to. @param setting where the host is set, as "the URL" */
-export async function checkName(url: URL, setting: string): Promise<Finding> {
-  const host = hostOf(url);
+/** Looks up the name of a host. */
+export async function checkName(target: NetworkTarget): Promise<Finding> {
   const startMs = performance.now();
   try {
-    const addresses = await lookup(host, { all: true });
+    const addresses = await lookup(target.host, { all: true });
     return timed(startMs, addresses.map(({ address }) => address).join(", "));
   } catch (error) {
-    const what = codeOf(error) === "EAI_AGAIN" ? "No name server answered for" : "The name servers don't know";
-    throw unreachable(`${what} "${host}": check the spelling of ${setting}, and whether this machine is online`, error);
+    throw unreachable(networkReason(error, target), error);
   }
 }
 
-/** Connects to the port of the router, or of the proxy. @param what as "the router" */
-export async function checkTcp(url: URL, what: string, signal: AbortSignal): Promise<Finding> {
-  const [host, port] = [hostOf(url), portOf(url)];
+/** Connects to the port of a host. */
+export async function checkTcp(target: Hop, signal: AbortSignal): Promise<Finding> {
+  const { host, port } = target;
   const startMs = performance.now();
   const socket = connectTcp({ host, port, signal });
   try {
     await opened(socket, "connect");
     return timed(startMs, `port ${port} of ${socket.remoteAddress ?? host}`);
   } catch (error) {
-    if (signal.aborted) {
-      const remedy = "check the port, and whether a firewall blocks it";
-      throw unreachable(`${url.host} did not answer: ${remedy}`, error);
-    }
-    const remedy =
-      codeOf(error) === "ECONNREFUSED" ? `Nothing listens there: check that ${what} is running and` : "Check";
-    throw unreachable(
-      `Cannot connect to port ${port} of ${host} (${reasonOf(error)}). ${remedy} that the port is right`,
-      error,
-    );
+    if (!signal.aborted) throw unreachable(networkReason(error, target), error);
+    const remedy = "check the port, and whether a firewall blocks it";
+    throw unreachable(`port ${port} of ${host} did not answer: ${remedy}`, error);
   } finally {
     socket.destroy();
   }
@@ -68,7 +61,7 @@ export async function checkProxy(url: URL, agent: ProxyAgent, signal: AbortSigna
     await once(request, "socket");
     return timed(startMs, `${nameOf(agent.route)} connects to ${hostOf(url)}:${portOf(url)}`);
   } catch (error) {
-    throw unreachable(reasonOf(error), error);
+    throw unreachable(networkReason(error, routerTarget(url)), error);
   } finally {
     request.on("error", () => undefined).destroy();
   }
@@ -89,16 +82,10 @@ export async function checkTls({ url, agent }: Destination, signal: AbortSignal)
     const { valid_to: validTo } = socket.getPeerCertificate();
     return timed(startMs, `${socket.getProtocol() ?? "TLS"}, certificate valid until ${validTo}`);
   } catch (error) {
-    throw unreachable(`The TLS handshake with ${url.host} failed: ${tlsReason(error)}`, error);
+    throw unreachable(networkReason(error, routerTarget(url)), error);
   } finally {
     request.on("error", () => undefined).destroy();
   }
-}
-
-/** The host and port of a proxy, as a URL of this module. */
-export function proxyUrlOf({ url }: Proxy): URL {
-  const isSocks = url.protocol.startsWith("socks");
-  return new URL(`ws://${url.hostname}:${url.port || (isSocks ? 1_080 : url.protocol === "https:" ? 443 : 80)}`);
 }
 
 /** The URL of a page of the router. */
@@ -140,7 +127,7 @@ async function pageContent(
 ): Promise<ReadonlyMap<string, unknown>> {
   const { status, location, text } = await ask(page, { agent, headers, signal }).catch((error: unknown) => {
     signal.throwIfAborted();
-    throw unreachable(`Cannot get ${shown(page)}: ${reasonOf(error)}`, error);
+    throw unreachable(`Cannot get ${shown(page)}: ${networkReason(error, routerTarget(page))}`, error);
   });
   if (location !== undefined)
     throw noRouter(page, `with a redirect to ${location}: use that URL if it is the router's`);
@@ -179,27 +166,4 @@ function timed(startMs: number, detail: string): Finding {
 
 function unreachable(sentence: string, cause: unknown): Failure {
   return new Failure(statuses.unreachable, sentence, { cause });
-}
-
-function tlsReason(error: unknown): string {
-  switch (codeOf(error)) {
-    case "CERT_HAS_EXPIRED":
-      return "its certificate has expired: the router's owner must renew it, or this machine's clock is wrong";
-    case "ERR_TLS_CERT_ALTNAME_INVALID":
-      return "its certificate is for another name: check the URL";
-    case "DEPTH_ZERO_SELF_SIGNED_CERT":
-    case "SELF_SIGNED_CERT_IN_CHAIN":
-    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
-    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-      return "no known authority signed its certificate: set NODE_EXTRA_CA_CERTS to a file with the authority's certificate";
-    case "ERR_SSL_WRONG_VERSION_NUMBER":
-    case "EPROTO":
-      return "the port has no TLS: should the URL begin with ws://?";
-    default:
-      return reasonOf(error);
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

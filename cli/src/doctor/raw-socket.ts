@@ -1,5 +1,7 @@
 import { Buffer } from "node:buffer";
+import { networkReason } from "@messagepasser/protocol";
 import WebSocket from "ws";
+import { routerTarget } from "../proxy/environment.ts";
 import type { ClientSettings } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
 import { wrong } from "./examination.ts";
@@ -13,6 +15,7 @@ export class RawSocket implements Disposable {
   readonly #messages: WireMessage[] = [];
   #wake = Promise.withResolvers<undefined>();
   #end: Failure | undefined;
+  #error: Error | undefined;
 
   private constructor(socket: WebSocket, what: string) {
     this.#socket = socket;
@@ -25,8 +28,7 @@ export class RawSocket implements Disposable {
       this.#end = new Failure(statuses.failed, `The router closed the link in ${what} with ${why}`);
       this.#wake.resolve(undefined);
     });
-    // A "close" event follows, which says more.
-    socket.on("error", () => undefined);
+    socket.on("error", (error) => (this.#error = error));
   }
 
   static async dial(settings: ClientSettings, subprotocol: string, signal: AbortSignal): Promise<RawSocket> {
@@ -42,7 +44,8 @@ export class RawSocket implements Disposable {
     const opened = new Promise<void>((resolve, reject) => {
       socket.on("open", resolve);
       socket.on("close", () => {
-        reject(wrong(`The router refused a link in ${subprotocol}`));
+        const why = raw.#error === undefined ? "" : `: ${networkReason(raw.#error, routerTarget(url))}`;
+        reject(wrong(`The router refused a link in ${subprotocol}${why}`));
       });
     });
     try {

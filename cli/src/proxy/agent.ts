@@ -2,10 +2,10 @@
 // sentence that names the proxy: else a proxy's answer would look like one of the router.
 import type { ClientRequest } from "node:http";
 import type { Socket } from "node:net";
+import { networkReason } from "@messagepasser/protocol";
 import { HttpsProxyAgent } from "https-proxy-agent";
 import { SocksProxyAgent } from "socks-proxy-agent";
-import { reasonOf } from "../reason.ts";
-import { hostOf, type Proxy, routeTo } from "./environment.ts";
+import { hostOf, type Proxy, proxyTarget, routeTo } from "./environment.ts";
 
 /** An agent that opens every connection through its proxy. */
 export type ProxyAgent = HttpTunnel | SocksTunnel;
@@ -131,13 +131,13 @@ async function within(
 }
 
 function failureOf(cause: unknown, proxy: Proxy, { host, port }: Target): string {
-  const why = reasonOf(cause);
-  const remedy = `check ${proxy.variable}, or name the router's host in NO_PROXY if it needs no proxy`;
+  const why = cause instanceof Error ? cause.message : String(cause);
   if (/authentication (failed|type)/i.test(why)) return refusedPassword(proxy, "SOCKS");
   const [, refusal] = /rejected connection\W+(\w+)/i.exec(why) ?? [];
   if (refusal !== undefined) return `The proxy ${nameOf(proxy)} can't connect to ${host}:${port} (${refusal})`;
   const isRouters = cause instanceof Error && "hostname" in cause && cause.hostname === host;
   // SOCKS proxies with the scheme "socks5" are given addresses; "socks5h" are given names.
   if (isRouters) return `${why}: if only the proxy ${nameOf(proxy)} knows the name, set the scheme socks5h:// there`;
-  return `Cannot reach the proxy ${nameOf(proxy)}: ${why}: ${remedy}`;
+  const remedy = "if the router needs no proxy, name its host in NO_PROXY";
+  return `Cannot reach the proxy ${nameOf(proxy)}: ${networkReason(cause, proxyTarget(proxy))}; ${remedy}`;
 }

@@ -1,5 +1,6 @@
 // Which proxy the variables of the environment name for a URL. The rules are curl's, which most programs follow.
 import { BlockList, isIP } from "node:net";
+import type { NetworkTarget } from "@messagepasser/protocol";
 import { Failure, statuses } from "../status.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -21,7 +22,7 @@ export type Route =
 const schemes = ["http:", "https:", "socks:", "socks4:", "socks4a:", "socks5:", "socks5h:"];
 
 /** Ports that a router's URL leaves out. */
-const defaultPorts: Readonly<Record<string, string>> = { "ws:": "80", "wss:": "443" };
+const defaultPorts: Readonly<Record<string, string>> = { "ws:": "80", "wss:": "443", "http:": "80", "https:": "443" };
 
 /** The host of a URL as sockets expect it: without the brackets of an IPv6 address. */
 export function hostOf(url: URL): string {
@@ -31,6 +32,17 @@ export function hostOf(url: URL): string {
 /** The port of a router's URL, or the default port of its scheme. */
 export function portOf(url: URL): number {
   return Number(url.port === "" ? defaultPorts[url.protocol] : url.port);
+}
+
+/** A router, for sentences about the network. */
+export function routerTarget(url: URL): NetworkTarget & { readonly port: number } {
+  return { host: hostOf(url), port: portOf(url) };
+}
+
+/** A proxy, for sentences about the network, with the port that its agent dials. */
+export function proxyTarget({ url, variable }: Proxy): NetworkTarget & { readonly port: number } {
+  const defaultPort = url.protocol.startsWith("socks") ? 1_080 : url.protocol === "https:" ? 443 : 80;
+  return { host: hostOf(url), port: Number(url.port || defaultPort), who: "the proxy", setting: variable };
 }
 
 /**
