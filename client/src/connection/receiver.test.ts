@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { clientLimits, type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import { Budget } from "./budget.ts";
@@ -380,6 +382,20 @@ describe("what a Connection holds after its end", () => {
     expect(Math.min(...read)).toBeGreaterThan(0);
     expect(client.budget.has(limits.maxBudgetBytes)).toBe(true);
     expect(client.budget.has(limits.maxBudgetBytes + 1)).toBe(false);
+  });
+
+  test("what a program let go of unread takes budget no longer once it is collected", async () => {
+    const client = new Commons();
+    ended(10, "bob", client);
+    expect(client.budget.has(limits.maxBudgetBytes)).toBe(false);
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    await expect
+      .poll(() => {
+        collect();
+        return client.budget.has(limits.maxBudgetBytes);
+      })
+      .toBe(true);
   });
 
   test("what a peer leaves unread in Connections that it resets is bounded, and its oldest goes first", async () => {
