@@ -87,6 +87,11 @@ export class ByteBuffer {
     return this.#length;
   }
 
+  /** The memory that is taken, which is up to twice the length. */
+  get capacityBytes(): number {
+    return this.bytes.length;
+  }
+
   /** The bytes so far, until the next call. */
   get view(): Uint8Array<ArrayBuffer> {
     return this.bytes.subarray(0, this.#length);
@@ -103,6 +108,13 @@ export class ByteBuffer {
     this.bytes = new Uint8Array();
     this.#length = 0;
     return bytes;
+  }
+
+  /** Throws the bytes away, and gives their memory back without waiting for a collection of garbage. */
+  clear(): void {
+    this.bytes.buffer.transfer(0);
+    this.bytes = new Uint8Array();
+    this.#length = 0;
   }
 
   /** Makes room and returns where it begins. It may replace `bytes`. */

@@ -213,7 +213,7 @@ export const clientLimits = {
   /** Bytes of batches in which data waits for a program, half of them for one peer: what comes beyond is copied out. Stops small frames from keeping large batches. */
   maxHeldBatchBytes: 33_554_432,
   /** Bytes of unfinished messages: past half of them, a peer's messages are put together one after the other. Stops messages without an end from filling the memory. */
-  maxUnfinishedBytes: 67_108_864,
+  maxUnfinishedBytes: 33_554_432,
   /** Bytes that wait for a program in Connections that have ended, half of them for one peer: the oldest are thrown away. Far more than the budget, which such bytes take too. Stops resets from hiding what a peer has sent. */
   maxLeftoverBytes: 134_217_728,
   /** Names in a list of peers, twice what a realm has sockets for. Stops a router from filling the memory by its list. */

@@ -266,11 +266,11 @@ describe("the unfinished messages of a peer", () => {
   /** Pieces that go past the bound for all principals together. */
   const many = (clientLimits.maxUnfinishedBytes + maxMessageBytes) / maxPayloadBytes + 2;
 
-  /** Receivers of one client, each with a program that waits for a message. */
+  /** Receivers of one client, each with a program that waits for a message, and with budget enough. */
   function waiting(peers: readonly string[]): { readonly harness: Harness; readonly message: Promise<unknown> }[] {
     const paths = new Commons();
     return peers.map((peer) => {
-      const harness = new Harness(maxMessageBytes, ample, paths.to(peer));
+      const harness = new Harness(maxMessageBytes, ample, { ...paths.to(peer), budget: new Budget() });
       return { harness, message: harness.receiver.receive(undefined).catch((error: unknown) => error) };
     });
   }
@@ -320,14 +320,17 @@ describe("the unfinished messages of a peer", () => {
     const all = waiting(Array.from({ length: 20 }, (_, at) => `mallory-${at}`));
     for (let round = 0; round < many; round++) for (const { harness } of all) send(harness, 1);
     const codes = all.flatMap(({ harness }) => harness.faults.map((fault) => (fault as Unfit).code));
-    expect(codes[0]).toBe(errorCodes.overrun);
+    expect(codes).toContain(errorCodes.overrun);
     // The others have the room, up to the largest message.
-    expect(codes.filter((code) => code === errorCodes.messageTooLarge)).not.toEqual([]);
+    expect(codes).toContain(errorCodes.messageTooLarge);
   });
 
   test("an unfinished message that nobody waits for any more holds up no other of its peer", async () => {
     const paths = new Commons();
-    const harnesses = Array.from({ length: 40 }, () => new Harness(maxMessageBytes, ample, paths.to("bob")));
+    const harnesses = Array.from(
+      { length: 40 },
+      () => new Harness(maxMessageBytes, ample, { ...paths.to("bob"), budget: new Budget() }),
+    );
     const waits = harnesses.map(({ receiver }) => {
       const abort = new AbortController();
       return { abort, message: receiver.receive(abort.signal).catch((error: unknown) => error) };

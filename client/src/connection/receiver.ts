@@ -287,9 +287,10 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, H
       return;
     }
     if (!frame.last) {
-      this.#assembly ??= new ByteBuffer();
-      this.#assembly.append(frame.payload);
-      this.#account.assemblies.add(frame.payload.length);
+      const assembly = (this.#assembly ??= new ByteBuffer());
+      const { capacityBytes } = assembly;
+      assembly.append(frame.payload);
+      this.#account.assemblies.add(assembly.capacityBytes - capacityBytes);
       return;
     }
     let message: Message | undefined;
@@ -306,14 +307,18 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, H
   /** The message whose last piece this is. @throws TypeError for text that isn't UTF-8. */
   #finish({ text, payload }: DataFrame): Message {
     const assembly = this.#assembly;
-    if (assembly !== undefined) this.#dropAssembly();
-    assembly?.append(payload);
-    const bytes = assembly?.take() ?? payload;
+    if (assembly === undefined) return text ? decoder.decode(payload) : payload;
+    this.#assembly = undefined;
+    const { capacityBytes } = assembly;
+    assembly.append(payload);
+    const bytes = assembly.take();
+    this.#account.assemblies.release(this, capacityBytes);
     return text ? decoder.decode(bytes) : bytes;
   }
 
   #dropAssembly(): void {
-    const bytes = this.#assembly?.length ?? 0;
+    const bytes = this.#assembly?.capacityBytes ?? 0;
+    this.#assembly?.clear();
     this.#assembly = undefined;
     this.#account.assemblies.release(this, bytes);
   }
