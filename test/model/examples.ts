@@ -3,6 +3,13 @@ import type { Schedule, Step } from "./steps.ts";
 
 /** Schedules that once failed, each with what went wrong. Alice's wire is the first. */
 const failedOnce: Record<string, readonly Step[]> = {
+  "a link breaks while an open waits for its turn behind data": [
+    { do: "open", from: 0, to: 0, protocol: "take", first: undefined },
+    { do: "flow" },
+    { do: "send", end: 0, size: 250_000, isText: true },
+    { do: "open", from: 0, to: 0, protocol: "take", first: undefined },
+    { do: "break", wire: 0, noticed: "client", survivors: 0 },
+  ],
   "the answer to an open that was sent again came after the reject of the open, and was taken for malformed": [
     { do: "open", from: 0, to: 1, protocol: "wait", first: undefined },
     { do: "flow" },

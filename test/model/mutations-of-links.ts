@@ -121,13 +121,7 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "an open that is refused since nobody is there, after it may have got through, waits",
-    changes: [
-      [
-        openings,
-        "if (code !== errorCodes.peerAbsent || (channel.opens < 2 && home.peer === undefined)) {",
-        "if (code !== undefined) {",
-      ],
-    ],
+    changes: [[openings, "if (code !== errorCodes.peerAbsent || isFinal) {", "if (code !== undefined) {"]],
   },
   {
     rule: "a client asks for a lost peer until it is there",

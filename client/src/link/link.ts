@@ -79,7 +79,8 @@ export class Link implements Carrier {
       };
       this.#socket.send(batch, isLast ? onTaken : undefined);
       const { bufferedBytes } = this.#socket;
-      this.#isSocketFull = bufferedBytes > maxBufferedBytes;
+      // Until it drains: `onDrain` is what lets those that wait go on.
+      this.#isSocketFull ||= bufferedBytes > maxBufferedBytes;
       if (bufferedBytes <= maxUnsentBytes) return;
       // Later, since whoever writes doesn't expect the link's end.
       platform.defer(() => {

@@ -105,6 +105,8 @@ export class Openings {
   /** Sends them all: there is a new link. */
   sendAgain(): void {
     for (const opening of this.#openings.values()) if (!opening.isHeld) this.#send(opening);
+    // The link for whose turn some waited is lost.
+    this.#pace.takeTurn();
   }
 
   stop(): void {
