@@ -4,7 +4,13 @@ import type { Env } from "./env.ts";
 import { Addresses } from "./realm/addresses.ts";
 import { type Admission, type AdmittingObject, type Upgrade, upgradeIn } from "./realm/admission.ts";
 import { newAttachment } from "./realm/attachment.ts";
-import { type AdministeredObject, type AdminMethod, RealmAdmin, restartReason } from "./realm/realm-admin.ts";
+import {
+  type AdministeredObject,
+  type AdminMethod,
+  RealmAdmin,
+  type RealmDirectory,
+  restartReason,
+} from "./realm/realm-admin.ts";
 import { Registry } from "./realm/registry.ts";
 import { RuleStore } from "./realm/rule-store.ts";
 import { closeUnreadable, SocketLink } from "./realm/socket-link.ts";
@@ -18,7 +24,7 @@ import { Routing } from "./routing/routing.ts";
  * One realm. This class turns the platform's events into calls: `Routing` decides where frames go, `Registry` who may have
  * a link. The object may hibernate between events, so lasting state is in sockets' attachments and in storage.
  */
-export class RouterObject extends DurableObject<Env> implements AdministeredObject, AdmittingObject {
+export class RouterObject extends DurableObject<Env> implements AdministeredObject, AdmittingObject, RealmDirectory {
   readonly #realm: string;
   readonly #usage: UsageKeeper;
   readonly #links: SocketLinks;
@@ -145,6 +151,15 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     this.#usage.keepIfDue();
   }
 
+  // The two are asked of one object that is no realm: see admin/realms.ts.
+  knowsRealm(realm: string): boolean {
+    return this.ctx.storage.kv.get(realmKey(realm)) !== undefined;
+  }
+
+  noteRealm(realm: string): void {
+    if (!this.knowsRealm(realm)) this.ctx.storage.kv.put(realmKey(realm), true);
+  }
+
   async administer<Method extends AdminMethod>(
     who: string,
     method: Method,
@@ -200,6 +215,10 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     this.#closeGuests(({ expiresAtMs }) => expiresAtMs <= Date.now(), closings.expired);
     await this.#registry.alarms.advance();
   }
+}
+
+function realmKey(realm: string): string {
+  return `realm:${realm}`;
 }
 
 function randomU32(): number {

@@ -1,6 +1,8 @@
 import { realmProblem, routerLimits } from "@messagepasser/protocol";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
+import { noRealm } from "./no-realm.ts";
+import { makeRealm, realmExists } from "./realms.ts";
 import { bad, fieldsIn, nameIn, textIn, validityIn } from "./body.ts";
 import { ProblemError } from "../problem.ts";
 import { type AdministeredObject, type AdminMethod, type RealmAdmin, restartReason } from "../realm/realm-admin.ts";
@@ -76,9 +78,17 @@ async function administer<Method extends AdminMethod>(
   method: Method,
   ...parameters: Parameters<RealmAdmin[Method]>
 ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
+  const realm = context.req.param("realm") ?? "";
+  if (method === "addClient" || method === "replaceRules") await makeRealm(context.env, realm);
+  else if (!(await realmExists(context.env, realm))) {
+    // It has all methods but the two above.
+    const calls: Readonly<Record<string, unknown>> = noRealm;
+    const call = calls[method] as (...parameters: unknown[]) => unknown;
+    return call(...parameters) as Awaited<ReturnType<RealmAdmin[Method]>>;
+  }
   // The types of RPC can't express that the parameters and the result depend on the method.
-  const realm = context.env.ROUTER.getByName(context.req.param("realm") ?? "") as unknown as AdministeredObject;
-  return await realm.administer(context.get("who"), method, ...parameters);
+  const object = context.env.ROUTER.getByName(realm) as unknown as AdministeredObject;
+  return await object.administer(context.get("who"), method, ...parameters);
 }
 
 async function setDisabled(context: Context<AdminEnv>, isDisabled: boolean): Promise<Response> {

@@ -34,6 +34,12 @@ export interface AdministeredObject {
   ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>>;
 }
 
+/** The object that knows all realms, as the Worker asks it. */
+export interface RealmDirectory {
+  knowsRealm(realm: string): boolean | Promise<boolean>;
+  noteRealm(realm: string): void | Promise<void>;
+}
+
 /** An administrator of a realm. The audit trail gets each change, in one transaction with the change itself. */
 export class RealmAdmin {
   readonly #realm: AdministeredRealm;

@@ -64,3 +64,28 @@ test("a thousand admin requests without the token make no object", async () => {
   }
   expect(objects()).toEqual(before);
 });
+
+test("a thousand admin requests that make nothing, with the token, make no object", async () => {
+  const before = objects();
+  const requests = [
+    ["GET", "clients", 200],
+    ["GET", "clients/alice", 404],
+    ["GET", "rules", 200],
+    ["GET", "rules/test?opener=a&peer=b&protocol=c", 200],
+    ["GET", "audit", 200],
+    ["GET", "usage", 200],
+    ["POST", "clients/alice/rotate", 404],
+    ["POST", "clients/alice/disable", 404],
+    ["DELETE", "clients/alice", 404],
+    ["POST", "restart", 204],
+  ] as const;
+  for (let realm = 0; realm < 100; realm++) {
+    const answers = await Promise.all(requests.map(([method, path]) => victims.admin(method, `none-${realm}/${path}`)));
+    expect(answers.map(({ status }) => status)).toEqual(requests.map(([, , status]) => status));
+    for (const answer of answers) await answer.arrayBuffer();
+  }
+  expect(objects()).toEqual(before);
+  // A realm exists from its first rules or its first client on.
+  expect((await victims.admin("PUT", "ruled/rules", "default closed")).status).toBe(204);
+  expect(await (await victims.admin("GET", "ruled/rules")).text()).toBe("default closed");
+});
