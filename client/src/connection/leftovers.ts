@@ -66,11 +66,6 @@ export class Leftovers {
     this.#collected?.unregister(leftover);
   }
 
-  /** Throws everything away. */
-  clear(): void {
-    for (const leftover of this.#all) this.#drop(leftover);
-  }
-
   #drop(leftover: Leftover): void {
     this.remove(leftover);
     leftover.holder.deref()?.drop();

@@ -16,6 +16,10 @@ export class Quota {
     this.#total = total;
   }
 
+  get isEmpty(): boolean {
+    return this.#bytes === 0;
+  }
+
   get isFull(): boolean {
     return this.#bytes > 0 && this.#bytes >= this.#total.maxBytes - this.#total.bytes;
   }

@@ -5,12 +5,18 @@ import { Leftovers } from "../connection/leftovers.ts";
 import type { Account, Path } from "../connection/path.ts";
 import { Quota, type QuotaTotal } from "../connection/quota.ts";
 
+/** What is kept for a principal. */
+interface Kept {
+  readonly account: Account;
+  readonly quotas: readonly Quota[];
+}
+
 /** The `Path` to each peer, by the peer's name. A path outlives the peer's sessions. */
 export class Paths {
   readonly #budget: Budget;
   readonly #paths = new Map<string, Path>();
   /** By the name of the principal. */
-  readonly #accounts = new Map<string, Account>();
+  readonly #accounts = new Map<string, Kept>();
   readonly #kept = totalOf(limits.maxUnacknowledgedBytes);
   readonly #uncounted = totalOf(limits.maxUncountedBytes);
   readonly #firsts = totalOf(limits.maxPendingFirstBytes);
@@ -33,29 +39,33 @@ export class Paths {
     return path;
   }
 
-  /** Measured anew for all: better than to keep what was true for peers of long ago. */
+  /** Round trips are measured anew: better than to keep what was true for peers of long ago. What is held still counts. */
   #forget(): void {
     this.#paths.clear();
-    // Nobody would take those out of the total.
-    for (const { leftovers } of this.#accounts.values()) leftovers.clear();
-    this.#accounts.clear();
+    for (const [principal, { quotas }] of this.#accounts)
+      if (quotas.every(({ isEmpty }) => isEmpty)) this.#accounts.delete(principal);
   }
 
   #accountOf(peer: string): Account {
     // A guest's name begins with that of the client that invited it.
     const [principal = ""] = peer.split("/", 1);
-    let account = this.#accounts.get(principal);
-    if (account === undefined) {
-      account = {
-        kept: new Quota(this.#kept),
-        uncounted: new Quota(this.#uncounted),
-        firsts: new Quota(this.#firsts),
-        batches: new Quota(this.#batches),
-        assemblies: new Assemblies(new Quota(this.#unfinished)),
-        leftovers: new Leftovers(this.#budget, new Quota(this.#leftovers)),
-      };
-      this.#accounts.set(principal, account);
-    }
+    const known = this.#accounts.get(principal);
+    if (known !== undefined) return known.account;
+    const quotas: Quota[] = [];
+    const quotaOf = (total: QuotaTotal): Quota => {
+      const quota = new Quota(total);
+      quotas.push(quota);
+      return quota;
+    };
+    const account: Account = {
+      kept: quotaOf(this.#kept),
+      uncounted: quotaOf(this.#uncounted),
+      firsts: quotaOf(this.#firsts),
+      batches: quotaOf(this.#batches),
+      assemblies: new Assemblies(quotaOf(this.#unfinished)),
+      leftovers: new Leftovers(this.#budget, quotaOf(this.#leftovers)),
+    };
+    this.#accounts.set(principal, { account, quotas });
     return account;
   }
 }
