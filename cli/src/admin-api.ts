@@ -118,7 +118,7 @@ export class AdminApi {
     // Captive portals answer with 200 too: a call that gives nothing must be answered with nothing.
     const isContent = status === 200 || status === 201;
     const hasContent = method === "GET" || method === "POST";
-    if (status === 204 || (isContent && hasContent && /^(?:text\/plain|application\/json)$/.test(type))) return text;
+    if (status === 204 || (isContent && hasContent && /^(?:text\/plain|application\/json)?$/.test(type))) return text;
     const fields = fieldsOf(type === "application/problem+json" ? parsed(text) : undefined);
     const [code, detail] = [fields.get("code"), fields.get("detail")];
     if (typeof code !== "string" || typeof detail !== "string")

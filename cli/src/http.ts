@@ -13,7 +13,10 @@ export interface Question {
 
 export interface Answer {
   readonly status: number;
-  /** Where a redirect leads. No redirect is followed: the user decides where a secret goes, not an answer. */
+  /**
+   * Where a redirect leads, without a query, which may have a gate's token. No redirect is followed: the user decides where
+   * a secret goes, not an answer.
+   */
   readonly location: string | undefined;
   /** As in "502 Bad Gateway". */
   readonly statusLine: string;
@@ -57,7 +60,7 @@ export async function ask(url: URL, { method = "GET", headers, body, agent, sign
         resolve({
           status: statusCode,
           statusLine: `${statusCode} ${statusMessage}`.trim(),
-          location: fields.location,
+          location: fields.location?.split(/[?#]/, 1)[0],
           type: (fields["content-type"] ?? "").split(";", 1).join("").trim().toLowerCase(),
           text,
         });

@@ -109,7 +109,9 @@ function reasonOf(error: unknown, { host, port, who = "the router", setting = "t
  */
 export function foreignAnswer(status: string, location?: string): string {
   const what = `the server answered "${status}", which is no answer of a router`;
-  if (location !== undefined) return `${what} but a redirect to ${location}: use that URL if it is the router's`;
+  // A query may have a gate's token, and a captive portal puts the whole URL that was asked for into it.
+  const to = location?.split(/[?#]/, 1)[0];
+  if (to !== undefined) return `${what} but a redirect to ${to}: use that URL if it is the router's`;
   if (/^40[137]/.test(status)) return `${what}: a gate or a proxy on the way may want a sign-in`;
   if (status.startsWith("5")) return `${what}: something on the way answers for it, which may be away for now`;
   return `${what}: check the host and the path of the URL, or a proxy on the way`;

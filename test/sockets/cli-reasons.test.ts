@@ -66,7 +66,7 @@ test("mp says that the port speaks no HTTP", async () => {
 test.each([
   ["403 Forbidden", {}, "a gate or a proxy on the way may want a sign-in"],
   ["502 Bad Gateway", {}, "something on the way answers for it"],
-  ["302 Found", { location: "https://portal.example/" }, "a redirect to https://portal.example/"],
+  ["302 Found", { location: "https://portal.example/?from=token" }, "a redirect to https://portal.example/"],
   ["200 OK", { "content-type": "text/html" }, "which is no answer of a router"],
   ["401 Unauthorized", { "content-type": "application/json" }, "which is no answer of a router"],
 ] as const)("mp says that something else answered %s", async (status, headers, sentence) => {
@@ -76,6 +76,7 @@ test.each([
   for (const said of await sentencesAt(url)) {
     expect(said).toContain(`the server answered "${status}"`);
     expect(said).toContain(sentence);
+    expect(said).not.toContain("token");
   }
 });
 

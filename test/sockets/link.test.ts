@@ -41,7 +41,7 @@ describe("connecting", () => {
     ["a URL that is no router's", { url: "ftp://example.com" }, TypeError, "must begin with wss:// or ws://"],
     ["what is no URL", { url: "nonsense" }, TypeError, 'Cannot connect to "nonsense": this is no URL'],
     ["credentials in the URL", { url: "ws://alice:x@example.com" }, TypeError, "credentials don't belong into a URL"],
-    ["a port where nobody listens", {}, LinkError, "ECONNREFUSED"],
+    ["a port where nobody listens", {}, LinkError, "where nothing listens: check that the router is running"],
   ])("connecting with %s says so", async (_, options, kind, message) => {
     const url = "url" in options ? options.url : `ws://127.0.0.1:${await closedPort()}`;
     const error = await failureOf(connect(url, { name: "alice", secret: "x", ...options }));

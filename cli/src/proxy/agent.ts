@@ -19,6 +19,8 @@ interface Target {
 type HttpOptions = Parameters<HttpsProxyAgent<string>["connect"]>[1];
 type SocksOptions = Parameters<SocksProxyAgent["connect"]>[1];
 
+const around = "if the router needs no proxy, name its host in NO_PROXY";
+
 /** How long a proxy may take for a connection. Less than the client waits for the router. */
 const answerWithinMs = 8_000;
 
@@ -87,7 +89,7 @@ function sentenceFor({ statusCode, statusText, headers }: Answer, proxy: Proxy, 
   if (statusCode !== 407 && statusCode !== 401) {
     const answer = `${statusCode} ${statusText}`.trim();
     const why = statusCode < 500 ? "its rules may forbid it" : "it may not reach the router";
-    return `The proxy ${nameOf(proxy)} answered "${answer}" when it was asked to connect to ${host}:${port}: ${why}`;
+    return `The proxy ${nameOf(proxy)} answered "${answer}" when it was asked to connect to ${host}:${port}: ${why}; ${around}`;
   }
   const offers = String(headers["proxy-authenticate"] ?? "");
   if (offers !== "" && !/\bbasic\b/i.test(offers))
@@ -138,6 +140,5 @@ function failureOf(cause: unknown, proxy: Proxy, { host, port }: Target): string
   const isRouters = cause instanceof Error && "hostname" in cause && cause.hostname === host;
   // SOCKS proxies with the scheme "socks5" are given addresses; "socks5h" are given names.
   if (isRouters) return `${why}: if only the proxy ${nameOf(proxy)} knows the name, set the scheme socks5h:// there`;
-  const remedy = "if the router needs no proxy, name its host in NO_PROXY";
-  return `Cannot reach the proxy ${nameOf(proxy)}: ${networkReason(cause, proxyTarget(proxy))}; ${remedy}`;
+  return `Cannot reach the proxy ${nameOf(proxy)}: ${networkReason(cause, proxyTarget(proxy))}; ${around}`;
 }
