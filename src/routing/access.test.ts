@@ -300,10 +300,11 @@ describe("a change of rules", () => {
     const [slow, first, second] = [realm.join("slow"), realm.join("first"), realm.join("second")];
     realm.pair(slow, first);
     realm.pair(slow, second);
-    // Until a single byte more is too much.
+    realm.pair(slow, slow);
+    // Until a single byte more is too much, all of it the link's own.
     for (let bytes = 65_536; bytes >= 1; bytes = Math.floor(bytes / 2)) {
       while (realm.routing.unread.heldBytes + bytes + 8 <= limits.maxUnreadBytes / 3)
-        realm.routing.receive(first, batchOf([slow.address, new Uint8Array(bytes)]));
+        realm.routing.receive(slow, batchOf([slow.address, new Uint8Array(bytes)]));
     }
     first.take();
     changeRules(realm, "deny slow -> * : x");

@@ -1,6 +1,6 @@
 import { goneReasons, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Delivery } from "./delivery.ts";
-import { arePaired, type Link, type Links, linksAt, principalOf } from "./link.ts";
+import { arePaired, type Link, type Links, linksAt, principalOf, unpair } from "./link.ts";
 import { patternOf } from "./pattern.ts";
 import type { Opener, Rules } from "./rules.ts";
 
@@ -63,8 +63,7 @@ export class Access {
         this.#sayChanged(one, other);
         continue;
       }
-      one.pairs.remove(other.address);
-      other.pairs.remove(one.address);
+      unpair(one, other);
       this.#delivery.sayGone(one, other, goneReasons.forbidden);
       // A client may have opened to itself.
       if (one !== other) this.#delivery.sayGone(other, one, goneReasons.forbidden);

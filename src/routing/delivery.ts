@@ -1,11 +1,19 @@
-import { goneReasons, type PeerFrame, routerAddress, type RouterFrame } from "@messagepasser/protocol";
+import {
+  goneReasons,
+  limits,
+  type PeerFrame,
+  routerAddress,
+  type RouterFrame,
+  routerLimits,
+} from "@messagepasser/protocol";
 import { byteLength, creditToken, pieces, type WireMessage } from "@messagepasser/protocol/formats";
 import { byNameAnswers } from "./by-name-answers.ts";
 import { type Closing, closings } from "./closings.ts";
 import { batchesOf, batchOf, routerMessages } from "./encoding.ts";
 import type { Endpoint, Link } from "./link.ts";
+import type { Share } from "./inflow.ts";
 import { Meter } from "./meter.ts";
-import { Principals } from "./principals.ts";
+import { type Account, Principals } from "./principals.ts";
 import { UnreadLimiter, type UnreadRuntime } from "./unread.ts";
 
 /** A link to which nothing is sent any more, and which has to be closed. */
@@ -16,9 +24,16 @@ export interface GivenUp {
   readonly unsentBytes: number;
 }
 
+/** A principal that flooded a link, and whose pairs with the link have to be cut. */
+export interface Flood {
+  readonly to: Link;
+  readonly payer: Account;
+}
+
 /**
  * Sends messages to links, each in the format of its link, with marks in between: the router holds in memory what a client
- * doesn't read. A link that reads too slowly is given up; `takeGivenUp` hands it to the caller, which closes it.
+ * doesn't read. A link that reads too slowly is given up; `takeGivenUp` hands it to the caller, which closes it. Where
+ * another principal filled the link, nothing more of that principal goes to it, and `takeFlood` says so.
  */
 export class Delivery {
   readonly unread: UnreadLimiter;
@@ -27,6 +42,7 @@ export class Delivery {
   /** Links whose outboxes wait for `handOver`. */
   readonly #waiting: Link[] = [];
   readonly #givenUp: GivenUp[] = [];
+  readonly #floods: Flood[] = [];
 
   constructor(runtime: UnreadRuntime) {
     this.unread = new UnreadLimiter(runtime);
@@ -73,14 +89,14 @@ export class Delivery {
     else for (const message of format.encodeGone(name, reason)) this.send(to, message);
   }
 
-  /** Sends frames of a peer. @returns what the router must answer to their sender, because the recipient's format can't. */
-  carry(to: Link, from: Endpoint, frames: readonly PeerFrame[]): readonly PeerFrame[] {
+  /** Sends frames of a peer, for which it pays unless it is a built-in one. @returns what the router must answer to their sender, because the recipient's format can't. */
+  carry(to: Link, from: Endpoint, frames: readonly PeerFrame[], payer?: Link): readonly PeerFrame[] {
     const { format } = to;
     if (format.addressing === "address") {
-      for (const batch of batchesOf(format, from.address, pieces(frames))) this.send(to, batch);
+      for (const batch of batchesOf(format, from.address, pieces(frames))) this.send(to, batch, payer);
       return [];
     }
-    for (const message of format.encodePeer(frames, from.name, to.name)) this.send(to, message);
+    for (const message of format.encodePeer(frames, from.name, to.name)) this.send(to, message, payer);
     const { answers, credits } = byNameAnswers(frames);
     for (const [connection, offset] of credits)
       this.send(to, format.encodeMark(creditToken(from.address, connection, offset)));
@@ -92,17 +108,56 @@ export class Delivery {
     this.#mark(link, this.unread.reached(this.meterOf(link), token));
   }
 
-  /** Sends a message, unless the link is over or has no room for it, in which case the link is given up. */
-  send(to: Link, message: WireMessage): void {
+  /**
+   * Sends a message, unless the link is over or has no room for it, in which case the link is given up.
+   *
+   * @param from whose principal pays for the message, if that isn't the link itself
+   */
+  send(to: Link, message: WireMessage, from?: Link): void {
     if (to.memory.isOver) return;
     const bytes = byteLength(message);
     const meter = this.meterOf(to);
-    if (!this.unread.admits(meter, bytes)) {
-      this.giveUp({ link: to, closing: closings.tooSlow, unsentBytes: bytes });
+    const share = from && meter.marks.length > 0 ? this.#shareOf(from, meter) : undefined;
+    if (share !== undefined) {
+      if (share.isCut) return;
+      share.add(meter.markCount, bytes);
+      if (this.unread.isFlood(meter, share) || this.unread.causesTooMuch(share)) {
+        this.#cut(to, share);
+        return;
+      }
+    }
+    // What others send leaves room for the router's own frames, such as the end of a pair.
+    if (!this.unread.admits(meter, share === undefined ? bytes : bytes + limits.firstMarkBytes)) {
+      // Whoever sent most of it loses the pair, rather than the client its link.
+      if (share !== undefined && 2 * share.unreadBytes > meter.heldBytes) this.#cut(to, share);
+      else this.giveUp({ link: to, closing: closings.tooSlow, unsentBytes: bytes });
       return;
     }
     this.#pass(to, message);
     this.#mark(to, this.unread.count(meter, bytes));
+  }
+
+  /** What a principal has sent to a link; `undefined` where it is the link's own. */
+  #shareOf(from: Link, meter: Meter): Share | undefined {
+    const payer = this.meterOf(from).account.payerTo(meter.account);
+    return payer === meter.account ? undefined : meter.inflow.of(payer);
+  }
+
+  #cut(to: Link, share: Share): void {
+    share.isCut = true;
+    this.#floods.push({ to, payer: share.by });
+  }
+
+  /** The next principal whose pairs with a link have to be cut. */
+  takeFlood(): Flood | undefined {
+    return this.#floods.shift();
+  }
+
+  /** Whether a link may be sent a first message, which its client has not granted: far from all that the sender may have under way. */
+  admitsFirst(to: Link, from: Link, bytes: number): boolean {
+    const meter = this.meterOf(to);
+    const unreadBytes = meter.marks.length > 0 ? (this.#shareOf(from, meter)?.unreadBytes ?? 0) : 0;
+    return this.unread.admitsFirst(meter, bytes) && unreadBytes + bytes <= routerLimits.floodSlackBytes;
   }
 
   /** From now on nothing goes to the link, and `takeGivenUp` returns it once. */

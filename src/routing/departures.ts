@@ -1,19 +1,24 @@
 import { goneReasons } from "@messagepasser/protocol";
 import type { Closing } from "./closings.ts";
-import type { Delivery } from "./delivery.ts";
-import { arePaired, type Link, type Links, linksAt } from "./link.ts";
+import type { Delivery, Flood, GivenUp } from "./delivery.ts";
+import { arePaired, type Link, type Links, linksAt, unpair } from "./link.ts";
+
+/** What ending links needs of the platform; see `Runtime`. */
+interface DeparturesRuntime {
+  now(): number;
+  abort(reason: string): void;
+}
 
 /** Ends links: closes them, removes them, and tells the clients that they were paired with. */
 export class Departures {
   readonly #links: Links;
   readonly #delivery: Delivery;
-  readonly #abort: (reason: string) => void;
+  readonly #runtime: DeparturesRuntime;
 
-  /** @param abort ends the object, as `Runtime` has it */
-  constructor(links: Links, delivery: Delivery, abort: (reason: string) => void) {
+  constructor(links: Links, delivery: Delivery, runtime: DeparturesRuntime) {
     this.#links = links;
     this.#delivery = delivery;
-    this.#abort = abort;
+    this.#runtime = runtime;
   }
 
   /** The router ends a link. Does nothing to a link that is over. */
@@ -31,13 +36,35 @@ export class Departures {
     this.dropGivenUp();
   }
 
-  /** Drops the links that `Delivery` has given up, and those that it gives up while their peers are told. */
+  /** Carries out what `Delivery` has found: links that it has given up, and floods; and what it finds meanwhile. */
   dropGivenUp(): void {
-    for (let next = this.#delivery.takeGivenUp(); next !== undefined; next = this.#delivery.takeGivenUp()) {
-      const { link, closing, unsentBytes } = next;
-      this.#close(link, goneReasons.lost, closing);
-      if (this.#delivery.unread.isExhausted(this.#delivery.meterOf(link), unsentBytes))
-        this.#abort("Clients that don't read hold all the memory there is for them");
+    for (;;) {
+      const flood = this.#delivery.takeFlood();
+      if (flood !== undefined) this.#cut(flood);
+      const givenUp = this.#delivery.takeGivenUp();
+      if (givenUp !== undefined) this.#giveUp(givenUp);
+      if (flood === undefined && givenUp === undefined) return;
+    }
+  }
+
+  #giveUp({ link, closing, unsentBytes }: GivenUp): void {
+    this.#close(link, goneReasons.lost, closing);
+    if (this.#delivery.unread.isExhausted(this.#delivery.meterOf(link), unsentBytes))
+      this.#runtime.abort("Clients that don't read hold all the memory there is for them");
+  }
+
+  /** Cuts the pairs of a link with a principal that flooded it, and keeps the two apart for a while. */
+  #cut({ to, payer }: Flood): void {
+    const { account, inflow } = this.#delivery.meterOf(to);
+    inflow.of(payer).isCut = false;
+    account.bar(payer, this.#runtime.now());
+    const others = to.pairs.overflowed ? this.#links.all() : linksAt(this.#links, to.pairs);
+    for (const other of others) {
+      if (!arePaired(to, other) || this.#delivery.meterOf(other).account.payerTo(account) !== payer) continue;
+      unpair(to, other);
+      // The pair can come again, and until then the Connections wait.
+      this.#delivery.sayGone(to, other);
+      this.#delivery.sayGone(other, to);
     }
   }
 

@@ -26,7 +26,7 @@ export class Forwarding {
     }
     if (start === end) return true;
     // If this fails, the sender is told that the recipient is gone, since the two are paired.
-    if (to.format === format) this.#delivery.send(to, readdressed(segments, from.address));
+    if (to.format === format) this.#delivery.send(to, readdressed(segments, from.address), from);
     else this.#carry(to, from, framesIn(format.peerFrames(bytes, start, end)));
     return true;
   }
@@ -60,7 +60,7 @@ export class Forwarding {
 
   #carry(to: Link, from: Link, frames: readonly PeerFrame[]): void {
     checkOffsets(frames);
-    const answers = this.#delivery.carry(to, from, frames);
+    const answers = this.#delivery.carry(to, from, frames, from);
     // A sender of a by-name format expects no answers of this kind.
     if (from.format.addressing === "address" && answers.length > 0) this.#delivery.carry(from, to, answers);
   }

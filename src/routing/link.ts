@@ -99,6 +99,12 @@ export function canPair(one: Link, other: Link): boolean {
   return arePaired(one, other) || !one.pairs.isFull || !other.pairs.isFull;
 }
 
+/** From now on two links exchange nothing. */
+export function unpair(one: Link, other: Link): void {
+  one.pairs.remove(other.address);
+  other.pairs.remove(one.address);
+}
+
 /** Lets two links exchange segments. At least one of them must have room to list the other. */
 export function pair(one: Link, other: Link): void {
   if (!one.pairs.add(other.address)) one.pairs.overflow();

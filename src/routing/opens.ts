@@ -16,6 +16,7 @@ import { closings } from "./closings.ts";
 import type { Delivery, GivenUp } from "./delivery.ts";
 import type { Departures } from "./departures.ts";
 import { routerMessages } from "./encoding.ts";
+import { areBarred } from "./principals.ts";
 import { arePaired, canPair, type Endpoint, type Link, type Links, pair } from "./link.ts";
 
 /** What the checks read, and don't change. */
@@ -101,7 +102,7 @@ export class Opens {
 
   #pair(from: Link, { to, messages }: Route): Link {
     pair(from, to);
-    for (const message of messages) this.#delivery.send(to, message);
+    for (const message of messages) this.#delivery.send(to, message, from);
     return to;
   }
 
@@ -155,12 +156,14 @@ function decideOpen(
   if (to === from && from.format.addressing === "name")
     return refusal(badOpen, "In a format that names its peers no client can open to itself");
 
-  if (first.length > 0 && !delivery.unread.admitsFirst(delivery.meterOf(to), first.length))
+  if (areBarred(delivery.meterOf(from).account, delivery.meterOf(to).account, nowMs))
+    return refusal(busy, "One of the two sent the other far more than that one reads: wait some minutes");
+  if (first.length > 0 && !delivery.admitsFirst(to, from, first.length))
     return refusal(busy, "The peer reads too slowly to get data with an open: wait, or open without data");
   const messages = openMessages(to, from, open);
   const bytes = messages.reduce((sum, message) => sum + byteLength(message), 0);
   // Before the two are paired: the opener must not be told about the end of a link that it was never told about.
-  if (!delivery.unread.admits(delivery.meterOf(to), bytes))
+  if (!delivery.unread.admits(delivery.meterOf(to), bytes + limits.firstMarkBytes))
     return { ...absent, givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
   if (!canPair(from, to)) return refusal(busy, "Both clients have too many peers already");
   return { to, messages };
@@ -191,9 +194,10 @@ function decideResume(
 
   const messages = routerMessages(to, [pairedWith(from)]);
   const bytes = messages.reduce((sum, message) => sum + byteLength(message), 0);
-  if (!delivery.unread.admits(delivery.meterOf(to), bytes))
+  if (!delivery.unread.admits(delivery.meterOf(to), bytes + limits.firstMarkBytes))
     return { absence: lost, givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
-  if (!canPair(from, to)) return { absence: lost };
+  if (!canPair(from, to) || areBarred(delivery.meterOf(from).account, delivery.meterOf(to).account, nowMs))
+    return { absence: lost };
   return { to, messages };
 }
 

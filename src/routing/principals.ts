@@ -12,6 +12,10 @@ export class Account {
   heldBytes = 0;
   /** The part of `heldBytes` that closed links hold. Only the ends of their sockets free it. */
   closingBytes = 0;
+  /** Bytes that the principal has sent to the links of others, and those have not read: on its own account, for guests too. */
+  causedBytes = 0;
+  /** The principals that flooded a link of this account, and may not pair with one for a while. */
+  readonly bars = new Map<Account, Bar>();
   /** Closed links whose sockets are still there. */
   closingLinks = 0;
   /** Links that are neither closed nor gone, as far as they were looked up since the object woke. */
@@ -33,8 +37,40 @@ export class Account {
   }
 
   get isIdle(): boolean {
-    return this.links === 0 && this.closingLinks === 0;
+    return this.links === 0 && this.closingLinks === 0 && this.bars.size === 0;
   }
+
+  /**
+   * The account that pays for what one link sends to another: its principal's, whichever of its sessions and guests it is.
+   * Only between the links of one principal guests have an account of their own.
+   */
+  payerTo(receiver: Account): Account {
+    return this.principal === receiver.principal ? this : this.principal;
+  }
+
+  /** Keeps a principal, which flooded a link of this account, away for a while: each time four times as long. */
+  bar(payer: Account, nowMs: number): void {
+    const { firstBarMs, maxBarMs } = routerLimits;
+    // Those that have gone by are no longer needed.
+    for (const [other, { untilMs }] of this.bars) if (nowMs > untilMs + maxBarMs) this.bars.delete(other);
+    const durationMs = Math.min(4 * (this.bars.get(payer)?.durationMs ?? firstBarMs / 4), maxBarMs);
+    this.bars.set(payer, { untilMs: nowMs + durationMs, durationMs });
+  }
+}
+
+/** Whether a link of one account flooded one of the other not long ago, so that two such links may not pair. */
+export function areBarred(one: Account, other: Account, nowMs: number): boolean {
+  return isBarred(one, other, nowMs) || isBarred(other, one, nowMs);
+}
+
+function isBarred(from: Account, to: Account, nowMs: number): boolean {
+  const bar = to.bars.get(from.payerTo(to));
+  return bar !== undefined && bar.untilMs > nowMs;
+}
+
+interface Bar {
+  readonly untilMs: number;
+  readonly durationMs: number;
 }
 
 /** What tells whose link it is. */

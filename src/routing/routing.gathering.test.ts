@@ -1,7 +1,7 @@
 import { limits, segmentHeaderBytes } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
-import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
+import { crowdOf, type FakeLink, fill, realmOf } from "../../test/support/routing-fakes.ts";
 
 const pieces = [Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)] as const;
 
@@ -94,9 +94,9 @@ describe("the output of one message for a link", () => {
     const realm = realmOf();
     const [alice, bob] = threeOf(realm);
     const chunk = new Uint8Array(10_000);
-    const heldBytes = (): number => realm.routing.unread.heldBytes;
-    while (heldBytes() < limits.maxUnreadBytes / 3 - 2 * chunk.length)
-      realm.routing.receive(alice, batchOf([bob.address, chunk]));
+    const roomBytes = (): number => limits.maxUnreadBytes / 3 - limits.firstMarkBytes - realm.routing.unread.heldBytes;
+    fill(realm, bob, crowdOf(realm, bob), 250);
+    while (roomBytes() > 2 * chunk.length) realm.routing.receive(alice, batchOf([bob.address, chunk]));
     bob.take();
     realm.routing.receive(alice, batchOf([bob.address, pieces[0]], [bob.address, new Uint8Array(3 * chunk.length)]));
     expect(bob.closed).toBeDefined();

@@ -1,4 +1,12 @@
-import { anySession, closeCodes, errorCodes, goneReasons, limits, type RouterFrame } from "@messagepasser/protocol";
+import {
+  anySession,
+  closeCodes,
+  errorCodes,
+  goneReasons,
+  limits,
+  routerLimits,
+  type RouterFrame,
+} from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
 import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
@@ -23,7 +31,7 @@ describe("a link that joins", () => {
     alice.take();
     routing.join(bob);
     expect(bob.take()).toEqual([
-      { kind: "welcome", session, name: "bob", realm: "home", budget: limits.maxBudgetBytes / 2 },
+      { kind: "welcome", session, name: "bob", realm: "home", budget: routerLimits.firstBudgetBytes },
     ]);
     expect(alice.take()).toEqual([]);
     expect(links.byName("bob")).toBe(bob);

@@ -58,9 +58,7 @@ export class Routing {
     this.#delivery = new Delivery(runtime);
     this.#forwarding = new Forwarding(links, this.#delivery);
     this.#access = new Access(links, this.#delivery, () => runtime.rules());
-    this.#departures = new Departures(links, this.#delivery, (reason) => {
-      runtime.abort(reason);
-    });
+    this.#departures = new Departures(links, this.#delivery, runtime);
     this.#opens = new Opens({ name: realm, links, access: this.#access, delivery: this.#delivery }, this.#departures);
   }
 

@@ -209,21 +209,30 @@ describe("a first message", () => {
 });
 
 describe("the budget", () => {
+  /** A link whose speed is a reason for the largest budget. */
+  function fastLinkOf(unread: UnreadLimiter, account?: Account): Meter {
+    const meter = linkOf(unread, account);
+    meter.pace.budgetBytes = maxBudgetBytes;
+    meter.budgetBytes = maxBudgetBytes;
+    meter.knownBudgetBytes = maxBudgetBytes;
+    return meter;
+  }
+
   test("a budget is at its maximum without load, and can be used up with half as much again of headers", () => {
     const unread = unreadOf();
-    const meter = linkOf(unread);
+    const meter = fastLinkOf(unread);
     expect(unread.budgetOf(meter)).toBe(maxBudgetBytes);
     expect(fill(unread, meter)).toBeGreaterThan(1.5 * maxBudgetBytes);
   });
 
   test("a budget falls by what other links haven't read, down to nothing, and not by the link's own unread bytes", () => {
     const unread = unreadOf();
-    const [own, other] = [linkOf(unread), linkOf(unread)];
+    const [own, other] = [fastLinkOf(unread), fastLinkOf(unread)];
     fill(unread, own);
     expect(unread.budgetOf(own)).toBe(maxBudgetBytes);
     const budgets = [unread.budgetOf(other)];
     expect(budgets[0]).toBeLessThan(maxBudgetBytes);
-    while (fill(unread, linkOf(unread)) > 0) budgets.push(unread.budgetOf(other));
+    while (fill(unread, fastLinkOf(unread)) > 0) budgets.push(unread.budgetOf(other));
     expect(budgets).toEqual(budgets.toSorted((left, right) => right - left));
     expect(budgets.at(-1)).toBeLessThan(chunkBytes);
     expect(budgets.at(-1)).toBeGreaterThanOrEqual(0);
@@ -231,13 +240,13 @@ describe("the budget", () => {
 
   test("a budget that a client is told grows to at most twice the one before, and falls at once", () => {
     const unread = unreadOf();
-    const meter = linkOf(unread);
-    for (let at = 1; at < 1_000; at++) linkOf(unread);
+    const meter = fastLinkOf(unread);
+    for (let at = 1; at < 1_000; at++) fastLinkOf(unread);
     expect(unread.tellBudget(meter, true)).toBe(Math.floor(maxBudgetBytes / 1_000));
     expect(unread.tellBudget(meter)).toBe(2 * Math.floor(maxBudgetBytes / 1_000));
     for (let told = 0; told < 20; told++) unread.tellBudget(meter);
     expect(unread.tellBudget(meter)).toBe(maxBudgetBytes);
-    for (let at = 0; at < 2_000; at++) linkOf(unread);
+    for (let at = 0; at < 2_000; at++) fastLinkOf(unread);
     expect(unread.tellBudget(meter, true)).toBe(Math.floor(maxBudgetBytes / 3_000));
     expect(unread.tellBudget(meter)).toBe(minWindowBytes);
   });
@@ -246,7 +255,7 @@ describe("the budget", () => {
     let nowMs = 0;
     let token = 0;
     const unread = new UnreadLimiter({ now: () => nowMs, randomU32: () => ++token });
-    const [stuck, own] = [linkOf(unread), linkOf(unread)];
+    const [stuck, own] = [fastLinkOf(unread), fastLinkOf(unread)];
     const tokens = [unread.count(stuck, markEveryBytes), unread.count(stuck, markEveryBytes)];
     unread.count(own, firstMarkBytes);
     expect(unread.budgetOf(own)).toBe(maxBudgetBytes / 2);
@@ -262,8 +271,8 @@ describe("the budget", () => {
     const unread = unreadOf();
     const host = new Account();
     const guests = new Account(host);
-    const own = linkOf(unread);
-    const many = Array.from({ length: 100 }, () => linkOf(unread, guests));
+    const own = fastLinkOf(unread);
+    const many = Array.from({ length: 100 }, () => fastLinkOf(unread, guests));
     expect(unread.budgetOf(own, true)).toBe(maxBudgetBytes / 2);
     for (const guest of many) unread.count(guest, firstMarkBytes);
     unread.count(own, firstMarkBytes);
@@ -274,15 +283,15 @@ describe("the budget", () => {
   test("a budget is an equal share where many clients are busy or may be soon, and recovers when they are done", () => {
     const unread = unreadOf();
     const share = Math.floor(maxBudgetBytes / 100);
-    const busy = Array.from({ length: 100 }, () => linkOf(unread));
-    expect(unread.budgetOf(busy[0] ?? linkOf(unread), true)).toBe(share);
+    const busy = Array.from({ length: 100 }, () => fastLinkOf(unread));
+    expect(unread.budgetOf(busy[0] ?? fastLinkOf(unread), true)).toBe(share);
     const tokens = busy.map((meter) => unread.count(meter, firstMarkBytes));
-    expect(unread.budgetOf(linkOf(unread))).toBe(share);
+    expect(unread.budgetOf(fastLinkOf(unread))).toBe(share);
     for (const [at, meter] of busy.entries()) {
       if (at % 2 === 0) unread.reached(meter, tokens[at] ?? 0);
       else unread.end(meter);
     }
-    expect(unread.budgetOf(linkOf(unread))).toBe(maxBudgetBytes);
+    expect(unread.budgetOf(fastLinkOf(unread))).toBe(maxBudgetBytes);
   });
 });
 

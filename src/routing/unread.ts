@@ -1,5 +1,6 @@
 import { frameHeaderBytes, limits, routerLimits, segmentHeaderBytes } from "@messagepasser/protocol";
-import type { Meter } from "./meter.ts";
+import type { Share } from "./inflow.ts";
+import type { Mark, Meter } from "./meter.ts";
 import type { Account } from "./principals.ts";
 
 /** Bytes of a mark: one segment with a token and a budget. */
@@ -88,6 +89,22 @@ export class UnreadLimiter {
     return this.#heldBytes + tailBytes + bytes + markBytes <= limits.maxUnreadBytes;
   }
 
+  /**
+   * Whether a principal has sent a link more than peers of a client that keeps to its budgets can have under way: where the
+   * link is filled, which shows by a mark that waits, or at once where the burst is large.
+   */
+  isFlood({ marks, allowanceBytes }: Meter, { unreadBytes }: Share): boolean {
+    const mostBytes = 1.5 * allowanceBytes + routerLimits.floodSlackBytes;
+    if (unreadBytes <= mostBytes) return false;
+    if (unreadBytes > mostBytes + routerLimits.burstBytes) return true;
+    return this.#runtime.now() - (marks[0]?.sentAtMs ?? Infinity) > routerLimits.filledAfterMs;
+  }
+
+  /** Whether a principal has sent more to all links together than one client may hold, and some of it to this one. */
+  causesTooMuch({ by, unreadBytes }: Share): boolean {
+    return by.causedBytes > limits.maxUnreadBytes / 3 && unreadBytes > routerLimits.owingLinkBytes;
+  }
+
   /** Whether a link may be sent a first message before its client accepts it: it holds less than half of what it may. */
   admitsFirst(meter: Meter, bytes: number): boolean {
     return meter.heldBytes + bytes <= (limits.maxUnreadBytes - this.#heldBytes) / 4;
@@ -107,9 +124,9 @@ export class UnreadLimiter {
   }
 
   /** Whether a mark is due. Its answer costs as much as a small message, so marks are as rare as memory allows. */
-  #isDue({ isNew, marks, unmarkedBytes }: Meter): boolean {
+  #isDue({ markCount, marks, unmarkedBytes }: Meter): boolean {
     if (unmarkedBytes < limits.firstMarkBytes) return false;
-    const isEarly = isNew || (marks.length === 0 && this.#tailBytes > routerLimits.maxTailBytes);
+    const isEarly = markCount === 0 || (marks.length === 0 && this.#tailBytes > routerLimits.maxTailBytes);
     const share = isEarly ? 0 : routerLimits.maxUnmarkedBytes / this.#busy.size;
     return unmarkedBytes >= Math.min(limits.markEveryBytes, share);
   }
@@ -121,10 +138,10 @@ export class UnreadLimiter {
       this.#hold(meter, meter.unmarkedBytes);
       this.#setBusy(meter);
     }
-    meter.isNew = false;
     this.#hold(meter, markBytes);
     const token = this.#runtime.randomU32() || 1;
-    meter.marks.push({ token, bytes: meter.unmarkedBytes + markBytes });
+    const bytes = meter.unmarkedBytes + markBytes;
+    meter.marks.push({ token, bytes, number: ++meter.markCount, sentAtMs: this.#runtime.now(), budgetBytes: 0 });
     meter.unmarkedBytes = 0;
     return token;
   }
@@ -141,15 +158,29 @@ export class UnreadLimiter {
       meter.unknownTokens++;
       return 0;
     }
-    for (const { bytes } of meter.marks.splice(0, at + 1)) this.#hold(meter, -bytes);
+    this.#free(meter, meter.marks.splice(0, at + 1));
     if (meter.marks.length > 0) {
       this.#setBusy(meter);
       return 0;
     }
     this.#setIdle(meter);
     this.#hold(meter, -meter.heldBytes);
+    meter.inflow.readAll();
     this.#tailBytes += meter.unmarkedBytes;
     return this.#isDue(meter) ? this.#mark(meter) : 0;
+  }
+
+  /** A client has reached these marks. */
+  #free(meter: Meter, reached: readonly Mark[]): void {
+    const [first, last] = [reached[0], reached.at(-1)];
+    if (first === undefined || last === undefined) return;
+    const bytes = reached.reduce((sum, mark) => sum + mark.bytes, 0);
+    this.#hold(meter, -bytes);
+    meter.inflow.read(last.number);
+    meter.pace.reached(bytes, { first: first.sentAtMs, last: last.sentAtMs }, this.#runtime.now());
+    // What was granted by an earlier, larger budget is used up byte by byte.
+    meter.allowanceBytes = Math.max(meter.budgetBytes, meter.knownBudgetBytes, meter.allowanceBytes - bytes);
+    meter.knownBudgetBytes = last.budgetBytes;
   }
 
   /** Notes that a link has made progress, and counts it as busy from now on. */
@@ -176,11 +207,12 @@ export class UnreadLimiter {
 
   /**
    * The credit that a client may grant to all its peers together: an equal share for each busy account, which its busy
-   * links share, and at most two thirds of what the client's link may hold, since frames have headers too.
+   * links share, at most what the link's speed is a reason for, and at most two thirds of what the client's link may hold,
+   * since frames have headers too.
    *
    * @param isNew whether all links count as busy: they may all start at once
    */
-  budgetOf({ account, heldBytes }: Meter, isNew = false): number {
+  budgetOf({ account, heldBytes, pace }: Meter, isNew = false): number {
     this.#forgetStuck();
     const accounts = isNew ? this.#presentAccounts : this.#busyAccounts;
     const links = isNew ? account.links : account.busyLinks;
@@ -191,19 +223,24 @@ export class UnreadLimiter {
       ? Math.min(freeBytes + heldBytes, maxGuestsUnreadBytes - account.heldBytes + heldBytes) / 3
       : (freeBytes + account.heldBytes) / 3 - account.closingBytes;
     const owingBytes = account.closingBytes > 0 ? this.#owingBytes(account) : 0;
-    return Math.max(0, Math.floor(Math.min(share, (Math.max(mostBytes, owingBytes) * 2) / 3)));
+    return Math.max(0, Math.floor(Math.min(share, pace.budgetBytes, (Math.max(mostBytes, owingBytes) * 2) / 3)));
   }
 
   /**
-   * The budget that a client is told now: at most twice the budget before. So where many clients begin at once, the router
+   * The budget that a client is told now: at most twice the one before, and twice the one that it knows by now. So where many clients begin at once, the router
    * knows how many they are before their budgets grow.
    *
    * @param isNew as `budgetOf` has it
    */
   tellBudget(meter: Meter, isNew?: boolean): number {
-    const mostBytes = Math.max(limits.minWindowBytes, 2 * meter.budgetBytes);
-    meter.budgetBytes = Math.min(mostBytes, this.budgetOf(meter, isNew));
-    return meter.budgetBytes;
+    const beforeBytes = Math.min(meter.budgetBytes, meter.knownBudgetBytes);
+    const mostBytes = Math.max(limits.minWindowBytes, 2 * beforeBytes);
+    const budgetBytes = Math.min(mostBytes, this.budgetOf(meter, isNew));
+    meter.budgetBytes = budgetBytes;
+    meter.allowanceBytes = Math.max(meter.allowanceBytes, budgetBytes);
+    const mark = meter.marks.at(-1);
+    if (mark !== undefined) mark.budgetBytes = budgetBytes;
+    return budgetBytes;
   }
 
   /** The router closes a link. The link's bytes stay in memory until its socket is gone: now its tail counts too. */
@@ -229,6 +266,7 @@ export class UnreadLimiter {
       if (meter.marks.length === 0) this.#tailBytes -= meter.unmarkedBytes;
     }
     this.#hold(meter, -meter.heldBytes);
+    meter.inflow.readAll();
     meter.marks.length = 0;
     meter.unmarkedBytes = 0;
     meter.state = "gone";

@@ -1,10 +1,11 @@
 // The pure router's platform in tests: links that keep what they are sent, and a clock that stands still.
+import { limits } from "@messagepasser/protocol";
 import { type Format, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
 import { type Grant, type Link, LinkMemory, type Links, type Pairs } from "../../src/routing/link.ts";
 import { Routing, type Runtime } from "../../src/routing/routing.ts";
 import { Rules } from "../../src/routing/rules.ts";
-import { openTo, toRouter } from "./batches.ts";
+import { batchOf, openTo, toRouter } from "./batches.ts";
 import { type SegmentItem, segmentReading } from "./readings.ts";
 
 class FakePairs implements Pairs {
@@ -237,4 +238,22 @@ export function realmOf(pairCapacity?: number): FakeRealm {
       }
     },
   };
+}
+
+/** Clients that are paired with a link: enough to fill it without a flood of any of them. */
+export function crowdOf(realm: FakeRealm, to: FakeLink): FakeLink[] {
+  return Array.from({ length: 16 }, (_, at) => {
+    const link = realm.join(`${at} of the crowd of ${to.name}`);
+    realm.pair(link, to);
+    return link;
+  });
+}
+
+/** Sends chunks to a link, from each in turn, until it is dropped, or this many times. */
+export function fill({ routing }: FakeRealm, to: FakeLink, from: readonly FakeLink[], times = Infinity): void {
+  const chunk = new Uint8Array(limits.maxPayloadBytes);
+  for (let count = 0; count < times && to.closed === undefined; count++) {
+    const sender = from[Math.floor(to.sentBytes / chunk.length) % from.length];
+    if (sender !== undefined) routing.receive(sender, batchOf([to.address, chunk]));
+  }
 }
