@@ -10,7 +10,12 @@ const { burstBytes, filledAfterMs, firstBarMs, firstBudgetBytes, floodSlackBytes
 const mostBytes = 1.5 * firstBudgetBytes + floodSlackBytes;
 
 /** Sends chunks to a link that reads nothing, from each in turn, until one of them is told that the link is gone. */
-function flood({ routing }: FakeRealm, to: FakeLink, from: readonly FakeLink[], atMostBytes = maxUnreadBytes): number {
+function flood(
+  { routing }: FakeRealm,
+  to: FakeLink,
+  from: readonly FakeLink[],
+  atMostBytes: number = maxUnreadBytes,
+): number {
   let sentBytes = 0;
   for (let turn = 0; sentBytes < atMostBytes; turn++) {
     const sender = from[turn % from.length];

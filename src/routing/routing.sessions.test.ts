@@ -3,7 +3,6 @@ import {
   closeCodes,
   errorCodes,
   goneReasons,
-  limits,
   routerLimits,
   type RouterFrame,
 } from "@messagepasser/protocol";
