@@ -137,8 +137,10 @@ function failureOf(cause: unknown, proxy: Proxy, { host, port }: Target): string
   if (/authentication (failed|type)/i.test(why)) return refusedPassword(proxy, "SOCKS");
   const [, refusal] = /rejected connection\W+(\w+)/i.exec(why) ?? [];
   if (refusal !== undefined) return `The proxy ${nameOf(proxy)} can't connect to ${host}:${port} (${refusal})`;
-  const isRouters = cause instanceof Error && "hostname" in cause && cause.hostname === host;
   // SOCKS proxies with the scheme "socks5" are given addresses; "socks5h" are given names.
-  if (isRouters) return `${why}: if only the proxy ${nameOf(proxy)} knows the name, set the scheme socks5h:// there`;
+  if (host !== undefined && cause instanceof Error && "hostname" in cause && cause.hostname === host) {
+    const remedy = `if only the proxy ${nameOf(proxy)} knows the name, set the scheme socks5h:// there`;
+    return `${networkReason(cause, { host, port: port ?? "" })}; ${remedy}`;
+  }
   return `Cannot reach the proxy ${nameOf(proxy)}: ${networkReason(cause, proxyTarget(proxy))}; ${around}`;
 }
