@@ -68,7 +68,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     if (upgrade === undefined) return new Response(null, { status: 503 });
     const refused = this.#refusalOf(upgrade);
     if (refused !== undefined) {
-      this.#usage.counters.refused();
+      this.#usage.counters.addCall("upgrades");
       this.#usage.keepIfDue();
       return new Response(null, { status: refused });
     }
@@ -165,8 +165,8 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     method: Method,
     ...parameters: Parameters<RealmAdmin[Method]>
   ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
-    this.#usage.counters.adminCalls += 1;
-    this.#usage.keep();
+    this.#usage.counters.addCall("adminCalls");
+    this.#usage.keepIfDue();
     const { credentials, guests, audit, alarms } = this.#registry;
     const admin = new RealmAdmin(
       {
@@ -185,6 +185,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
         },
         usage: () => ({ ...this.#usage.report(this.#links.all()), unclosed: this.#links.unclosed() }),
         restart: async () => {
+          this.#usage.keepAll(this.#links.all());
           await this.ctx.storage.sync();
           this.ctx.abort(restartReason);
         },

@@ -22,8 +22,12 @@ export class UsageKeeper {
     this.#storage = storage;
   }
 
-  /** Keeps the counts if enough of them are in memory only. Without an open link that costs a row: at most once a second. */
-  keepIfDue(link?: SocketLink): void {
+  /**
+   * Keeps the counts if enough of them are in memory only. Without an open link that costs a row: at most once a second.
+   *
+   * @param link whose attachment may keep them. Default: the one whose attachment does.
+   */
+  keepIfDue(link: SocketLink | undefined = this.#holder): void {
     if (!this.counters.isDue) return;
     const costsRow = link === undefined || link.memory.isOver;
     const isTooSoon = Date.now() - this.#storedAtMs < routerLimits.minMsBetweenUsageRows;
@@ -52,11 +56,21 @@ export class UsageKeeper {
     link.usage = isForStorage ? undefined : kept;
   }
 
+  /** Stores all counts, since the attachments of all links are about to end. @param links all links of the realm */
+  keepAll(links: Iterable<SocketLink>): void {
+    for (const link of links) {
+      this.counters.takeBack(link.usage);
+      link.usage = undefined;
+    }
+    this.keep();
+  }
+
   /** What the realm has used. @param links all links of the realm */
   report(links: Iterable<SocketLink>): Omit<Usage, "unclosed"> {
-    let all = this.#kept;
+    const nowMs = Date.now();
+    let all = added(this.counters.sums(nowMs), this.#kept);
     for (const { usage } of links) if (usage !== undefined) all = added(usage, all);
-    return usageOf(all, Date.now());
+    return usageOf(all, nowMs);
   }
 
   get #kept(): KeptSums {

@@ -42,9 +42,9 @@ export class Counters implements Record<(typeof usageCounters)[number], number> 
     return this.#isOwed || this.messagesIn >= mostUnkept;
   }
 
-  /** An upgrade was refused. */
-  refused(): void {
-    this.upgrades += 1;
+  /** Counts what costs no message: a refused upgrade or a call of an administrator. It has to be kept soon. */
+  addCall(name: "upgrades" | "adminCalls"): void {
+    this[name] += 1;
     this.#isOwed = true;
   }
 
@@ -63,12 +63,17 @@ export class Counters implements Record<(typeof usageCounters)[number], number> 
     this.#messagesKept -= this.messagesIn - messagesBefore;
   }
 
-  /** Returns the sums and starts again from 0. */
-  drain(nowMs: number): KeptSums {
+  /** The sums that are in memory only. */
+  sums(nowMs: number): KeptSums {
     this.awakeMs += nowMs - this.#countedUpToMs;
     this.#countedUpToMs = nowMs;
+    return [nowMs, ...usageCounters.map((name) => this[name])];
+  }
+
+  /** Returns the sums and starts again from 0. */
+  drain(nowMs: number): KeptSums {
+    const sums = this.sums(nowMs);
     this.#messagesKept += this.messagesIn;
-    const sums = [nowMs, ...usageCounters.map((name) => this[name])];
     for (const name of usageCounters) this[name] = 0;
     this.#isOwed = false;
     return sums;
