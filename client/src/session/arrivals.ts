@@ -78,7 +78,9 @@ export class Arrivals {
       return { code: tooManyConnections, reason: `There are ${channels.count} Connections already` };
     if (peer.pendingOpens >= limits.maxPendingOpens)
       return { code: busy, reason: `${peer.pendingOpens} opens wait to be accepted already` };
-    if (firstBytes > 0 && paths.to(peer.name).account.firsts.isFull)
+    const { firsts, batches } = paths.to(peer.name).account;
+    // A program that accepts without reading keeps first messages, which no window bounds.
+    if (firstBytes > 0 && (firsts.isFull || batches.isFull))
       return { code: busy, reason: "No room for a first message: open without" };
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { encodeBatch, errorCodes, limits, openerBit, routerAddress } from "@messagepasser/protocol";
+import { clientLimits, encodeBatch, errorCodes, limits, openerBit, routerAddress } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, test } from "vitest";
 import { openBatch, ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
 
@@ -40,6 +40,23 @@ describe("the limits of a client", () => {
     await router.turn();
     router.open(1, ++connection, first(4));
     expect(await router.turn()).toEqual([]);
+  });
+
+  test("a client whose program accepts opens and reads nothing takes first messages of one peer up to a bound", async () => {
+    const first = new Uint8Array(65_536);
+    let connection = 0;
+    for (; connection < 1_000;) {
+      for (let count = 0; count < 20; count++) router.open(1, ++connection, first);
+      await router.turn();
+      for (const channel of router.incoming.slice(-20)) channel.accept();
+      await Promise.resolve();
+    }
+    const heldBytes = router.incoming.reduce((sum, { receiver }) => sum + receiver.position().received, 0);
+    expect(heldBytes).toBeLessThanOrEqual(clientLimits.maxHeldBatchBytes / 2 + 20 * 70_000);
+    router.open(1, ++connection);
+    router.open(2, 1, first);
+    const refused = (await router.turn()).filter(({ frame }) => frame.kind === "reset");
+    expect(refused).toEqual([]);
   });
 
   test("a first message keeps no more memory alive than its own bytes, however large its batch is", async () => {
