@@ -11,7 +11,7 @@ test.each([
   ["ENOTFOUND", 'DNS knows no host "router.example": check'],
   ["EAI_AGAIN", 'no DNS server answered for "router.example": check'],
   ["ECONNREFUSED", "no TCP connection to router.example:443, where nothing listens: check that the router is running"],
-  ["EHOSTUNREACH", "no TCP connection to router.example:443 (EHOSTUNREACH): check the network"],
+  ["EHOSTUNREACH", "no TCP connection to router.example:443: check the network"],
   ["ECONNRESET", "router.example:443 ended the TCP connection without an answer: check the port"],
   ["CERT_HAS_EXPIRED", "the TLS handshake with router.example:443 failed: its certificate has expired"],
   [
@@ -26,6 +26,7 @@ test.each([
   ["HPE_INVALID_CONSTANT", "what router.example:443 answered is no HTTP: check the port"],
 ])("a failure with the code %s names its step, the host and what to do", (code, sentence) => {
   expect(networkReason(failed(code), target)).toContain(sentence);
+  expect(networkReason(failed(code), target).endsWith(` (${code})`)).toBe(true);
 });
 
 test("the reasons of a name with several addresses are joined, and say once what to do", () => {
@@ -35,8 +36,12 @@ test("the reasons of a name with several addresses are joined, and say once what
   ]);
   expect(networkReason(error, target)).toBe(
     "no TCP connection to 127.0.0.1:8787, where nothing listens; no TCP connection to [::1]:8787, where nothing listens" +
-      ": check that the router is running and that the port is right",
+      ": check that the router is running and that the port is right (ECONNREFUSED)",
   );
+});
+
+test("the host of a URL that is an IPv6 address has one pair of brackets", () => {
+  expect(networkReason(failed("ECONNREFUSED"), { host: "[::1]", port: 80 })).toContain("connection to [::1]:80,");
 });
 
 test("a failure that has no sentence of its own is told in its own words, in one line", () => {

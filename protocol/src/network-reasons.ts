@@ -13,7 +13,6 @@ export interface NetworkTarget {
 
 /** The fields of Node's errors. */
 interface SystemError extends Error {
-  readonly code?: unknown;
   readonly address?: unknown;
   readonly port?: unknown;
 }
@@ -51,14 +50,23 @@ export function networkReason(error: unknown, target: NetworkTarget): string {
   const reasons = errors.map((each) => reasonOf(each, target));
   const whats = Array.from(new Set(reasons.map(({ what }) => what)));
   const remedies = Array.from(new Set(reasons.flatMap(({ remedy }) => remedy ?? [])));
-  return [whats.join("; "), ...remedies].join(": ");
+  const sentence = [whats.join("; "), ...remedies].join(": ");
+  // People search by the platform's code.
+  const codes = Array.from(new Set(errors.map(codeOf))).join(", ");
+  return codes === "" || remedies.length === 0 ? sentence : `${sentence} (${codes})`;
+}
+
+function codeOf(error: unknown): string {
+  const { code } = Object(error) as { readonly code?: unknown };
+  return typeof code === "string" ? code : "";
 }
 
 function reasonOf(error: unknown, { host, port, who = "the router", setting = "the URL" }: NetworkTarget): Reason {
   if (!(error instanceof Error)) return { what: String(error) };
-  const { code: anyCode, address = host, port: errorPort = port } = error as SystemError;
-  const code = typeof anyCode === "string" ? anyCode : "";
-  const at = `${String(address).includes(":") ? `[${String(address)}]` : String(address)}:${String(errorPort)}`;
+  const code = codeOf(error);
+  const { address = host, port: errorPort = port } = error as SystemError;
+  const where = String(address);
+  const at = `${/^[^[].*:/.test(where) ? `[${where}]` : where}:${String(errorPort)}`;
   const tlsReason = Object.hasOwn(tlsReasons, code) ? tlsReasons[code] : undefined;
   if (tlsReason !== undefined) return { what: `the TLS handshake with ${host}:${port} failed`, remedy: tlsReason };
   switch (code) {
@@ -81,7 +89,7 @@ function reasonOf(error: unknown, { host, port, who = "the router", setting = "t
     case "ENETDOWN":
     case "EADDRNOTAVAIL":
       return {
-        what: `no TCP connection to ${at} (${code})`,
+        what: `no TCP connection to ${at}`,
         remedy: "check the network, and whether a firewall blocks the port",
       };
     case "ECONNRESET":
