@@ -106,6 +106,8 @@ export class BatchWriter {
   #dataConnection = -1;
   #dataEnd = 0;
   #segmentsInBatch = 0;
+  /** The batch leaves as soon as it has this many bytes. */
+  flushBytes: number = limits.flushBatchBytes;
 
   /**
    * @param emit takes each full batch. The bytes are its own; who calls `giveBack` in the end, where the batch is the last
@@ -139,7 +141,7 @@ export class BatchWriter {
 
   #grow(end: number): void {
     this.#end = end;
-    if (end - this.#start >= limits.flushBatchBytes) this.flush();
+    if (end - this.#start >= this.flushBytes) this.flush();
   }
 
   /**

@@ -18,7 +18,11 @@ export const links: readonly Mutation[] = [
   {
     rule: "a link that is over takes nothing more, though its socket does",
     changes: [
-      [link, "if (this.#isOver || message === heartbeat.pong) return;", "if (message === heartbeat.pong) return;"],
+      [
+        link,
+        "    if (this.#isOver) return;\n    if (message === heartbeat.pong) {",
+        "    if (message === heartbeat.pong) {",
+      ],
       [link, "while (!this.#isOver && segments.next()) {", "while (segments.next()) {"],
       [link, "while (!this.#isOver && (frame = frames.next())", "while ((frame = frames.next())"],
     ],
@@ -100,8 +104,8 @@ export const links: readonly Mutation[] = [
     changes: [
       [
         sender,
-        "const bytes = this.#isReplaying ? this.#replayNext() : this.#sendNext();",
-        "const bytes = this.#sendNext() || (this.#isReplaying ? this.#replayNext() : 0);",
+        "const bytes = this.#isReplaying ? this.#replayNext(stepBytes) : this.#sendNext(stepBytes);",
+        "const bytes = this.#sendNext(stepBytes) || (this.#isReplaying ? this.#replayNext(stepBytes) : 0);",
       ],
     ],
   },

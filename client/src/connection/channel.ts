@@ -95,7 +95,10 @@ export class Channel implements Turn, Tended {
     const connection = this.#connection;
     this.sender = new Sender(
       {
-        isReady: () => this.#route?.isInStep === true && !this.#route.carrier.isFull,
+        readyBytes: () => {
+          const route = this.#route;
+          return route?.isInStep === true && !route.carrier.isFull ? route.carrier.stepBytes : -1;
+        },
         data: (flags, offset, payload) => {
           this.#route?.carrier.data(this.#route, flags, offset, payload);
           this.#tendLater();

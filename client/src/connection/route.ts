@@ -5,6 +5,8 @@ import type { Turn } from "../link/turns.ts";
 export interface Carrier {
   /** Whether it takes no more data for now. */
   readonly isFull: boolean;
+  /** How much of a message should be written at once, so that others come in between. */
+  readonly stepBytes: number;
   frame(address: number, frame: ControlFrame): void;
   /** The parameters are those of `BatchWriter.data`. */
   data(target: DataTarget, flags: number, offset: number, payload: Uint8Array): void;

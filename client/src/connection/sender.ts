@@ -8,8 +8,11 @@ import { Violation } from "./violation.ts";
 
 /** Where a sender writes its frames. */
 export interface FrameSink {
-  /** Whether frames may be written now: the other end is there and in step, and the link takes more. */
-  isReady(): boolean;
+  /**
+   * How much of a message may be written now, so that others come in between: -1 unless the other end is there and in step,
+   * and the link takes more.
+   */
+  readyBytes(): number;
   data(flags: number, offset: number, payload: Uint8Array): void;
   fin(offset: number): void;
   /** Gives back what was granted between `limit` and `granted`. Without a pair, `resume` makes up for it. */
@@ -77,7 +80,7 @@ export class Sender {
     // The rest is sent later, when the bytes are the caller's again. Should that fail, then the open fails, and tells.
     const own = message === bytes && bytes.length > limits.maxPayloadBytes ? bytes.slice() : bytes;
     this.#enqueue(own, isText, undefined).catch(() => undefined);
-    this.#sendNext();
+    this.#sendNext(limits.maxPayloadBytes);
   }
 
   /** The first frame that is not acknowledged: before anything is, what goes with the open. */
@@ -114,7 +117,7 @@ export class Sender {
       this.#room() >= bytes.length &&
       !this.#isReplaying &&
       !this.#kept.isFull &&
-      this.#sink.isReady()
+      this.#sink.readyBytes() >= bytes.length
     ) {
       this.#write(isText ? dataFlags.text | dataFlags.last : dataFlags.last, bytes);
       return done;
@@ -171,14 +174,13 @@ export class Sender {
 
   /** Writes a frame or so, when it is this Connection's turn. Returns whether there is more that could be written. */
   takeTurn(): boolean {
-    let writtenBytes = 0;
-    while (writtenBytes < limits.maxPayloadBytes) {
-      if (!this.#sink.isReady()) return true;
-      const bytes = this.#isReplaying ? this.#replayNext() : this.#sendNext();
+    for (let writtenBytes = 0; ;) {
+      const stepBytes = Math.min(this.#sink.readyBytes(), limits.maxPayloadBytes);
+      if (stepBytes <= writtenBytes) return true;
+      const bytes = this.#isReplaying ? this.#replayNext(stepBytes) : this.#sendNext(stepBytes);
       if (bytes === 0) return false;
       writtenBytes += bytes;
     }
-    return true;
   }
 
   /** Resolves once everything is acknowledged, or can't be any more. Never rejects. */
@@ -293,12 +295,12 @@ export class Sender {
   }
 
   /** Sends the next frame of the log again. Returns what it costs, 0 if there was none. */
-  #replayNext(): number {
+  #replayNext(stepBytes: number): number {
     const frame = this.#log.next();
     if (frame === undefined) {
       this.#isReplaying = false;
       this.#askAgain();
-      return this.#sendNext();
+      return this.#sendNext(stepBytes);
     }
     const { flags, offset, payload } = frame;
     if (flags === undefined) {
@@ -308,8 +310,8 @@ export class Sender {
     return payload.length + limits.frameCostBytes;
   }
 
-  /** Sends the next new frame. Returns what it costs, 0 if there is none or no room for it. */
-  #sendNext(): number {
+  /** Sends the next new frame, of about a step. Returns what it costs, 0 if there is none or no room for it. */
+  #sendNext(stepBytes: number): number {
     const pending = this.#queue.peek();
     if (pending === undefined) return 0;
     if (this.#kept.isFull) {
@@ -319,7 +321,9 @@ export class Sender {
     const { bytes } = pending;
     if (bytes === undefined) return this.#sendFin(pending);
     const left = bytes.length - pending.sentBytes;
-    const room = Math.min(left, limits.maxPayloadBytes, this.#room());
+    // For readers that see each frame as a message.
+    const isWhole = this.#keepsWhole && bytes.length + limits.frameCostBytes <= limits.minWindowBytes / 2;
+    const room = Math.min(left, isWhole ? left : stepBytes, this.#room());
     const start = pending.sentBytes;
     const text = pending.isText ? dataFlags.text : 0;
     if (room === left) {
@@ -327,8 +331,7 @@ export class Sender {
       this.#finish(pending);
       return left + limits.frameCostBytes;
     }
-    // For readers that see each frame as a message.
-    if (this.#keepsWhole && bytes.length + limits.frameCostBytes <= limits.minWindowBytes / 2) return 0;
+    if (isWhole) return 0;
     const count = pending.isText ? characterBefore(bytes, start, start + room) - start : room;
     if (count <= 0) return 0;
     this.#write(text, bytes.subarray(start, start + count));

@@ -7,6 +7,7 @@ import {
   type FrameReader,
   giveBack,
   heartbeat,
+  limits,
   type PeerFrame,
   PeerFrameReader,
   ProtocolError,
@@ -18,8 +19,10 @@ import {
   subprotocols,
 } from "@messagepasser/protocol";
 import type { Carrier } from "../connection/route.ts";
-import { type Turn, Turns } from "./turns.ts";
+import { LinkDelay } from "./delay.ts";
 import type { Credentials, Platform, Socket, SocketEnd } from "./platform.ts";
+import { type Turn, Turns } from "./turns.ts";
+import { Uplink } from "./uplink.ts";
 
 const { answerWithinMs, maxBufferedBytes, maxUnsentBytes } = clientLimits;
 
@@ -46,6 +49,7 @@ export class Link implements Carrier {
   readonly #events: LinkEvents;
   readonly #batch: BatchWriter;
   readonly #turns = new Turns();
+  readonly #uplink: Uplink;
   readonly #flush = (): void => {
     this.#isFlushing = false;
     if (this.#isOver) return;
@@ -53,6 +57,8 @@ export class Link implements Carrier {
     this.#batch.flush();
   };
   readonly #isFullNow = (): boolean => this.isFull;
+  isFull = false;
+  stepBytes = 0;
   #isSocketFull = false;
   #isFlushing = false;
   #isReceiving = false;
@@ -72,6 +78,7 @@ export class Link implements Carrier {
     this.#platform = platform;
     this.#format = format;
     this.#events = events;
+    this.#uplink = new Uplink(platform.clock.now, new LinkDelay());
     this.#batch = new BatchWriter((batch, isLast) => {
       if (this.#isOver) return;
       const onTaken = (): void => {
@@ -81,12 +88,15 @@ export class Link implements Carrier {
       const { bufferedBytes } = this.#socket;
       // Until it drains: `onDrain` is what lets those that wait go on.
       this.#isSocketFull ||= bufferedBytes > maxBufferedBytes;
+      if (this.#uplink.sent(batch.length)) this.#ping();
+      this.#limit();
       if (bufferedBytes <= maxUnsentBytes) return;
       // Later, since whoever writes doesn't expect the link's end.
       platform.defer(() => {
         this.drop({ closeCode: 1006, reason: "the router reads nothing" });
       });
     }, format);
+    this.#limit();
     this.#socket = platform.dial(url, format?.subprotocol ?? subprotocols.native, credentials, {
       onMessage: (message) => {
         this.#receive(message);
@@ -94,6 +104,7 @@ export class Link implements Carrier {
       onDrain: () => {
         if (!this.#isSocketFull || this.#socket.bufferedBytes > maxBufferedBytes / 2) return;
         this.#isSocketFull = false;
+        this.#limit();
         this.#schedule();
       },
       onClose: (end) => {
@@ -103,11 +114,6 @@ export class Link implements Carrier {
     this.#cancelTimer = platform.clock.after(answerWithinMs, () => {
       this.drop({ closeCode: 1006, reason: `no answer within ${answerWithinMs / 1000} s` });
     });
-  }
-
-  /** Whether data has to wait for its turn. */
-  get isFull(): boolean {
-    return this.#isSocketFull;
   }
 
   /** Calls `takeTurn` whenever the link accepts data, in turn with others, until it returns false. */
@@ -140,7 +146,7 @@ export class Link implements Carrier {
   probe(withinMs: number = answerWithinMs): void {
     this.#cancelTimer();
     this.#isAlive = false;
-    this.#socket.send(heartbeat.ping);
+    this.#ping();
     this.#cancelTimer = this.#platform.clock.after(withinMs, () => {
       // After a long turn, timers run before sockets are read: look again afterwards.
       this.#platform.defer(() => {
@@ -175,6 +181,20 @@ export class Link implements Carrier {
     this.#end(end);
   }
 
+  /** Works out how much may be written from now on. */
+  #limit(): void {
+    const { roomBytes, stepBytes } = this.#uplink;
+    this.isFull = this.#isSocketFull || roomBytes <= 0;
+    this.stepBytes = stepBytes;
+    // What fills the room leaves at once, and is counted.
+    this.#batch.flushBytes = Math.min(limits.flushBatchBytes, stepBytes, roomBytes > 0 ? roomBytes : Infinity);
+  }
+
+  #ping(): void {
+    this.#socket.send(heartbeat.ping);
+    this.#uplink.pinged();
+  }
+
   #schedule(): void {
     if (this.#isFlushing || this.#isReceiving) return;
     this.#isFlushing = true;
@@ -183,7 +203,13 @@ export class Link implements Carrier {
 
   #receive(message: Uint8Array | string): void {
     this.#isAlive = true;
-    if (this.#isOver || message === heartbeat.pong) return;
+    if (this.#isOver) return;
+    if (message === heartbeat.pong) {
+      if (this.#uplink.ponged()) this.#ping();
+      this.#limit();
+      this.#schedule();
+      return;
+    }
     this.#isReceiving = true;
     try {
       if (typeof message === "string") throw new ProtocolError("Text on a binary format", 0);

@@ -314,7 +314,7 @@ export class Session implements LinkEvents {
     this.#state = "online";
     this.#hasBeenIn = true;
     this.#redial.online();
-    this.#link.keepAlive();
+    this.#link.probe();
     this.#welcomed.resolve(undefined);
     if (isFirst) return;
     this.#tell({ kind: "online" });

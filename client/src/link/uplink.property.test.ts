@@ -1,0 +1,197 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { LinkDelay } from "./delay.ts";
+import { Uplink } from "./uplink.ts";
+
+interface Line {
+  /** There and back, while nothing waits. */
+  readonly wayMs: number;
+  readonly bytesPerMs: (nowMs: number) => number;
+  /** What answers wait for on their way back. */
+  readonly backMs?: (nowMs: number) => number;
+  /** How much the program has had to send by then. Default: more than the line carries. */
+  readonly wantedBytes?: (nowMs: number) => number;
+}
+
+interface Moment {
+  readonly nowMs: number;
+  /** How long what is sent now will wait. */
+  readonly queueMs: number;
+  readonly carriedBytes: number;
+  readonly pings: number;
+}
+
+const tickMs = 0.5;
+const mostWritten = 131_072;
+
+/** Sends all that is allowed over a line, in small steps of time. */
+function simulate(
+  { wayMs, bytesPerMs, backMs = () => 0, wantedBytes = () => Infinity }: Line,
+  forMs: number,
+): Moment[] {
+  let nowMs = 0;
+  const uplink = new Uplink(() => nowMs, new LinkDelay());
+  const moments: Moment[] = [];
+  /** Where pings stand in what was sent, and when their answers arrive. */
+  const pings: number[] = [];
+  const answersMs: number[] = [];
+  let [sent, carried, count, lastAnswerMs] = [0, 0, 0, 0];
+  const ping = (): void => {
+    pings.push(sent);
+    count++;
+    uplink.pinged();
+  };
+  // As at the welcome.
+  ping();
+  for (; nowMs < forMs; nowMs += tickMs) {
+    const rate = bytesPerMs(nowMs);
+    carried = Math.min(sent, carried + rate * tickMs);
+    while ((pings[0] ?? Infinity) <= carried) {
+      pings.shift();
+      // In order, as everything on a link.
+      lastAnswerMs = Math.max(lastAnswerMs, nowMs + wayMs + backMs(nowMs));
+      answersMs.push(lastAnswerMs);
+    }
+    while ((answersMs[0] ?? Infinity) <= nowMs) {
+      answersMs.shift();
+      if (uplink.ponged()) ping();
+    }
+    while (sent < wantedBytes(nowMs) && uplink.roomBytes > 0) {
+      const bytes = Math.min(uplink.stepBytes, mostWritten, wantedBytes(nowMs) - sent);
+      sent += bytes;
+      if (uplink.sent(bytes)) ping();
+    }
+    moments.push({ nowMs, queueMs: (sent - carried) / rate, carriedBytes: carried, pings: count });
+  }
+  return moments;
+}
+
+function quantile(moments: readonly Moment[], part: number): number {
+  const sorted = moments.map(({ queueMs }) => queueMs).sort((one, other) => one - other);
+  return sorted[Math.floor(part * (sorted.length - 1))] ?? Infinity;
+}
+
+/** Per ms, from the first to the last of these moments. */
+function rateOf(moments: readonly Moment[], figure: "carriedBytes" | "pings"): number {
+  const [first, last] = [moments[0], moments.at(-1)];
+  if (first === undefined || last === undefined) throw new TypeError("No moments");
+  return (last[figure] - first[figure]) / (last.nowMs - first.nowMs);
+}
+
+const after = (moments: readonly Moment[], fromMs: number): Moment[] => moments.filter(({ nowMs }) => nowMs >= fromMs);
+const megabit = 125;
+
+describe("what is under way to the router", () => {
+  const anyLine = fc.record({
+    bytesPerMs: fc.integer({ min: 1 * megabit, max: 200 * megabit }),
+    wayMs: fc.integer({ min: 3, max: 150 }),
+  });
+
+  test("what is sent waits for some 20 ms on any line, and the line is never idle", () => {
+    fc.assert(
+      fc.property(anyLine, ({ bytesPerMs, wayMs }) => {
+        const moments = after(simulate({ wayMs, bytesPerMs: () => bytesPerMs }, 9_000), 4_000);
+        expect(quantile(moments, 0.5)).toBeLessThan(30);
+        expect(quantile(moments, 0.95)).toBeLessThan(45);
+        expect(rateOf(moments, "carriedBytes")).toBeGreaterThan(0.95 * bytesPerMs);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("where answers come late now and then, the line is still used", () => {
+    fc.assert(
+      fc.property(anyLine, fc.integer({ min: 1, max: 2_147_483_646 }), ({ bytesPerMs, wayMs }, seed) => {
+        // Up to 5 ms each time, and 60 ms once in a hundred times. fast-check's own numbers are too often the extremes.
+        let state = seed;
+        const backMs = (): number => {
+          state = (state * 16_807) % 2_147_483_647;
+          const roll = state % 1_000;
+          return roll < 10 ? 60 : roll / 200;
+        };
+        const moments = after(simulate({ wayMs, bytesPerMs: () => bytesPerMs, backMs }, 9_000), 4_000);
+        expect(quantile(moments, 0.5)).toBeLessThan(40);
+        expect(rateOf(moments, "carriedBytes")).toBeGreaterThan(0.85 * bytesPerMs);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test("where a line of 50 Mbit/s falls to 2, little waits within 3 s", () => {
+    for (const fallsMs of [4_000, 4_321, 5_050]) {
+      const bytesPerMs = (nowMs: number): number => (nowMs < fallsMs ? 50 : 2) * megabit;
+      const moments = simulate({ wayMs: 40, bytesPerMs }, 12_000);
+      const settled = after(moments, fallsMs + 3_000);
+      expect(quantile(settled, 0.95)).toBeLessThan(45);
+      expect(rateOf(settled, "carriedBytes")).toBeGreaterThan(0.95 * 2 * megabit);
+    }
+  });
+
+  test("where a line of 2 Mbit/s rises to 50, all of it is used within 3 s", () => {
+    const moments = simulate({ wayMs: 40, bytesPerMs: (nowMs) => (nowMs < 4_000 ? 2 : 50) * megabit }, 9_000);
+    expect(rateOf(after(moments, 7_000), "carriedBytes")).toBeGreaterThan(0.95 * 50 * megabit);
+  });
+
+  test("where the way becomes longer for good, the line is used again within 5 s", () => {
+    const backMs = (nowMs: number): number => (nowMs < 4_000 ? 0 : 150);
+    const moments = simulate({ wayMs: 40, bytesPerMs: () => 10 * megabit, backMs }, 14_000);
+    expect(rateOf(after(moments, 9_000), "carriedBytes")).toBeGreaterThan(0.9 * 10 * megabit);
+  });
+
+  test("what waits doesn't become more in the course of a minute", () => {
+    const moments = simulate({ wayMs: 40, bytesPerMs: () => 10 * megabit }, 70_000);
+    expect(quantile(after(moments, 60_000), 0.5)).toBeLessThan(30);
+  });
+
+  test("whatever is sent, and however late answers are, something is sent again", () => {
+    const steps = fc.array(fc.record({ bytes: fc.integer({ min: 1, max: 200_000 }), waitMs: fc.nat(500) }), {
+      maxLength: 200,
+      size: "max",
+    });
+    fc.assert(
+      fc.property(steps, (all) => {
+        let nowMs = 0;
+        const uplink = new Uplink(() => nowMs, new LinkDelay());
+        let waiting = 0;
+        for (const { bytes, waitMs } of all) {
+          if (uplink.roomBytes > 0) {
+            if (uplink.sent(bytes)) {
+              uplink.pinged();
+              waiting++;
+            }
+          } else expect(waiting).toBeGreaterThan(0);
+          nowMs += waitMs;
+          if (waitMs % 3 === 0 && waiting > 0) {
+            waiting--;
+            if (uplink.ponged()) {
+              uplink.pinged();
+              waiting++;
+            }
+          }
+        }
+      }),
+    );
+  });
+
+  test("answers that come at once, as from a router on the same machine, leave room for more at all times", () => {
+    let nowMs = 0;
+    const uplink = new Uplink(() => nowMs, new LinkDelay());
+    for (; nowMs < 20_000; nowMs += 100) {
+      expect(uplink.roomBytes).toBeGreaterThan(0);
+      uplink.sent(1_000);
+      uplink.pinged();
+      expect(uplink.ponged()).toBe(false);
+    }
+  });
+
+  test("on a fast line there is at most one ping for 128 KiB", () => {
+    const moments = after(simulate({ wayMs: 1, bytesPerMs: () => 200_000 }, 2_000), 100);
+    expect(rateOf(moments, "carriedBytes") / rateOf(moments, "pings")).toBeGreaterThan(131_072);
+  });
+
+  test("no ping is sent where nothing is, and few where little is", () => {
+    expect(simulate({ wayMs: 40, bytesPerMs: () => 1_000, wantedBytes: () => 0 }, 1_000).at(-1)?.pings).toBe(1);
+    const little = simulate({ wayMs: 40, bytesPerMs: () => 1_000, wantedBytes: (nowMs) => nowMs }, 10_000);
+    expect(little.at(-1)?.pings).toBeLessThan(5);
+  });
+});

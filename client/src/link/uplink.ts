@@ -1,0 +1,130 @@
+import { Allowance, targetMs } from "./allowance.ts";
+import type { LinkDelay } from "./delay.ts";
+
+/** How much is sent at most from one ping to the next. */
+const mostStepBytes = 524_288;
+/** The least part of what is allowed otherwise that is under way in a drain. */
+const leastShare = 0.125;
+/** No rate is measured over less. */
+const leastRateMs = 0.1;
+
+/** A ping that is under way. */
+interface Mark {
+  readonly sentMs: number;
+  /** Sent before it. */
+  readonly sentBytes: number;
+  /** How much had arrived by then, and when that was heard. */
+  readonly arrivedBytes: number;
+  readonly arrivedMs: number;
+}
+
+/**
+ * How much may be under way to the router. A ping behind what was sent is a mark: its answer says that all before it has
+ * arrived, and how long it had to wait. Pure, with the clock injected.
+ */
+export class Uplink {
+  readonly #now: () => number;
+  readonly #delay: LinkDelay;
+  readonly #allowance = new Allowance();
+  readonly #marks: Mark[] = [];
+  /** Bytes since the beginning. */
+  #sent = 0;
+  #arrived = 0;
+  #arrivedMs = 0;
+  #markedBytes = 0;
+  /** A round ends with the answer to the first ping that was sent in it. These are of the round that is being measured. */
+  #roundStartMs = 0;
+  #bytesPerMs = 0;
+  #queueMs = Infinity;
+  #usedShare = 0;
+  /** The part of the allowance that may be used: little where the line is being drained. */
+  #share = 1;
+  /** Since when too much waits, and how much had arrived by then. */
+  #excessMs = Infinity;
+  #excessBytes = 0;
+  /** When less was allowed for that reason. */
+  #cutMs = Infinity;
+
+  constructor(now: () => number, delay: LinkDelay) {
+    this.#now = now;
+    this.#delay = delay;
+  }
+
+  /** How much may be sent at once, so that others come in between. */
+  get stepBytes(): number {
+    return this.#allowance.stepBytes;
+  }
+
+  /** How much data may be sent now; 0 or less for none. */
+  get roomBytes(): number {
+    return this.#arrived + this.#allowance.bytes * this.#share - this.#sent;
+  }
+
+  /** Bytes were sent. Returns whether a ping is to follow. */
+  sent(bytes: number): boolean {
+    if (this.#sent === this.#arrived) this.#arrivedMs = this.#now();
+    this.#sent += bytes;
+    this.#usedShare = Math.max(this.#usedShare, (this.#sent - this.#arrived) / (this.#allowance.bytes * this.#share));
+    return this.#isStuck || this.#sent - this.#markedBytes >= Math.min(this.stepBytes, mostStepBytes);
+  }
+
+  /** A ping was sent. */
+  pinged(): void {
+    const sentBytes = (this.#markedBytes = this.#sent);
+    this.#marks.push({ sentMs: this.#now(), sentBytes, arrivedBytes: this.#arrived, arrivedMs: this.#arrivedMs });
+  }
+
+  /** The first ping without an answer has got it. Returns whether another is to follow. */
+  ponged(): boolean {
+    const mark = this.#marks.shift();
+    if (mark === undefined) return false;
+    const nowMs = this.#now();
+    const roundTripMs = nowMs - mark.sentMs;
+    this.#delay.add(roundTripMs, nowMs);
+    this.#arrived = mark.sentBytes;
+    this.#arrivedMs = nowMs;
+    const bytesPerMs = (mark.sentBytes - mark.arrivedBytes) / Math.max(nowMs - mark.arrivedMs, leastRateMs);
+    this.#bytesPerMs = Math.max(this.#bytesPerMs, bytesPerMs);
+    const { wayMs } = this.#delay;
+    this.#share = this.#delay.isDraining(nowMs) ? Math.max(wayMs / (wayMs + targetMs) / 2, leastShare) : 1;
+    const queueMs = roundTripMs - wayMs;
+    this.#queueMs = Math.min(this.#queueMs, queueMs);
+    if (queueMs <= this.#allowance.excessMs) this.#excessMs = this.#cutMs = Infinity;
+    else if (this.#excessMs === Infinity) [this.#excessMs, this.#excessBytes] = [nowMs, this.#arrived];
+    else if (nowMs - this.#excessMs > Math.max(wayMs, targetMs)) {
+      if (mark.sentMs > this.#cutMs) {
+        // Little was under way since the last cut: what it waits for is others', or on the way back.
+        this.#delay.restart(roundTripMs);
+        this.#cutMs = Infinity;
+      } else {
+        // What has waited for long arrives at the rate that the line has now.
+        this.#bytesPerMs = (this.#arrived - this.#excessBytes) / (nowMs - this.#excessMs);
+        this.#queueMs = queueMs;
+        this.#cutMs = nowMs;
+        this.#endRound(nowMs);
+      }
+      this.#excessMs = Infinity;
+    }
+    if (mark.sentMs >= this.#roundStartMs) this.#endRound(nowMs);
+    return this.#isStuck;
+  }
+
+  /** Whether nothing may be sent, and no answer is under way that would change that. */
+  get #isStuck(): boolean {
+    return this.#marks.length === 0 && this.roomBytes <= 0;
+  }
+
+  #endRound(nowMs: number): void {
+    if (this.#share === 1)
+      this.#allowance.update({
+        bytesPerMs: this.#bytesPerMs,
+        wayMs: this.#delay.wayMs,
+        queueMs: this.#queueMs,
+        usedShare: this.#usedShare,
+      });
+    this.#roundStartMs = nowMs;
+    this.#bytesPerMs = 0;
+    this.#queueMs = Infinity;
+    this.#usedShare = 0;
+  }
+}
