@@ -48,7 +48,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
         context.abort(reason);
       },
     });
-    this.#addresses = new Addresses(context.storage.kv);
+    this.#addresses = new Addresses(context.storage.kv, (address) => this.#links.byAddress(address) !== undefined);
     context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
   }
 

@@ -130,6 +130,12 @@ export const routerLimits = {
   maxGuestsAtOnce: 100,
   /** Links in a realm for which a list costs as much as an open. Stops lists from keeping the object busy. */
   linksPerToken: 100,
+  /** Names of clients that left, of which the router remembers the last session. Stops guests' names from filling the memory. */
+  maxLastSessions: 4_096,
+  /** Peers of a client that left whom the router tells when another session takes the name; others ask. Stops the same. */
+  maxWaitingPeers: 64,
+  /** The last address of a link: those from 0xffff_ff00 on belong to the built-in peers. */
+  lastAddress: 0xffff_feff,
   /** Clients without a link of which the router remembers something. Stops guests' names from filling the memory. */
   maxIdleAccounts: 10_000,
   /** Tokens that a link may return without having got them. Stops a client from guessing the tokens of its marks. */

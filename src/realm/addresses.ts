@@ -1,14 +1,32 @@
-/** Hands out the addresses of links, each once in the life of the realm. Takes 32 at a time, so 32 links cost one write. */
+import { routerLimits } from "@messagepasser/protocol";
+
+/**
+ * Hands out the addresses of links: each again only after all the others, and never one that a link has. Takes 32 at a
+ * time, so 32 links cost one write.
+ */
 export class Addresses {
   readonly #storage: SyncKvStorage;
+  readonly #isTaken: (address: number) => boolean;
+  /** Counts on when addresses begin anew. */
   #next = 0;
   #end = 0;
 
-  constructor(storage: SyncKvStorage) {
+  /** @param isTaken whether a link has an address */
+  constructor(storage: SyncKvStorage, isTaken: (address: number) => boolean) {
     this.#storage = storage;
+    this.#isTaken = isTaken;
   }
 
   take(): number {
+    const { lastAddress } = routerLimits;
+    for (;;) {
+      const count = this.#count();
+      const address = ((count - 1) % lastAddress) + 1;
+      if (count <= lastAddress || !this.#isTaken(address)) return address;
+    }
+  }
+
+  #count(): number {
     if (this.#next === this.#end) {
       this.#next = this.#storage.get<number>("nextAddress") ?? 1;
       this.#end = this.#next + 32;

@@ -29,11 +29,11 @@ export class Access {
   }
 
   /** Whether one of two clients may open anything to the other. */
-  isAnythingAllowed(one: Link, other: Link): boolean {
+  isAnythingAllowed(one: Party, other: Party): boolean {
     return this.#mayOpenSomething(one, other) || this.#mayOpenSomething(other, one);
   }
 
-  #mayOpenSomething(opener: Link, peer: Link): boolean {
+  #mayOpenSomething(opener: Party, peer: Party): boolean {
     if (peer.grant !== undefined || (opener.grant && !patternOf(opener.grant.peer).fits(peer.name))) return false;
     return this.#rules().isAnythingAllowed(openerOf(opener), principalOf(peer));
   }

@@ -1,6 +1,7 @@
 import { goneReasons } from "@messagepasser/protocol";
 import type { Closing } from "./closings.ts";
 import type { Delivery, Flood, GivenUp } from "./delivery.ts";
+import { LastSessions } from "./last-sessions.ts";
 import { arePaired, type Link, type Links, linksAt, unpair } from "./link.ts";
 
 /** What ending links needs of the platform; see `Runtime`. */
@@ -14,6 +15,7 @@ export class Departures {
   readonly #links: Links;
   readonly #delivery: Delivery;
   readonly #runtime: DeparturesRuntime;
+  readonly lastSessions = new LastSessions();
 
   constructor(links: Links, delivery: Delivery, runtime: DeparturesRuntime) {
     this.#links = links;
@@ -83,10 +85,25 @@ export class Departures {
     // The session of a client that can't come back is over.
     const reason = why === goneReasons.lost && !link.resumes ? goneReasons.ended : why;
     const others = link.pairs.overflowed ? this.#links.all() : linksAt(this.#links, link.pairs);
+    const waiting: number[] = [];
     for (const other of others) {
       if (other === link || !arePaired(link, other)) continue;
       other.pairs.remove(link.address);
       this.#delivery.sayGone(other, link, reason);
+      if (reason === goneReasons.lost) waiting.push(other.address);
+    }
+    this.lastSessions.note(link, waiting);
+  }
+
+  /** A link has joined: if it is another session than the one that last held its name, that one is over, as its peers are told. */
+  joined({ name, session }: Link): void {
+    const last = this.lastSessions.take(name);
+    if (last === undefined || last.session === session) return;
+    const reason = goneReasons.superseded;
+    for (const other of linksAt(this.#links, last.waiting)) {
+      // A client of a by-name format was told that its Connections are over.
+      if (other.format.addressing === "address")
+        this.#delivery.say(other, { kind: "absent", session: last.session, reason, peer: name });
     }
   }
 }

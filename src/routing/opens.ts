@@ -16,6 +16,7 @@ import { closings } from "./closings.ts";
 import type { Delivery, GivenUp } from "./delivery.ts";
 import type { Departures } from "./departures.ts";
 import { routerMessages } from "./encoding.ts";
+import type { Last } from "./last-sessions.ts";
 import { areBarred } from "./principals.ts";
 import { arePaired, canPair, type Endpoint, type Link, type Links, pair } from "./link.ts";
 
@@ -86,7 +87,8 @@ export class Opens {
 
   resume(from: Link, resume: RouterFrameOf<"resume">, nowMs: number): void {
     const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs);
-    const decision = decideResume(from, resume, { ...this.#realm, nowMs, isWithinRate });
+    const last = this.#departures.lastSessions.of(resume.peer);
+    const decision = decideResume(from, resume, { ...this.#realm, nowMs, isWithinRate, last });
     if ("absence" in decision) {
       const { absence: reason, givenUp } = decision;
       this.#drop(givenUp);
@@ -169,11 +171,11 @@ function decideOpen(
   return { to, messages };
 }
 
-/** Decides a resume, by checks in their order. */
+/** Decides a resume, by checks in their order. @param last the session that last held the name, if nobody does */
 function decideResume(
   from: Link,
   { session, peer }: RouterFrameOf<"resume">,
-  { links, access, delivery, nowMs, isWithinRate }: Situation,
+  { last, links, access, delivery, nowMs, isWithinRate }: Situation & { readonly last: Last | undefined },
 ): Absence | BuiltInPeer | Route {
   const { lost, ended, superseded, forbidden } = goneReasons;
   if (!isWithinRate || peerProblem(peer) !== undefined) return { absence: lost };
@@ -183,7 +185,13 @@ function decideResume(
     return builtInPeer.session === session && builtInPeer.resumes ? builtInPeer : { absence: ended };
 
   const to = links.byName(peer);
-  if (to === undefined || to.memory.isOver) return { absence: lost };
+  if (to === undefined || to.memory.isOver) {
+    // The session was replaced, though its successor has left too.
+    const isReplaced = last !== undefined && last.session !== session;
+    return {
+      absence: isReplaced && access.isAnythingAllowed(from, { name: peer, grant: last.grant }) ? superseded : lost,
+    };
+  }
   if (isSilent(to, nowMs)) return { absence: lost, givenUp: { link: to, closing: closings.silent, unsentBytes: 0 } };
   const isAllowed = access.isAnythingAllowed(from, to);
   // A made-up session must not tell whether a client to which nothing may be opened is connected.

@@ -7,6 +7,8 @@ import {
   type RouterFrame,
 } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
+import { closings } from "./closings.ts";
+import { Rules } from "./rules.ts";
 import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
 import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
 
@@ -200,5 +202,59 @@ describe("resume", () => {
     expect(bob.take()).toEqual([paired(alice)]);
     routing.receive(alice, batchOf([bob.address, bytes]));
     expect(bob.take()).toEqual([{ kind: "segment", from: alice.address, bytes }]);
+  });
+});
+
+describe("a session whose name another one took", () => {
+  /** Alice's link is lost; another session of hers joins, and leaves if asked to. */
+  function replaced(isGone: boolean) {
+    const realm = realmOf();
+    const { links, routing } = realm;
+    const [alice, bob, stranger] = [realm.join("alice", { session }), realm.join("bob"), realm.join("stranger")];
+    realm.pair(alice, bob);
+    routing.leave(alice, goneReasons.lost);
+    bob.take();
+    const next = links.make("alice", { session: otherSession });
+    routing.join(next);
+    if (isGone) routing.drop(next, goneReasons.ended, closings.bye);
+    return { ...realm, bob, stranger };
+  }
+  const superseded = { kind: "absent", session, reason: goneReasons.superseded, peer: "alice" };
+
+  test.for([true, false])(
+    "the peers of a lost session are told at once that another one took its name: gone again %s",
+    (isGone) => {
+      const { bob, stranger } = replaced(isGone);
+      expect(bob.take()).toEqual([superseded]);
+      expect(stranger.take()).toEqual([]);
+    },
+  );
+
+  test("whoever asks for a lost session is told that another one took its name, though that one has left", () => {
+    const { routing, bob } = replaced(true);
+    bob.take();
+    routing.receive(bob, resume("alice", session));
+    expect(bob.take()).toEqual([superseded]);
+    // Of the last one nobody knows whether it comes back.
+    routing.receive(bob, resume("alice", otherSession));
+    expect(bob.take()).toEqual([{ ...superseded, session: otherSession, reason: goneReasons.lost }]);
+  });
+
+  test("whoever may open nothing to a name isn't told whether it ever was there", () => {
+    const { routing, runtime, bob } = replaced(true);
+    bob.take();
+    runtime.currentRules = Rules.parse("default closed");
+    routing.receive(bob, resume("alice", session));
+    expect(bob.take()).toEqual([{ ...superseded, reason: goneReasons.lost }]);
+  });
+
+  test("a session that comes back itself is not told to be replaced", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice", { session }), realm.join("bob")];
+    realm.pair(alice, bob);
+    realm.routing.leave(alice, goneReasons.lost);
+    bob.take();
+    realm.routing.join(realm.links.make("alice", { session }));
+    expect(bob.take()).toEqual([]);
   });
 });

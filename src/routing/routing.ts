@@ -86,6 +86,7 @@ export class Routing {
     if (format.addressing === "name") for (const message of format.preamble) this.#delivery.send(link, message);
     const budget = this.#delivery.unread.tellBudget(this.#delivery.meterOf(link), true);
     this.#delivery.say(link, { kind: "welcome", session, name, realm: this.#realm, budget });
+    this.#departures.joined(link);
     this.#departures.dropGivenUp();
   }
 

@@ -1,0 +1,32 @@
+import { routerLimits } from "@messagepasser/protocol";
+import { expect, test } from "vitest";
+import { Addresses } from "./addresses.ts";
+
+const { lastAddress } = routerLimits;
+
+/** Storage as the runtime has it, which survives the object. */
+function storageOf(nextAddress?: number): SyncKvStorage {
+  const values = new Map<string, unknown>(nextAddress === undefined ? [] : [["nextAddress", nextAddress]]);
+  const storage: Pick<SyncKvStorage, "get" | "put"> = {
+    get: <Value>(key: string) => values.get(key) as Value | undefined,
+    put: (key, value) => void values.set(key, value),
+  };
+  return storage as SyncKvStorage;
+}
+
+test("addresses begin with 1, and none comes twice though the object ends between any two", () => {
+  const storage = storageOf();
+  const taken = Array.from({ length: 5 }, () => {
+    const addresses = new Addresses(storage, () => false);
+    return Array.from({ length: 40 }, () => addresses.take());
+  }).flat();
+  expect(taken[0]).toBe(1);
+  expect(new Set(taken).size).toBe(taken.length);
+});
+
+test("addresses begin anew before those of the built-in peers, and pass over those that links have", () => {
+  const addresses = new Addresses(storageOf(lastAddress - 1), (address) => address === 2 || address === 3);
+  expect(Array.from({ length: 5 }, () => addresses.take())).toEqual([lastAddress - 1, lastAddress, 1, 4, 5]);
+  const later = new Addresses(storageOf(3 * lastAddress), () => false);
+  expect([later.take(), later.take()]).toEqual([lastAddress, 1]);
+});
