@@ -5,13 +5,9 @@ import { Addresses } from "./addresses.ts";
 const { lastAddress } = routerLimits;
 
 /** Storage as the runtime has it, which survives the object. */
-function storageOf(nextAddress?: number): SyncKvStorage {
-  const values = new Map<string, unknown>(nextAddress === undefined ? [] : [["nextAddress", nextAddress]]);
-  const storage: Pick<SyncKvStorage, "get" | "put"> = {
-    get: <Value>(key: string) => values.get(key) as Value | undefined,
-    put: (key, value) => void values.set(key, value),
-  };
-  return storage as SyncKvStorage;
+function storageOf(nextAddress?: number): ConstructorParameters<typeof Addresses>[0] {
+  const values = new Map<string, number>(nextAddress === undefined ? [] : [["nextAddress", nextAddress]]);
+  return { get: (key) => values.get(key), put: (key, value) => void values.set(key, value) };
 }
 
 test("addresses begin with 1, and none comes twice though the object ends between any two", () => {

@@ -1,18 +1,24 @@
 import { routerLimits } from "@messagepasser/protocol";
 
+/** The part of the object's storage that keeps where addresses go on. */
+interface AddressStorage {
+  get(key: string): number | undefined;
+  put(key: string, value: number): void;
+}
+
 /**
  * Hands out the addresses of links: each again only after all the others, and never one that a link has. Takes 32 at a
  * time, so 32 links cost one write.
  */
 export class Addresses {
-  readonly #storage: SyncKvStorage;
+  readonly #storage: AddressStorage;
   readonly #isTaken: (address: number) => boolean;
   /** Counts on when addresses begin anew. */
   #next = 0;
   #end = 0;
 
   /** @param isTaken whether a link has an address */
-  constructor(storage: SyncKvStorage, isTaken: (address: number) => boolean) {
+  constructor(storage: AddressStorage, isTaken: (address: number) => boolean) {
     this.#storage = storage;
     this.#isTaken = isTaken;
   }
@@ -28,7 +34,7 @@ export class Addresses {
 
   #count(): number {
     if (this.#next === this.#end) {
-      this.#next = this.#storage.get<number>("nextAddress") ?? 1;
+      this.#next = this.#storage.get("nextAddress") ?? 1;
       this.#end = this.#next + 32;
       this.#storage.put("nextAddress", this.#end);
     }
