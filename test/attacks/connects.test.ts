@@ -71,6 +71,14 @@ test("a client that is disabled, and a used invitation, are put off before the o
   expect((await attemptAs(victims.router.url, "host", host)).status).toBe(101);
 });
 
+test("the holder of a client's former secret, which tries again and again, doesn't keep that client out", async () => {
+  const former = await victims.secretOf("rotated");
+  const rotated = await victims.admin("POST", "default/clients/rotated/rotate");
+  const { secret } = (await rotated.json()) as { secret: string };
+  await late(() => attemptAs(victims.router.url, "rotated", former));
+  expect((await attemptAs(victims.router.url, "rotated", secret)).status).toBe(101);
+});
+
 test("a client that asks for tickets without end is put off as for links", async () => {
   const secret = await victims.secretOf("page");
   const before = await usage();
