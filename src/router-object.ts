@@ -6,11 +6,12 @@ import { type Admission, type AdmittingObject, type Upgrade, upgradeIn } from ".
 import { newAttachment } from "./realm/attachment.ts";
 import {
   type AdministeredObject,
+  type DirectoryObject,
   type AdminMethod,
   RealmAdmin,
-  type RealmDirectory,
   restartReason,
 } from "./realm/realm-admin.ts";
+import { RealmDirectory } from "./realm/realm-directory.ts";
 import { Registry } from "./realm/registry.ts";
 import { RuleStore } from "./realm/rule-store.ts";
 import { closeUnreadable, SocketLink } from "./realm/socket-link.ts";
@@ -24,7 +25,7 @@ import { Routing } from "./routing/routing.ts";
  * One realm. This class turns the platform's events into calls: `Routing` decides where frames go, `Registry` who may have
  * a link. The object may hibernate between events, so lasting state is in sockets' attachments and in storage.
  */
-export class RouterObject extends DurableObject<Env> implements AdministeredObject, AdmittingObject, RealmDirectory {
+export class RouterObject extends DurableObject<Env> implements AdministeredObject, AdmittingObject, DirectoryObject {
   readonly #realm: string;
   readonly #usage: UsageKeeper;
   readonly #links: SocketLinks;
@@ -32,6 +33,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   readonly #addresses: Addresses;
   #openedRegistry: Registry | undefined;
   #openedRules: RuleStore | undefined;
+  #openedDirectory: RealmDirectory | undefined;
 
   constructor(context: DurableObjectState, env: Env) {
     super(context, env);
@@ -52,9 +54,13 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
   }
 
-  // Both are opened when they are first needed: most wakes need neither.
+  // These are opened when they are first needed: most wakes need none of them.
   get #rules(): RuleStore {
     return (this.#openedRules ??= new RuleStore(this.ctx.storage.sql));
+  }
+
+  get #directory(): RealmDirectory {
+    return (this.#openedDirectory ??= new RealmDirectory(this.ctx.storage, this.env.CREDENTIALS));
   }
 
   get #registry(): Registry {
@@ -152,12 +158,12 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   }
 
   // The two are asked of one object that is no realm: see admin/realms.ts.
-  knowsRealm(realm: string): boolean {
-    return this.ctx.storage.kv.get(realmKey(realm)) !== undefined;
+  async knowsRealm(realm: string): Promise<boolean> {
+    return await this.#directory.has(realm);
   }
 
   noteRealm(realm: string): void {
-    if (!this.knowsRealm(realm)) this.ctx.storage.kv.put(realmKey(realm), true);
+    this.#directory.add(realm);
   }
 
   async administer<Method extends AdminMethod>(
@@ -216,10 +222,6 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     this.#closeGuests(({ expiresAtMs }) => expiresAtMs <= Date.now(), closings.expired);
     await this.#registry.alarms.advance();
   }
-}
-
-function realmKey(realm: string): string {
-  return `realm:${realm}`;
 }
 
 function randomU32(): number {

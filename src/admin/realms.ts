@@ -1,5 +1,5 @@
 import type { Env } from "../env.ts";
-import type { RealmDirectory } from "../realm/realm-admin.ts";
+import type { DirectoryObject } from "../realm/realm-admin.ts";
 
 // The runtime makes an object, and a file for it, for any name that is asked for. So the object of a realm is asked only
 // once the realm exists: once it has had a client or rules.
@@ -9,13 +9,7 @@ const directoryName = ".realms";
 
 /** Whether a realm exists. */
 export async function realmExists(env: Env, realm: string): Promise<boolean> {
-  const directory = directoryOf(env);
-  if (await directory.knowsRealm(realm)) return true;
-  // A realm from before there was a directory.
-  const { keys } = await env.CREDENTIALS.list({ prefix: `credential:${realm}:`, limit: 1 });
-  if (keys.length === 0) return false;
-  await directory.noteRealm(realm);
-  return true;
+  return await directoryOf(env).knowsRealm(realm);
 }
 
 /** Makes a realm, which may exist already. */
@@ -23,7 +17,7 @@ export async function makeRealm(env: Env, realm: string): Promise<void> {
   await directoryOf(env).noteRealm(realm);
 }
 
-function directoryOf(env: Env): RealmDirectory {
+function directoryOf(env: Env): DirectoryObject {
   // The types of RPC don't know the object's methods.
-  return env.ROUTER.getByName(directoryName) as unknown as RealmDirectory;
+  return env.ROUTER.getByName(directoryName) as unknown as DirectoryObject;
 }

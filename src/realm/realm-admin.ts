@@ -35,8 +35,8 @@ export interface AdministeredObject {
 }
 
 /** The object that knows all realms, as the Worker asks it. */
-export interface RealmDirectory {
-  knowsRealm(realm: string): boolean | Promise<boolean>;
+export interface DirectoryObject {
+  knowsRealm(realm: string): Promise<boolean>;
   noteRealm(realm: string): void | Promise<void>;
 }
 

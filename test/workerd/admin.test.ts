@@ -1,4 +1,5 @@
-import { exports } from "cloudflare:workers";
+import { runInDurableObject } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
 import { limits, newNameProblem } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -398,3 +399,13 @@ function streamOf(text: string, chunkBytes = 1_000): ReadableStream<Uint8Array> 
     },
   });
 }
+
+test("a realm from before there was a directory of realms exists, once KV knows a client of it", async () => {
+  const [older, never] = [new Realm(), new Realm()];
+  await older.add("alice");
+  const directory = env.ROUTER.getByName(".realms");
+  await runInDurableObject(directory, (_object, { storage }) => storage.deleteAll());
+  const clients = async ({ name }: Realm): Promise<unknown> => await (await admin(`/realms/${name}/clients`)).json();
+  expect(await clients(older)).toMatchObject({ clients: [{ name: "alice" }] });
+  expect(await clients(never)).toEqual({ clients: [] });
+});
