@@ -67,7 +67,8 @@ async function printRaw(text: string): Promise<void> {
 /** Whether a write failed because its reader has gone. Later writes find the stream destroyed. */
 export function isReaderGone(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === "EPIPE" || code === "ERR_STREAM_DESTROYED";
+  // Windows says EOF.
+  return code === "EPIPE" || code === "EOF" || code === "ERR_STREAM_DESTROYED";
 }
 
 /** Writes to a stream. Resolves when the stream has room for more. */

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Client } from "messagepasser";
+import { type Client, ConnectionError } from "messagepasser";
 import { endsWell, protocol, withConnection } from "./exchange.ts";
 import { type Finding, wrong } from "./examination.ts";
 
@@ -13,6 +13,8 @@ export const throughputTimeoutMs = 30_000;
 const pieceBytes = 32_768;
 /** As much as fits into the first window of a Connection, in few messages: $source counts each as an open. */
 const pieces = { count: 4, bytes: 61_440 };
+/** The least window has room for `pieces.count` of these. */
+const leastPieceBytes = 3_840;
 /** Connections at once. With one, most of the time would pass in opening the next. */
 const sources = 4;
 
@@ -55,15 +57,27 @@ export async function measureDown(client: Client, signal: AbortSignal): Promise<
   let bytes = 0;
   // Before anything has arrived, time alone is no reason to stop.
   const isDone = (): boolean => bytes >= mostBytes || (bytes > 0 && performance.now() - startMs >= mostMs);
+  let askedBytes = pieces.bytes;
+  const readOne = async (): Promise<void> => {
+    await withConnection(client, "$source", `${pieces.count}x${askedBytes}`, signal, async (connection) => {
+      for (;;) {
+        const message = await connection.receive({ signal });
+        if (message === undefined || isDone()) return;
+        bytes += message.length;
+      }
+    });
+  };
   const read = async (): Promise<void> => {
     while (!isDone()) {
-      await withConnection(client, "$source", `${pieces.count}x${pieces.bytes}`, signal, async (connection) => {
-        for (;;) {
-          const message = await connection.receive({ signal });
-          if (message === undefined || isDone()) return;
-          bytes += message.length;
-        }
-      });
+      const triedBytes = askedBytes;
+      try {
+        await readOne();
+      } catch (error) {
+        // The router tells a client whose line has not shown its speed to grant little, so the first windows are smaller.
+        const isTooMuch = error instanceof ConnectionError && error.code === "rejected";
+        if (!isTooMuch || triedBytes <= leastPieceBytes) throw error;
+        askedBytes = Math.min(askedBytes, Math.max(leastPieceBytes, triedBytes / 2));
+      }
     }
   };
   await Promise.all(Array.from({ length: sources }, read));
