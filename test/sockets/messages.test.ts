@@ -277,3 +277,22 @@ function digest(bytes: string | Uint8Array | undefined): string {
     .update(bytes ?? "")
     .digest("hex");
 }
+
+test("the answer to pings returns small messages as they were, and large ones in pieces", async () => {
+  const connection = await alice.open("bob", "$ping");
+  for (const message of ["text é𝄞", "", new Uint8Array([1, 2, 3]), new Uint8Array(65_536).fill(7)]) {
+    await connection.send(message);
+    expect(await connection.receive()).toEqual(message);
+  }
+  const large = new Uint8Array(1_000_000).map((_, at) => at);
+  const sending = connection.send(large);
+  let at = 0;
+  while (at < large.length) {
+    const piece = (await connection.receive()) as Uint8Array;
+    expect(piece).toEqual(large.subarray(at, at + piece.length));
+    at += piece.length;
+  }
+  await sending;
+  await connection.end();
+  expect(await connection.receive()).toBeUndefined();
+});
