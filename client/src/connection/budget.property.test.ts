@@ -1,7 +1,7 @@
 import { limits } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Budget } from "./budget.ts";
+import { Budget, Share } from "./budget.ts";
 import { Quota } from "./quota.ts";
 
 const bytes = fc.oneof(fc.nat(100), fc.nat(300_000), fc.nat(limits.maxWindowBytes));
@@ -59,6 +59,30 @@ describe("a budget", () => {
     const budget = new Budget();
     for (let taken = 0; taken < 1_000; taken++) budget.take(limits.maxWindowBytes, 0);
     expect(budget.has(0)).toBe(true);
+  });
+});
+
+describe("a share of a budget", () => {
+  test("the share of a peer that never stops asking leaves a quarter for others, and theirs leaves a quarter of that", () => {
+    const budget = new Budget();
+    const total = budget.totalBytes;
+    for (let leftBytes = total; leftBytes > 100_000; leftBytes = budget.freeBytes) {
+      const share = new Share(budget);
+      for (let asked = 0; asked < 1_000; asked++) share.take(limits.maxWindowBytes, 0);
+      expect(budget.freeBytes).toBeGreaterThanOrEqual(leftBytes / 4);
+      expect(budget.freeBytes).toBeLessThan(leftBytes / 4 + 1_000);
+      expect(share.has(1_000)).toBe(false);
+    }
+  });
+
+  test("a share counts what is granted beyond it, and has everything again once that is given back", () => {
+    const budget = new Budget();
+    const share = new Share(budget);
+    const granted = Array.from({ length: 1_000 }, () => share.take(0, limits.minWindowBytes));
+    expect(share.take(limits.maxWindowBytes, 0)).toBe(0);
+    for (const bytes of granted) share.give(bytes);
+    expect([share.isEmpty, budget.freeBytes]).toEqual([true, budget.totalBytes]);
+    expect(share.has(Math.floor(budget.totalBytes * 0.75))).toBe(true);
   });
 });
 

@@ -91,7 +91,7 @@ export class Channel implements Turn, Tended {
     // A caller that doesn't wait for the answer still gets the failure from its next calls.
     this.#accepted.promise.catch(() => undefined);
 
-    const { clock, budget } = start.shared;
+    const { clock } = start.shared;
     const connection = this.#connection;
     this.sender = new Sender(
       {
@@ -133,7 +133,6 @@ export class Channel implements Turn, Tended {
           this.#fault(error);
         },
       },
-      budget,
       start.maxMessageBytes,
       clock.now,
       start.path,

@@ -1,4 +1,4 @@
-import type { Budget } from "./budget.ts";
+import type { Grants } from "./budget.ts";
 import type { Quota } from "./quota.ts";
 
 /** What an entry costs besides the bytes that it counts. */
@@ -25,12 +25,12 @@ export interface Leftover {
  * each with the least window: past the quota, the oldest is thrown away.
  */
 export class Leftovers {
-  readonly #budget: Budget;
+  readonly #budget: Grants;
   readonly #held: Quota;
   readonly #all = new Set<Leftover>();
   #collected: FinalizationRegistry<Leftover> | undefined;
 
-  constructor(budget: Budget, held: Quota) {
+  constructor(budget: Grants, held: Quota) {
     this.#budget = budget;
     this.#held = held;
   }

@@ -1,6 +1,6 @@
 import type { Clock } from "../link/platform.ts";
 import type { Assemblies } from "./assemblies.ts";
-import type { Budget } from "./budget.ts";
+import type { Budget, Share } from "./budget.ts";
 import type { Leftovers } from "./leftovers.ts";
 import type { Quota } from "./quota.ts";
 import type { Upkeep } from "./upkeep.ts";
@@ -15,6 +15,7 @@ export interface Shared {
 
 /** What a client holds for one principal: a peer, all its sessions, and the guests that it invited. */
 export interface Account {
+  readonly budget: Share;
   /** Bytes that were sent and not acknowledged. */
   readonly kept: Quota;
   /** Bytes that arrived from senders without flow control, and were not taken. */

@@ -24,9 +24,8 @@ function sharesOf({ roundTripMs, bytesPerMs, payloadBytes }: Path, seconds: numb
       throw error;
     },
   };
-  const budget = new Budget();
-  const path = new Paths(budget).to("bob");
-  const receiver = new Receiver(sink, budget, limits.maxPayloadBytes, () => nowMs, path);
+  const path = new Paths(new Budget()).to("bob");
+  const receiver = new Receiver(sink, limits.maxPayloadBytes, () => nowMs, path);
   receiver.begin();
   let allowed = receiver.position().limit;
   /** When each frame on its way arrives: one after the other, as fast as the path carries them. */

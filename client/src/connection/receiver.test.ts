@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { clientLimits, type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
-import { Budget } from "./budget.ts";
+import { Budget, Share } from "./budget.ts";
 import { Paths } from "../session/paths.ts";
 import type { Message } from "./message.ts";
 import type { Path } from "./path.ts";
@@ -22,6 +22,12 @@ class Commons {
   to(peer: string): { readonly budget: Budget; readonly path: Path } {
     return { budget: this.budget, path: this.#paths.to(peer) };
   }
+}
+
+/** The same with a budget of its own. */
+function withBudget({ path }: ReturnType<Commons["to"]>): ReturnType<Commons["to"]> {
+  const budget = new Budget();
+  return { budget, path: { ...path, account: { ...path.account, budget: new Share(budget) } } };
 }
 
 class Harness {
@@ -44,7 +50,6 @@ class Harness {
           this.receiver.discard(() => error);
         },
       },
-      this.budget,
       maxMessageBytes,
       () => 0,
       path,
@@ -270,7 +275,7 @@ describe("the unfinished messages of a peer", () => {
   function waiting(peers: readonly string[]): { readonly harness: Harness; readonly message: Promise<unknown> }[] {
     const paths = new Commons();
     return peers.map((peer) => {
-      const harness = new Harness(maxMessageBytes, ample, { ...paths.to(peer), budget: new Budget() });
+      const harness = new Harness(maxMessageBytes, ample, withBudget(paths.to(peer)));
       return { harness, message: harness.receiver.receive(undefined).catch((error: unknown) => error) };
     });
   }
@@ -329,7 +334,7 @@ describe("the unfinished messages of a peer", () => {
     const paths = new Commons();
     const harnesses = Array.from(
       { length: 40 },
-      () => new Harness(maxMessageBytes, ample, { ...paths.to("bob"), budget: new Budget() }),
+      () => new Harness(maxMessageBytes, ample, withBudget(paths.to("bob"))),
     );
     const waits = harnesses.map(({ receiver }) => {
       const abort = new AbortController();

@@ -2,7 +2,7 @@ import { ByteBuffer, type DataFrame, errorCodes, limits } from "@messagepasser/p
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
 import type { Assembler } from "./assemblies.ts";
-import type { Budget } from "./budget.ts";
+import type { Grants } from "./budget.ts";
 import type { Failure } from "./failure.ts";
 import { HeldFrames } from "./held-frames.ts";
 import type { Holder, Leftover } from "./leftovers.ts";
@@ -47,7 +47,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  */
 export class Receiver implements AsyncIterator<Message, undefined>, Assembler, Holder {
   readonly #sink: ReceiverSink;
-  readonly #budget: Budget;
+  readonly #budget: Grants;
   readonly #tuner: WindowTuner;
   readonly #maxMessageBytes: number;
   readonly #account: ReceiverPath["account"];
@@ -76,9 +76,9 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, H
   /** What of the client's budget is granted here. */
   #grantedBytes = 0;
 
-  constructor(sink: ReceiverSink, budget: Budget, maxMessageBytes: number, now: () => number, path: ReceiverPath) {
+  constructor(sink: ReceiverSink, maxMessageBytes: number, now: () => number, path: ReceiverPath) {
     this.#sink = sink;
-    this.#budget = budget;
+    this.#budget = path.account.budget;
     this.#maxMessageBytes = maxMessageBytes;
     this.#account = path.account;
     this.#frames = new HeldFrames(path.account.batches);

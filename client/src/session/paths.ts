@@ -1,6 +1,6 @@
 import { clientLimits, limits } from "@messagepasser/protocol";
 import { Assemblies } from "../connection/assemblies.ts";
-import type { Budget } from "../connection/budget.ts";
+import { type Budget, Share } from "../connection/budget.ts";
 import { Leftovers } from "../connection/leftovers.ts";
 import type { Account, Path } from "../connection/path.ts";
 import { Quota, type QuotaTotal } from "../connection/quota.ts";
@@ -42,8 +42,8 @@ export class Paths {
   /** Round trips are measured anew: better than to keep what was true for peers of long ago. What is held still counts. */
   #forget(): void {
     this.#paths.clear();
-    for (const [principal, { quotas }] of this.#accounts)
-      if (quotas.every(({ isEmpty }) => isEmpty)) this.#accounts.delete(principal);
+    for (const [principal, { account, quotas }] of this.#accounts)
+      if (account.budget.isEmpty && quotas.every(({ isEmpty }) => isEmpty)) this.#accounts.delete(principal);
   }
 
   #accountOf(peer: string): Account {
@@ -57,13 +57,15 @@ export class Paths {
       quotas.push(quota);
       return quota;
     };
+    const budget = new Share(this.#budget);
     const account: Account = {
+      budget,
       kept: quotaOf(this.#kept),
       uncounted: quotaOf(this.#uncounted),
       firsts: quotaOf(this.#firsts),
       batches: quotaOf(this.#batches),
       assemblies: new Assemblies(quotaOf(this.#unfinished)),
-      leftovers: new Leftovers(this.#budget, quotaOf(this.#leftovers)),
+      leftovers: new Leftovers(budget, quotaOf(this.#leftovers)),
     };
     this.#accounts.set(principal, { account, quotas });
     return account;

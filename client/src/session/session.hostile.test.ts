@@ -31,6 +31,19 @@ test("a router that allows 4 GiB of windows gets no more granted than any router
   );
 });
 
+test("a peer that fills as many windows as it gets leaves another one its whole first window", async () => {
+  for (let connection = 1; connection <= 100; connection++) router.open(1, connection);
+  await router.turn();
+  router.acceptAll();
+  await router.turn();
+  router.open(2, 1);
+  await router.turn();
+  router.acceptAll();
+  await Promise.resolve();
+  const credits = (await router.turn()).map(({ address, frame }) => ({ address, ...frame }));
+  expect(credits).toMatchObject([{ address: 2, kind: "credit", limit: limits.firstWindowBytes }]);
+});
+
 test.each([
   ["the same cursor again and again", () => "a"],
   ["cursors that go back", (page: number) => String.fromCharCode(1_000 - page)],
