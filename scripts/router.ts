@@ -16,7 +16,7 @@ export interface RouterOptions {
   readonly tls?: { readonly key: string; readonly certificate: string };
   /** How many wrong secrets there may be for a name or from an address. Default: any number, as all come from here. */
   readonly failuresPerMinute?: number;
-  /** How many links and tickets a client may have in ten seconds. Default: 100, as deployed. */
+  /** How many links and tickets a client may have in ten seconds. Default: 200, as deployed. */
   readonly connectsPer10s?: number;
   /** Variables of wrangler.toml, as MP_ORIGINS. */
   readonly variables?: Readonly<Record<string, string>>;
@@ -38,7 +38,7 @@ const loopback = "127.0.0.1";
 const name = "messagepasser";
 export const compatibility = { compatibilityDate: "2026-11-01", compatibilityFlags: ["no_web_socket_compression"] };
 
-export const connectsPer10s = 100;
+export const connectsPer10s = 200;
 
 export async function startRouter(options: RouterOptions = {}): Promise<Router> {
   const { adminToken, pepper } = ownSecrets(options.stateDirectory);
