@@ -121,7 +121,7 @@ export class Delivery {
     if (share !== undefined) {
       if (share.isCut) return;
       share.add(meter.markCount, bytes);
-      if (this.unread.isFlood(meter, share) || this.unread.causesTooMuch(share)) {
+      if (this.unread.isFlood(meter, share.unreadBytes) || this.unread.causesTooMuch(share)) {
         this.#cut(to, share);
         return;
       }
@@ -153,11 +153,12 @@ export class Delivery {
     return this.#floods.shift();
   }
 
-  /** Whether a link may be sent a first message, which its client has not granted: far from all that the sender may have under way. */
+  /** Whether a link may be sent a first message, which its client has not granted: not where it comes close to a flood. */
   admitsFirst(to: Link, from: Link, bytes: number): boolean {
     const meter = this.meterOf(to);
     const unreadBytes = meter.marks.length > 0 ? (this.#shareOf(from, meter)?.unreadBytes ?? 0) : 0;
-    return this.unread.admitsFirst(meter, bytes) && unreadBytes + bytes <= routerLimits.floodSlackBytes;
+    const mostBytes = unreadBytes + bytes + routerLimits.floodSlackBytes / 2;
+    return this.unread.admitsFirst(meter, bytes) && !this.unread.isFlood(meter, mostBytes);
   }
 
   /** From now on nothing goes to the link, and `takeGivenUp` returns it once. */

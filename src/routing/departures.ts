@@ -95,10 +95,19 @@ export class Departures {
     this.lastSessions.note(link, waiting);
   }
 
-  /** A link has joined: if it is another session than the one that last held its name, that one is over, as its peers are told. */
-  joined({ name, session }: Link): void {
+  /**
+   * A link has joined. If its session held the name before, its peers may still use what they were granted then; another
+   * session is over, as its peers are told.
+   */
+  joined(link: Link): void {
+    const { name, session } = link;
     const last = this.lastSessions.take(name);
-    if (last === undefined || last.session === session) return;
+    if (last === undefined) return;
+    if (last.session === session) {
+      const meter = this.#delivery.meterOf(link);
+      meter.allowanceBytes = Math.max(meter.allowanceBytes, last.allowanceBytes);
+      return;
+    }
     const reason = goneReasons.superseded;
     for (const other of linksAt(this.#links, last.waiting)) {
       // A client of a by-name format was told that its Connections are over.

@@ -7,6 +7,8 @@ export interface Last {
   readonly grant: Link["grant"];
   /** Addresses of links that were told that it was lost, and may wait for it. */
   readonly waiting: readonly number[];
+  /** What its peers may still have under way to it, as `Meter.allowanceBytes` says: they keep their credit. */
+  readonly allowanceBytes: number;
 }
 
 /**
@@ -17,13 +19,19 @@ export class LastSessions {
   readonly #byName = new Map<string, Last>();
 
   /** A link is gone. @param waiting addresses of those that were told it was lost */
-  note({ name, session, grant }: Link, waiting: readonly number[]): void {
+  note({ name, session, grant, memory }: Link, waiting: readonly number[]): void {
     this.#byName.delete(name);
     if (this.#byName.size >= routerLimits.maxLastSessions) {
       const [oldest] = this.#byName.keys();
       if (oldest !== undefined) this.#byName.delete(oldest);
     }
-    this.#byName.set(name, { session, grant, waiting: waiting.slice(0, routerLimits.maxWaitingPeers) });
+    const allowanceBytes = memory.meter?.allowanceBytes ?? 0;
+    this.#byName.set(name, {
+      session,
+      grant,
+      waiting: waiting.slice(0, routerLimits.maxWaitingPeers),
+      allowanceBytes,
+    });
   }
 
   /** Who last held a name that nobody holds now, as far as it is known. */

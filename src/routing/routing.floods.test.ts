@@ -163,6 +163,54 @@ describe("what is no flood", () => {
   });
 });
 
+describe("first messages", () => {
+  test("first messages are refused as busy before they become a flood", () => {
+    const realm = realmOf();
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    let busy = 0;
+    for (let connection = 1; connection <= 200; connection++) {
+      if (connection === 50) realm.runtime.nowMs += filledAfterMs + 1;
+      realm.routing.receive(alice, toRouter(openTo("bob", { connection, first: chunk })));
+      const answers = alice.take();
+      expect(answers.some(({ kind }) => kind === "gone")).toBe(false);
+      if (answers.some((answer) => answer.kind === "refused" && answer.code === errorCodes.busy)) busy++;
+    }
+    expect(busy).toBeGreaterThan(100);
+    expect(bob.closed).toBeUndefined();
+  });
+});
+
+describe("a client that comes back", () => {
+  test("a client that comes back slower than before is not flooded by what its peers were granted before", () => {
+    const realm = realmOf();
+    const { links, routing } = realm;
+    const [alice, bob] = [realm.join("alice"), links.make("bob", { lastHeardMs: realm.runtime.nowMs })];
+    routing.join(bob);
+    realm.pair(alice, bob);
+    for (let round = 0; round < 8; round++) {
+      flood(realm, bob, [alice], 2 ** 20);
+      realm.reach(bob);
+      bob.take();
+    }
+    const sendAll = (session: string): number => {
+      const next = links.make("bob", { session, lastHeardMs: realm.runtime.nowMs });
+      routing.join(next);
+      realm.pair(alice, next);
+      flood(realm, next, [alice], 2 ** 20);
+      realm.runtime.nowMs += 5_000;
+      return flood(realm, next, [alice], limits.maxBudgetBytes);
+    };
+    routing.leave(bob, goneReasons.lost);
+    alice.take();
+    expect(sendAll(bob.session)).toBe(limits.maxBudgetBytes);
+    // Another session has granted nothing yet.
+    alice.take();
+    realm.runtime.nowMs += maxBarMs;
+    routing.receive(alice, new Uint8Array());
+    expect(sendAll("f".repeat(32))).toBeLessThan(limits.maxBudgetBytes);
+  });
+});
+
 describe("a bar", () => {
   test("a bar keeps the two apart for 20 seconds, then four times as long, up to ten minutes, and is forgotten in the end", () => {
     const realm = realmOf();

@@ -93,7 +93,7 @@ export class UnreadLimiter {
    * Whether a principal has sent a link more than peers of a client that keeps to its budgets can have under way: where the
    * link is filled, which shows by a mark that waits, or at once where the burst is large.
    */
-  isFlood({ marks, allowanceBytes }: Meter, { unreadBytes }: Share): boolean {
+  isFlood({ marks, allowanceBytes }: Meter, unreadBytes: number): boolean {
     const mostBytes = 1.5 * allowanceBytes + routerLimits.floodSlackBytes;
     if (unreadBytes <= mostBytes) return false;
     if (unreadBytes > mostBytes + routerLimits.burstBytes) return true;
