@@ -79,14 +79,16 @@ export class AdminApi {
 
   /** Yields all clients in the order of their names, page by page. */
   async *list(): AsyncGenerator<ClientInfo> {
-    let cursor: unknown = "";
+    let cursor = "";
     do {
-      const page = fieldsOf(await this.#get("/clients", { limit: String(pageLength), cursor: String(cursor) }));
-      const clients = page.get("clients");
-      if (!Array.isArray(clients)) throw notUnderstood();
+      const page = fieldsOf(await this.#get("/clients", { limit: String(pageLength), cursor }));
+      const [clients, next = ""] = [page.get("clients"), page.get("cursor")];
+      if (!Array.isArray(clients) || typeof next !== "string") throw notUnderstood();
       yield* clients.map(clientOf);
-      cursor = page.get("cursor");
-    } while (typeof cursor === "string" && cursor !== "");
+      // Pages come in the order of the names' bytes: a cursor that doesn't grow would lead to no end.
+      if (next !== "" && Buffer.compare(Buffer.from(next), Buffer.from(cursor)) <= 0) throw notUnderstood();
+      cursor = next;
+    } while (cursor !== "");
   }
 
   /** The URL of a page of the realm. @param path escaped. */
