@@ -42,8 +42,16 @@ const platform: Platform = {
       });
     };
     void ticketFor(url, credentials, giveUp.signal).then((answer) => {
-      if (typeof answer === "string") open(answer);
-      else onClose(answer);
+      if (typeof answer !== "string") {
+        onClose(answer);
+        return;
+      }
+      try {
+        open(answer);
+      } catch (error) {
+        // The page's policy may forbid the socket, or something on the way has made up the ticket.
+        onClose({ closeCode: 1006, reason: String(error), cause: error });
+      }
     });
     // Browsers have no event for a buffer that drains.
     const watch = (): void =>
