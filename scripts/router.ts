@@ -10,6 +10,12 @@ export interface RouterOptions {
   /** 0, the default, asks the system for a free one. */
   readonly port?: number;
   readonly host?: string;
+  /**
+   * Whether clients talk to the Worker without Miniflare's entrance, which believes headers that say which URL was asked for:
+   * past the rules of a proxy. Such a router has no TLS, and can't be evicted while a client that is cut off is sent to.
+   * Default: false.
+   */
+  readonly isDirect?: boolean;
   /** Where state and the router's own secrets are kept; without it they vanish with the router. */
   readonly stateDirectory?: string;
   /** Serves wss with this key and certificate, in PEM. */
@@ -41,17 +47,16 @@ export const compatibility = { compatibilityDate: "2026-11-01", compatibilityFla
 export const connectsPer10s = 200;
 
 export async function startRouter(options: RouterOptions = {}): Promise<Router> {
+  const { isDirect = false } = options;
   const { adminToken, pepper } = ownSecrets(options.stateDirectory);
   const miniflare = new Miniflare({
-    // Miniflare's own entrance believes headers that say which URL was asked for, and could be asked past a proxy's rules. So
-    // clients talk to the Worker directly, except over TLS, which the Worker's socket can't do.
-    host: (options.tls && options.host) ?? loopback,
-    port: (options.tls && options.port) ?? 0,
+    host: (isDirect ? undefined : options.host) ?? loopback,
+    port: (isDirect ? undefined : options.port) ?? 0,
     ...(options.tls && { https: true, httpsKey: options.tls.key, httpsCert: options.tls.certificate }),
     ...(options.stateDirectory !== undefined && { resourcePersistencePath: join(options.stateDirectory, "state") }),
     workers: [
       {
-        ...(options.tls === undefined && {
+        ...(isDirect && {
           dev: { unsafeDirectSockets: [{ host: options.host ?? loopback, port: options.port ?? 0 }] },
         }),
         config: {
@@ -83,7 +88,7 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
     ],
   });
   const ready = await miniflare.ready;
-  const url = options.tls === undefined ? await miniflare.unsafeGetDirectURL(name) : ready;
+  const url = isDirect ? await miniflare.unsafeGetDirectURL(name) : ready;
   url.protocol = url.protocol.replace(/^http/, "ws");
   const evict: Router["evict"] = (webSockets) =>
     miniflare.unsafeEvictDurableObject(name, "RouterObject", { name: defaultRealm, webSockets });

@@ -50,7 +50,7 @@ try {
   const chosen = options();
   if (chosen === undefined) console.log(help);
   else {
-    await using router = await startRouter(chosen);
+    await using router = await startRouter({ ...chosen, isDirect: true });
     await serve(router, chosen.stateDirectory);
   }
 } catch (error) {

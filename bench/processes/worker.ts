@@ -1,11 +1,6 @@
 import { Miniflare } from "miniflare";
 import { bundledWorker, compatibility } from "../../scripts/router.ts";
 
-export interface RunningWorker {
-  readonly url: URL;
-  readonly miniflare: Miniflare;
-}
-
 /**
  * Starts a Worker with one class of Durable Objects, `Relay`, in a workerd of its own, as the router is started.
  *
@@ -13,12 +8,13 @@ export interface RunningWorker {
  * @param file its source.
  * @param binding the name by which the Worker reaches its objects.
  */
-export async function startWorker(name: string, file: string, binding: string): Promise<RunningWorker> {
+export async function startWorker(name: string, file: string, binding: string): Promise<Miniflare> {
   const modules = { "worker.js": { type: "esm", contents: await bundledWorker(file) } } as const;
   const miniflare = new Miniflare({
+    host: "127.0.0.1",
+    port: 0,
     workers: [
       {
-        dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
         config: {
           name,
           ...compatibility,
@@ -30,5 +26,5 @@ export async function startWorker(name: string, file: string, binding: string): 
     ],
   });
   await miniflare.ready;
-  return { url: await miniflare.unsafeGetDirectURL(name), miniflare };
+  return miniflare;
 }

@@ -25,9 +25,9 @@ export const connects: Scenario = {
       return { url, accounts: trustedAccounts(clients) };
     }),
     contender("relay", "opaque relay on workerd", async (own) => {
-      const { url, miniflare } = await startRelay();
-      own.defer(() => miniflare.dispose());
-      return { url, accounts: Array.from({ length: clients }, () => null) };
+      const relay = await startRelay();
+      own.defer(() => relay.dispose());
+      return { url: await relay.ready, accounts: Array.from({ length: clients }, () => null) };
     }),
   ],
   targets: [],

@@ -24,11 +24,11 @@ export const idleMemory: Scenario = {
       return emptyRouter(own.use(router), id, trustedAccounts(mostLinks));
     }),
     contender("bare-sockets", "hibernatable WebSockets alone", async (own) => {
-      const [{ url, miniflare }, id] = await withWorkerdId(startRelay);
-      own.defer(() => miniflare.dispose());
+      const [relay, id] = await withWorkerdId(startRelay);
+      own.defer(() => relay.dispose());
       const object = { name: "/connect", webSockets: "hibernate" } as const;
-      const hibernate = () => miniflare.unsafeEvictDurableObject("relay", "Relay", object);
-      return { url, id, accounts: Array.from({ length: mostLinks }, () => null), hibernate };
+      const hibernate = () => relay.unsafeEvictDurableObject("relay", "Relay", object);
+      return { url: await relay.ready, id, accounts: Array.from({ length: mostLinks }, () => null), hibernate };
     }),
     contender("with-kv", "MessagePasser with the simulator of KV", async (own) => {
       const [router, id] = await withWorkerdId(() => startRouter());

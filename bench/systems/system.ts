@@ -57,8 +57,9 @@ export function workerSystem(description: Description & { readonly worker: strin
   const { name, title, worker, binding } = description;
   const start = async (): Promise<RunningSystem> => {
     const version = description.version();
-    const [{ url, miniflare }, id] = await withWorkerdId(() => startWorker(name, worker, binding));
-    return running(description, version, [id, `ws://${url.host}`], () => miniflare.dispose());
+    const [miniflare, id] = await withWorkerdId(() => startWorker(name, worker, binding));
+    const { host } = await miniflare.ready;
+    return running(description, version, [id, `ws://${host}`], () => miniflare.dispose());
   };
   return { name, title, start };
 }

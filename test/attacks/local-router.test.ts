@@ -8,7 +8,8 @@ import { underAttack } from "./victims.ts";
 
 // The router on an owner's own machine, which has no edge before it.
 
-const victims = underAttack();
+// As `npm start` starts it.
+const victims = underAttack(() => ({ isDirect: true }));
 let directory: string;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "mp-local-"));

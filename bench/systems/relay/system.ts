@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { type RunningWorker, startWorker } from "../../processes/worker.ts";
+import type { Miniflare } from "miniflare";
+import { startWorker } from "../../processes/worker.ts";
 import { type System, workerSystem } from "../system.ts";
 
 const worker = join(import.meta.dirname, "relay-worker.ts");
@@ -16,6 +17,6 @@ export const relay: System = workerSystem({
 });
 
 /** A relay of its own, for scenarios that start and end one. */
-export async function startRelay(): Promise<RunningWorker> {
+export async function startRelay(): Promise<Miniflare> {
   return await startWorker("relay", worker, binding);
 }
