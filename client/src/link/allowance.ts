@@ -1,5 +1,7 @@
 /** How long what is under way may wait on a link: enough that the link is never idle, and little for what comes behind. */
-export const targetMs = 14;
+export const targetMs = 10;
+/** On a long way, whose own length varies more, a part of it in addition. */
+const partOfWay = 0.1;
 /**
  * A fast line may have more, by the square of its rate: 50 ms at 400 Mbit/s, 3 at 100. There the programs are what is slow,
  * and what is under way bridges their pauses.
@@ -37,6 +39,8 @@ export class Allowance {
   /** Bytes per ms: of the rounds that are being counted, and of those before. */
   #best = 0;
   #bestBefore = 0;
+  /** Before something waited for too long. */
+  #bestUncut = 0;
 
   get bytes(): number {
     return this.#bytes;
@@ -48,20 +52,29 @@ export class Allowance {
   }
 
   /** How long what is under way may wait. */
-  get slackMs(): number {
-    return targetMs + (this.#bestOfAll / fastBytesPerMs) ** 2;
+  slackMs(wayMs: number): number {
+    return targetMs + wayMs * partOfWay + (this.#bestOfAll / fastBytesPerMs) ** 2;
   }
 
   /** Past this wait the line must have become slower: what was measured before is no longer true. */
-  get excessMs(): number {
-    return 3 * this.slackMs;
+  excessMs(wayMs: number): number {
+    return 3 * this.slackMs(wayMs);
+  }
+
+  /** The last cut was wrong: what waited was not sent here, but makes the way longer. */
+  recover(wayMs: number): void {
+    this.#best = this.#bestBefore = this.#bestUncut;
+    this.#bytes = Math.max(this.#bytes, Math.min(this.#best * (wayMs + this.slackMs(wayMs)), mostBytes));
   }
 
   /** A round is over. */
   update({ bytesPerMs, wayMs, queueMs, usedShare }: Round): void {
-    const { slackMs, excessMs } = this;
+    const slackMs = this.slackMs(wayMs);
     if (queueMs > slackMs) this.#isStarting = false;
-    if (queueMs > excessMs) this.#best = this.#bestBefore = bytesPerMs;
+    if (queueMs > this.excessMs(wayMs)) {
+      this.#bestUncut = this.#bestOfAll;
+      this.#best = this.#bestBefore = bytesPerMs;
+    }
     if (this.#rounds++ % roundsOfBest === 0) {
       this.#bestBefore = this.#best;
       this.#best = 0;
@@ -72,11 +85,11 @@ export class Allowance {
       return;
     }
     const best = this.#bestOfAll;
-    let needed = best * (wayMs + this.slackMs);
+    let needed = best * (wayMs + slackMs);
     // One round of many with more: where the line carries more, the rate shows it.
-    if (this.#rounds % roundsOfBest === 0) needed += best * Math.min(wayMs / 4, targetMs);
+    if (this.#rounds % roundsOfBest === 0) needed += best * Math.min(wayMs / 4, slackMs);
     // While nothing waits, the rate is that of this allowance, and not of the line: grow faster and faster.
-    this.#clearRounds = usedShare >= 1 && queueMs < targetMs / 2 ? this.#clearRounds + 1 : 0;
+    this.#clearRounds = usedShare >= 1 && queueMs < slackMs / 2 ? this.#clearRounds + 1 : 0;
     if (this.#clearRounds > 0)
       needed = Math.max(needed, this.#bytes * (1 + Math.min(2 ** this.#clearRounds / 32, 0.5)));
     this.#bytes = Math.min(Math.max(needed, leastBytes), mostBytes);

@@ -89,12 +89,13 @@ export class Uplink {
     this.#share = this.#delay.isDraining(nowMs) ? Math.max(wayMs / (wayMs + targetMs) / 2, leastShare) : 1;
     const queueMs = roundTripMs - wayMs;
     this.#queueMs = Math.min(this.#queueMs, queueMs);
-    if (queueMs <= this.#allowance.excessMs) this.#excessMs = this.#cutMs = Infinity;
+    if (queueMs <= this.#allowance.excessMs(wayMs)) this.#excessMs = this.#cutMs = Infinity;
     else if (this.#excessMs === Infinity) [this.#excessMs, this.#excessBytes] = [nowMs, this.#arrived];
     else if (nowMs - this.#excessMs > Math.max(wayMs, targetMs)) {
       if (mark.sentMs > this.#cutMs) {
         // Little was under way since the last cut: what it waits for is others', or on the way back.
         this.#delay.restart(roundTripMs);
+        this.#allowance.recover(roundTripMs);
         this.#cutMs = Infinity;
       } else {
         // What has waited for long arrives at the rate that the line has now.
