@@ -106,6 +106,22 @@ describe("messages", () => {
     expect(await connection.receive()).toEqual(new Uint8Array([2, 3]));
   });
 
+  test("a message whose buffer is transferred while it waits to be sent fails alone", async () => {
+    const [lost, bystander] = [await pair("transferred"), await pair("bystander")];
+    const bytes = new Uint8Array(3 * 1024 * 1024);
+    const sending = lost[0].send(bytes);
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    const other = bystander[0].send(new Uint8Array(1024 * 1024));
+    await expect(sending).rejects.toThrow(TypeError);
+    expect(((await bystander[1].receive()) as Uint8Array).length).toBe(1024 * 1024);
+    await other;
+    await Promise.all(bystander.map((connection) => connection.close()));
+    // None of it had left, so its Connection continues.
+    await lost[0].send("next");
+    expect(await lost[1].receive()).toBe("next");
+    await Promise.all(lost.map((connection) => connection.close()));
+  });
+
   test("a message's memory belongs to its sender once the call has resolved", async () => {
     await using connection = await alice.open("bob", "echo");
     const bytes = new Uint8Array([1, 2, 3]);

@@ -114,6 +114,65 @@ describe("a channel", () => {
     expect(written).toEqual(["data", "fin"]);
   });
 
+  const ways: readonly (readonly [what: string, lose: (bytes: Uint8Array<ArrayBuffer>) => unknown])[] = [
+    ["transfers", (bytes) => structuredClone(bytes.buffer, { transfer: [bytes.buffer] })],
+    ["shortens", (bytes) => bytes.buffer.resize(10)],
+  ];
+
+  test.each(ways)("a send fails alone when its program %s the buffer before any of it has left", async (_, lose) => {
+    const { channel, written } = opened(0);
+    const bytes = new Uint8Array(new ArrayBuffer(1_000, { maxByteLength: 1_000 }));
+    const sending = channel.send(bytes, undefined);
+    const next = channel.send("next", undefined);
+    lose(bytes);
+    channel.receive({ kind: "credit", connection: 1, received: 0, limit: 10_000 });
+    await expect(sending).rejects.toThrow("transferred or resized");
+    await next;
+    expect(written).toEqual(["data"]);
+    expect(channel.isOver).toBe(false);
+  });
+
+  test.each(ways)("a channel is aborted when its program %s a buffer that has left in part", async (_, lose) => {
+    const { channel, written } = opened(limits.minWindowBytes);
+    const bytes = new Uint8Array(new ArrayBuffer(100_000, { maxByteLength: 100_000 }));
+    const controller = new AbortController();
+    const sending = channel.send(bytes, undefined);
+    const next = channel.send("next", controller.signal);
+    lose(bytes);
+    channel.receive({ kind: "credit", connection: 1, received: 0, limit: 1_000_000 });
+    await expect(sending).rejects.toThrow("transferred or resized");
+    await expect(next).rejects.toMatchObject({ code: "aborted" });
+    expect(written).toEqual(["data", "reset"]);
+  });
+
+  test("a signal that ends the wait of a send whose buffer is gone throws nothing by itself", async () => {
+    const { channel } = opened(limits.minWindowBytes);
+    const bytes = new Uint8Array(100_000);
+    const controller = new AbortController();
+    const sending = channel.send(bytes, controller.signal);
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    controller.abort(new Error("enough"));
+    await expect(sending).rejects.toThrow("enough");
+    channel.receive({ kind: "credit", connection: 1, received: 0, limit: 1_000_000 });
+    expect(channel.isOver).toBe(true);
+  });
+
+  test("a subclass of Uint8Array whose methods throw is sent like any bytes", async () => {
+    class Odd extends Uint8Array {
+      static get [Symbol.species](): never {
+        throw new Error("no species");
+      }
+      override subarray(): never {
+        throw new Error("no subarray");
+      }
+    }
+    const { channel, written } = opened(0);
+    const sending = channel.send(new Odd(1_000), undefined);
+    channel.receive({ kind: "credit", connection: 1, received: 0, limit: 10_000 });
+    await sending;
+    expect(written).toEqual(["data"]);
+  });
+
   test("a channel tells about credit that it gives on a new route before the other end's position has come", async () => {
     const { channel } = opened();
     const frames: ControlFrame[] = [];

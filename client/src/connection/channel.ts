@@ -91,7 +91,6 @@ export class Channel implements Turn, Tended {
     // A caller that doesn't wait for the answer still gets the failure from its next calls.
     this.#accepted.promise.catch(() => undefined);
 
-    const { clock } = start.shared;
     const connection = this.#connection;
     this.sender = new Sender(
       {
@@ -119,6 +118,9 @@ export class Channel implements Turn, Tended {
           route.hasTurn = true;
           route.carrier.requestTurn(this);
         },
+        abort: (cause) => {
+          this.reset(errorCodes.aborted, "", this.error("aborted", "a message could not be sent whole", { cause }));
+        },
       },
       start.path.account.kept,
       opened?.limit ?? 0,
@@ -129,12 +131,10 @@ export class Channel implements Turn, Tended {
           // Also before the other end's position has come: this end's has gone, and knows nothing of this.
           if (this.#state === "open") this.#write({ kind: "credit", connection, received, limit });
         },
-        unfit: (error) => {
-          this.#fault(error);
-        },
+        unfit: this.#fault.bind(this),
       },
       start.maxMessageBytes,
-      clock.now,
+      start.shared.clock.now,
       start.path,
     );
     if (opened === undefined) this.receiver.begin();

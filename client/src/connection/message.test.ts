@@ -24,3 +24,13 @@ test.each([
 test("a text with a lone surrogate is refused, since the peer would receive another text", () => {
   expect(messageProblem("a\ud800")?.message).toContain("well-formed");
 });
+
+test("bytes whose buffer is gone are refused, rather than sent as an empty message", () => {
+  const buffer = new ArrayBuffer(8, { maxByteLength: 8 });
+  const shortened = new Uint8Array(buffer, 4, 4);
+  buffer.resize(2);
+  const transferred = new Uint8Array(8);
+  structuredClone(transferred.buffer, { transfer: [transferred.buffer] });
+  for (const bytes of [shortened, transferred])
+    expect(messageProblem(bytes)?.message).toContain("transferred or resized");
+});

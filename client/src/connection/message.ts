@@ -9,8 +9,24 @@ export function messageProblem(message: unknown): TypeError | undefined {
       ? undefined
       : new TypeError("Cannot send this: a message of text must be well-formed Unicode");
   }
-  if (message instanceof Uint8Array) return undefined;
-  // An iframe and a `vm` context have a Uint8Array of their own.
-  if (ArrayBuffer.isView(message) && (message as Uint8Array)[Symbol.toStringTag] === "Uint8Array") return undefined;
+  if (message instanceof Uint8Array || isForeignBytes(message))
+    return message.length > 0 || hasBuffer(message)
+      ? undefined
+      : new TypeError("Cannot send this: its buffer was transferred or resized");
   return new TypeError("Cannot send this: a message is a string or a Uint8Array");
+}
+
+/** An iframe and a `vm` context have a Uint8Array of their own. */
+function isForeignBytes(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && (value as Uint8Array)[Symbol.toStringTag] === "Uint8Array";
+}
+
+/** Whether an empty array is empty by itself: methods throw where its buffer is gone. */
+function hasBuffer(bytes: Uint8Array): boolean {
+  try {
+    Uint8Array.prototype.indexOf.call(bytes, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }

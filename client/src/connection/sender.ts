@@ -1,6 +1,7 @@
 import { characterBefore, clientLimits, dataFlags, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
+import { isIntact, type Pending, plainView } from "./pending.ts";
 import type { Quota } from "./quota.ts";
 import type { Failure } from "./failure.ts";
 import { type LoggedFrame, SentLog } from "./sent-log.ts";
@@ -21,14 +22,8 @@ export interface FrameSink {
   waitForAcknowledgement(): void;
   /** There is something to send: `takeTurn` is to be called when it is this Connection's turn. */
   requestTurn(): void;
-}
-
-interface Pending extends Waiting<void> {
-  /** `undefined` for the FIN. */
-  bytes: Uint8Array | undefined;
-  readonly isText: boolean;
-  /** How much of `bytes` is on its way. */
-  sentBytes: number;
+  /** The rest of a message that is partly sent is lost: the Connection can't go on. */
+  abort(cause: TypeError): void;
 }
 
 /** How long a sender may hold more than it needs, in calls of `tend`. */
@@ -78,7 +73,7 @@ export class Sender {
     const bytes = isText ? encoder.encode(message) : message;
     this.#limit = Math.min(bytes.length, limits.maxPayloadBytes) + limits.frameCostBytes;
     // The rest is sent later, when the bytes are the caller's again. Should that fail, then the open fails, and tells.
-    const own = message === bytes && bytes.length > limits.maxPayloadBytes ? bytes.slice() : bytes;
+    const own = message === bytes && bytes.length > limits.maxPayloadBytes ? plainView(bytes).slice() : bytes;
     this.#enqueue(own, isText, undefined).catch(() => undefined);
     this.#sendNext(limits.maxPayloadBytes);
   }
@@ -272,19 +267,21 @@ export class Sender {
     return promise;
   }
 
-  #enqueue(bytes: Uint8Array | undefined, isText: boolean, signal: AbortSignal | undefined): Promise<void> {
+  #enqueue(given: Uint8Array | undefined, isText: boolean, signal: AbortSignal | undefined): Promise<void> {
+    const bytes = given && plainView(given);
+    const lengthBytes = bytes?.length ?? 0;
     const { promise, ...wait } = waiting<void>(signal, () => {
       if (bytes === undefined) return;
       if (pending.sentBytes > 0) {
         // A message that has begun can't be taken back. Copy the rest, since the caller may reuse its bytes.
-        pending.bytes = bytes.slice();
+        if (isIntact(pending)) pending.bytes = bytes.slice();
         return;
       }
       this.#queue.remove(pending);
       if (this.#isSettled) this.#onSettled?.resolve();
       this.#request();
     });
-    const pending: Pending = { ...wait, bytes, isText, sentBytes: 0 };
+    const pending: Pending = { ...wait, bytes, isText, lengthBytes, sentBytes: 0 };
     this.#queue.push(pending);
     this.#request();
     return promise;
@@ -312,17 +309,17 @@ export class Sender {
 
   /** Sends the next new frame, of about a step. Returns what it costs, 0 if there is none or no room for it. */
   #sendNext(stepBytes: number): number {
-    const pending = this.#queue.peek();
+    const pending = this.#nextPending();
     if (pending === undefined) return 0;
     if (this.#kept.isFull) {
       this.#sink.waitForAcknowledgement();
       return 0;
     }
-    const { bytes } = pending;
+    const { bytes, lengthBytes } = pending;
     if (bytes === undefined) return this.#sendFin(pending);
-    const left = bytes.length - pending.sentBytes;
+    const left = lengthBytes - pending.sentBytes;
     // For readers that see each frame as a message.
-    const isWhole = this.#keepsWhole && bytes.length + limits.frameCostBytes <= limits.minWindowBytes / 2;
+    const isWhole = this.#keepsWhole && lengthBytes + limits.frameCostBytes <= limits.minWindowBytes / 2;
     const room = Math.min(left, isWhole ? left : stepBytes, this.#room());
     const start = pending.sentBytes;
     const text = pending.isText ? dataFlags.text : 0;
@@ -350,9 +347,28 @@ export class Sender {
     return limits.frameCostBytes;
   }
 
+  /** The first message that can still be sent. Those before it, whose bytes are gone, fail. */
+  #nextPending(): Pending | undefined {
+    let pending: Pending | undefined;
+    while ((pending = this.#queue.peek()) !== undefined) {
+      if (isIntact(pending)) return pending;
+      const error = new TypeError("Cannot send this: its buffer was transferred or resized before all of it was sent");
+      pending.reject(error);
+      this.#advance();
+      if (pending.sentBytes > 0) this.#sink.abort(error);
+      else if (this.#isSettled) this.#onSettled?.resolve();
+    }
+    return undefined;
+  }
+
   #finish(pending: Pending): void {
-    this.#queue.shift();
     pending.resolve();
+    this.#advance();
+  }
+
+  /** The first message of the queue is done. */
+  #advance(): void {
+    this.#queue.shift();
     if (this.#queue.length > 0) return;
     for (const { resolve } of this.#onDrained.clear()) resolve();
     this.#askAgain();
