@@ -213,6 +213,7 @@ export class Link implements Carrier {
     this.#isReceiving = true;
     try {
       if (typeof message === "string") throw new ProtocolError("Text on a binary format", 0);
+      this.#uplink.received(message.length);
       const segments = new SegmentReader(message);
       while (!this.#isOver && segments.next()) {
         const { address, start, end } = segments;

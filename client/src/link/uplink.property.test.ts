@@ -194,6 +194,22 @@ describe("what is under way to the router", () => {
     }
   });
 
+  test("while as much arrives as is sent, nothing is held back, and afterwards it is again", () => {
+    let nowMs = 0;
+    const uplink = new Uplink(() => nowMs, new LinkDelay());
+    const round = (received: number): number => {
+      uplink.sent(100_000);
+      uplink.pinged();
+      uplink.received(received);
+      nowMs += 100;
+      uplink.ponged();
+      return uplink.roomBytes;
+    };
+    round(0);
+    expect([round(100_000), round(40_000)]).toEqual([Infinity, expect.any(Number)]);
+    expect(round(40_000)).toBeLessThan(Infinity);
+  });
+
   test("on a fast line there is at most one ping for 128 KiB", () => {
     const moments = after(simulate({ wayMs: 1, bytesPerMs: () => 200_000 }, 2_000), 100);
     expect(rateOf(moments, "carriedBytes") / rateOf(moments, "pings")).toBeGreaterThan(131_072);

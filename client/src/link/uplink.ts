@@ -3,6 +3,8 @@ import type { LinkDelay } from "./delay.ts";
 
 /** How much is sent at most from one ping to the next. */
 const mostStepBytes = 524_288;
+/** Where more than this arrives in a round, and half as much as is sent, pings may wait for that on their way back. */
+const leastReceivedBytes = 16_384;
 /** The least part of what is allowed otherwise that is under way in a drain. */
 const leastShare = 0.125;
 /** No rate is measured over less. */
@@ -37,6 +39,11 @@ export class Uplink {
   #bytesPerMs = 0;
   #queueMs = Infinity;
   #usedShare = 0;
+  /** What came from the router in this round, and how much of what was sent had arrived before it. */
+  #received = 0;
+  #roundStartBytes = 0;
+  /** Whether so much comes from the router that a ping can't tell what it waits for. */
+  #isBlind = false;
   /** The part of the allowance that may be used: little where the line is being drained. */
   #share = 1;
   /** Since when too much waits, and how much had arrived by then. */
@@ -52,12 +59,17 @@ export class Uplink {
 
   /** How much may be sent at once, so that others come in between. */
   get stepBytes(): number {
-    return this.#allowance.stepBytes;
+    return this.#isBlind ? Infinity : this.#allowance.stepBytes;
   }
 
   /** How much data may be sent now; 0 or less for none. */
   get roomBytes(): number {
-    return this.#arrived + this.#allowance.bytes * this.#share - this.#sent;
+    return this.#isBlind ? Infinity : this.#arrived + this.#allowance.bytes * this.#share - this.#sent;
+  }
+
+  /** Bytes came from the router. */
+  received(bytes: number): void {
+    this.#received += bytes;
   }
 
   /** Bytes were sent. Returns whether a ping is to follow. */
@@ -65,7 +77,7 @@ export class Uplink {
     if (this.#sent === this.#arrived) this.#arrivedMs = this.#now();
     this.#sent += bytes;
     this.#usedShare = Math.max(this.#usedShare, (this.#sent - this.#arrived) / (this.#allowance.bytes * this.#share));
-    return this.#isStuck || this.#sent - this.#markedBytes >= Math.min(this.stepBytes, mostStepBytes);
+    return this.#isStuck || this.#sent - this.#markedBytes >= Math.min(this.#allowance.stepBytes, mostStepBytes);
   }
 
   /** A ping was sent. */
@@ -89,7 +101,7 @@ export class Uplink {
     this.#share = this.#delay.isDraining(nowMs) ? Math.max(wayMs / (wayMs + targetMs) / 2, leastShare) : 1;
     const queueMs = roundTripMs - wayMs;
     this.#queueMs = Math.min(this.#queueMs, queueMs);
-    if (queueMs <= this.#allowance.excessMs(wayMs)) this.#excessMs = this.#cutMs = Infinity;
+    if (this.#isBlind || queueMs <= this.#allowance.excessMs(wayMs)) this.#excessMs = this.#cutMs = Infinity;
     else if (this.#excessMs === Infinity) [this.#excessMs, this.#excessBytes] = [nowMs, this.#arrived];
     else if (nowMs - this.#excessMs > Math.max(wayMs, targetMs)) {
       if (mark.sentMs > this.#cutMs) {
@@ -116,7 +128,9 @@ export class Uplink {
   }
 
   #endRound(nowMs: number): void {
-    if (this.#share === 1)
+    const received = this.#received;
+    this.#isBlind = received > Math.max(leastReceivedBytes, (this.#arrived - this.#roundStartBytes) / 2);
+    if (this.#share === 1 && !this.#isBlind)
       this.#allowance.update({
         bytesPerMs: this.#bytesPerMs,
         wayMs: this.#delay.wayMs,
@@ -124,6 +138,8 @@ export class Uplink {
         usedShare: this.#usedShare,
       });
     this.#roundStartMs = nowMs;
+    this.#roundStartBytes = this.#arrived;
+    this.#received = 0;
     this.#bytesPerMs = 0;
     this.#queueMs = Infinity;
     this.#usedShare = 0;
