@@ -53,6 +53,7 @@ export {
 export { clientLimits, limits, originalLimits, routerLimits } from "./limits.ts";
 export {
   defaultRealm,
+  invisibleIn,
   lookAlikeProblem,
   nameProblem,
   newNameProblem,

@@ -19,8 +19,11 @@ export function nameProblem(name: string): string | undefined {
   return name.startsWith("$") ? 'must not begin with "$": such names are the router\'s own' : undefined;
 }
 
-// Characters that nobody sees: of format, as marks of direction, and others that fonts leave blank.
-const invisible = /[\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
+// Characters that nobody sees: of format, as marks of direction, and others that fonts leave blank or have no picture of.
+const invisible =
+  /[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Cn}\p{Co}\p{Cs}\u2800\ufffc\u{13441}\u{13442}\u{1d159}]|\u{16fe4}/u;
+// More marks on one letter than any language has: they cover what stands above and below.
+const tooManyMarks = /\p{M}{5}/u;
 const outerWhiteSpace = /^\s|\s$/u;
 const oddWhiteSpace = /[^\S ]| {2}/u;
 
@@ -36,10 +39,18 @@ export function newNameProblem(name: string): string | undefined {
 export function lookAlikeProblem(name: string): string | undefined {
   if (outerWhiteSpace.test(name)) return "must not begin or end with white space";
   if (oddWhiteSpace.test(name)) return "must not contain white space other than single spaces";
-  if (invisible.test(name)) return "must not contain characters that can't be seen, as of format or of zero width";
+  if (invisible.test(name))
+    return "must not contain characters that can't be seen, as of format, of zero width or unassigned ones";
   if (name.normalize("NFC") !== name) return "must be in Unicode's normalization form C";
   if (/^\p{M}/u.test(name)) return "must not begin with a combining mark";
+  if (tooManyMarks.test(name)) return "must not have more than four combining marks in a row";
   return undefined;
+}
+
+/** The first character of a text that nobody sees, as in "U+200B", or `undefined`. */
+export function invisibleIn(text: string): string | undefined {
+  const [character] = invisible.exec(text) ?? [];
+  return character && `U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 /** The same for the name of a peer to open a Connection to, which may be a built-in peer. */
