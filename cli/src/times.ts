@@ -1,4 +1,5 @@
 // Durations and times as flags take them: one form of each, in every command.
+import { rfc3339Ms } from "@messagepasser/protocol";
 import { InvalidArgumentError } from "commander";
 
 const unitsMs: Readonly<Record<string, number>> = {
@@ -60,13 +61,8 @@ export function durationText(ms: number): string {
  * @returns the time in UTC, as in "2030-01-31T12:00:00.000Z".
  */
 export function timeOf(text: string): string {
-  const pattern = /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}:\d{2}:\d{2}(?:\.\d+)?)([Zz]|[+-]\d{2}:\d{2}))?$/;
-  const [, year, month, day, clock = "00:00:00", zone = "Z"] = pattern.exec(text) ?? [];
-  // Date takes 31 February for 3 March.
-  const date = new Date(`${year}-${month}-${day}T00:00:00Z`);
-  const isDay = !Number.isNaN(date.getTime()) && date.getUTCDate() === Number(day);
-  const time = new Date(`${year}-${month}-${day}T${clock}${zone.toUpperCase()}`);
-  if (!isDay || Number.isNaN(time.getTime()) || time.getUTCFullYear() > 9_999)
+  const ms = rfc3339Ms(/^[\d-]+$/.test(text) ? `${text}T00:00:00Z` : text.replace(" ", "T"));
+  if (ms === undefined)
     throw new InvalidArgumentError("Give a time that exists, with its zone, as in 2030-01-31T12:00:00Z.");
-  return time.toISOString();
+  return new Date(ms).toISOString();
 }
