@@ -22,11 +22,21 @@ export function problemOfOrigin(env: Env, request: Request): Problem | undefined
   };
 }
 
-/** An origin as browsers write it, in lower case and without a default port or a path; `undefined` for any other string. */
+/**
+ * An origin as browsers write it, in lower case and without a default port; `undefined` for a string that no page's origin
+ * can equal.
+ */
 function originIn(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const { origin, protocol, host } = new URL(text);
+  const url = URL.parse(text);
+  if (url === null || schemesWithoutPages.has(url.protocol) || !plainHost.test(url.host)) return undefined;
+  const { protocol, host, pathname, search, hash, username, password } = url;
+  if (!["", "/"].includes(pathname) || [search, hash, username, password].some((part) => part !== "")) return undefined;
   // Browser extensions have schemes of their own, whose origin the URL standard leaves opaque.
-  if (origin === "null") return host === "" ? undefined : `${protocol}//${host}`;
-  return origin;
+  return url.origin === "null" ? `${protocol}//${host}` : url.origin;
 }
+
+/** A page of `file:` has the origin "null", and the others have no pages. */
+const schemesWithoutPages = new Set(["ws:", "wss:", "ftp:", "file:"]);
+
+/** A name or an address, with or without a port. Other characters stand for themselves in a URL, and in no host. */
+const plainHost = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/;

@@ -2,7 +2,7 @@ import { env, exports } from "cloudflare:workers";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { invitationBytes, invitationText, subprotocols } from "@messagepasser/protocol";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/credentials/secret.ts";
 import worker from "../../src/worker.ts";
@@ -256,6 +256,37 @@ describe("origins of pages", () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
     expect(await statusIn(await statusFrom(origin, origins, { realm, secret }))).toBe(101);
+  });
+
+  test.each([
+    "https://*.example.com",
+    "moz-extension://*",
+    "chrome-extension://*",
+    "https://a.example;https://b.example",
+    "https://a.example/path",
+    "https://a.example/?query",
+    "https://a.example#part",
+    "https://user@a.example",
+    "https://user:password@a.example",
+    "https://a.example\\b",
+    "app.example.com",
+    "a.example:443",
+    "mailto:a@example.com",
+    "file:///home",
+    "file://server",
+    "wss://app.example.com",
+    "ftp://app.example.com",
+    "https://",
+    "chrome-extension://abc/page.html",
+  ])("the entry %s of an allow-list, which matches no page, is logged when a page is refused", async (entry) => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    onTestFinished(() => warn.mockRestore());
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const origins = `https://one.example ${entry}`;
+    await expectProblem(await statusFrom("https://two.example", origins, { realm, secret }), 403, "origin-not-allowed");
+    expect(warn.mock.calls).toEqual([[expect.stringMatching(/^MP_ORIGINS has entries .*: /)]]);
+    expect(String(warn.mock.calls[0]?.[0]).endsWith(`: ${entry}`)).toBe(true);
   });
 
   test.each([
