@@ -15,6 +15,11 @@ export const closings = {
   replaced: { code: closeCodes.replaced, reason: "Replaced by a new link of this session", delayMs: 0 },
   superseded: { code: closeCodes.superseded, reason: "Another client connected with this name", delayMs: 0 },
   revoked: { code: closeCodes.revoked, reason: "The secret was rotated or revoked", delayMs: 0 },
+  uninvited: {
+    code: closeCodes.revoked,
+    reason: "The realm's rules no longer let the client that invited you have guests",
+    delayMs: 0,
+  },
   expired: { code: closeCodes.revoked, reason: "The invitation has expired", delayMs: 0 },
   failed: { code: closeCodes.restarting, reason: "The router failed: connect again", delayMs: 2_000 },
   // Most likely no client reads this. A client that does was asleep, and comes back alone.

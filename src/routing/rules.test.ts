@@ -45,6 +45,16 @@ describe("rules", () => {
     ['allow "\\x" -> b : c', /Line 1: a quoted name/],
     ["deny invite", /Line 1: a rule for guests is written/],
     ["deny invite a = b", /Line 1: a rule for guests is written/],
+    ["deny invite rh/pr", /Line 1: a rule for guests names the clients that invite/],
+    ["allow a -> b : c\ndeny invite rh/*", /Line 2: a rule for guests names the clients that invite/],
+    ["role guests = bob rh/pr\ndeny invite @guests", /Line 2: a rule for guests names the clients that invite/],
+    ['deny invite "rh/pr"', /Line 1: a rule for guests names the clients that invite/],
+    ["deny b\u200bob -> a : *", /Line 1: it has a character that can't be seen, U\+200B/],
+    ["role a = b\u{e0041}ob", /Line 1: it has a character that can't be seen, U\+E0041/],
+    ["deny b\ufeffob -> a : *", /Line 1: it has a character that can't be seen, U\+FEFF/],
+    ['deny "b\u00adob" -> a : *', /Line 1: it has a character that can't be seen, U\+00AD/],
+    ["deny bob -> a : ss\u2060h", /Line 1: it has a character that can't be seen, U\+2060/],
+    ["deny invite b\u3164ob", /Line 1: it has a character that can't be seen, U\+3164/],
     ["allow @none -> b : c", /Line 1: there is no role "none" above/],
     ["role a", /Line 1: a role is written/],
     ["role a = b\nrole a = c", /Line 2: there is a role "a" already/],
@@ -54,6 +64,14 @@ describe("rules", () => {
   ])("rules that can't be parsed are refused with their line and the reason: %s", (text, message) => {
     expect(() => Rules.parse(text)).toThrow(message);
     expect(() => Rules.parse(text)).toThrow(RulesError);
+  });
+
+  test("a name with a character that can't be seen stands in rules as an escape, and comments may have any", () => {
+    const rules = Rules.parse('\ufeffdeny "b\\u200bob" -> a : *  # ❤\ufe0f\ndefault open');
+    expect([rules.decide("b\u200bob", "a", "x").isAllowed, rules.decide("bob", "a", "x").isAllowed]).toEqual([
+      false,
+      true,
+    ]);
   });
 
   test("any string is either rules or an error that names a line", () => {

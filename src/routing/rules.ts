@@ -1,4 +1,4 @@
-import { protocolProblem, routerLimits } from "@messagepasser/protocol";
+import { invisibleIn, protocolProblem, routerLimits } from "@messagepasser/protocol";
 import type { Decision } from "@messagepasser/protocol/admin";
 import { type Pattern, patternOf } from "./pattern.ts";
 
@@ -84,6 +84,9 @@ export class Rules {
             if (words.length === 1 || !areClean(words))
               return fail('a rule for guests is written "deny invite CLIENT…"');
             const hosts = roles.patternsOf(words.slice(1), fail);
+            // It would hold for no guest: an owner would believe that it does.
+            if (hosts.some((pattern) => pattern.source.includes("/")))
+              fail('a rule for guests names the clients that invite, as in "deny invite CLIENT", and not their guests');
             inviteRules.push({ isAllow: verb.text === "allow", hosts });
             break;
           }
@@ -188,8 +191,12 @@ function wordsOf(line: string, fail: Fail): Word[] {
   const pattern = /\s*(?:(#.*)|("(?:[^"\\]|\\.)*")|(->|[=:])|([^\s,=:"#]+)|(,)|(.))/suy;
   const text = line.trimEnd();
   for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-    const [, comment, quoted, sign, plain, comma] = match;
+    const [whole, comment, quoted, sign, plain, comma] = match;
     if (comment !== undefined) break;
+    // A text may begin with a byte order mark. Inside of a line it would end a word that looks whole.
+    const invisible = invisibleIn(match.index === 0 ? whole.trimStart() : whole);
+    if (invisible !== undefined)
+      fail(`it has a character that can't be seen, ${invisible}: write it as an escape, as in "b\\u200bob"`);
     if (comma !== undefined) continue;
     if (quoted !== undefined) words.push({ text: unquoted(quoted, fail), isQuoted: true });
     else words.push({ text: sign ?? plain ?? fail("a quote without an end"), isQuoted: false });

@@ -197,7 +197,10 @@ describe("rules for invitations", () => {
     const bob = await realm.add("bob");
     using guest = await realm.link("alice/eve", invite("alice", secret));
     await putRules(realm, "allow invite bob\ndeny invite *");
-    expect(await guest.closedByRouter()).toEqual(revoked);
+    expect(await guest.closedByRouter()).toEqual({
+      code: closeCodes.revoked,
+      reason: "The realm's rules no longer let the client that invited you have guests",
+    });
     await expectRefused(realm, "alice/eve", invite("alice", secret));
     using other = await realm.link("bob/eve", invite("bob", bob.secret));
     await other.expectNothing();
