@@ -104,7 +104,10 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     if (invitation !== undefined && !this.#rules.current.mayInvite(invitation.host)) return 401;
     // Before a guest costs a row. A client counts only once its secret is known to hold: otherwise the holder of a former
     // secret could use the rate up.
-    if (invitation !== undefined && !(this.#links.hasRoomForGuest(invitation.host) && this.#routing.mayJoin(joining)))
+    if (
+      invitation !== undefined &&
+      !(this.#links.hasRoomForGuest(invitation.host, name) && this.#routing.mayJoin(joining))
+    )
       return 503;
     if (!this.#registry.admit(admission, session)) return 401;
     return invitation !== undefined || this.#routing.mayJoin(joining) ? undefined : 503;
@@ -187,7 +190,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
         },
         rulesChanged: (before) => {
           this.#routing.changeRules(before);
-          this.#closeGuests(({ host }) => !this.#rules.current.mayInvite(host), closings.revoked);
+          this.#closeGuests(({ host }) => !this.#rules.current.mayInvite(host), closings.uninvited);
         },
         usage: () => ({ ...this.#usage.report(this.#links.all()), unclosed: this.#links.unclosed() }),
         restart: async () => {

@@ -100,10 +100,12 @@ export class SocketLinks implements Links {
     return this.#open(this.#context.getWebSockets(hostTag(host)));
   }
 
-  /** Whether a client may have one more guest. */
-  hasRoomForGuest(host: string): boolean {
-    const sockets = this.#context.getWebSockets(hostTag(host));
-    return sockets.filter(({ readyState }) => readyState === WebSocket.OPEN).length < routerLimits.maxGuestsAtOnce;
+  /** Whether a client may have a guest of this name: one more, or one that replaces its own link. */
+  hasRoomForGuest(host: string, name: string): boolean {
+    const others = this.#context
+      .getWebSockets(hostTag(host))
+      .filter((socket) => socket.readyState === WebSocket.OPEN && nameIn(this.#context.getTags(socket)) !== name);
+    return others.length < routerLimits.maxGuestsAtOnce;
   }
 
   *#open(sockets: readonly WebSocket[]): Iterable<SocketLink> {

@@ -61,6 +61,13 @@ test("a host has a bounded number of guests at once, however many are invited", 
   for (let at = 0; at < routerLimits.maxGuestsAtOnce; at++) await deafLink(...inviteGuest(at));
   const { status } = await attemptAs(victims.router.url, ...inviteGuest(routerLimits.maxGuestsAtOnce));
   expect(status).toBe(503);
+  // The link that a client lost is its own place: it comes back while the router still has the silent one.
+  const link = await rawLink(
+    { router: victims.router, secretOf: () => Promise.resolve(inviteGuest(7)[1]) },
+    "crowded/guest-7",
+  );
+  links.push(link);
+  expect(link.welcome.name).toBe("crowded/guest-7");
   links.pop()?.socket.terminate();
   await expect
     .poll(async () => (await attemptAs(victims.router.url, ...inviteGuest(routerLimits.maxGuestsAtOnce))).status)
