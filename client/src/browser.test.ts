@@ -1,4 +1,6 @@
-import { afterEach, expect, test, vi } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "./browser.ts";
 
 afterEach(() => {
@@ -24,4 +26,55 @@ test("a policy of the page that forbids sockets fails the attempt at once", asyn
     code: "unreachable",
     message: expect.stringContaining("policy") as string,
   });
+});
+
+test("an answer without an end instead of a ticket is read no further than a ticket is long", async () => {
+  let pulls = 0;
+  const isCancelled = Promise.withResolvers<undefined>();
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => {
+      if (++pulls > 10) controller.error(new Error("read too far"));
+      controller.enqueue(new Uint8Array(1_024).fill(0x20));
+    },
+    cancel: () => {
+      isCancelled.resolve(undefined);
+    },
+  });
+  vi.stubGlobal("fetch", () => Promise.resolve(new Response(body)));
+  await expect(connecting()).rejects.toMatchObject({
+    code: "unreachable",
+    message: expect.stringContaining('answered "200"') as string,
+  });
+  await isCancelled.promise;
+});
+
+test("a captive portal's page instead of a ticket is named by its status", async () => {
+  vi.stubGlobal("fetch", () => Promise.resolve(new Response("<h1>Welcome</h1>", { statusText: "OK" })));
+  await expect(connecting()).rejects.toMatchObject({
+    code: "unreachable",
+    message: expect.stringMatching(/answered "200 OK", which is no answer of a router/) as string,
+  });
+});
+
+test("a redirect instead of a ticket isn't followed with the secret", async () => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? "");
+    response.writeHead(307, { location: "/elsewhere" }).end();
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void server.close());
+  // A server on a port has an address of this kind.
+  const { port } = server.address() as { readonly port: number };
+  await expect(connect(`ws://127.0.0.1:${port}`, { name: "alice", secret: "mp_secret" })).rejects.toMatchObject({
+    code: "unreachable",
+    message: expect.stringContaining("a redirect to /elsewhere") as string,
+  });
+  expect(asked).toHaveLength(1);
+});
+
+test("a redirect of which a page sees nothing is named as a redirect", async () => {
+  const opaque = { type: "opaqueredirect", ok: false, status: 0, statusText: "", headers: new Headers(), body: null };
+  vi.stubGlobal("fetch", () => Promise.resolve(opaque));
+  await expect(connecting()).rejects.toMatchObject({ message: expect.stringContaining('"a redirect"') as string });
 });

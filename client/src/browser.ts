@@ -3,7 +3,7 @@ import { toBase64 } from "@messagepasser/protocol";
 import type { Client } from "./client.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
 import { type Credentials, type Platform, type SocketEnd, systemClock } from "./link/platform.ts";
-import { refusalIn } from "./link/refusal.ts";
+import { fieldsOf, refusalIn } from "./link/refusal.ts";
 
 export * from "./index.ts";
 
@@ -109,18 +109,32 @@ async function ticketFor(
   try {
     const response = await fetch(href.replace(/^ws/, "http").replace(/\/connect(?=\/[^/]*$)/, "/ticket"), {
       method: "POST",
+      // A redirect would take the secret elsewhere.
+      redirect: "manual",
       headers: { authorization: `Basic ${toBase64(new TextEncoder().encode(`${name}:${secret}`))}` },
       signal,
     });
-    const body = await response.text();
+    const body = await beginningOf(response);
     signal.throwIfAborted();
-    const ticket: unknown = response.ok ? Object(JSON.parse(body)).ticket : undefined;
-    return typeof ticket === "string"
-      ? ticket
-      : refusalIn(`${response.status} ${response.statusText}`, (header) => response.headers.get(header), body);
+    const { ticket } = response.ok ? fieldsOf(body) : {};
+    if (typeof ticket === "string") return ticket;
+    // Pages see nothing of a redirect, not even its status.
+    const status = `${response.status || "a redirect"} ${response.statusText}`.trim();
+    return refusalIn(status, (header) => response.headers.get(header), body);
   } catch (error) {
     return { closeCode: 1006, reason: String(error) };
   }
+}
+
+/** The first 4,096 bytes or so: the router says no more, and something else's answer may have no end. */
+async function beginningOf({ body }: Response): Promise<string> {
+  const reader = body?.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let part; text.length < 4_096 && (part = (await reader?.read())?.value) !== undefined;)
+    text += decoder.decode(part, { stream: true });
+  void reader?.cancel().catch(() => undefined);
+  return text;
 }
 
 /** Does nothing in workerd, which lacks these events. */

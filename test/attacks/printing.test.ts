@@ -21,6 +21,8 @@ const info = {
   secret,
 };
 
+const problem = { type: "about:blank", status: 400, code: "bad-request", detail: esc };
+
 const answers: readonly (readonly [method: string, page: string, answer: unknown])[] = [
   ["POST", "/clients", info],
   ["GET", "/clients", { clients: [info] }],
@@ -44,7 +46,7 @@ async function startHostileRouter(): Promise<string> {
     const found = answers.find(([method, page]) => request.method === method && pathname.endsWith(page));
     if (found === undefined) {
       response.writeHead(400, { "content-type": "application/problem+json" });
-      response.end(JSON.stringify({ code: "bad-request", detail: esc }));
+      response.end(JSON.stringify(problem));
     } else {
       const isText = typeof found[2] === "string";
       response.writeHead(200, { "content-type": isText ? "text/plain" : "application/json" });
@@ -52,7 +54,7 @@ async function startHostileRouter(): Promise<string> {
     }
   });
   server.on("upgrade", (_, socket) => {
-    const body = JSON.stringify({ code: "bad-request", detail: esc });
+    const body = JSON.stringify(problem);
     socket.end(`HTTP/1.1 400 Bad\r\ncontent-type: application/problem+json\r\nconnection: close\r\n\r\n${body}`);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");

@@ -31,7 +31,17 @@ const othersProblem = answer(
   ["content-type: application/problem+json"],
   '{"code":"session-expired","detail":"Log in first"}',
 );
+/** Problems that have a code of the router's. */
+const lookAlikes = [
+  ["404 Not Found", '{"type":"https://gate.example/nf","code":"not-found"}'],
+  ["401 Unauthorized", '{"code":"unauthorized"}'],
+  ["502 Bad Gateway", '{"code":"unauthorized","detail":{}}'],
+].map(
+  ([status = "", body = ""]) =>
+    [`${status} and ${body}`, answer(status, ["content-type: application/problem+json"], body)] as const,
+);
 const others: readonly (readonly [what: string, bytes: string])[] = [
+  ...lookAlikes,
   ["a captive portal's page", portal],
   ["a problem that is none of the router's", othersProblem],
   ["JSON that is cut short", answer("400 Bad Request", ["content-type: application/problem+json"], '{"code":"bad-')],

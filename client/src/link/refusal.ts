@@ -1,4 +1,4 @@
-import { closeCodes, foreignAnswer, type ProblemCode } from "@messagepasser/protocol";
+import { closeCodes, foreignAnswer, type ProblemCode, problemStatuses } from "@messagepasser/protocol";
 import type { SocketEnd } from "./platform.ts";
 
 /** The close codes that stand for the problems with which the router refuses a client. */
@@ -16,7 +16,7 @@ const closeCodesOfProblems = new Map<unknown, number>([
 
 /**
  * The end that an HTTP answer means for a socket that didn't open. Only the router's own problem (RFC 9457) says
- * something about the router.
+ * something about the router: APIs and gates on the way write such documents too.
  *
  * @param status the status and its text, as in "502 Bad Gateway".
  * @param header the value of a header, by its name in lower case.
@@ -27,16 +27,24 @@ export function refusalIn(
   body: string,
 ): SocketEnd {
   const delayMs = 1_000 * (Number(header("retry-after")) || 0);
-  if (header("content-type") === "application/problem+json") {
-    try {
-      const { code, detail } = Object(JSON.parse(body)) as { readonly code: unknown; readonly detail: unknown };
-      const closeCode = closeCodesOfProblems.get(code);
-      if (closeCode !== undefined) return { closeCode, reason: String(detail), delayMs };
-    } catch {
-      // Something else's answer, as below.
-    }
+  if (/^application\/problem\+json *(?:;|$)/i.test(String(header("content-type")))) {
+    const { type, status: own, code, detail } = fieldsOf(body);
+    const closeCode = closeCodesOfProblems.get(code);
+    // The table has codes of the router only.
+    const isFit = own === parseInt(status, 10) && own === problemStatuses[code as ProblemCode];
+    if (closeCode !== undefined && type === "about:blank" && isFit && typeof detail === "string")
+      return { closeCode, reason: detail, delayMs };
   }
   const location = header("location");
   const reason = foreignAnswer(status, typeof location === "string" ? location : undefined);
   return { closeCode: 1006, reason, delayMs };
+}
+
+/** What a JSON object has; nothing for any other text. */
+export function fieldsOf(json: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(json)) as Readonly<Record<string, unknown>>;
+  } catch {
+    return {};
+  }
 }
