@@ -19,14 +19,40 @@ test.each([
     "the TLS handshake with router.example:443 failed: its certificate is for another name",
   ],
   ["SELF_SIGNED_CERT_IN_CHAIN", "set NODE_EXTRA_CA_CERTS"],
-  [
-    "EPROTO",
-    "the TLS handshake with router.example:443 failed: the port speaks no TLS: should the URL begin with ws://",
-  ],
   ["HPE_INVALID_CONSTANT", "what router.example:443 answered is no HTTP: check the port"],
 ])("a failure with the code %s names its step, the host and what to do", (code, sentence) => {
   expect(networkReason(failed(code), target)).toContain(sentence);
   expect(networkReason(failed(code), target).endsWith(` (${code})`)).toBe(true);
+});
+
+const openssl = (reason: string): string =>
+  `write EPROTO 80A8:error:0A00:SSL routines:ssl3_read_bytes:${reason}:../record.c:1:\n`;
+
+test.each([
+  ["EPROTO", openssl("wrong version number")],
+  ["EPROTO", openssl("packet length too long")],
+  ["ERR_SSL_WRONG_VERSION_NUMBER", "native words"],
+  ["ERR_SSL_PACKET_LENGTH_TOO_LONG", "native words"],
+])("a port that answers a TLS handshake with %s and %j speaks no TLS", (code, message) => {
+  expect(networkReason(failed(code, {}, message), target)).toContain(
+    "the TLS handshake with router.example:443 failed: the port speaks no TLS: should the URL begin with ws://",
+  );
+});
+
+test.each([
+  ["EPROTO", openssl("tlsv1 alert protocol version")],
+  ["EPROTO", openssl("unsupported protocol")],
+  ["ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION", "native words"],
+])("a port that answers a TLS handshake with %s and %j has another version of TLS", (code, message) => {
+  const reason = networkReason(failed(code, {}, message), target);
+  expect(reason).toContain("other versions of TLS");
+  expect(reason).not.toContain("ws://");
+});
+
+test("a TLS handshake that fails in another way is told in OpenSSL's words, in one line", () => {
+  const reason = networkReason(failed("EPROTO", {}, openssl("sslv3 alert handshake failure")), target);
+  expect(reason).toMatch(/^the TLS handshake with router.example:443 failed: .*alert handshake failure/);
+  expect(reason).not.toMatch(/\n|no TLS|ws:/);
 });
 
 test("the reasons of a name with several addresses are joined, and say once what to do", () => {

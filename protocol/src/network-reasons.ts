@@ -35,10 +35,23 @@ const tlsReasons: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
   UNABLE_TO_GET_ISSUER_CERT: untrusted,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
-  EPROTO: "the port speaks no TLS: should the URL begin with ws:// or http://?",
-  ERR_SSL_WRONG_VERSION_NUMBER: "the port speaks no TLS: should the URL begin with ws:// or http://?",
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: "the port speaks no TLS: should the URL begin with ws:// or http://?",
 };
+
+/** What OpenSSL says of bytes that aren't TLS at all. */
+const noTls = /wrong.version.number|packet.length.too.long/i;
+const otherVersion = /protocol.version|unsupported.protocol|no.protocols.available|version.too.low/i;
+
+/** Why a TLS handshake failed; `undefined` for an error of another step. */
+function tlsReasonOf({ message }: Error, code: string): string | undefined {
+  if (Object.hasOwn(tlsReasons, code)) return tlsReasons[code];
+  if (code !== "EPROTO" && !code.startsWith("ERR_SSL_")) return undefined;
+  // Newer versions of Node say it in the code, older ones in the message.
+  const words = `${code} ${message}`;
+  if (noTls.test(words)) return "the port speaks no TLS: should the URL begin with ws:// or http://?";
+  if (otherVersion.test(words))
+    return "the server takes other versions of TLS than this machine: update the older one of the two";
+  return `OpenSSL says: ${message.trim()}`;
+}
 
 /**
  * Why a connection failed, as the end of a sentence.
@@ -67,7 +80,7 @@ function reasonOf(error: unknown, { host, port, who = "the router", setting = "t
   const { address = host, port: errorPort = port } = error as SystemError;
   const where = String(address);
   const at = `${/^[^[].*:/.test(where) ? `[${where}]` : where}:${String(errorPort)}`;
-  const tlsReason = Object.hasOwn(tlsReasons, code) ? tlsReasons[code] : undefined;
+  const tlsReason = tlsReasonOf(error, code);
   if (tlsReason !== undefined) return { what: `the TLS handshake with ${host}:${port} failed`, remedy: tlsReason };
   switch (code) {
     case "ENOTFOUND":
