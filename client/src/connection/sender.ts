@@ -320,7 +320,7 @@ export class Sender {
     const left = lengthBytes - pending.sentBytes;
     // For readers that see each frame as a message.
     const isWhole = this.#keepsWhole && lengthBytes + limits.frameCostBytes <= limits.minWindowBytes / 2;
-    const room = Math.min(left, isWhole ? left : stepBytes, this.#room());
+    const room = Math.min(left, isWhole ? left : this.#pieceBytes(left, stepBytes), this.#room());
     const start = pending.sentBytes;
     const text = pending.isText ? dataFlags.text : 0;
     if (room === left) {
@@ -334,6 +334,14 @@ export class Sender {
     this.#write(text, bytes.subarray(start, start + count));
     pending.sentBytes += count;
     return count + limits.frameCostBytes;
+  }
+
+  /** How large the pieces of a message are: one that fits into the window must not miss it for being cut in small pieces. */
+  #pieceBytes(leftBytes: number, stepBytes: number): number {
+    const costIn = (bytes: number): number => leftBytes + Math.ceil(leftBytes / bytes) * limits.frameCostBytes;
+    const grantedBytes = this.#limit - this.#log.end;
+    const fitsOnlyWhole = costIn(stepBytes) > grantedBytes && costIn(limits.maxPayloadBytes) <= grantedBytes;
+    return fitsOnlyWhole ? limits.maxPayloadBytes : stepBytes;
   }
 
   #sendFin(pending: Pending): number {
