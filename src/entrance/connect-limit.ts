@@ -10,24 +10,32 @@ const tooManyConnects: Problem = {
 };
 
 /**
+ * How often a guest counts against its own invitation before it counts among all guests of its host: one invitation, used up
+ * or not, leaves three quarters to the others.
+ */
+const invitationWeight = 4;
+
+/**
  * Counts a link or a ticket of a client whose credentials carry a valid MAC, before anything is looked up for it. Guests
  * count together, apart from the client that invited them: a guest can't keep its host out. Each secret of a client has a
  * count of its own, so that the holder of a former secret can't keep the client out.
  *
  * @returns the answer to one too many, or `undefined`.
  */
-export async function countConnect(
-  { CONNECTS: connects }: Env,
-  { realm, name, credential, invitation }: Admission,
-): Promise<Problem | undefined> {
+export async function countConnect({ CONNECTS: connects }: Env, admission: Admission): Promise<Problem | undefined> {
   if (connects === undefined) return undefined;
-  const revision = (credential ?? invitation)?.revision ?? 0;
-  const key =
-    invitation === undefined ? `client ${realm} ${revision} ${name}` : `guests ${realm} ${revision} ${invitation.host}`;
   try {
-    return (await connects.limit({ key })).success ? undefined : tooManyConnects;
+    // In turn: an invitation that is tried too often doesn't count among the guests.
+    for (const key of keysOf(admission)) if (!(await connects.limit({ key })).success) return tooManyConnects;
   } catch (error) {
     console.warn("Cannot count a link", error);
-    return undefined;
   }
+  return undefined;
+}
+
+function keysOf({ realm, name, credential, invitation }: Admission): string[] {
+  if (invitation === undefined) return [`client ${realm} ${credential?.revision ?? 0} ${name}`];
+  const { host, revision, nonce } = invitation;
+  const own = Array<string>(invitationWeight).fill(`invitation ${realm} ${revision} ${nonce} ${host}`);
+  return [...own, `guests ${realm} ${revision} ${host}`];
 }

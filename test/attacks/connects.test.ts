@@ -71,6 +71,16 @@ test("a client that is disabled, and a used invitation, are put off before the o
   expect((await attemptAs(victims.router.url, "host", host)).status).toBe(101);
 });
 
+test("a used invitation that is tried again and again keeps no other guest of its host out", async () => {
+  const host = await victims.secretOf("hostess");
+  const used = invite("hostess", host, { uses: 1 });
+  expect((await attemptAs(victims.router.url, "hostess/guest", used)).status).toBe(101);
+  await late(() => attemptAs(victims.router.url, "hostess/guest", used));
+  await late(() => attemptAs(victims.router.url, "hostess/guest", used));
+  const other = invite("hostess", host, { guest: "other" });
+  expect((await attemptAs(victims.router.url, "hostess/other", other)).status).toBe(101);
+});
+
 test("the holder of a client's former secret, which tries again and again, doesn't keep that client out", async () => {
   const former = await victims.secretOf("rotated");
   const rotated = await victims.admin("POST", "default/clients/rotated/rotate");
