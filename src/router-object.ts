@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { goneReasons, heartbeat, ProtocolError } from "@messagepasser/protocol";
+import { makeRealm } from "./admin/realms.ts";
 import type { Env } from "./env.ts";
 import { Addresses } from "./realm/addresses.ts";
 import { type Admission, type AdmittingObject, type Upgrade, upgradeIn } from "./realm/admission.ts";
@@ -11,7 +12,6 @@ import {
   RealmAdmin,
   restartReason,
 } from "./realm/realm-admin.ts";
-import { RealmDirectory } from "./realm/realm-directory.ts";
 import { Registry } from "./realm/registry.ts";
 import { RuleStore } from "./realm/rule-store.ts";
 import { closeUnreadable, SocketLink } from "./realm/socket-link.ts";
@@ -33,7 +33,6 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   readonly #addresses: Addresses;
   #openedRegistry: Registry | undefined;
   #openedRules: RuleStore | undefined;
-  #openedDirectory: RealmDirectory | undefined;
 
   constructor(context: DurableObjectState, env: Env) {
     super(context, env);
@@ -59,10 +58,6 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     return (this.#openedRules ??= new RuleStore(this.ctx.storage.sql));
   }
 
-  get #directory(): RealmDirectory {
-    return (this.#openedDirectory ??= new RealmDirectory(this.ctx.storage, this.env.CREDENTIALS));
-  }
-
   get #registry(): Registry {
     return (this.#openedRegistry ??= new Registry(this.ctx.storage, this.env, this.#realm));
   }
@@ -84,6 +79,8 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     const link = new SocketLink(this.ctx, this.#usage.counters, socket, attachment);
     this.#routing.join(link);
     this.#usage.keep(link);
+    const { credential, invitation } = upgrade.admission;
+    if (credential === undefined && invitation === undefined) void this.#makeKnown();
     return new Response(null, {
       status: 101,
       webSocket: client,
@@ -161,12 +158,24 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   }
 
   // The two are asked of one object that is no realm: see admin/realms.ts.
-  async knowsRealm(realm: string): Promise<boolean> {
-    return await this.#directory.has(realm);
+  knowsRealm(realm: string): boolean {
+    return this.ctx.storage.kv.get(realmKey(realm)) !== undefined;
   }
 
   noteRealm(realm: string): void {
-    this.#directory.add(realm);
+    if (!this.knowsRealm(realm)) this.ctx.storage.kv.put(realmKey(realm), true);
+  }
+
+  /** Makes the realm exist: no owner has added its clients where an authenticator of the deployer's own admits them. */
+  async #makeKnown(): Promise<void> {
+    const { kv } = this.ctx.storage;
+    if (kv.get(knownKey) !== undefined) return;
+    try {
+      await makeRealm(this.env, this.#realm);
+      kv.put(knownKey, true);
+    } catch (error) {
+      console.warn("Cannot note that the realm exists: its next link does", error);
+    }
   }
 
   async administer<Method extends AdminMethod>(
@@ -225,6 +234,13 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     this.#closeGuests(({ expiresAtMs }) => expiresAtMs <= Date.now(), closings.expired);
     await this.#registry.alarms.advance();
   }
+}
+
+/** Where a realm's object notes that the realm is known to exist. */
+const knownKey = "isKnown";
+
+function realmKey(realm: string): string {
+  return `realm:${realm}`;
 }
 
 function randomU32(): number {

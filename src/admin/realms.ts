@@ -2,7 +2,7 @@ import type { Env } from "../env.ts";
 import type { DirectoryObject } from "../realm/realm-admin.ts";
 
 // The runtime makes an object, and a file for it, for any name that is asked for. So the object of a realm is asked only
-// once the realm exists: once it has had a client or rules.
+// once the realm exists: once it has had a client, rules, or a link.
 
 /** The name of the object that knows all realms. No realm can have it. */
 const directoryName = ".realms";

@@ -36,7 +36,7 @@ export interface AdministeredObject {
 
 /** The object that knows all realms, as the Worker asks it. */
 export interface DirectoryObject {
-  knowsRealm(realm: string): Promise<boolean>;
+  knowsRealm(realm: string): boolean | Promise<boolean>;
   noteRealm(realm: string): void | Promise<void>;
 }
 

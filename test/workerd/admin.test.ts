@@ -1,11 +1,11 @@
-import { runInDurableObject } from "cloudflare:test";
-import { env, exports } from "cloudflare:workers";
-import { limits, newNameProblem } from "@messagepasser/protocol";
+import { exports } from "cloudflare:workers";
+import { limits, newNameProblem, subprotocols } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ClientInfo } from "@messagepasser/protocol/admin";
 import { admin, adminHeaders, adminToken, expectProblem, Realm } from "./realm.ts";
-import { basic } from "../support/credentials.ts";
+import { basic, newSession } from "../support/credentials.ts";
+import { upgradeRequest } from "../../src/realm/admission.ts";
 import { upgrade } from "./upgrade.ts";
 
 interface Page {
@@ -400,12 +400,25 @@ function streamOf(text: string, chunkBytes = 1_000): ReadableStream<Uint8Array> 
   });
 }
 
-test("a realm from before there was a directory of realms exists, once KV knows a client of it", async () => {
-  const [older, never] = [new Realm(), new Realm()];
-  await older.add("alice");
-  const directory = env.ROUTER.getByName(".realms");
-  await runInDurableObject(directory, (_object, { storage }) => storage.deleteAll());
-  const clients = async ({ name }: Realm): Promise<unknown> => await (await admin(`/realms/${name}/clients`)).json();
-  expect(await clients(older)).toMatchObject({ clients: [{ name: "alice" }] });
-  expect(await clients(never)).toEqual({ clients: [] });
+test("a realm exists once a client is linked that an authenticator of the deployer's own has admitted", async () => {
+  const realm = new Realm();
+  const usage = async (): Promise<unknown> => await (await admin(`/realms/${realm.name}/usage`)).json();
+  expect(await usage()).toMatchObject({ upgrades: 0 });
+  const admission = { realm: realm.name, name: "alice" };
+  const format = subprotocols.native;
+  const upgraded = upgradeRequest({ admission, session: newSession(), resumes: true, format });
+  const { webSocket } = await realm.stub.fetch(upgraded);
+  webSocket?.accept();
+  await expect.poll(usage).toMatchObject({ upgrades: 1 });
+  const closed = new Promise((resolve) => webSocket?.addEventListener("close", resolve));
+  expect((await admin(`/realms/${realm.name}/restart`, { method: "POST" })).status).toBe(204);
+  await closed;
+});
+
+test("a realm that has only rules exists, and shows them", async () => {
+  const realm = new Realm();
+  const rules = `/realms/${realm.name}/rules`;
+  expect((await admin(rules, { method: "PUT", body: "default closed" })).status).toBe(204);
+  expect(await (await admin(rules)).text()).toBe("default closed");
+  expect(await (await admin(`/realms/${realm.name}/usage`)).json()).toMatchObject({ adminCalls: 3 });
 });
