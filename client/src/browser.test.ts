@@ -78,3 +78,17 @@ test("a redirect of which a page sees nothing is named as a redirect", async () 
   vi.stubGlobal("fetch", () => Promise.resolve(opaque));
   await expect(connecting()).rejects.toMatchObject({ message: expect.stringContaining('"a redirect"') as string });
 });
+
+test.each([
+  ["?flag&sig=a%20b~x&to=/connect/b?c", "?flag&sig=a%20b~x&to=/connect/b?c&session="],
+  ["?session=mine&a&&b=%41", "?a&&b=%41&session="],
+  ["", "?session="],
+])("the query %s of a URL stays as it was written", async (query, sent) => {
+  const asked: string[] = [];
+  vi.stubGlobal("fetch", (href: string) => {
+    asked.push(href);
+    return Promise.resolve(new Response(""));
+  });
+  await expect(connect(`ws://127.0.0.1:1/x${query}`, { name: "alice", secret: "mp_secret" })).rejects.toThrow();
+  expect(asked[0]?.replace(/[\da-f]{32}$/, "")).toBe(`http://127.0.0.1:1/x/ticket/default${sent}`);
+});

@@ -107,7 +107,7 @@ async function ticketFor(
   signal: AbortSignal,
 ): Promise<string | SocketEnd> {
   try {
-    const response = await fetch(href.replace(/^ws/, "http").replace(/\/connect(?=\/[^/]*$)/, "/ticket"), {
+    const response = await fetch(href.replace(/^ws/, "http").replace(/\/connect(?=\/[^/?]*\?)/, "/ticket"), {
       method: "POST",
       // A redirect would take the secret elsewhere.
       redirect: "manual",

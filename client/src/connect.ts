@@ -89,6 +89,7 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   checkOptions("connect", "boolean", { retry });
   checkOptions("connect", "number", { timeoutMs, graceMs, maxMessageBytes });
   checkOptions("connect", "function", { onStatus, onHandlerError });
+  checkOptions("connect", "format", { format: given.format });
   const nameRule = nameProblem(name);
   if (nameRule !== undefined)
     throw new TypeError(`Cannot connect as ${JSON.stringify(name)}: a client's name ${nameRule}`);
@@ -140,8 +141,10 @@ function addressOf(url: string | URL, realm: string): URL {
   }
   address.hash = "";
   address.pathname = `${address.pathname.replace(/\/$/, "")}/connect/${realm}`;
-  // The query stays, since a gate on the way may want a token in it.
-  address.searchParams.set("session", toHex(crypto.getRandomValues(new Uint8Array(16))));
+  // The query stays as it was written, since a gate on the way may have signed it. `searchParams` would encode it anew.
+  const parts = address.search.slice(1).split("&");
+  const others = parts.filter((part) => !/^session(?:=|$)/.test(part)).join("&");
+  address.search = `${others && `${others}&`}session=${toHex(crypto.getRandomValues(new Uint8Array(16)))}`;
   return address;
 }
 

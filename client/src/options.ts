@@ -1,4 +1,12 @@
-type Kind = "string" | "number" | "boolean" | "function";
+/** What each kind of option must be, and whether a value is that. */
+const kinds = {
+  string: ["a string", (value) => typeof value === "string"],
+  // A comparison with NaN is false.
+  number: ["a number of 0 or more", (value) => typeof value === "number" && value >= 0],
+  boolean: ["a boolean", (value) => typeof value === "boolean"],
+  function: ["a function", (value) => typeof value === "function"],
+  format: ["a format of this package", (value) => typeof Object(value).routerFrames === "function"],
+} satisfies Record<string, readonly [wanted: string, isFit: (value: unknown) => boolean]>;
 
 /**
  * Checks options for callers without types, or whose own calculation went wrong: `NaN` as a limit would be no limit.
@@ -7,12 +15,10 @@ type Kind = "string" | "number" | "boolean" | "function";
  * @param values the options by name; those that are `undefined` need no check.
  * @throws TypeError that names the option and what it takes.
  */
-export function checkOptions(call: string, kind: Kind, values: Readonly<Record<string, unknown>>): void {
+export function checkOptions(call: string, kind: keyof typeof kinds, values: Readonly<Record<string, unknown>>): void {
+  const [wanted, isFit] = kinds[kind];
   for (const [name, value] of Object.entries(values)) {
-    // A comparison with NaN is false.
-    const isFit = typeof value === kind && (kind !== "number" || (value as number) >= 0);
-    if (isFit || value === undefined) continue;
-    const wanted = kind === "number" ? "a number of 0 or more" : `a ${kind}`;
+    if (value === undefined || isFit(value)) continue;
     // Not the value of a string: it may be a secret in the wrong place.
     throw new TypeError(`Cannot ${call}: ${name} must be ${wanted}, not ${kindOf(value)}`);
   }

@@ -29,13 +29,13 @@ export const limits = {
   maxOffset: Number.MAX_SAFE_INTEGER,
   /** The largest Connection id. Bit 31 of an id on the wire tells which end opened. */
   maxConnectionId: 0x7fff_ffff,
-  /** Connections between two clients that a client accepts. Stops a peer from filling its memory with opens. */
+  /** Connections with one peer and its guests that a client accepts. Stops a peer from filling its memory with opens. */
   maxConnectionsPerPeer: 10_000,
   /** Connections of one client in all. Stops many peers from filling its memory together. */
   maxConnections: 65_536,
-  /** Opens from one peer that a client has neither accepted nor rejected. Stops opens from piling up behind slow handlers. */
+  /** Opens from one peer and its guests that a client has neither accepted nor rejected. Stops opens from piling up behind slow handlers. */
   maxPendingOpens: 1_024,
-  /** Bytes of first messages that a client holds of opens which it has not decided on. Stops opens from filling its memory. */
+  /** Bytes of first messages and metadata that a client holds of opens which it has not decided on. Stops opens from filling its memory. */
   maxPendingFirstBytes: 4_194_304,
   /** Opens and resumes of one client in a second, in the long run. Stops a client from keeping the router busy with refusals. */
   maxOpensPerSecond: 1_000,

@@ -88,6 +88,9 @@ describe("connecting", () => {
     [{ name: 7 }, "name must be a string, not 7"],
     [{ realm: null }, "realm must be a string, not null"],
     [{ onStatus: "log" }, "onStatus must be a function, not a value of type string"],
+    [{ format: "msgpack" }, "format must be a format of this package, not a value of type string"],
+    [{ format: {} }, "format must be a format of this package, not a value of type object"],
+    [{ format: null }, "format must be a format of this package, not null"],
   ])("connecting with the wrong option %o fails with a TypeError that names the option", async (options, message) => {
     // What callers without types may do.
     const wrong = { name: "alice", secret: "x", ...options } as unknown as ConnectOptions;

@@ -22,8 +22,12 @@ export interface Account {
   readonly uncounted: Quota;
   /** Bytes of batches in which something waits to be taken. */
   readonly batches: Quota;
-  /** Bytes of first messages whose opens are neither accepted nor rejected. */
-  readonly firsts: Quota;
+  /** Bytes of the first messages and the metadata of opens that are neither accepted nor rejected. */
+  readonly undecided: Quota;
+  /** These opens themselves. */
+  pendingOpens: number;
+  /** Connections, whichever end opened them, of which the other end may still want to be told something. */
+  connections: number;
   readonly assemblies: Assemblies;
   readonly leftovers: Leftovers;
 }

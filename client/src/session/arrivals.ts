@@ -1,6 +1,7 @@
 import { dataFlags, errorCodes, flipOpenerBit, limits, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Channel } from "../connection/channel.ts";
 import type { Channels } from "./channels.ts";
+import { sizeOf } from "./openings.ts";
 import type { Paths } from "./paths.ts";
 import type { Peer } from "./peer.ts";
 import type { Peers } from "./peers.ts";
@@ -34,7 +35,7 @@ export class Arrivals {
       return;
     }
     peer.lastOpen = Math.max(peer.lastOpen, connection);
-    const refusal = this.#refusalOf(peer, open.first.length);
+    const refusal = this.#refusalOf(peer, open);
     if (refusal === undefined) this.#take(open, peer, key);
     else peer.frame({ kind: "reset", connection, ...refusal });
   }
@@ -43,12 +44,13 @@ export class Arrivals {
     const own = { key, peer: peer.name, protocol, metadata };
     const channel = this.#start.channels.make(own, { peer }, { from: peer.at, limit });
     peer.channels.set(key, channel);
-    peer.pendingOpens++;
-    const { firsts } = this.#start.paths.to(peer.name).account;
-    firsts.add(first.length);
+    const { account } = this.#start.paths.to(peer.name);
+    const bytes = first.length + sizeOf(metadata);
+    account.pendingOpens++;
+    account.undecided.add(bytes);
     const decided = (): void => {
-      peer.pendingOpens--;
-      firsts.add(-first.length);
+      account.pendingOpens--;
+      account.undecided.add(-bytes);
     };
     channel.accepted.then(decided, decided);
     const last = (flags & dataFlags.last) !== 0;
@@ -64,24 +66,29 @@ export class Arrivals {
     });
   }
 
-  #refusalOf(peer: Peer, firstBytes: number): { code: number; reason: string } | undefined {
+  #refusalOf(
+    peer: Peer,
+    { first, metadata }: RouterFrameOf<"open">,
+  ): { readonly code: number; readonly reason: string } | undefined {
     const { channels, peers, paths } = this.#start;
+    const { connections, pendingOpens, undecided, batches } = paths.to(peer.name).account;
     // Before refusing anyone, forget the resets kept for peers that never returned.
     if (channels.count >= limits.maxConnections) peers.forgetResets();
     const { tooManyConnections, busy } = errorCodes;
-    if (peer.channels.size >= limits.maxConnectionsPerPeer)
+    if (connections >= limits.maxConnectionsPerPeer)
       return {
         code: tooManyConnections,
-        reason: `There are ${peer.channels.size} Connections between the two already`,
+        reason: `There are ${connections} Connections with this client and its guests already`,
       };
     if (channels.count >= limits.maxConnections)
       return { code: tooManyConnections, reason: `There are ${channels.count} Connections already` };
-    if (peer.pendingOpens >= limits.maxPendingOpens)
-      return { code: busy, reason: `${peer.pendingOpens} opens wait to be accepted already` };
-    const { firsts, batches } = paths.to(peer.name).account;
+    if (pendingOpens >= limits.maxPendingOpens)
+      return { code: busy, reason: `${pendingOpens} opens wait to be accepted already` };
     // A program that accepts without reading keeps first messages, which no window bounds.
-    if (firstBytes > 0 && (firsts.isFull || batches.isFull))
+    if (first.length > 0 && (undecided.isFull || batches.isFull))
       return { code: busy, reason: "No room for a first message: open without" };
+    if (undecided.isFull && sizeOf(metadata) > 0)
+      return { code: busy, reason: "No room for metadata: open without, or later" };
     return undefined;
   }
 }

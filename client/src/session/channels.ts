@@ -27,17 +27,20 @@ export class Channels {
   make(own: Pick<ChannelStart, "key" | "peer" | "protocol" | "metadata">, home: Home, opened?: Opened): Channel {
     this.#count++;
     const { shared, paths, openings, maxMessageBytes } = this.#start;
+    const path = paths.to(own.peer);
+    path.account.connections++;
     const channel = new Channel(
       {
         ...own,
         maxMessageBytes,
         shared,
-        path: paths.to(own.peer),
+        path,
         reopen: () => {
           openings.repeat(channel, home);
         },
         onForgotten: () => {
           this.#count--;
+          path.account.connections--;
           home.peer?.channels.delete(own.key);
           openings.delete(own.key);
         },

@@ -196,8 +196,8 @@ export class Openings {
   }
 }
 
-/** At least a third of the bytes of UTF-8. */
-function sizeOf(metadata: Readonly<Record<string, string>>): number {
+/** The size of an open's metadata: at least a third of the bytes of UTF-8. */
+export function sizeOf(metadata: Readonly<Record<string, string>>): number {
   let size = 0;
   for (const key in metadata) size += key.length + (metadata[key]?.length ?? 0);
   return size;

@@ -19,7 +19,7 @@ export class Paths {
   readonly #accounts = new Map<string, Kept>();
   readonly #kept = totalOf(limits.maxUnacknowledgedBytes);
   readonly #uncounted = totalOf(limits.maxUncountedBytes);
-  readonly #firsts = totalOf(limits.maxPendingFirstBytes);
+  readonly #undecided = totalOf(limits.maxPendingFirstBytes);
   readonly #batches = totalOf(clientLimits.maxHeldBatchBytes);
   readonly #unfinished = totalOf(clientLimits.maxUnfinishedBytes);
   readonly #leftovers = totalOf(clientLimits.maxLeftoverBytes);
@@ -43,7 +43,8 @@ export class Paths {
   #forget(): void {
     this.#paths.clear();
     for (const [principal, { account, quotas }] of this.#accounts)
-      if (account.budget.isEmpty && quotas.every(({ isEmpty }) => isEmpty)) this.#accounts.delete(principal);
+      if (account.connections === 0 && account.budget.isEmpty && quotas.every(({ isEmpty }) => isEmpty))
+        this.#accounts.delete(principal);
   }
 
   #accountOf(peer: string): Account {
@@ -62,7 +63,9 @@ export class Paths {
       budget,
       kept: quotaOf(this.#kept),
       uncounted: quotaOf(this.#uncounted),
-      firsts: quotaOf(this.#firsts),
+      undecided: quotaOf(this.#undecided),
+      pendingOpens: 0,
+      connections: 0,
       batches: quotaOf(this.#batches),
       assemblies: new Assemblies(quotaOf(this.#unfinished)),
       leftovers: new Leftovers(budget, quotaOf(this.#leftovers)),

@@ -23,8 +23,6 @@ export class Peer {
   readonly session: string;
   /** By the id that frames from the peer carry. */
   readonly channels = new Map<number, Channel>();
-  /** Opens from the peer that are neither accepted nor rejected. */
-  pendingOpens = 0;
   /** The highest id that the peer opened with. */
   lastOpen = 0;
   /** The highest one of before the session was said to be over. Should it come back, none of those is handled again. */

@@ -87,6 +87,61 @@ describe("the limits of a client", () => {
     expect(await router.turn()).toMatchObject([{ frame: { kind: "reset", code: errorCodes.tooManyConnections } }]);
   });
 
+  /** An open from a client that shares a principal with others. */
+  const openOf = (peer: string, at: number, connection: number, metadata = {}): void => {
+    const stamped = { address: at, session: sessionOf(at), peer };
+    const rest = { protocol: "p", limit: 100_000, metadata, flags: 0, first: new Uint8Array() };
+    router.say(routerAddress, { kind: "open", connection, ...stamped, ...rest });
+  };
+
+  test("a client and its guests have as many undecided opens together as one client has", async () => {
+    for (let connection = 1; connection <= limits.maxPendingOpens; connection++)
+      openOf(`alice/${connection % 20}`, 1 + (connection % 20), connection);
+    expect(await router.turn()).toEqual([]);
+    openOf("alice", 30, 1);
+    expect(await router.turn()).toMatchObject([{ address: 30, frame: { kind: "reset", code: errorCodes.busy } }]);
+    openOf("bob", 31, 1);
+    expect(await router.turn()).toEqual([]);
+    router.acceptAll();
+    await router.turn();
+    openOf("alice", 30, 2);
+    expect(await router.turn()).toEqual([]);
+  });
+
+  test("the metadata of undecided opens takes room, of a client together with its guests", async () => {
+    const metadata = { key: "x".repeat(limits.maxMetadataBytes - 3) };
+    let connection = 0;
+    for (let bytes = 0; bytes < limits.maxPendingFirstBytes / 2; bytes += limits.maxMetadataBytes)
+      openOf(`alice/${++connection % 20}`, 1 + (connection % 20), connection, metadata);
+    expect(await router.turn()).toEqual([]);
+    openOf("alice/new", 30, 1, metadata);
+    expect(await router.turn()).toMatchObject([{ address: 30, frame: { kind: "reset", code: errorCodes.busy } }]);
+    openOf("alice/new", 30, 2);
+    openOf("bob", 31, 1, metadata);
+    expect(await router.turn()).toEqual([]);
+    router.acceptAll();
+    await router.turn();
+    openOf("alice/new", 30, 3, metadata);
+    expect(await router.turn()).toEqual([]);
+  });
+
+  test("a client and its guests have as many Connections together as one client has", async () => {
+    for (let connection = 1; connection <= limits.maxConnectionsPerPeer; connection++) {
+      openOf(`alice/${connection % 20}`, 1 + (connection % 20), connection);
+      if (connection % 1_000 !== 0) continue;
+      await router.turn();
+      router.acceptAll();
+      await Promise.resolve();
+    }
+    expect((await router.turn()).filter(({ frame }) => frame.kind === "reset")).toEqual([]);
+    openOf("alice", 30, 1);
+    expect(await router.turn()).toMatchObject([
+      { address: 30, frame: { kind: "reset", code: errorCodes.tooManyConnections } },
+    ]);
+    openOf("bob", 31, 1);
+    expect(await router.turn()).toEqual([]);
+  });
+
   test("a client grants at most a fixed number of bytes of windows, but the smallest window for each Connection", async () => {
     const count = 200;
     for (let connection = 1; connection <= count; connection++) router.open(1, connection);
