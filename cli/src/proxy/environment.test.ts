@@ -74,6 +74,8 @@ test.each([
   ["http://", "HTTPS_PROXY is no URL of a proxy"],
   ["http://olga:hush@:99999", "HTTPS_PROXY is no URL of a proxy"],
   ["ftp://olga:hush@a", "HTTPS_PROXY begins with ftp://, and mp knows only http://, https://, socks://"],
+  ["http://u%4:0p@a", "HTTPS_PROXY has a user or a password with a % that stands for nothing"],
+  ["http://u%C3:%A9p@a", "HTTPS_PROXY has a user or a password with a % that stands for nothing"],
   ["http://olga:%hush@a", "HTTPS_PROXY has a user or a password with a % that stands for nothing"],
 ])("HTTPS_PROXY=%s is refused, and no password in it is repeated", (value, sentence) => {
   expect(() => routed(wss, { HTTPS_PROXY: value })).toThrow(Failure);

@@ -83,7 +83,8 @@ function proxyUrl(variable: string, text: string): URL {
     throw new Failure(statuses.usage, `${variable} begins with ${url.protocol}//, and mp knows only ${known}`);
   }
   try {
-    decodeURIComponent(url.username + url.password);
+    // Each by itself, as it is read later: together they may be whole where one of them is not.
+    for (const part of [url.username, url.password]) decodeURIComponent(part);
   } catch {
     throw new Failure(
       statuses.usage,
