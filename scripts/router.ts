@@ -1,7 +1,7 @@
 // Runs the router as it is deployed, under workerd on this machine: for `npm start`, the demo, tests and benchmarks.
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { build } from "esbuild";
 import { defaultRealm } from "@messagepasser/protocol";
 import { Miniflare } from "miniflare";
@@ -135,8 +135,13 @@ function ownSecrets(stateDirectory: string | undefined): { adminToken: string; p
   if (stateDirectory === undefined) return fresh;
   const file = join(stateDirectory, "secrets.json");
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-  // Somebody else's secrets would be theirs to use.
+  // Another user's secrets and state would be theirs to use.
   checkOwner(stateDirectory, 0o022, "can be written to by others");
+  for (const path of [resolve(stateDirectory), realpathSync(stateDirectory)]) checkWay(path);
+  const state = join(stateDirectory, "state");
+  if (existsSync(state))
+    for (const path of ["", ...readdirSync(state, { recursive: true, encoding: "utf8" })])
+      checkOwner(join(state, path), 0, "");
   try {
     // "wx" fails if the file is there: then an earlier run wrote it.
     writeFileSync(file, `${JSON.stringify(fresh, null, 2)}\n`, { mode: 0o600, flag: "wx" });
@@ -158,6 +163,19 @@ function checkOwner(path: string, forbidden: number, what: string): void {
   if ((mode & forbidden) !== 0) throw new Error(`${path} ${what}: take that right away with chmod go-rwx`);
 }
 
+/** Checks that no other user can put another folder in place of this one. @throws Error that names a folder above it */
+function checkWay(path: string): void {
+  if (process.getuid === undefined) return;
+  for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
+    const { mode } = statSync(folder);
+    const [isOpen, isSticky] = [(mode & 0o002) !== 0, (mode & 0o1000) !== 0];
+    if (isOpen && !isSticky)
+      throw new Error(
+        `${folder} can be written to by others: take that right away with chmod o-w, or set it with chmod +t`,
+      );
+  }
+}
+
 /** What an earlier run wrote. @throws Error that names the file */
 function readSecrets(file: string): { adminToken: string; pepper: string } {
   let secrets: unknown;
@@ -167,6 +185,15 @@ function readSecrets(file: string): { adminToken: string; pepper: string } {
     // Told below, as everything else that is not what it should be.
   }
   const { adminToken, pepper } = Object(secrets) as { adminToken: unknown; pepper: unknown };
-  if (typeof adminToken === "string" && typeof pepper === "string") return { adminToken, pepper };
-  throw new Error(`Cannot read the router's own secrets in ${file}: remove it to have new ones`);
+  if (isLong(adminToken) && isLong(pepper)) return { adminToken, pepper };
+  throw new Error(
+    `Cannot read the router's own secrets in ${file}, of at least ${minSecretLength} characters: remove it to have new ones`,
+  );
+}
+
+/** A secret of a router has more. */
+const minSecretLength = 32;
+
+function isLong(secret: unknown): secret is string {
+  return typeof secret === "string" && secret.trim().length >= minSecretLength;
 }

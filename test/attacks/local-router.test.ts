@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -50,15 +50,44 @@ test("the pages of the local runtime's own are not there", async () => {
     expect((await fetch(new URL(page, http))).status).toBe(404);
 });
 
+const long = "x".repeat(32);
+
+function folder(name: string, mode: number, secrets: unknown = { adminToken: long, pepper: long }): string {
+  const path = join(directory, name);
+  mkdirSync(path);
+  writeFileSync(join(path, "secrets.json"), JSON.stringify(secrets), { mode: 0o600 });
+  chmodSync(path, mode);
+  return path;
+}
+
+function start(stateDirectory: string): Promise<unknown> {
+  return startRouter({ stateDirectory });
+}
+
+test.for<[string, unknown]>([
+  ["an empty admin token", { adminToken: "", pepper: long }],
+  ["an empty pepper", { adminToken: long, pepper: "" }],
+  ["secrets of one letter", { adminToken: "x", pepper: "x" }],
+  ["a token that white space makes long", { adminToken: long.replace(/.$/, " "), pepper: long }],
+  ["a number as its pepper", { adminToken: long, pepper: 1 }],
+  ["no secrets", null],
+])("a router doesn't start with %s", async ([what, secrets]) => {
+  await expect(start(folder(what, 0o700, secrets))).rejects.toThrow(
+    /^Cannot read the router's own secrets in .*secrets\.json, of at least 32 characters: remove it to have new ones$/,
+  );
+});
+
+test("a router doesn't start in a folder that another user can put another in place of", async () => {
+  const open = join(directory, "open");
+  mkdirSync(open);
+  chmodSync(open, 0o777);
+  await expect(start(join(open, "inner", "state"))).rejects.toThrow(`${open} can be written to by others`);
+  const link = join(open, "link");
+  symlinkSync(folder("linked", 0o700), link);
+  await expect(start(link)).rejects.toThrow(`${open} can be written to by others`);
+});
+
 test("a router doesn't start with secrets that another user may have written or read", async () => {
-  const folder = (name: string, mode: number): string => {
-    const path = join(directory, name);
-    mkdirSync(path);
-    writeFileSync(join(path, "secrets.json"), '{"adminToken":"x","pepper":"x"}', { mode: 0o600 });
-    chmodSync(path, mode);
-    return path;
-  };
-  const start = (stateDirectory: string): Promise<unknown> => startRouter({ stateDirectory });
   await expect(start(folder("writable", 0o777))).rejects.toThrow("can be written to by others");
   const readable = folder("readable", 0o700);
   chmodSync(join(readable, "secrets.json"), 0o644);
@@ -71,4 +100,11 @@ test("a router doesn't start with secrets that another user may have written or 
   const planted = folder("planted", 0o700);
   chownSync(join(planted, "secrets.json"), 65_534, 65_534);
   await expect(start(planted)).rejects.toThrow("belongs to another user");
+  for (const [name, ...parts] of [["foreign-state"], ["foreign-part", "v3"]] as const) {
+    const own = folder(name, 0o700);
+    const inner = join(own, "state", ...parts);
+    mkdirSync(inner, { recursive: true });
+    chownSync(inner, 65_534, 65_534);
+    await expect(start(own)).rejects.toThrow(`${inner} belongs to another user`);
+  }
 });
