@@ -8,6 +8,7 @@ import { Failure, statuses } from "../status.ts";
 
 interface Flags extends AdminFlags {
   readonly json?: true;
+  readonly empty?: true;
 }
 
 const language = `
@@ -37,9 +38,16 @@ export function addRule(program: Command): void {
       else await print(...linesOf(text));
     });
   command("set <file>", 'replace the rules, for open Connections too; "-" reads standard input')
+    .option("--empty", "let a file without rules remove all rules of the realm")
     .addHelpText("after", `${language}\n\nExamples:\n  mp rule set rules.txt\n  echo 'default closed' | mp rule set -`)
     .action(async (file: string, flags: Flags) => {
-      await new AdminApi(await adminSettings(flags)).replaceRules(await read(file));
+      const text = await read(file);
+      // More likely a mistake, as a command before it in a pipe that has failed: then everything would be allowed.
+      if (!flags.empty && !hasRules(text)) {
+        const what = file === "-" ? "Standard input" : file;
+        throw new Failure(statuses.usage, `${what} has no rules: give --empty to remove all rules of the realm`);
+      }
+      await new AdminApi(await adminSettings(flags)).replaceRules(text);
       note("The new rules are in force");
     });
   command(
@@ -49,6 +57,10 @@ export function addRule(program: Command): void {
     .option("--json", "print JSON")
     .addHelpText("after", "\nExits with status 0 for yes, and 5 for no.\n\nExamples:\n  mp rule test alice bob ssh")
     .action(test);
+}
+
+function hasRules(text: string): boolean {
+  return text.split("\n").some((line) => !/^\s*(?:#|$)/.test(line));
 }
 
 /** The lines of the rules without what only looks different: tabs, and the line ends of other systems. */
