@@ -23,6 +23,7 @@ export class AdminApi {
   readonly #realm: URL;
   readonly #token: string;
   readonly #way: Way;
+  #routerMs = NaN;
 
   constructor({ url, realm, adminToken, ...way }: AdminSettings) {
     this.#realm = new URL(url);
@@ -30,6 +31,11 @@ export class AdminApi {
     this.#realm.pathname = `${url.pathname.replace(/\/$/, "")}/admin/v1/realms/${realm}`;
     this.#token = adminToken;
     this.#way = way;
+  }
+
+  /** The time of the last answer by the router's clock, or by this machine's where the router doesn't say. */
+  get routerMs(): number {
+    return Number.isNaN(this.#routerMs) ? Date.now() : this.#routerMs;
   }
 
   async add(name: string, times: SecretTimes = {}): Promise<NewSecret> {
@@ -116,7 +122,8 @@ export class AdminApi {
 
   /** @param body an object is sent as JSON. */
   async #requestText(method: string, page: URL, body?: object | string): Promise<string> {
-    const { status, statusLine, location, type, text } = await this.#ask(method, page, body);
+    const { status, statusLine, location, type, text, atMs } = await this.#ask(method, page, body);
+    this.#routerMs = atMs;
     // Captive portals answer with 200 too: a call that gives nothing must be answered with nothing.
     const isContent = status === 200 || status === 201;
     const hasContent = method === "GET" || method === "POST";

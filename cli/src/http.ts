@@ -23,6 +23,8 @@ export interface Answer {
   /** The media type in lower case, without parameters; empty if there is none. */
   readonly type: string;
   readonly text: string;
+  /** When the server answered, by its own clock, in milliseconds since 1970; NaN if it doesn't say. */
+  readonly atMs: number;
 }
 
 /** More than any answer of a router. */
@@ -63,6 +65,7 @@ export async function ask(url: URL, { method = "GET", headers, body, agent, sign
           location: fields.location?.split(/[?#]/, 1)[0],
           type: (fields["content-type"] ?? "").split(";", 1).join("").trim().toLowerCase(),
           text,
+          atMs: Date.parse(fields.date ?? ""),
         });
       });
     });

@@ -1,6 +1,8 @@
+import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Router, startRouter } from "../../scripts/router.ts";
 import { directory, type Environment, mp, start } from "./cli-mp.ts";
 
@@ -50,6 +52,19 @@ describe("mp rule", () => {
     expect(JSON.parse(text)).toEqual({ isAllowed: false, line: 2, text: "default closed" });
     const refused = await mp(["connect", "bob", "chat"], of("alice"));
     expect(refused).toMatchObject({ status: 5, stderr: expect.stringContaining("Line 2 of the realm's rules") });
+  });
+
+  test("mp rule set takes a text without rules for a mistake, unless it is told to remove them", async () => {
+    const { owner } = await realmOf("emptied");
+    expect(await mp(["rule", "set", "-"], owner, "default closed\n")).toMatchObject({ status: 0 });
+    for (const input of ["", "\n \n", "# only a comment\n"])
+      expect(await mp(["rule", "set", "-"], owner, input)).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining("has no rules: give --empty to remove all rules of the realm"),
+      });
+    expect(await mp(["rule", "show"], owner)).toMatchObject({ text: "default closed\n" });
+    expect(await mp(["rule", "set", "-", "--empty"], owner)).toMatchObject({ status: 0 });
+    expect(await mp(["rule", "show"], owner)).toMatchObject({ text: "" });
   });
 
   test("mp rule names the line that can't be parsed, and leaves the rules as they were", async () => {
@@ -148,6 +163,33 @@ test("mp usage prints a realm's usage, for tokens that may read it", async () =>
   expect(told.text).toMatch(/^requests without heartbeats +5$/m);
   expect(await mp(["usage"], { ...owner, MP_ADMIN_TOKEN: "wrong" })).toMatchObject({ status: 3 });
   expect(await mp(["usage"], of("alice"))).toMatchObject({ status: 2 });
+});
+
+test("mp client rotate names its flag when the old secret is to stay valid for too long", async () => {
+  const { owner } = await realmOf("overlapping", "alice");
+  const { status, stderr } = await mp(["client", "rotate", "alice", "--overlap", "31d"], owner);
+  expect([status, stderr]).toEqual([2, expect.stringMatching(/'--overlap <duration>'.*Give at most 30d\./)]);
+  const late = await mp(["client", "rotate", "alice", "--expires", "2001-01-01"], owner);
+  expect([late.status, late.stderr]).toEqual([
+    2,
+    expect.stringContaining("mp: --expires must be a time in the future"),
+  ]);
+});
+
+test("the router's clock decides whether a secret has expired, and not the clock of the owner's machine", async () => {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { "content-type": "application/json", date: "Tue, 01 Jan 2041 00:00:00 GMT" });
+    const client = { name: "alice", secretId: "0", revision: 1, changedAt: "2026-01-01T00:00:00.000Z" };
+    response.end(JSON.stringify({ clients: [{ ...client, expiresAt: "2040-01-01T00:00:00.000Z" }] }));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as { readonly port: number };
+  const environment = { MP_URL: `ws://127.0.0.1:${port}`, MP_ADMIN_TOKEN: "x" };
+  expect(await mp(["client", "list"], environment)).toMatchObject({
+    status: 0,
+    text: expect.stringContaining("expired 2040-01-01T00:00:00.000Z"),
+  });
 });
 
 test("mp client disable, enable and rotate --overlap do what they say, and mp audit lists them", async () => {

@@ -422,3 +422,8 @@ test("a realm that has only rules exists, and shows them", async () => {
   expect(await (await admin(rules)).text()).toBe("default closed");
   expect(await (await admin(`/realms/${realm.name}/usage`)).json()).toMatchObject({ adminCalls: 3 });
 });
+
+test("the admin API tells the router's time with each answer, also where no edge does", async () => {
+  const { headers } = await admin(`/realms/${new Realm().name}/clients`);
+  expect(Math.abs(Date.parse(headers.get("date") ?? "") - Date.now())).toBeLessThan(10_000);
+});

@@ -1,9 +1,11 @@
-import type { Command } from "commander";
+import { routerLimits } from "@messagepasser/protocol";
 import type { ClientInfo, NewSecret, SecretTimes } from "@messagepasser/protocol/admin";
+import { type Command, InvalidArgumentError } from "commander";
 import { AdminApi } from "../admin-api.ts";
 import { note, printJson, printSecret, printTable } from "../output.ts";
 import { type AdminFlags, adminSettings, checkedPeer, withAdminFlags } from "../settings.ts";
-import { durationForm, durationOf, timeOf } from "../times.ts";
+import { Failure } from "../status.ts";
+import { durationForm, durationOf, durationText, timeOf } from "../times.ts";
 
 interface Flags extends AdminFlags {
   readonly expires?: string;
@@ -33,23 +35,22 @@ export function addClient(program: Command): void {
       `${secretNote}\n\nExamples:\n  mp client add alice > alice.secret\n  mp client add alice --realm team --expires 2030-01-31T12:00:00Z --json`,
     )
     .action(async (name: string, flags: Flags) => {
-      await show(await (await apiOf(flags)).add(checkedPeer(name, "client"), timesOf(flags)), flags, "Added");
+      const api = await apiOf(flags);
+      await show(await api.add(checkedPeer(name, "client"), timesOf(flags)).catch(inFlags), flags, "Added");
     });
   command("list", "list the clients")
     .addHelpText("after", "\nExamples:\n  mp client list\n  mp client list --json | jq -r '.[].name'")
     .action(list);
   withExpiry(command("rotate <name>", "give a client a new secret, print it, and revoke the old one"))
-    .option("--overlap <duration>", `how long the old secret stays valid, ${durationForm} (default: 0)`, durationOf)
+    .option("--overlap <duration>", `how long the old secret stays valid, ${durationForm} (default: 0)`, overlapOf)
     .addHelpText(
       "after",
       `${secretNote}\n\nExamples:\n  mp client rotate alice > alice.secret\n  mp client rotate alice --overlap 1h`,
     )
     .action(async (name: string, flags: Flags) => {
-      await show(
-        await (await apiOf(flags)).rotate(checkedPeer(name, "client"), timesOf(flags)),
-        flags,
-        "Rotated the secret of",
-      );
+      const api = await apiOf(flags);
+      const rotated = await api.rotate(checkedPeer(name, "client"), timesOf(flags)).catch(inFlags);
+      await show(rotated, flags, "Rotated the secret of");
     });
   for (const [verb, isDisabled, description] of [
     ["disable", true, "refuse a client until it is enabled, and close its link"],
@@ -83,10 +84,10 @@ async function list(flags: Flags): Promise<void> {
   for await (const client of api.list()) clients.push(client);
   if (flags.json) await printJson(clients);
   else if (clients.length === 0) note("The realm has no clients");
-  else await printTable(rowsOf(clients));
+  else await printTable(rowsOf(clients, api.routerMs));
 }
 
-function rowsOf(clients: readonly ClientInfo[]): string[][] {
+function rowsOf(clients: readonly ClientInfo[], nowMs: number): string[][] {
   return [
     ["NAME", "SECRET-ID", "REVISION", "CHANGED", "LAST USED", "STATE"],
     ...clients.map((client) => [
@@ -95,15 +96,29 @@ function rowsOf(clients: readonly ClientInfo[]): string[][] {
       String(client.revision),
       client.changedAt,
       client.lastUsedAt ?? "never",
-      stateOf(client),
+      stateOf(client, nowMs),
     ]),
   ];
 }
 
-function stateOf({ isDisabled, expiresAt }: ClientInfo): string {
+function stateOf({ isDisabled, expiresAt }: ClientInfo, nowMs: number): string {
   if (isDisabled) return "disabled";
   if (expiresAt === null) return "good";
-  return `${Date.parse(expiresAt) <= Date.now() ? "expired" : "good until"} ${expiresAt}`;
+  return `${Date.parse(expiresAt) <= nowMs ? "expired" : "good until"} ${expiresAt}`;
+}
+
+function overlapOf(text: string): number {
+  const overlapMs = durationOf(text);
+  const maxMs = routerLimits.maxOverlapS * 1_000;
+  if (overlapMs > maxMs) throw new InvalidArgumentError(`Give at most ${durationText(maxMs)}.`);
+  return overlapMs;
+}
+
+/** Says what the router refused in the words of flags, instead of those of the admin API. */
+function inFlags(error: unknown): never {
+  if (!(error instanceof Failure)) throw error;
+  const sentence = error.message.replace('"expiresAt"', "--expires").replace('"overlapS"', "--overlap");
+  throw new Failure(error.status, sentence, { cause: error });
 }
 
 function timesOf({ expires, overlap }: Flags): SecretTimes {
