@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { printable, printableName } from "./output.ts";
+import { printable, printableName, traceOf } from "./output.ts";
 
 test.each([
   ["an escape sequence", "a\u001b[31mb", "a\\u001b[31mb"],
@@ -21,4 +21,17 @@ test.each([
 
 test("printableName shows the spaces around a name", () => {
   expect([" bob", "bob ", " ", "bob b"].map(printableName)).toEqual(["\\u0020bob", "bob\\u0020", "\\u0020", "bob b"]);
+});
+
+test("the trace of an error has a line for each error and frame, whatever the errors say", () => {
+  const first = new TypeError("a\nmp: b\n    at c");
+  const lines = traceOf(new Error("\nmp: d", { cause: new AggregateError([first, "e\nf"], "") }));
+  expect(lines.filter((line) => !line.startsWith("    at "))).toEqual([
+    "Error: \\u000amp: d",
+    "AggregateError: ",
+    "TypeError: a\\u000amp: b\\u000a    at c",
+    "e\\u000af",
+  ]);
+  expect(lines.length).toBeGreaterThan(6);
+  expect(lines).not.toContain("    at c");
 });

@@ -2,7 +2,6 @@
 // from peers, routers and other owners. Each function here escapes what it prints, and a lint rule keeps other files from
 // the streams, so nothing reaches a terminal raw.
 import type { Writable } from "node:stream";
-import { inspect } from "node:util";
 import { ReaderGone, statuses } from "./status.ts";
 
 /** Writes one line for people to standard error. */
@@ -14,7 +13,25 @@ export function note(sentence: string): void {
 export function reportError(error: unknown): void {
   note(error instanceof Error ? error.message : String(error));
   const isDebugging = (process.env["MP_DEBUG"] ?? "") !== "";
-  if (isDebugging) process.stderr.write(`${inspect(error).split("\n").map(printable).join("\n")}\n`);
+  if (isDebugging)
+    process.stderr.write(
+      traceOf(error)
+        .map((line) => `${line}\n`)
+        .join(""),
+    );
+}
+
+/** The lines of an error's stack, and of those behind it. Line feeds in what errors say are escaped. */
+export function traceOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [printable(String(error))];
+  const { name, message, stack = "", cause } = error;
+  // The stack begins with the message, in which another may have written what looks like frames.
+  const at = stack.indexOf(message);
+  const rest = at === -1 ? "" : stack.slice(at + message.length);
+  const frames = rest.split("\n").filter((line) => line.startsWith("    at "));
+  const behind: unknown[] = [...(error instanceof AggregateError ? (error.errors as unknown[]) : [])];
+  if (cause !== undefined) behind.push(cause);
+  return [`${name}: ${message}`, ...frames].map(printable).concat(behind.flatMap(traceOf));
 }
 
 /** Shows at a terminal what is being done, until `clearProgress`. */

@@ -73,3 +73,18 @@ test("a Connection on which nothing moves ends at the limit, and so does its com
     text: "served",
   });
 });
+
+test("a command of mp listen finds nothing secret in its environment, neither in a variable of its own nor in the router's URL", async () => {
+  const secrets = { MP_ADMIN_TOKEN: "hush", MP_INVITATION: "hush", MP_HEADERS: "x-gate: hush" };
+  const own = await environment("dora");
+  const { href } = realm.router.url;
+  const listening = start(["listen", "env", "--", process.execPath, "-p", "JSON.stringify(process.env)"], {
+    ...own,
+    ...secrets,
+    MP_URL: `${href}?token=hush#hush`,
+  });
+  await listening.says("Listening");
+  const { status, text } = await mp(["connect", "dora", "env"], await environment("alice"));
+  expect([status, text]).toEqual([0, expect.not.stringMatching(/hush|mp_/)]);
+  expect(JSON.parse(text)).toMatchObject({ MP_URL: href, MP_PEER: "alice", MP_PROTOCOL: "env" });
+});
