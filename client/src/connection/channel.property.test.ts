@@ -65,7 +65,7 @@ function startOf(key: number, budgetBytes: number): ChannelStart {
 function linkTo(frames: PeerFrame[]): Destination {
   const carrier: Destination["carrier"] = {
     isFull: false,
-    stepBytes: limits.maxPayloadBytes,
+    pieceBytes: limits.maxPayloadBytes,
     // Only frames between ends come out of a channel.
     frame: (_, frame) => void frames.push(frame as PeerFrame),
     data: ({ connection }, flags, offset, payload) => {

@@ -28,7 +28,7 @@ function startOf(key: number): ChannelStart {
 function linkTo(written: string[], onFrame?: (frame: ControlFrame) => void): Destination {
   const carrier: Destination["carrier"] = {
     isFull: false,
-    stepBytes: limits.maxPayloadBytes,
+    pieceBytes: limits.maxPayloadBytes,
     frame: (_, frame) => {
       written.push(frame.kind);
       onFrame?.(frame);

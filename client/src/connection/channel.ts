@@ -96,7 +96,7 @@ export class Channel implements Turn, Tended {
       {
         readyBytes: () => {
           const route = this.#route;
-          return route?.isInStep === true && !route.carrier.isFull ? route.carrier.stepBytes : -1;
+          return route?.isInStep === true && !route.carrier.isFull ? route.carrier.pieceBytes : -1;
         },
         data: (flags, offset, payload) => {
           this.#route?.carrier.data(this.#route, flags, offset, payload);

@@ -6,7 +6,7 @@ export interface Carrier {
   /** Whether it takes no more data for now. */
   readonly isFull: boolean;
   /** How much of a message should be written at once, so that others come in between. */
-  readonly stepBytes: number;
+  readonly pieceBytes: number;
   frame(address: number, frame: ControlFrame): void;
   /** The parameters are those of `BatchWriter.data`. */
   data(target: DataTarget, flags: number, offset: number, payload: Uint8Array): void;

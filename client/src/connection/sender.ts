@@ -170,9 +170,9 @@ export class Sender {
   /** Writes a frame or so, when it is this Connection's turn. Returns whether there is more that could be written. */
   takeTurn(): boolean {
     for (let writtenBytes = 0; ;) {
-      const stepBytes = Math.min(this.#sink.readyBytes(), limits.maxPayloadBytes);
-      if (stepBytes <= writtenBytes) return true;
-      const bytes = this.#isReplaying ? this.#replayNext(stepBytes) : this.#sendNext(stepBytes);
+      const pieceBytes = Math.min(this.#sink.readyBytes(), limits.maxPayloadBytes);
+      if (pieceBytes <= writtenBytes) return true;
+      const bytes = this.#isReplaying ? this.#replayNext(pieceBytes) : this.#sendNext(pieceBytes);
       if (bytes === 0) return false;
       writtenBytes += bytes;
     }
@@ -292,12 +292,12 @@ export class Sender {
   }
 
   /** Sends the next frame of the log again. Returns what it costs, 0 if there was none. */
-  #replayNext(stepBytes: number): number {
+  #replayNext(pieceBytes: number): number {
     const frame = this.#log.next();
     if (frame === undefined) {
       this.#isReplaying = false;
       this.#askAgain();
-      return this.#sendNext(stepBytes);
+      return this.#sendNext(pieceBytes);
     }
     const { flags, offset, payload } = frame;
     if (flags === undefined) {
@@ -308,7 +308,7 @@ export class Sender {
   }
 
   /** Sends the next new frame, of about a step. Returns what it costs, 0 if there is none or no room for it. */
-  #sendNext(stepBytes: number): number {
+  #sendNext(pieceBytes: number): number {
     const pending = this.#nextPending();
     if (pending === undefined) return 0;
     if (this.#kept.isFull) {
@@ -320,7 +320,7 @@ export class Sender {
     const left = lengthBytes - pending.sentBytes;
     // For readers that see each frame as a message.
     const isWhole = this.#keepsWhole && lengthBytes + limits.frameCostBytes <= limits.minWindowBytes / 2;
-    const room = Math.min(left, isWhole ? left : this.#pieceBytes(left, stepBytes), this.#room());
+    const room = Math.min(left, isWhole ? left : this.#fitting(left, pieceBytes), this.#room());
     const start = pending.sentBytes;
     const text = pending.isText ? dataFlags.text : 0;
     if (room === left) {
@@ -337,11 +337,11 @@ export class Sender {
   }
 
   /** How large the pieces of a message are: one that fits into the window must not miss it for being cut in small pieces. */
-  #pieceBytes(leftBytes: number, stepBytes: number): number {
+  #fitting(leftBytes: number, pieceBytes: number): number {
     const costIn = (bytes: number): number => leftBytes + Math.ceil(leftBytes / bytes) * limits.frameCostBytes;
     const grantedBytes = this.#limit - this.#log.end;
-    const fitsOnlyWhole = costIn(stepBytes) > grantedBytes && costIn(limits.maxPayloadBytes) <= grantedBytes;
-    return fitsOnlyWhole ? limits.maxPayloadBytes : stepBytes;
+    const fitsOnlyWhole = costIn(pieceBytes) > grantedBytes && costIn(limits.maxPayloadBytes) <= grantedBytes;
+    return fitsOnlyWhole ? limits.maxPayloadBytes : pieceBytes;
   }
 
   #sendFin(pending: Pending): number {

@@ -46,7 +46,15 @@ export class Allowance {
     return this.#bytes;
   }
 
-  /** How much of it may go at once, so that what is behind waits little and is measured often. */
+  /**
+   * How much may go at once, so that what is behind waits little: anything, until something has waited. Small pieces on a
+   * fast line would only make more of them.
+   */
+  get pieceBytes(): number {
+    return this.#isStarting ? Infinity : this.stepBytes;
+  }
+
+  /** After how much it is to be measured again. */
   get stepBytes(): number {
     return Math.max(this.#bestOfAll * stepMs, this.#isStarting ? firstStepBytes : leastStepBytes);
   }

@@ -58,7 +58,7 @@ export class Link implements Carrier {
   };
   readonly #isFullNow = (): boolean => this.isFull;
   isFull = false;
-  stepBytes = 0;
+  pieceBytes = 0;
   #isSocketFull = false;
   #isFlushing = false;
   #isReceiving = false;
@@ -183,11 +183,11 @@ export class Link implements Carrier {
 
   /** Works out how much may be written from now on. */
   #limit(): void {
-    const { roomBytes, stepBytes } = this.#uplink;
+    const { roomBytes, pieceBytes } = this.#uplink;
     this.isFull = this.#isSocketFull || roomBytes <= 0;
-    this.stepBytes = stepBytes;
+    this.pieceBytes = pieceBytes;
     // What fills the room leaves at once, and is counted.
-    this.#batch.flushBytes = Math.min(limits.flushBatchBytes, stepBytes, roomBytes > 0 ? roomBytes : Infinity);
+    this.#batch.flushBytes = Math.min(limits.flushBatchBytes, pieceBytes, roomBytes > 0 ? roomBytes : Infinity);
   }
 
   #ping(): void {

@@ -57,7 +57,7 @@ function simulate(
       if (uplink.ponged()) ping();
     }
     while (sent < wantedBytes(nowMs) && uplink.roomBytes > 0) {
-      const bytes = Math.min(uplink.stepBytes, mostWritten, wantedBytes(nowMs) - sent);
+      const bytes = Math.min(uplink.pieceBytes, mostWritten, wantedBytes(nowMs) - sent);
       sent += bytes;
       if (uplink.sent(bytes)) ping();
     }

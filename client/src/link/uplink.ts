@@ -58,8 +58,8 @@ export class Uplink {
   }
 
   /** How much may be sent at once, so that others come in between. */
-  get stepBytes(): number {
-    return this.#isBlind ? Infinity : this.#allowance.stepBytes;
+  get pieceBytes(): number {
+    return this.#isBlind ? Infinity : this.#allowance.pieceBytes;
   }
 
   /** How much data may be sent now; 0 or less for none. */
