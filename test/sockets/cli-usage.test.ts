@@ -187,7 +187,7 @@ describe("mp client list", () => {
       lastUsedAt: "2026-01-01T01:00:00Z",
       isDisabled: false,
     }));
-    const cursors = ["", "page 2/ü&?=", "3"];
+    const cursors = ["", "page 2/ü&?=", "page 3"];
     const asked: (string | null)[] = [];
     await using server = createServer((request, response) => {
       const url = new URL(request.url ?? "", "http://router");
