@@ -11,7 +11,7 @@ const fastBytesPerMs = 7_000;
 const [leastBytes, firstBytes] = [2_048, 65_536];
 /** Past this nothing holds a link back. */
 const mostBytes = 67_108_864;
-const [leastStepBytes, firstStepBytes, stepMs] = [1_024, 8_192, 6];
+const [leastStepBytes, stepMs] = [1_024, 6];
 /** A best rate counts for so many rounds, to twice as many. */
 const roundsOfBest = 8;
 
@@ -56,7 +56,7 @@ export class Allowance {
 
   /** After how much it is to be measured again. */
   get stepBytes(): number {
-    return Math.max(this.#bestOfAll * stepMs, this.#isStarting ? firstStepBytes : leastStepBytes);
+    return Math.max(this.#bestOfAll * stepMs, this.#isStarting ? this.#bytes / 2 : leastStepBytes);
   }
 
   /** How long what is under way may wait. */
