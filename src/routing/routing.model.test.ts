@@ -38,6 +38,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** The links that may talk: nothing but a set of pairs of addresses, made by opens and resumes, ended by leaving. */
 class Model {
   readonly #pairs = new Set<string>();
+  /** By name: the session of a link that was lost, and the addresses of those that heard so. */
+  readonly #lost = new Map<string, { readonly session: string; readonly heard: readonly number[] }>();
 
   pair(one: FakeLink, other: FakeLink): void {
     this.#pairs.add(keyOf(one.address, other.address));
@@ -47,7 +49,15 @@ class Model {
     return this.#pairs.has(keyOf(one, other));
   }
 
-  leave({ address: gone }: FakeLink): void {
+  /** A link holds the name again. @returns who is to hear that the session before is over */
+  join({ name, session }: FakeLink): { readonly session: string; readonly heard: readonly number[] } | undefined {
+    const lost = this.#lost.get(name);
+    this.#lost.delete(name);
+    return lost?.session === session ? undefined : lost;
+  }
+
+  leave({ address: gone, name, session }: FakeLink, heard: readonly number[]): void {
+    this.#lost.set(name, { session, heard });
     for (const key of this.#pairs) if (key.split("-").includes(String(gone))) this.#pairs.delete(key);
   }
 }
@@ -69,11 +79,9 @@ function run(steps: readonly Step[], pairCapacity: number): void {
     const expectAt = (at: FakeLink, heard: SegmentItem): void =>
       void expected.set(at, [...(expected.get(at) ?? []), heard]);
     const expectGone = (gone: FakeLink, reason: number): void => {
-      for (const other of links.current()) {
-        if (other === gone || !model.mayTalk(other.address, gone.address)) continue;
-        expectAt(other, { kind: "gone", address: gone.address, reason });
-      }
-      model.leave(gone);
+      const heard = links.current().filter((other) => other !== gone && model.mayTalk(other.address, gone.address));
+      for (const other of heard) expectAt(other, { kind: "gone", address: gone.address, reason });
+      model.leave(gone, reason === goneReasons.lost ? heard.map(({ address }) => address) : []);
     };
 
     if (now.do === "join") {
@@ -81,6 +89,13 @@ function run(steps: readonly Step[], pairCapacity: number): void {
       const isSame = link?.session === next.session;
       if (link !== undefined) expectGone(link, isSame ? goneReasons.lost : goneReasons.superseded);
       routing.join(next);
+      const lost = model.join(next);
+      for (const address of lost?.heard ?? []) {
+        const other = links.byAddress(address);
+        const { superseded: reason } = goneReasons;
+        if (other !== undefined && lost !== undefined)
+          expectAt(other, { kind: "absent", session: lost.session, reason, peer: name });
+      }
       expect(next.take()).toMatchObject([{ kind: "welcome", session: next.session }]);
       expect(link?.closed?.code).toBe(link && (isSame ? closeCodes.replaced : closeCodes.superseded));
       expect(links.byName(name)).toBe(next);

@@ -54,9 +54,9 @@ export class Allowance {
     return this.#isStarting ? Infinity : this.stepBytes;
   }
 
-  /** After how much it is to be measured again. */
+  /** After how much it is to be measured again, in whole bytes. */
   get stepBytes(): number {
-    return Math.max(this.#bestOfAll * stepMs, this.#isStarting ? this.#bytes / 2 : leastStepBytes);
+    return Math.floor(Math.max(this.#bestOfAll * stepMs, this.#isStarting ? this.#bytes / 2 : leastStepBytes));
   }
 
   /** How long what is under way may wait. */
@@ -80,9 +80,10 @@ export class Allowance {
     const slackMs = this.slackMs(wayMs);
     if (queueMs > slackMs) this.#isStarting = false;
     if (queueMs > this.excessMs(wayMs)) {
-      this.#bestUncut = this.#bestOfAll;
+      // One cut may follow the other.
+      this.#bestUncut = Math.max(this.#bestUncut, this.#bestOfAll);
       this.#best = this.#bestBefore = bytesPerMs;
-    }
+    } else this.#bestUncut = 0;
     if (this.#rounds++ % roundsOfBest === 0) {
       this.#bestBefore = this.#best;
       this.#best = 0;

@@ -58,6 +58,8 @@ function simulate(
     }
     while (sent < wantedBytes(nowMs) && uplink.roomBytes > 0) {
       const bytes = Math.min(uplink.pieceBytes, mostWritten, wantedBytes(nowMs) - sent);
+      // A message is cut there: half a byte would cut a character.
+      if (Number.isFinite(uplink.pieceBytes)) expect(uplink.pieceBytes).toSatisfy(Number.isInteger);
       sent += bytes;
       if (uplink.sent(bytes)) ping();
     }

@@ -7,6 +7,8 @@ const mostStepBytes = 524_288;
 const leastReceivedBytes = 16_384;
 /** The least part of what is allowed otherwise that is under way in a drain. */
 const leastShare = 0.125;
+/** What goes on for so long, though little is sent, is no hiccup of the line. */
+const lastingMs = 200;
 /** No rate is measured over less. */
 const leastRateMs = 0.1;
 
@@ -49,8 +51,10 @@ export class Uplink {
   /** Since when too much waits, and how much had arrived by then. */
   #excessMs = Infinity;
   #excessBytes = 0;
-  /** When less was allowed for that reason. */
-  #cutMs = Infinity;
+  /** How much had been sent when less was allowed for that reason. Until that has shown something, nothing else is measured. */
+  #cutBytes = Infinity;
+  /** Since when all of that has arrived, and yet too much waits. */
+  #drainedMs = Infinity;
 
   constructor(now: () => number, delay: LinkDelay) {
     this.#now = now;
@@ -101,22 +105,27 @@ export class Uplink {
     this.#share = this.#delay.isDraining(nowMs) ? Math.max(wayMs / (wayMs + targetMs) / 2, leastShare) : 1;
     const queueMs = roundTripMs - wayMs;
     this.#queueMs = Math.min(this.#queueMs, queueMs);
-    if (this.#isBlind || queueMs <= this.#allowance.excessMs(wayMs)) this.#excessMs = this.#cutMs = Infinity;
-    else if (this.#excessMs === Infinity) [this.#excessMs, this.#excessBytes] = [nowMs, this.#arrived];
-    else if (nowMs - this.#excessMs > Math.max(wayMs, targetMs)) {
-      if (mark.sentMs > this.#cutMs) {
-        // Little was under way since the last cut: what it waits for is others', or on the way back.
+    if (this.#isBlind || queueMs <= this.#allowance.excessMs(wayMs))
+      this.#excessMs = this.#cutBytes = this.#drainedMs = Infinity;
+    else if (mark.arrivedBytes >= this.#cutBytes) {
+      // All from before the cut had arrived, and little was under way: what this waits for is others', or on the way back.
+      this.#drainedMs = Math.min(this.#drainedMs, nowMs);
+      if (nowMs - this.#drainedMs > Math.max(wayMs, lastingMs)) {
         this.#delay.restart(roundTripMs);
         this.#allowance.recover(roundTripMs);
-        this.#cutMs = Infinity;
-      } else {
-        // What has waited for long arrives at the rate that the line has now.
-        this.#bytesPerMs = (this.#arrived - this.#excessBytes) / (nowMs - this.#excessMs);
-        this.#queueMs = queueMs;
-        this.#cutMs = nowMs;
-        this.#endRound(nowMs);
+        this.#excessMs = this.#cutBytes = this.#drainedMs = Infinity;
+        // What was measured in this round was measured against the way of before.
+        this.#beginRound(nowMs);
       }
-      this.#excessMs = Infinity;
+    } else if (this.#excessMs === Infinity) [this.#excessMs, this.#excessBytes] = [nowMs, this.#arrived];
+    else if (nowMs - this.#excessMs > Math.max(wayMs, targetMs)) {
+      // What has waited for long arrives at the rate that the line has now.
+      this.#bytesPerMs = (this.#arrived - this.#excessBytes) / (nowMs - this.#excessMs);
+      this.#queueMs = queueMs;
+      const cutBytes = Math.min(this.#cutBytes, this.#sent);
+      this.#excessMs = this.#cutBytes = Infinity;
+      this.#endRound(nowMs);
+      this.#cutBytes = cutBytes;
     }
     if (mark.sentMs >= this.#roundStartMs) this.#endRound(nowMs);
     return this.#isStuck;
@@ -130,13 +139,17 @@ export class Uplink {
   #endRound(nowMs: number): void {
     const received = this.#received;
     this.#isBlind = received > Math.max(leastReceivedBytes, (this.#arrived - this.#roundStartBytes) / 2);
-    if (this.#share === 1 && !this.#isBlind)
+    if (this.#share === 1 && !this.#isBlind && this.#cutBytes === Infinity)
       this.#allowance.update({
         bytesPerMs: this.#bytesPerMs,
         wayMs: this.#delay.wayMs,
         queueMs: this.#queueMs,
         usedShare: this.#usedShare,
       });
+    this.#beginRound(nowMs);
+  }
+
+  #beginRound(nowMs: number): void {
     this.#roundStartMs = nowMs;
     this.#roundStartBytes = this.#arrived;
     this.#received = 0;
