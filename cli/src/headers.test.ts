@@ -16,6 +16,7 @@ test.each([
   ["a b: hush", 'must be lines as in "x-gate: open sesame"'],
   ["a: hush\u0001", 'must be lines as in "x-gate: open sesame"'],
   ["a: hush\u{1f600}", 'must be lines as in "x-gate: open sesame"'],
+  ["Transfer-Encoding: hush", 'must not have "Transfer-Encoding", which mp sets itself'],
   ["Authorization: Bearer hush", 'must not have "Authorization", which mp sets itself'],
   ["sec-websocket-protocol: hush", 'must not have "sec-websocket-protocol"'],
 ])("headers such as %j are refused, and no value is repeated", (text, sentence) => {

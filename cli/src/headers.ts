@@ -1,4 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
+import { reservedHeaders } from "@messagepasser/protocol";
 import { Failure, statuses } from "./status.ts";
 
 /** Headers of HTTP requests, by name. */
@@ -14,7 +15,7 @@ export function headersIn(text: string, source: string): Headers {
   for (const line of text.split("\n").map((raw) => raw.trim())) {
     if (line === "" || line.startsWith("#")) continue;
     const [, name = "", value = ""] = /^([^:]*):(.*)$/.exec(line) ?? [];
-    if (/^(?:authorization|connection|content-length|upgrade|sec-websocket-.*)$/i.test(name))
+    if (reservedHeaders.test(name))
       throw new Failure(statuses.usage, `The headers in ${source} must not have "${name}", which mp sets itself`);
     try {
       validateHeaderName(name);

@@ -131,7 +131,7 @@ async function beginningOf({ body }: Response): Promise<string> {
   const reader = body?.getReader();
   const decoder = new TextDecoder();
   let text = "";
-  for (let part; text.length < 4_096 && (part = (await reader?.read())?.value) !== undefined;)
+  for (let part; text.length < 4_096 && (part = (await reader?.read())?.value);)
     text += decoder.decode(part, { stream: true });
   void reader?.cancel().catch(() => undefined);
   return text;

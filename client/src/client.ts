@@ -3,7 +3,7 @@ import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import { type Message, messageProblem } from "./connection/message.ts";
 import { ConnectionError, type ConnectionErrorCode, LinkError } from "./errors.ts";
-import { checkOptions } from "./options.ts";
+import { checkOptions, waitProblem } from "./options.ts";
 import type { Session } from "./session/session.ts";
 import { after, within } from "./waiting.ts";
 
@@ -101,7 +101,7 @@ export class Client implements AsyncDisposable {
    * @throws TypeError if the protocol's name breaks a rule, or the handler is not a function.
    */
   handle(protocol: string, handler: Handler): void {
-    const rule = protocolProblem(protocol);
+    const rule = typeof protocol === "string" ? protocolProblem(protocol) : "must be a string";
     if (rule !== undefined) throw new TypeError(`Cannot handle ${JSON.stringify(protocol)}: a protocol's name ${rule}`);
     if (typeof handler !== "function")
       throw new TypeError(`Cannot handle "${protocol}": its handler is not a function`);
@@ -113,8 +113,10 @@ export class Client implements AsyncDisposable {
    * forward Connections.
    *
    * @param handler returns `false` to refuse the Connection with the code `unknown-protocol`.
+   * @throws TypeError if the handler is not a function.
    */
   handleAny(handler: (connection: Connection) => boolean | Promise<boolean>): void {
+    if (typeof handler !== "function") throw new TypeError('Cannot handle "*": its handler is not a function');
     this.#any = handler;
   }
 
@@ -136,17 +138,20 @@ export class Client implements AsyncDisposable {
    * @throws the signal's reason, if the signal fires first.
    */
   async open(peer: string, protocol: string, options: OpenOptions = {}): Promise<Connection> {
+    const problem = waitProblem(options);
+    if (problem !== undefined) throw problem;
     const { metadata = {}, first, signal, timeoutMs = clientLimits.answerWithinMs, waitMs = 0 } = options;
     signal?.throwIfAborted();
     checkOptions("open a Connection", "string", { peer: peer ?? null, protocol: protocol ?? null });
+    checkOptions("open a Connection", "object", { metadata });
     const entries = metadataEntries(metadata);
     checkOptions("open a Connection", "number", { timeoutMs, waitMs });
     const fail = (code: ConnectionErrorCode, what: string): ConnectionError =>
       new ConnectionError(code, `Cannot open "${protocol}" to "${peer}": ${what}`, { peer, protocol });
     if (this.#closing !== undefined) throw fail("closed", "this client is closed");
     if (this.#session.isOver) throw fail("link-lost", (await this.closed)?.message ?? "this client is closed");
-    const problem = openProblem(peer, protocol, entries);
-    if (problem !== undefined) throw fail("bad-open", problem);
+    const rule = openProblem(peer, protocol, entries);
+    if (rule !== undefined) throw fail("bad-open", rule);
     const firstProblem = first === undefined ? undefined : messageProblem(first);
     if (firstProblem !== undefined) throw firstProblem;
 
@@ -168,9 +173,12 @@ export class Client implements AsyncDisposable {
    *
    * @throws LinkError with the code `closed` if this client was closed, or with the code that ended it; with `malformed`
    *   if the router's list has no end.
+   * @throws TypeError for a signal that is no AbortSignal.
    * @throws the signal's reason, if the signal fires first.
    */
   async peers(options: WaitOptions = {}): Promise<string[]> {
+    const problem = waitProblem(options);
+    if (problem !== undefined) throw problem;
     const names: string[] = [];
     let cursor = "";
     do {
@@ -194,6 +202,8 @@ export class Client implements AsyncDisposable {
    * @throws TypeError for a deadline that is no number of 0 or more.
    */
   close(options: CloseOptions = {}): Promise<void> {
+    const problem = waitProblem(options);
+    if (problem !== undefined) throw problem;
     const { deadlineMs = clientLimits.defaultCloseDeadlineMs } = options;
     checkOptions("close", "number", { deadlineMs });
     return (this.#closing ??= this.#close(deadlineMs));

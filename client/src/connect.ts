@@ -84,6 +84,7 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
     graceMs = clientLimits.defaultGraceMs,
     maxMessageBytes = clientLimits.defaultMaxMessageBytes,
   } = given;
+  checkOptions("connect", "signal", { signal });
   signal?.throwIfAborted();
   checkOptions("connect", "string", { name, realm });
   checkOptions("connect", "boolean", { retry });

@@ -11,6 +11,7 @@ import {
   routerLimits,
   toHex,
 } from "@messagepasser/protocol";
+import { checkOptions } from "./options.ts";
 
 /** Options of {@link invite}. */
 export interface InviteOptions {
@@ -57,7 +58,16 @@ const [idAt, revisionAt, inviteKeyAt, macAt] = [1, 9, 45, 61];
  * @throws TypeError if the secret doesn't have the form of a router's, or an option breaks its rule.
  */
 export async function invite(options: InviteOptions): Promise<Invited> {
-  const { name: host, secret, guest, peer, protocol, expiresAt, uses = 1 } = options;
+  // Callers without types may leave out anything.
+  const { name, secret: text, guest, peer, protocol, expiresAt, uses = 1 }: InviteOptions = options ?? {};
+  const required = Object.entries({ name, guest, peer, protocol }).map(([key, value]) => [key, value ?? null] as const);
+  checkOptions("invite", "string", Object.fromEntries(required));
+  checkOptions("invite", "number", { uses });
+  // A Date of another realm is one too.
+  if (typeof Object(expiresAt).getTime !== "function") throw new TypeError("Cannot invite: expiresAt must be a Date");
+  const host = name;
+  // Files and terminals put line feeds behind a secret, as in `connect`.
+  const secret = typeof text === "string" ? text.trim() : "";
   const bytes = secretPattern.test(secret) ? fromBase64url(secret.slice("mp_".length)) : undefined;
   if (bytes === undefined) throw new TypeError(`Cannot invite as "${host}": the secret is not one of a router's`);
   const invitation: Invitation = {

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { type Agent, validateHeaderName, validateHeaderValue } from "node:http";
 import { connect as connectTcp, isIP, type Socket, type TcpSocketConnectOpts } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { limits, networkReason, type NetworkTarget } from "@messagepasser/protocol";
+import { limits, networkReason, type NetworkTarget, reservedHeaders } from "@messagepasser/protocol";
 import WebSocket from "ws";
 import type { Client } from "./client.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
@@ -131,7 +131,7 @@ function checkedHeaders(headers: unknown = {}): Readonly<Record<string, string>>
   if (typeof headers !== "object" || headers === null || Symbol.iterator in headers)
     throw new TypeError("Cannot connect: headers must be an object with a string for each header");
   for (const [name, value] of Object.entries(headers)) {
-    if (/^(?:authorization|connection|upgrade|sec-websocket-.*)$/i.test(name))
+    if (reservedHeaders.test(name))
       throw new TypeError(`Cannot connect: headers must not have "${name}", which the client sets itself`);
     try {
       validateHeaderName(name);

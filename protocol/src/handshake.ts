@@ -20,3 +20,7 @@ export const subprotocols = {
  * the router. They are the same in every format and version.
  */
 export const heartbeat = { ping: "mp:ping", pong: "mp:pong" } as const;
+
+/** Headers of a request that no user may set: those that the client sets, and those of one hop (RFC 9110, 7.6.1). */
+export const reservedHeaders =
+  /^(?:authorization|connection|content-length|expect|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade|sec-websocket-.*)$/i;

@@ -90,6 +90,7 @@ describe("connecting", () => {
     [{ onStatus: "log" }, "onStatus must be a function, not a value of type string"],
     [{ format: "msgpack" }, "format must be a format of this package, not a value of type string"],
     [{ format: {} }, "format must be a format of this package, not a value of type object"],
+    [{ signal: {} }, "signal must be an AbortSignal, not a value of type object"],
     [{ format: null }, "format must be a format of this package, not null"],
   ])("connecting with the wrong option %o fails with a TypeError that names the option", async (options, message) => {
     // What callers without types may do.

@@ -288,6 +288,8 @@ describe("the client", () => {
     [{ headers: { a: "secret\r\nb: c" } }, 'HTTP can\'t carry the header "a"'],
     [{ headers: { "a b": "c" } }, 'HTTP can\'t carry the header "a b"'],
     [{ headers: { Authorization: "Bearer secret" } }, 'headers must not have "Authorization"'],
+    [{ headers: { "Content-Length": "5" } }, 'headers must not have "Content-Length"'],
+    [{ headers: { "transfer-encoding": "chunked" } }, 'headers must not have "transfer-encoding"'],
     [{ agent: "http://proxy" }, "agent must be an http.Agent"],
     [{ agent: null }, "agent must be an http.Agent"],
   ])("connect refuses %o with a TypeError that names the option", async (options, sentence) => {

@@ -119,7 +119,7 @@ export class Channel implements Turn, Tended {
           route.carrier.requestTurn(this);
         },
         abort: (cause) => {
-          this.reset(errorCodes.aborted, "", this.error("aborted", "a message could not be sent whole", { cause }));
+          this.reset(errorCodes.aborted, "", this.error("aborted", cause.message, { cause }));
         },
       },
       start.path.account.kept,

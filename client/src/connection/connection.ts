@@ -2,6 +2,7 @@ import { errorCodes } from "@messagepasser/protocol";
 import type { ConnectionError } from "../errors.ts";
 import type { Channel } from "./channel.ts";
 import { type Message, messageProblem } from "./message.ts";
+import { checkOptions, waitProblem } from "../options.ts";
 import { echo, readableOf, writableOf } from "./streams.ts";
 
 /** Options of calls that wait. */
@@ -65,11 +66,12 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    *
    * @throws ConnectionError with the code `closed` if this direction was ended here or the other end has closed the
    *   Connection, or with the code that ended the Connection.
-   * @throws TypeError if the message is neither a string nor a Uint8Array.
+   * @throws TypeError if the message is neither a string nor a Uint8Array, or its buffer is transferred or resized before
+   *   all of it was sent. Had a part been sent, then the Connection is aborted.
    * @throws the signal's reason, if the signal fires first. A message that is partly sent by then is still sent whole.
    */
   send(message: Message, options?: WaitOptions): Promise<void> {
-    const problem = messageProblem(message);
+    const problem = messageProblem(message) ?? waitProblem(options);
     return problem === undefined ? this.#channel.send(message, options?.signal) : Promise.reject(problem);
   }
 
@@ -82,6 +84,8 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    * @throws the signal's reason, if the signal fires first. No message is lost by that.
    */
   receive(options?: WaitOptions): Promise<Message | undefined> {
+    const problem = waitProblem(options);
+    if (problem !== undefined) return Promise.reject(problem);
     this.#channel.accept();
     return this.#channel.receiver.receive(options?.signal);
   }
@@ -122,7 +126,8 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    *   the same.
    */
   end(options?: WaitOptions): Promise<void> {
-    return this.#channel.end(options?.signal);
+    const problem = waitProblem(options);
+    return problem === undefined ? this.#channel.end(options?.signal) : Promise.reject(problem);
   }
 
   /**
@@ -134,7 +139,8 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    *   the same.
    */
   close(options?: WaitOptions): Promise<void> {
-    return this.#channel.close(options?.signal);
+    const problem = waitProblem(options);
+    return problem === undefined ? this.#channel.close(options?.signal) : Promise.reject(problem);
   }
 
   /**
@@ -143,8 +149,10 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    * Connection.
    *
    * @param reason a sentence for the other end, cut at 512 bytes of UTF-8.
+   * @throws TypeError for a reason that is no string: what an Error says may be private.
    */
   abort(reason = ""): void {
+    checkOptions("abort", "string", { reason });
     if (this.#channel.isPending) this.reject(reason);
     else if (!this.#channel.isDone)
       this.#channel.reset(errorCodes.aborted, reason, this.#channel.error("aborted", `aborted here: ${reason}`));
@@ -156,9 +164,10 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    * ended.
    *
    * @param reason a sentence for the opener, cut at 512 bytes of UTF-8.
-   * @throws TypeError if the Connection was accepted before, or opened from here.
+   * @throws TypeError if the Connection was accepted before, or opened from here, or the reason is no string.
    */
   reject(reason = ""): void {
+    checkOptions("reject", "string", { reason });
     if (this.#channel.isOver) return;
     if (!this.#channel.isPending) throw new TypeError("Cannot reject a Connection that is open already: abort it");
     this.#channel.reject(errorCodes.rejected, reason);

@@ -10,10 +10,13 @@ export function messageProblem(message: unknown): TypeError | undefined {
       : new TypeError("Cannot send this: a message of text must be well-formed Unicode");
   }
   if (message instanceof Uint8Array || isForeignBytes(message))
-    return message.length > 0 || hasBuffer(message)
-      ? undefined
-      : new TypeError("Cannot send this: its buffer was transferred or resized");
+    return message.length > 0 || hasBuffer(message) ? undefined : lostBuffer();
   return new TypeError("Cannot send this: a message is a string or a Uint8Array");
+}
+
+/** @internal The error for bytes that are no longer there. */
+export function lostBuffer(): TypeError {
+  return new TypeError("Cannot send this: its buffer is gone");
 }
 
 /** An iframe and a `vm` context have a Uint8Array of their own. */
@@ -24,7 +27,7 @@ function isForeignBytes(value: unknown): value is Uint8Array {
 /** Whether an empty array is empty by itself: methods throw where its buffer is gone. */
 function hasBuffer(bytes: Uint8Array): boolean {
   try {
-    Uint8Array.prototype.indexOf.call(bytes, 0);
+    bytes.indexOf(0);
     return true;
   } catch {
     return false;

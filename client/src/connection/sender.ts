@@ -1,6 +1,7 @@
 import { characterBefore, clientLimits, dataFlags, limits } from "@messagepasser/protocol";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
+import { lostBuffer } from "./message.ts";
 import { isIntact, type Pending, plainView } from "./pending.ts";
 import type { Quota } from "./quota.ts";
 import type { Failure } from "./failure.ts";
@@ -360,7 +361,7 @@ export class Sender {
     let pending: Pending | undefined;
     while ((pending = this.#queue.peek()) !== undefined) {
       if (isIntact(pending)) return pending;
-      const error = new TypeError("Cannot send this: its buffer was transferred or resized before all of it was sent");
+      const error = lostBuffer();
       pending.reject(error);
       this.#advance();
       if (pending.sentBytes > 0) this.#sink.abort(error);

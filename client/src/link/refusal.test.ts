@@ -22,6 +22,7 @@ test.each([
   ["a code that doesn't fit the status", "502 Bad Gateway", { ...own, status: 502 }],
   ["a status that isn't the answer's", "502 Bad Gateway", own],
   ["a status that is a string", "401 Unauthorized", { ...own, status: "401" }],
+  ["a code in a list", "401 Unauthorized", { ...own, code: ["unauthorized"] }],
   ["a code that is a method of objects", "401 Unauthorized", { ...own, code: "toString" }],
 ])("a problem with %s is something else's answer, which doesn't end a client", (_, status, problem) => {
   expect(refusal(status, problem)).toMatchObject({ closeCode: 1006 });

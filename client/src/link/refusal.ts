@@ -1,18 +1,21 @@
-import { closeCodes, foreignAnswer, type ProblemCode, problemStatuses } from "@messagepasser/protocol";
+import { closeCodes, foreignAnswer, type ProblemCode, type problemStatuses } from "@messagepasser/protocol";
 import type { SocketEnd } from "./platform.ts";
 
+/** A problem's HTTP status and its code. */
+type Refusal = { [Code in ProblemCode]: `${(typeof problemStatuses)[Code]} ${Code}` }[ProblemCode];
+
 /** The close codes that stand for the problems with which the router refuses a client. */
-const closeCodesOfProblems = new Map<unknown, number>([
-  ["unauthorized", closeCodes.unauthorized],
-  ["bad-request", closeCodes.badRequest],
-  ["origin-not-allowed", closeCodes.badRequest],
-  ["upgrade-required", closeCodes.badRequest],
-  ["not-found", closeCodes.badRequest],
-  ["too-many-failures", closeCodes.overloaded],
-  ["too-many-connects", closeCodes.overloaded],
-  ["not-configured", closeCodes.overloaded],
-  ["restarting", closeCodes.overloaded],
-] satisfies [ProblemCode, number][]);
+const closeCodesOfProblems = new Map<string, number>([
+  ["401 unauthorized", closeCodes.unauthorized],
+  ["400 bad-request", closeCodes.badRequest],
+  ["403 origin-not-allowed", closeCodes.badRequest],
+  ["426 upgrade-required", closeCodes.badRequest],
+  ["404 not-found", closeCodes.badRequest],
+  ["429 too-many-failures", closeCodes.overloaded],
+  ["429 too-many-connects", closeCodes.overloaded],
+  ["503 not-configured", closeCodes.overloaded],
+  ["503 restarting", closeCodes.overloaded],
+] satisfies [Refusal, number][]);
 
 /**
  * The end that an HTTP answer means for a socket that didn't open. Only the router's own problem (RFC 9457) says
@@ -29,11 +32,9 @@ export function refusalIn(
   const delayMs = 1_000 * (Number(header("retry-after")) || 0);
   if (/^application\/problem\+json *(?:;|$)/i.test(String(header("content-type")))) {
     const { type, status: own, code, detail } = fieldsOf(body);
-    const closeCode = closeCodesOfProblems.get(code);
-    // The table has codes of the router only.
-    const isFit = own === parseInt(status, 10) && own === problemStatuses[code as ProblemCode];
-    if (closeCode !== undefined && type === "about:blank" && isFit && typeof detail === "string")
-      return { closeCode, reason: detail, delayMs };
+    const isOwn = type === "about:blank" && own === parseInt(status, 10) && typeof code === "string";
+    const closeCode = isOwn ? closeCodesOfProblems.get(`${own} ${code}`) : undefined;
+    if (closeCode !== undefined && typeof detail === "string") return { closeCode, reason: detail, delayMs };
   }
   const location = header("location");
   const reason = foreignAnswer(status, typeof location === "string" ? location : undefined);

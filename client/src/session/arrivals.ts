@@ -78,17 +78,15 @@ export class Arrivals {
     if (connections >= limits.maxConnectionsPerPeer)
       return {
         code: tooManyConnections,
-        reason: `There are ${connections} Connections with this client and its guests already`,
+        reason: `There are ${connections} Connections between the two already`,
       };
     if (channels.count >= limits.maxConnections)
       return { code: tooManyConnections, reason: `There are ${channels.count} Connections already` };
     if (pendingOpens >= limits.maxPendingOpens)
       return { code: busy, reason: `${pendingOpens} opens wait to be accepted already` };
     // A program that accepts without reading keeps first messages, which no window bounds.
-    if (first.length > 0 && (undecided.isFull || batches.isFull))
-      return { code: busy, reason: "No room for a first message: open without" };
-    if (undecided.isFull && sizeOf(metadata) > 0)
-      return { code: busy, reason: "No room for metadata: open without, or later" };
+    if ((first.length > 0 && batches.isFull) || (first.length + sizeOf(metadata) > 0 && undecided.isFull))
+      return { code: busy, reason: "There is no room for a first message or metadata" };
     return undefined;
   }
 }
