@@ -26,7 +26,6 @@ const tickMs = 1;
 const catchUpMs = 3;
 
 let speeds: LineSpeeds = { up: { megabitsPerSecond: 0, delayMs: 0 }, down: { megabitsPerSecond: 0, delayMs: 0 } };
-const directions = new Set<Direction>();
 
 /** What one socket sends and another gets, at the speed of now. */
 class Direction {
@@ -55,7 +54,6 @@ class Direction {
     from.on("close", () => {
       clearTimeout(this.#timer);
       to.destroy();
-      directions.delete(this);
     });
     from.on("error", () => undefined);
   }
@@ -90,8 +88,8 @@ const calls = {
   listen: async ({ host, port }: { readonly host: string; readonly port: number }) => {
     const server = createServer({ noDelay: true }, (client) => {
       const upstream = connect({ host, port, noDelay: true });
-      directions.add(new Direction(client, upstream, () => speeds.up));
-      directions.add(new Direction(upstream, client, () => speeds.down));
+      void new Direction(client, upstream, () => speeds.up);
+      void new Direction(upstream, client, () => speeds.down);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return (server.address() as { readonly port: number }).port;

@@ -339,10 +339,9 @@ export class Sender {
 
   /** How large the pieces of a message are: one that fits into the window must not miss it for being cut in small pieces. */
   #fitting(leftBytes: number, pieceBytes: number): number {
-    const costIn = (bytes: number): number => leftBytes + Math.ceil(leftBytes / bytes) * limits.frameCostBytes;
-    const grantedBytes = this.#limit - this.#log.end;
-    const fitsOnlyWhole = costIn(pieceBytes) > grantedBytes && costIn(limits.maxPayloadBytes) <= grantedBytes;
-    return fitsOnlyWhole ? limits.maxPayloadBytes : pieceBytes;
+    const fitsIn = (bytes: number): boolean =>
+      leftBytes + (Math.ceil(leftBytes / bytes) - 1) * limits.frameCostBytes <= this.#room();
+    return !fitsIn(pieceBytes) && fitsIn(limits.maxPayloadBytes) ? limits.maxPayloadBytes : pieceBytes;
   }
 
   #sendFin(pending: Pending): number {
