@@ -104,8 +104,8 @@ export const links: readonly Mutation[] = [
     changes: [
       [
         sender,
-        "const bytes = this.#isReplaying ? this.#replayNext(stepBytes) : this.#sendNext(stepBytes);",
-        "const bytes = this.#sendNext(stepBytes) || (this.#isReplaying ? this.#replayNext(stepBytes) : 0);",
+        "const bytes = this.#isReplaying ? this.#replayNext(pieceBytes) : this.#sendNext(pieceBytes);",
+        "const bytes = this.#sendNext(pieceBytes) || (this.#isReplaying ? this.#replayNext(pieceBytes) : 0);",
       ],
     ],
   },
