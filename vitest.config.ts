@@ -13,6 +13,8 @@ const compatibilityDate = process.env["MP_COMPATIBILITY_DATE"];
 
 export default defineConfig({
   test: {
+    // Vitest would leave one of two cores idle: most tests wait for other processes.
+    maxWorkers: 2,
     projects: [
       {
         // Pure logic: no sockets, no workerd.
