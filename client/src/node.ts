@@ -16,7 +16,9 @@ export * from "./index.ts";
 
 /** What `connect` needs of an agent. Every `http.Agent` of Node has it, and so have those of proxy libraries. */
 export interface HttpAgent {
+  /** How many sockets the agent opens to one host at most. The client needs one. */
   readonly maxSockets: number;
+  /** Closes the sockets that the agent keeps for later. The client never calls it. */
   destroy(): void;
 }
 
