@@ -1,4 +1,4 @@
-// All that the command prints, but for the bytes of Connections (pipe.ts). Names, ids, reasons, rules and sentences come
+// The command prints everything through here, except the bytes of Connections (pipe.ts). Names, reasons and rules come
 // from peers, routers and other owners. Each function here escapes what it prints, and a lint rule keeps other files from
 // the streams, so nothing reaches a terminal raw.
 import type { Writable } from "node:stream";

@@ -5,7 +5,7 @@
 export interface NetworkTarget {
   readonly host: string;
   readonly port: number | string;
-  /** Who is there. Default: the router. */
+  /** What listens at that host, for sentences. Default: the router. */
   readonly who?: string;
   /** Where the host is set. Default: the URL. */
   readonly setting?: string;

@@ -128,7 +128,7 @@ export class Delivery {
     }
     // What others send leaves room for the router's own frames, such as the end of a pair.
     if (!this.unread.admits(meter, share === undefined ? bytes : bytes + limits.firstMarkBytes)) {
-      // Whoever sent most of it loses the pair, rather than the client its link.
+      // The principal that sent most of it loses the pair; the client keeps its link.
       if (share !== undefined && 2 * share.unreadBytes > meter.heldBytes) this.#cut(to, share);
       else this.giveUp({ link: to, closing: closings.tooSlow, unsentBytes: bytes });
       return;

@@ -37,7 +37,7 @@ export class Share {
   }
 }
 
-/** Who sent what a link has not read. Only a link with a mark under way has such bytes. */
+/** The unread bytes of one link, by the principal that sent them. Only a link with a mark under way has unread bytes. */
 export class Inflow {
   readonly #shares = new Map<Account, Share>();
   /** The share that was asked for last: often it is the next one too. */

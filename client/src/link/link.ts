@@ -19,7 +19,6 @@ import {
   subprotocols,
 } from "@messagepasser/protocol";
 import type { Carrier } from "../connection/route.ts";
-import { LinkDelay } from "./delay.ts";
 import type { Credentials, Platform, Socket, SocketEnd } from "./platform.ts";
 import { type Turn, Turns } from "./turns.ts";
 import { Uplink } from "./uplink.ts";
@@ -78,7 +77,7 @@ export class Link implements Carrier {
     this.#platform = platform;
     this.#format = format;
     this.#events = events;
-    this.#uplink = new Uplink(platform.clock.now, new LinkDelay());
+    this.#uplink = new Uplink(platform.clock.now);
     this.#batch = new BatchWriter((batch, isLast) => {
       if (this.#isOver) return;
       const onTaken = (): void => {

@@ -12,7 +12,7 @@ export class Turns {
   /** Each set is in order of arrival. */
   readonly #fresh = new Set<Turn>();
   readonly #waiting = new Set<Turn>();
-  /** All that had a turn in this round. */
+  /** The Connections that had a turn in this round. */
   readonly #served = new Set<Turn>();
   /** How many of those that wait are still to have their turn in this round. */
   #leftInRound = 0;

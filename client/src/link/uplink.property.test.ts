@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { LinkDelay } from "./delay.ts";
 import { Uplink } from "./uplink.ts";
 
 interface Line {
@@ -30,7 +29,7 @@ function simulate(
   forMs: number,
 ): Moment[] {
   let nowMs = 0;
-  const uplink = new Uplink(() => nowMs, new LinkDelay());
+  const uplink = new Uplink(() => nowMs);
   const moments: Moment[] = [];
   /** Where pings stand in what was sent, and when their answers arrive. */
   const pings: number[] = [];
@@ -163,7 +162,7 @@ describe("what is under way to the router", () => {
     fc.assert(
       fc.property(steps, (all) => {
         let nowMs = 0;
-        const uplink = new Uplink(() => nowMs, new LinkDelay());
+        const uplink = new Uplink(() => nowMs);
         let waiting = 0;
         for (const { bytes, waitMs } of all) {
           if (uplink.roomBytes > 0) {
@@ -187,7 +186,7 @@ describe("what is under way to the router", () => {
 
   test("answers that come at once, as from a router on the same machine, leave room for more at all times", () => {
     let nowMs = 0;
-    const uplink = new Uplink(() => nowMs, new LinkDelay());
+    const uplink = new Uplink(() => nowMs);
     for (; nowMs < 20_000; nowMs += 100) {
       expect(uplink.roomBytes).toBeGreaterThan(0);
       uplink.sent(1_000);
@@ -198,7 +197,7 @@ describe("what is under way to the router", () => {
 
   test("while as much arrives as is sent, nothing is held back, and afterwards it is again", () => {
     let nowMs = 0;
-    const uplink = new Uplink(() => nowMs, new LinkDelay());
+    const uplink = new Uplink(() => nowMs);
     const round = (received: number): number => {
       uplink.sent(100_000);
       uplink.pinged();

@@ -1,5 +1,5 @@
 import { Allowance, targetMs } from "./allowance.ts";
-import type { LinkDelay } from "./delay.ts";
+import { LinkDelay } from "./delay.ts";
 
 /** How much is sent at most from one ping to the next. */
 const mostStepBytes = 524_288;
@@ -28,7 +28,7 @@ interface Mark {
  */
 export class Uplink {
   readonly #now: () => number;
-  readonly #delay: LinkDelay;
+  readonly #delay = new LinkDelay();
   readonly #allowance = new Allowance();
   readonly #marks: Mark[] = [];
   /** Bytes since the beginning. */
@@ -56,9 +56,8 @@ export class Uplink {
   /** Since when all of that has arrived, and yet too much waits. */
   #drainedMs = Infinity;
 
-  constructor(now: () => number, delay: LinkDelay) {
+  constructor(now: () => number) {
     this.#now = now;
-    this.#delay = delay;
   }
 
   /** How much may be sent at once, so that others come in between. */
