@@ -1,5 +1,4 @@
-import { validateHeaderName, validateHeaderValue } from "node:http";
-import { reservedHeaders } from "@messagepasser/protocol";
+import { isHeader, reservedHeaders } from "@messagepasser/protocol";
 import { Failure, statuses } from "./status.ts";
 
 /** Headers of HTTP requests, by name. */
@@ -17,12 +16,8 @@ export function headersIn(text: string, source: string): Headers {
     const [, name = "", value = ""] = /^([^:]*):(.*)$/.exec(line) ?? [];
     if (reservedHeaders.test(name))
       throw new Failure(statuses.usage, `The headers in ${source} must not have "${name}", which mp sets itself`);
-    try {
-      validateHeaderName(name);
-      validateHeaderValue(name, value.trim());
-    } catch {
+    if (!isHeader(name, value.trim()))
       throw new Failure(statuses.usage, `The headers in ${source} must be lines as in "x-gate: open sesame", in ASCII`);
-    }
     headers[name] = value.trim();
   }
   return headers;

@@ -21,6 +21,15 @@ export const subprotocols = {
  */
 export const heartbeat = { ping: "mp:ping", pong: "mp:pong" } as const;
 
+/**
+ * Whether HTTP/1.1 can carry a header (RFC 9110, 5.1 and 5.5): the name is a token, and the value has only tabs and
+ * characters of Latin-1 that print. Node's own check would load all of its `fetch`, since an import of `node:http` does.
+ */
+export function isHeader(name: string, value: unknown): boolean {
+  const isName = /^[!#$%&'*+\-.^_`|~\w]+$/.test(name);
+  return isName && typeof value === "string" && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+}
+
 /** Headers of a request that no user may set: those that the client sets, and those of one hop (RFC 9110, 7.6.1). */
 export const reservedHeaders =
   /^(?:authorization|connection|content-length|expect|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade|sec-websocket-.*)$/i;

@@ -37,7 +37,7 @@ export {
   routerFrames,
 } from "./frames.ts";
 export type { FrameReader, SegmentFormat } from "./formats/format.ts";
-export { heartbeat, reservedHeaders, subprotocols } from "./handshake.ts";
+export { heartbeat, isHeader, reservedHeaders, subprotocols } from "./handshake.ts";
 export { fromHex, toHex } from "./hex.ts";
 export {
   guestName,
