@@ -40,7 +40,9 @@ function isSignal(value: unknown): boolean {
 function optionProblem(call: string, kind: Kind, values: Readonly<Record<string, unknown>>): TypeError | undefined {
   const byKind: Readonly<Partial<Record<Kind, Check>>> = checks;
   const [wanted, isFit]: Check = byKind[kind] ?? [`a ${kind}`, (value) => typeof value === kind];
-  for (const [name, value] of Object.entries(values)) {
+  // Without entries made: each open comes by here more than once.
+  for (const name of Object.keys(values)) {
+    const value = values[name];
     if (value === undefined || isFit(value)) continue;
     // Not the value of a string: it may be a secret in the wrong place.
     return new TypeError(`Cannot ${call}: ${name} must be ${wanted}, not ${kindOf(value)}`);

@@ -1,6 +1,10 @@
-/** Writes bytes as hexadecimal digits, two for each byte. */
+const digitsOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Writes bytes as hexadecimal digits, two for each byte. Each open has a session to write, so nothing is made for a byte. */
 export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  let digits = "";
+  for (const byte of bytes) digits += digitsOf[byte];
+  return digits;
 }
 
 /** Reads bytes from hexadecimal digits, two for each byte. */
