@@ -39,6 +39,7 @@ const statusByCode: Readonly<Record<Exclude<Code, `code-${number}`>, Status>> = 
   malformed: statuses.failed,
   closed: statuses.failed,
   unreachable: statuses.unreachable,
+  "no-secret": statuses.notLetIn,
   "link-lost": statuses.unreachable,
   restarting: statuses.unreachable,
   overloaded: statuses.unreachable,

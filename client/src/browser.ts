@@ -12,8 +12,8 @@ export * from "./index.ts";
  *
  * @param url the router's address, as in `wss://router.example.com`. Takes `wss:`, `ws:`, `https:` and `http:`.
  * @throws LinkError with a {@link LinkErrorCode}: `unauthorized` if the name or the secret is wrong, `bad-request` if the
- *   router doesn't accept the request, `overloaded` if the router accepts no client now, `unreachable` if nothing answers
- *   in time, or another code with which the router closes links.
+ *   router doesn't accept the request, `overloaded` if the router accepts no client now, `no-secret` if the function for
+ *   the secret fails, `unreachable` if nothing answers in time, or another code with which the router closes links.
  * @throws TypeError if the URL, the name or the realm breaks a rule, or the secret is missing.
  * @throws the signal's reason, if the signal fires first.
  * @example

@@ -19,8 +19,11 @@ import { within } from "./waiting.ts";
 export interface ConnectOptions {
   /** The name by which peers reach this client: 1 to 128 bytes of UTF-8, without `:` and without a leading `$`. */
   readonly name: string;
-  /** The secret that the router made for this name, or an invitation. */
-  readonly secret: string;
+  /**
+   * The secret that the router made for this name, or an invitation. A function is asked for it before each link, so that
+   * each link may have a new one; it has 10 s to answer. If the router refuses its secret, the function is asked once more.
+   */
+  readonly secret: string | (() => string | Promise<string>);
   /**
    * The realm to join, at most 63 characters. Clients of different realms can't reach each other.
    *
@@ -77,7 +80,7 @@ export interface ConnectOptions {
 export async function connectOn(platform: Platform, url: string | URL, options: ConnectOptions): Promise<Client> {
   // Callers without types may leave out anything.
   const given: Partial<ConnectOptions> = options ?? {};
-  const { name = "", secret: text, realm = defaultRealm, signal, onStatus, onHandlerError } = given;
+  const { name = "", secret: source, realm = defaultRealm, signal, onStatus, onHandlerError } = given;
   const {
     retry = false,
     timeoutMs = retry ? Infinity : clientLimits.answerWithinMs,
@@ -95,8 +98,9 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   if (nameRule !== undefined)
     throw new TypeError(`Cannot connect as ${JSON.stringify(name)}: a client's name ${nameRule}`);
   // Files and terminals put line feeds behind a secret, and no secret has white space.
-  const secret = typeof text === "string" ? text.trim() : "";
-  if (secret === "") throw new TypeError(`Cannot connect as "${name}": the secret is missing`);
+  const secret = typeof source === "string" ? source.trim() : source;
+  if (!secret || !["string", "function"].includes(typeof secret))
+    throw new TypeError(`Cannot connect as "${name}": the secret is missing`);
   const realmRule = realmProblem(realm);
   if (realmRule !== undefined)
     throw new TypeError(`Cannot connect to realm ${JSON.stringify(realm)}: a realm's name ${realmRule}`);
@@ -106,7 +110,7 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
     url: address,
     // Only entries of this package make formats.
     format: given.format as SegmentFormat | undefined,
-    credentials: { name, secret },
+    login: { name, secret },
     who: `${address.origin} as "${name}" in realm "${realm}"`,
     maxMessageBytes,
     graceMs,

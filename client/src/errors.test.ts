@@ -13,8 +13,8 @@ import {
 const where = { peer: "bob", protocol: "files" };
 const closedWith = (closeCode: number): LinkError => linkErrorOf({ closeCode, reason: "" }, "Lost the link", true);
 
-/** The client's codes of a link are those of the protocol, and three of its own: or this doesn't compile. */
-type ProtocolCode = Kebab<keyof typeof closeCodes> | "unreachable" | "link-lost" | "closed";
+/** The client's codes of a link are those of the protocol, and four of its own: or this doesn't compile. */
+type ProtocolCode = Kebab<keyof typeof closeCodes> | "unreachable" | "no-secret" | "link-lost" | "closed";
 const isSame: [LinkErrorCode, ProtocolCode] extends [ProtocolCode, LinkErrorCode] ? true : false = true;
 
 test("README.md lists each code of an error with its class and whether to retry", () => {
@@ -26,7 +26,7 @@ test("README.md lists each code of an error with its class and whether to retry"
   const listed = (other: string): Record<string, boolean> =>
     Object.fromEntries(rows.filter(({ kind }) => kind !== other).map(({ code, mayRetry }) => [code, mayRetry]));
   const closed = Object.entries(closeCodes).map(([name, code]) => [kebab(name), isRetryable(code)]);
-  const own = { unreachable: true, "link-lost": true, closed: false };
+  const own = { unreachable: true, "no-secret": true, "link-lost": true, closed: false };
   expect(listed("ConnectionError")).toEqual({ ...Object.fromEntries(closed), ...own });
   expect(listed("LinkError")).toEqual(connectionRetries);
 });

@@ -18,6 +18,7 @@ export type LinkErrorCode =
   | "bad-request"
   // The client's own.
   | "unreachable"
+  | "no-secret"
   | "link-lost"
   | "closed";
 
@@ -127,7 +128,8 @@ export function connectionCode(code: number): ConnectionErrorCode {
 export function linkErrorOf(end: SocketEnd, doing: string, wasIn: boolean): LinkError {
   const { closeCode } = end;
   const name = nameOfCode(closeCodes, closeCode);
-  const code = name === undefined ? (wasIn ? "link-lost" : "unreachable") : kebab(name);
+  const own = end.isWithoutSecret === true ? "no-secret" : wasIn ? "link-lost" : "unreachable";
+  const code = name === undefined ? own : kebab(name);
   const reason = end.reason === "" ? silentEnd(closeCode, wasIn) : end.reason;
   const options = end.cause === undefined ? undefined : { cause: end.cause };
   return new LinkError(code, `${doing}: ${reason}`, isRetryable(closeCode), options);

@@ -50,7 +50,7 @@ export class Life {
     this.session = new Session(platform, {
       url: new URL("ws://router.example"),
       format: undefined,
-      credentials: { name, secret: "secret" },
+      login: { name, secret: "secret" },
       who: name,
       maxMessageBytes: 16_777_216,
       graceMs,

@@ -127,6 +127,20 @@ describe("connecting", () => {
     server.close();
   });
 
+  test("connecting with a function that never gives a secret ends with its timeout or its signal", async () => {
+    const secret = (): Promise<string> => new Promise(() => undefined);
+    const url = "ws://127.0.0.1:1";
+    expect(await failureOf(connect(url, { name: "alice", secret, timeoutMs: 50 }))).toMatchObject({
+      code: "no-secret",
+      message: expect.stringContaining("no secret from its function: no answer within 50 ms") as string,
+    });
+    const controller = new AbortController();
+    const connecting = failureOf(connect(url, { name: "alice", secret, signal: controller.signal }));
+    const reason = new Error("enough");
+    controller.abort(reason);
+    expect(await connecting).toBe(reason);
+  });
+
   test("connecting takes an http URL, a path before it and a trailing slash", async () => {
     await using realm = await startRealm();
     const url = new URL(realm.router.url);
@@ -148,6 +162,32 @@ describe("a link", () => {
     expect(error).toMatchObject({ code: "revoked" });
     expect(error?.shouldRetry()).toBe(false);
     expect(await failureOf(realm.connect("alice"))).toMatchObject({ code: "unauthorized" });
+  });
+
+  test("a client whose secret comes from a function outlives a rotation", async () => {
+    await using realm = await startRealm();
+    const online = Promise.withResolvers<undefined>();
+    let secret = realm.secretOf("alice");
+    const bob = await realm.connect("bob");
+    const alice = await realm.connect("alice", {
+      secret: () => secret,
+      onStatus: ({ kind }) => {
+        if (kind === "online") online.resolve(undefined);
+      },
+    });
+    bob.handle("echo", (connection) => connection.readable.pipeTo(connection.writable));
+    const url = new URL("/admin/v1/realms/default/clients/alice/rotate", realm.router.url.href.replace(/^ws/, "http"));
+    const headers = { authorization: `Bearer ${realm.router.adminToken}` };
+    const rotate = async (): Promise<string> => {
+      const answer = await fetch(url, { method: "POST", headers });
+      return ((await answer.json()) as { readonly secret: string }).secret;
+    };
+    // The link ends before the answer is here.
+    secret = rotate();
+    await online.promise;
+    const connection = await alice.open("bob", "echo", { first: "again" });
+    expect(Buffer.from((await connection.receive()) ?? "").toString()).toBe("again");
+    await Promise.all([alice.close(), bob.close()]);
   });
 
   test("a link whose router is dead for longer than the grace ends its Connections, and the client goes on trying", async () => {

@@ -12,6 +12,7 @@ import {
 } from "@messagepasser/protocol";
 import type { Channel } from "../../client/src/connection/channel.ts";
 import type { Platform, SocketEvents } from "../../client/src/link/platform.ts";
+import type { SecretSource } from "../../client/src/link/secret.ts";
 import { Session } from "../../client/src/session/session.ts";
 import type { Status } from "../../client/src/status.ts";
 
@@ -30,6 +31,8 @@ export class ScriptedRouter {
   readonly said: RouterFrame[] = [];
   /** How many messages it sent. */
   batches = 0;
+  /** The secret of each dial. */
+  readonly secrets: string[] = [];
   onStatus: (status: Status) => void = () => undefined;
   /** `undefined` until the session has dialled. */
   #socket: SocketEvents | undefined;
@@ -39,9 +42,11 @@ export class ScriptedRouter {
   #timers: { readonly atMs: number; readonly run: () => void }[] = [];
   #nowMs = 0;
 
-  private constructor() {
+  /** One that has not let the session in yet. */
+  constructor(secret: SecretSource = "secret") {
     const platform: Platform = {
-      dial: (_, __, ___, events) => {
+      dial: (_, __, credentials, events) => {
+        this.secrets.push(credentials.secret);
         this.#socket = events;
         return {
           bufferedBytes: 0,
@@ -68,7 +73,7 @@ export class ScriptedRouter {
     this.session = new Session(platform, {
       url: new URL("ws://router.example"),
       format: undefined,
-      credentials: { name: "bob", secret: "secret" },
+      login: { name: "bob", secret },
       who: "the router",
       maxMessageBytes: 100_000,
       graceMs: 1_000,
@@ -82,22 +87,22 @@ export class ScriptedRouter {
   /** One that has let the session in. */
   static async start(): Promise<ScriptedRouter> {
     const router = new ScriptedRouter();
-    router.#welcome();
+    router.welcome();
     await router.turn();
     return router;
   }
 
-  /** The session's link is lost. */
-  loseLink(): void {
+  /** The session's link is lost, or never comes about. */
+  loseLink(closeCode = 1006): void {
     this.#oldSocket = this.#socket;
     this.#socket = undefined;
-    this.#oldSocket?.onClose({ closeCode: 1006, reason: "lost" });
+    this.#oldSocket?.onClose({ closeCode, reason: "lost" });
   }
 
   /** Lets time pass until the session has dialled, and lets it in. */
   restoreLink(): void {
     while (this.#socket === undefined && this.#runNextTimer(Infinity));
-    this.#welcome();
+    this.welcome();
   }
 
   /** Frames of the router, or of the peer at an address. */
@@ -141,7 +146,8 @@ export class ScriptedRouter {
     return answers;
   }
 
-  #welcome(): void {
+  /** Lets the session in. */
+  welcome(): void {
     const budget = limits.maxBudgetBytes;
     this.say(routerAddress, { kind: "welcome", session: sessionOf(0), name: "bob", realm: "default", budget });
   }

@@ -71,6 +71,8 @@ export async function allowed(): Promise<void> {
     format: msgpack,
     retry: true,
   });
+  const secrets: readonly ConnectOptions["secret"][] = ["mp_…", () => "mp_…", () => Promise.resolve("mp_…")];
+  for (const secret of secrets) await connect("wss://router.example.com", { name: "alice", secret });
   const handler: Handler = async (connection) => {
     for await (const message of connection) await connection.send(message);
   };
@@ -122,6 +124,8 @@ export function statusText(status: Status): string {
 export async function refused(client: Client, connection: Connection, options: InviteOptions): Promise<void> {
   // @ts-expect-error A client without a secret.
   await connect("wss://router.example.com", { name: "alice" });
+  // @ts-expect-error A function that may have no secret.
+  await connect("wss://router.example.com", { name: "alice", secret: () => undefined });
   // @ts-expect-error A format by its name.
   await connect("wss://router.example.com", { name: "alice", secret: "mp_…", format: "msgpack" });
   // @ts-expect-error A message that is neither text nor bytes.

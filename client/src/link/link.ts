@@ -19,7 +19,8 @@ import {
   subprotocols,
 } from "@messagepasser/protocol";
 import type { Carrier } from "../connection/route.ts";
-import type { Credentials, Platform, Socket, SocketEnd } from "./platform.ts";
+import type { Platform, Socket, SocketEnd } from "./platform.ts";
+import { askForSecret, type SecretSource } from "./secret.ts";
 import { type Turn, Turns } from "./turns.ts";
 import { Uplink } from "./uplink.ts";
 
@@ -27,6 +28,15 @@ const { answerWithinMs, maxBufferedBytes, maxUnsentBytes } = clientLimits;
 
 /** The heartbeat interval. Proxies close connections that are silent for a minute. */
 const pingEveryMs = 25_000;
+
+/** Stands for the socket while the function for the secret is asked. Nothing is sent before the router's welcome. */
+const noSocket: Socket = { bufferedBytes: 0, send: () => undefined, close: () => undefined, drop: () => undefined };
+
+/** Whom a link logs in. */
+export interface Login {
+  readonly name: string;
+  readonly secret: SecretSource;
+}
 
 export interface LinkEvents {
   onRouterFrame(frame: RouterFrame): void;
@@ -43,7 +53,7 @@ export interface LinkEvents {
  */
 export class Link implements Carrier {
   readonly #platform: Platform;
-  readonly #socket: Socket;
+  #socket = noSocket;
   readonly #format: SegmentFormat | undefined;
   readonly #events: LinkEvents;
   readonly #batch: BatchWriter;
@@ -62,6 +72,8 @@ export class Link implements Carrier {
   #isFlushing = false;
   #isReceiving = false;
   #isOver = false;
+  /** Whether the function for the secret has still to answer. */
+  #isAsking = false;
   /** Whether anything arrived since the last ping. */
   #isAlive = true;
   #cancelTimer: () => void = () => undefined;
@@ -71,7 +83,7 @@ export class Link implements Carrier {
     platform: Platform,
     url: URL,
     format: SegmentFormat | undefined,
-    credentials: Credentials,
+    { name, secret: source }: Login,
     events: LinkEvents,
   ) {
     this.#platform = platform;
@@ -96,23 +108,42 @@ export class Link implements Carrier {
       });
     }, format);
     this.#limit();
-    this.#socket = platform.dial(url, format?.subprotocol ?? subprotocols.native, credentials, {
-      onMessage: (message) => {
-        this.#receive(message);
-      },
-      onDrain: () => {
-        if (!this.#isSocketFull || this.#socket.bufferedBytes > maxBufferedBytes / 2) return;
-        this.#isSocketFull = false;
-        this.#limit();
-        this.#schedule();
-      },
-      onClose: (end) => {
-        this.#end(end);
-      },
-    });
+    const dial = (secret: string): void => {
+      this.#isAsking = false;
+      if (this.#isOver) return;
+      const credentials = { name, secret };
+      this.#socket = platform.dial(url, format?.subprotocol ?? subprotocols.native, credentials, {
+        onMessage: (message) => {
+          this.#receive(message);
+        },
+        onDrain: () => {
+          if (!this.#isSocketFull || this.#socket.bufferedBytes > maxBufferedBytes / 2) return;
+          this.#isSocketFull = false;
+          this.#limit();
+          this.#schedule();
+        },
+        onClose: (end) => {
+          this.#end(end);
+        },
+      });
+    };
+    if (typeof source === "string") dial(source);
+    else {
+      this.#isAsking = true;
+      askForSecret(source).then(dial, (error: unknown) => {
+        const reason = error instanceof Error ? error.message : `a value of type ${typeof error} was thrown`;
+        this.#end(this.endOf(reason, error));
+      });
+    }
     this.#cancelTimer = platform.clock.after(answerWithinMs, () => {
-      this.drop({ closeCode: 1006, reason: `no answer within ${answerWithinMs / 1000} s` });
+      this.drop(this.endOf(`no answer within ${answerWithinMs / 1000} s`));
     });
+  }
+
+  /** The end of a link that is given up before its welcome: whether the router or the function for the secret is to blame. */
+  endOf(reason: string, cause?: unknown): SocketEnd {
+    const end = { closeCode: 1006, reason, cause };
+    return this.#isAsking ? { ...end, reason: `no secret from its function: ${reason}`, isWithoutSecret: true } : end;
   }
 
   /** Calls `takeTurn` whenever the link accepts data, in turn with others, until it returns false. */

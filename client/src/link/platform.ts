@@ -65,8 +65,10 @@ export interface SocketEnd {
   readonly closeCode: number;
   /** The reason that came with the code, or the platform's own. */
   readonly reason: string;
-  /** The platform's own error, if there is one. */
+  /** The platform's own error, or that of the function that gives the secret, if there is one. */
   readonly cause?: unknown;
+  /** Whether the function that gives the secret gave none, so that nothing was dialled. Default: false. */
+  readonly isWithoutSecret?: boolean;
   /** The time over which the router asked clients to spread their reconnects. Default: 0. */
   readonly delayMs?: number;
 }

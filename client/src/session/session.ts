@@ -16,9 +16,9 @@ import type { Channel } from "../connection/channel.ts";
 import type { Shared } from "../connection/path.ts";
 import type { Message } from "../connection/message.ts";
 import { LinkError, linkErrorOf } from "../errors.ts";
-import { Link, type LinkEvents } from "../link/link.ts";
+import { Link, type LinkEvents, type Login } from "../link/link.ts";
 import { Redial } from "../link/redial.ts";
-import type { Credentials, Platform, SocketEnd } from "../link/platform.ts";
+import type { Platform, SocketEnd } from "../link/platform.ts";
 import { Arrivals } from "./arrivals.ts";
 import { Channels } from "./channels.ts";
 import { Lists } from "./lists.ts";
@@ -45,7 +45,7 @@ export interface SessionStart {
   readonly url: URL;
   /** Absent for the native one. */
   readonly format: SegmentFormat | undefined;
-  readonly credentials: Credentials;
+  readonly login: Login;
   /** The end of a sentence that begins with "Cannot connect to". */
   readonly who: string;
   readonly maxMessageBytes: number;
@@ -84,8 +84,6 @@ export class Session implements LinkEvents {
   #state: "connecting" | "online" | "offline" | "leaving" | "over" = "connecting";
   #link: Link;
   #cancelDial: () => void = () => undefined;
-  /** Whether the router has ever let the client in. */
-  #hasBeenIn = false;
   #lastError: LinkError | undefined;
 
   constructor(platform: Platform, start: SessionStart) {
@@ -93,7 +91,10 @@ export class Session implements LinkEvents {
     this.#platform = platform;
     this.#start = start;
     this.#shared = { clock, budget: new Budget(), upkeep: new Upkeep(clock) };
-    this.#redial = new Redial(clock);
+    this.#redial = new Redial(clock, {
+      retriesFirst: start.retries === true,
+      hasFreshSecrets: typeof start.login.secret === "function",
+    });
     this.#peers = new Peers({
       clock,
       graceMs: start.graceMs,
@@ -184,7 +185,7 @@ export class Session implements LinkEvents {
   /** Gives up at once, without telling any peer. */
   drop(reason: string): void {
     if (this.#state === "offline" || this.#state === "connecting") {
-      this.#end(this.#hasBeenIn ? undefined : this.#vain(reason));
+      this.#end(this.#redial.hasBeenIn ? undefined : this.#vain(reason));
       return;
     }
     if (this.#state === "online") this.#state = "leaving";
@@ -196,9 +197,9 @@ export class Session implements LinkEvents {
     const { who } = this.#start;
     const wasIn = this.#state === "online" || this.#state === "leaving";
     const error = linkErrorOf(end, `${wasIn ? "Lost the link to" : "Cannot connect to"} ${who}`, wasIn);
-    if (this.#state === "leaving") this.#end(undefined);
-    else if ((this.#state === "connecting" && this.#start.retries !== true) || !error.shouldRetry()) this.#end(error);
-    else this.#goOffline(error, end.delayMs);
+    const retryInMs = this.#state === "leaving" ? undefined : this.#redial.pauseMs(error, end.delayMs);
+    if (retryInMs !== undefined) this.#goOffline(error, retryInMs);
+    else this.#end(this.#state === "leaving" ? undefined : error);
   }
 
   onRouterFrame(frame: RouterFrame): void {
@@ -298,8 +299,8 @@ export class Session implements LinkEvents {
   }
 
   #dial(): Link {
-    const { url, format, credentials } = this.#start;
-    return new Link(this.#platform, url, format, credentials, this);
+    const { url, format, login } = this.#start;
+    return new Link(this.#platform, url, format, login, this);
   }
 
   #dialAgain(): void {
@@ -312,7 +313,6 @@ export class Session implements LinkEvents {
   #goOnline(): void {
     const isFirst = this.#state === "connecting";
     this.#state = "online";
-    this.#hasBeenIn = true;
     this.#redial.online();
     this.#link.probe();
     this.#welcomed.resolve(undefined);
@@ -323,13 +323,12 @@ export class Session implements LinkEvents {
     this.lists.askAgain();
   }
 
-  #goOffline(error: LinkError, delayMs = 0): void {
+  #goOffline(error: LinkError, retryInMs: number): void {
     this.#state = "offline";
     this.#lastError = error;
     this.#peers.loseAll();
     this.#ruleChecks.clear();
     this.#openings.lose();
-    const retryInMs = this.#redial.pauseMs(delayMs);
     this.#cancelDial = this.#platform.clock.after(retryInMs, () => {
       this.#dialAgain();
     });
@@ -338,8 +337,8 @@ export class Session implements LinkEvents {
 
   /** The error of a client that gives up before it was ever let in. */
   #vain(reason: string): LinkError {
-    const options = { cause: this.#lastError };
-    return new LinkError("unreachable", `Cannot connect to ${this.#start.who}: ${reason}`, true, options);
+    const end = this.#link.endOf(reason, this.#lastError);
+    return linkErrorOf(end, `Cannot connect to ${this.#start.who}`, false);
   }
 
   #end(error: LinkError | undefined): void {
