@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { goneReasons, heartbeat, ProtocolError } from "@messagepasser/protocol";
+import { goneReasons, heartbeat, ProtocolError, routerLimits } from "@messagepasser/protocol";
 import { makeRealm } from "./admin/realms.ts";
 import type { Env } from "./env.ts";
 import { Addresses } from "./realm/addresses.ts";
@@ -59,7 +59,9 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   }
 
   get #registry(): Registry {
-    return (this.#openedRegistry ??= new Registry(this.ctx.storage, this.env, this.#realm));
+    return (this.#openedRegistry ??= new Registry(this.ctx.storage, this.env, this.#realm, () =>
+      this.#nextTokenExpiryMs(),
+    ));
   }
 
   /** Opens a link for an upgrade that the Worker has admitted. */
@@ -79,8 +81,8 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     const link = new SocketLink(this.ctx, this.#usage.counters, socket, attachment);
     this.#routing.join(link);
     this.#usage.keep(link);
-    const { credential, invitation } = upgrade.admission;
-    if (credential === undefined && invitation === undefined) void this.#makeKnown();
+    const { credential, invitation, token } = upgrade.admission;
+    if (credential === undefined && invitation === undefined && token === undefined) void this.#makeKnown();
     return new Response(null, {
       status: 101,
       webSocket: client,
@@ -185,17 +187,23 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
     this.#usage.counters.addCall("adminCalls");
     this.#usage.keepIfDue();
-    const { credentials, guests, audit, alarms } = this.#registry;
+    const { credentials, guests, keys, audit, alarms } = this.#registry;
     const admin = new RealmAdmin(
       {
         credentials,
         guests,
+        keys,
         audit,
         rules: this.#rules,
         atomically: (change) => this.ctx.storage.transactionSync(change),
         credentialsChanged: async (name) => {
           this.#closeInvalid(name);
           await alarms.copyToKv(name);
+        },
+        tokensChanged: async () => {
+          for (const link of this.#links.holders())
+            if (!this.#registry.isValid(link)) this.#routing.drop(link, goneReasons.ended, closings.tokenRevoked);
+          await alarms.copyToKv();
         },
         rulesChanged: (before) => {
           this.#routing.changeRules(before);
@@ -232,7 +240,22 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     this.#usage.keep();
     for (const name of this.#registry.expire()) this.#closeInvalid(name);
     this.#closeGuests(({ expiresAtMs }) => expiresAtMs <= Date.now(), closings.expired);
+    this.#closeExpired();
     await this.#registry.alarms.advance();
+  }
+
+  /** Closes links whose tokens have expired. Their clients may come back with others, so their Connections wait. */
+  #closeExpired(): void {
+    for (const link of this.#links.holders())
+      if (link.token !== undefined && link.token.expiresAtMs <= Date.now())
+        this.#routing.drop(link, goneReasons.lost, closings.tokenExpired);
+  }
+
+  /** When to look for expired tokens next, in milliseconds since 1970; `undefined` for never. */
+  #nextTokenExpiryMs(): number | undefined {
+    let nextMs = Infinity;
+    for (const { token } of this.#links.holders()) nextMs = Math.min(nextMs, token?.expiresAtMs ?? Infinity);
+    return nextMs === Infinity ? undefined : Math.max(nextMs, Date.now() + routerLimits.minExpiryPauseMs);
   }
 }
 

@@ -4,8 +4,11 @@ import {
   type ClientInfo,
   type Decision,
   type NewSecret,
+  type NewTokenKey,
   type SecretInfo,
   type SecretTimes,
+  tokenAlgorithms,
+  type TokenKeyInfo,
   type Usage,
   usageCounters,
 } from "@messagepasser/protocol/admin";
@@ -53,6 +56,28 @@ export class AdminApi {
   /** Refuses a client until it is enabled, or admits it again. */
   async setDisabled(name: string, isDisabled: boolean): Promise<ClientInfo> {
     return clientOf(await this.#request("POST", `${pathOf(name)}/${isDisabled ? "disable" : "enable"}`));
+  }
+
+  /** Adds a key for tokens. @param terms the fields of the request's body */
+  async addKey(terms: object): Promise<NewTokenKey> {
+    const value = await this.#request("POST", "/keys", terms);
+    const secret = fieldsOf(value).get("secret");
+    return { ...keyOf(value), ...(typeof secret === "string" && { secret }) };
+  }
+
+  async keys(): Promise<TokenKeyInfo[]> {
+    const keys = fieldsOf(await this.#get("/keys")).get("keys");
+    if (!Array.isArray(keys)) throw notUnderstood();
+    return keys.map(keyOf);
+  }
+
+  async removeKey(id: string): Promise<void> {
+    await this.#request("DELETE", `/keys/${encodeURIComponent(id)}`);
+  }
+
+  /** Revokes the tokens of a key, or of one holder, that were issued before a time. @param which the fields of the request's body */
+  async revokeTokens(which: object): Promise<TokenKeyInfo> {
+    return keyOf(await this.#request("POST", "/tokens/revoke", which));
   }
 
   /** The realm's rules as text. */
@@ -188,6 +213,19 @@ function secretInfoOf(fields: ReadonlyMap<string, unknown>): SecretInfo {
   );
   if (typeof secretId !== "string" || typeof revision !== "number" || !isTextOrNull(expiresAt)) throw notUnderstood();
   return { secretId, revision, expiresAt };
+}
+
+function keyOf(value: unknown): TokenKeyInfo {
+  const fields = fieldsOf(value);
+  const [id, source, addedAt, revokedBefore = null] = ["id", "source", "addedAt", "revokedBefore"].map((field) =>
+    fields.get(field),
+  );
+  const [audiences, maxLifeS] = [fields.get("audiences"), fields.get("maxLifeS")];
+  const algorithm = tokenAlgorithms.find((known) => known === fields.get("algorithm"));
+  if (typeof id !== "string" || typeof source !== "string" || typeof addedAt !== "string") throw notUnderstood();
+  if (algorithm === undefined || typeof maxLifeS !== "number" || !isTextOrNull(revokedBefore)) throw notUnderstood();
+  if (!Array.isArray(audiences)) throw notUnderstood();
+  return { id, algorithm, source, audiences: audiences.map(String), maxLifeS, revokedBefore, addedAt };
 }
 
 function isTextOrNull(value: unknown): value is string | null {

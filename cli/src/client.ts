@@ -1,3 +1,4 @@
+import { isHolderName } from "@messagepasser/protocol";
 import { type Client, connect, ConnectionError, LinkError, type Status } from "messagepasser";
 import { note, reportError } from "./output.ts";
 import type { ClientSettings } from "./settings.ts";
@@ -43,8 +44,9 @@ function tell(status: Status): void {
 export function explained(error: unknown, name: string): unknown {
   if (!(error instanceof LinkError) || error.code !== "unauthorized") return error;
   const [host, guest] = name.split("/");
-  const remedy =
-    guest === undefined
+  const remedy = isHolderName(name)
+    ? "get a new token"
+    : guest === undefined
       ? `ask the router's owner to run "mp client rotate ${name}" (or "add"), and run "mp login" with the new secret`
       : `ask "${host}" for a new invitation`;
   const sentence = `${error.message}. Check the name and the realm, or ${remedy}`;

@@ -46,6 +46,7 @@ const statusByCode: Readonly<Record<Exclude<Code, `code-${number}`>, Status>> = 
   replaced: statuses.unreachable,
   "unreadable-state": statuses.unreachable,
   "too-slow": statuses.unreachable,
+  expired: statuses.unreachable,
   // A Connection.
   "peer-absent": statuses.peerGone,
   "peer-gone": statuses.peerGone,
@@ -67,6 +68,8 @@ const statusByCode: Readonly<Record<Exclude<Code, `code-${number}`>, Status>> = 
   "upgrade-required": statuses.usage,
   "no-such-client": statuses.failed,
   "name-taken": statuses.failed,
+  "no-such-key": statuses.failed,
+  "key-taken": statuses.failed,
   "read-only": statuses.notLetIn,
   "origin-not-allowed": statuses.notLetIn,
   "too-many-failures": statuses.unreachable,

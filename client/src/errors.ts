@@ -11,6 +11,7 @@ export type LinkErrorCode =
   | "replaced"
   | "unreadable-state"
   | "too-slow"
+  | "expired"
   | "unauthorized"
   | "malformed"
   | "superseded"

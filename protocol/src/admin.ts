@@ -86,3 +86,30 @@ export interface Usage extends Readonly<Record<(typeof usageCounters)[number], n
   /** Names of clients that haven't answered the close of their link, at most 100: what they send is dropped, but billed. */
   readonly unclosed: readonly string[];
 }
+
+/** What signs tokens: one algorithm a key. */
+export const tokenAlgorithms = ["HS256", "ES256", "EdDSA", "RS256"] as const;
+
+export type TokenAlgorithm = (typeof tokenAlgorithms)[number];
+
+/** A key that signs tokens. Nothing here is secret. */
+export interface TokenKeyInfo {
+  /** Begins the names of the holders of its tokens, which are `+ID/SUBJECT`. */
+  readonly id: string;
+  readonly algorithm: TokenAlgorithm;
+  /** Where the key is from: "made" by the router, or a "public" key. */
+  readonly source: string;
+  /** What a token's `aud` may be; empty for the realm's address. */
+  readonly audiences: readonly string[];
+  /** How many seconds a token may be valid. */
+  readonly maxLifeS: number;
+  /** Tokens issued before are revoked, in ISO 8601; `null` if none are. */
+  readonly revokedBefore: string | null;
+  /** ISO 8601. */
+  readonly addedAt: string;
+}
+
+/** A key that was just added, with its secret if the router made it. No later answer shows the secret again. */
+export interface NewTokenKey extends TokenKeyInfo {
+  readonly secret?: string;
+}

@@ -39,6 +39,7 @@ export {
 export type { FrameReader, SegmentFormat } from "./formats/format.ts";
 export { heartbeat, isHeader, reservedHeaders, subprotocols } from "./handshake.ts";
 export { fromHex, toHex } from "./hex.ts";
+export { holderName, isHolderName, keyIdOf, keyIdProblem, type Openable, type TokenRights } from "./holders.ts";
 export {
   guestName,
   type Invitation,

@@ -170,6 +170,30 @@ export const routerLimits = {
   maxInvitationLifeMs: 31_622_400_000,
   /** Sessions of one client's guests that the object remembers at a time. Stops a client from filling the storage with guests. */
   maxGuestSessions: 10_000,
+  /** Keys for tokens in a realm: the edge reads all of them at once. Stops them from filling the Worker's memory. */
+  maxTokenKeys: 16,
+  /** Characters of a key's id, which is a part of its holders' names. */
+  maxKeyIdLength: 32,
+  /** Characters of a secret key that an owner gives. HMAC with SHA-256 needs at least 32 bytes. */
+  maxGivenKeyLength: 1_024,
+  /** Characters of a token. Stops long texts before they are decoded. */
+  maxTokenLength: 4_096,
+  /** Characters of an `Authorization` header: a token of that length with the longest name, in base64. Stops the same. */
+  maxAuthorizationLength: 8_192,
+  /** Seconds until a token expires, unless its key says otherwise: a day. Stops lost tokens from being of use for long. */
+  defaultTokenLifeS: 86_400,
+  /** The most seconds that a key may say: 30 days. */
+  maxTokenLifeS: 2_592_000,
+  /** Seconds by which the clock of who signs a token may be ahead of the router's. */
+  tokenLeewayS: 30,
+  /** Bytes of a token's rights, in JSON: they stand in the attachment of the holder's link. */
+  maxTokenRightsBytes: 512,
+  /** Milliseconds for which a Worker remembers the keys of a realm. Stops tokens from costing a read of KV each. */
+  keysFreshMs: 30_000,
+  /** Realms whose keys a Worker remembers. Stops strangers from filling its memory. */
+  maxRealmsWithKeys: 1_000,
+  /** Milliseconds between two alarms that look for expired tokens, which looks at all links of holders. Stops short lives of tokens from keeping the object busy. */
+  minExpiryPauseMs: 5_000,
   /** Seconds over which failed authentications are counted; wrangler.toml says how many. Stops guessing. */
   failuresPeriodS: 60,
   /** Seconds over which links and tickets of one client are counted; wrangler.toml says how many. Stops clients from costing a request each time. */

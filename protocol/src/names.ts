@@ -1,3 +1,4 @@
+import { isHolderName } from "./holders.ts";
 import { limits } from "./limits.ts";
 import { utf8Length } from "./utf8.ts";
 
@@ -32,7 +33,9 @@ const oddWhiteSpace = /[^\S ]| {2}/u;
  * others. Not for names that exist: their clients keep them.
  */
 export function newNameProblem(name: string): string | undefined {
-  return nameProblem(name) ?? lookAlikeProblem(name);
+  const problem = nameProblem(name) ?? lookAlikeProblem(name);
+  if (problem !== undefined) return problem;
+  return isHolderName(name) ? 'must not begin with "+": such names belong to the holders of tokens' : undefined;
 }
 
 /** The rule against look-alikes that a new name breaks, as the end of a sentence, or `undefined`. */

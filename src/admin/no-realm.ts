@@ -9,13 +9,16 @@ export const noRealm = {
   setDisabled: () => undefined,
   client: () => undefined,
   listClients: () => ({ clients: [] }),
+  removeKey: () => false,
+  listKeys: () => [],
+  revokeTokens: () => undefined,
   rulesText: () => "",
   decide: (opener: string, peer: string, protocol: string) => Rules.parse("").decide(opener, peer, protocol),
   auditPage: () => [],
   usage: () => ({ ...usageOf([Date.now()], Date.now()), unclosed: [] }),
   restart: () => undefined,
 } satisfies {
-  [Method in Exclude<AdminMethod, "addClient" | "replaceRules">]: (
+  [Method in Exclude<AdminMethod, "addClient" | "addKey" | "replaceRules">]: (
     ...parameters: Parameters<RealmAdmin[Method]>
   ) => Awaited<ReturnType<RealmAdmin[Method]>>;
 };

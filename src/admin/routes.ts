@@ -1,11 +1,11 @@
 import { realmProblem, routerLimits } from "@messagepasser/protocol";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
-import { noRealm } from "./no-realm.ts";
-import { makeRealm, realmExists } from "./realms.ts";
+import { administer } from "./administer.ts";
 import { bad, fieldsIn, nameIn, textIn, validityIn } from "./body.ts";
+import { keyRoutes } from "./key-routes.ts";
 import { ProblemError } from "../problem.ts";
-import { type AdministeredObject, type AdminMethod, type RealmAdmin, restartReason } from "../realm/realm-admin.ts";
+import { restartReason } from "../realm/realm-admin.ts";
 import { type AdminEnv, onlyWithToken } from "./token.ts";
 
 const onlyGoodRealm = createMiddleware<AdminEnv>(async (context, next) => {
@@ -50,6 +50,7 @@ export const admin = new Hono<AdminEnv>()
     if (!(await administer(context, "revokeClient", name))) throw noSuchClient(name);
     return context.body(null, 204);
   })
+  .route("/", keyRoutes)
   .get("/realms/:realm/rules", async (context) => context.text(await administer(context, "rulesText")))
   .put("/realms/:realm/rules", async (context) => {
     const text = await textIn(context.req.raw, routerLimits.maxRulesBytes);
@@ -79,24 +80,6 @@ export const admin = new Hono<AdminEnv>()
     return context.body(null, 204);
   })
   .get("/realms/:realm/usage", async (context) => context.json(await administer(context, "usage")));
-
-async function administer<Method extends AdminMethod>(
-  context: Context<AdminEnv>,
-  method: Method,
-  ...parameters: Parameters<RealmAdmin[Method]>
-): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
-  const realm = context.req.param("realm") ?? "";
-  if (method === "addClient" || method === "replaceRules") await makeRealm(context.env, realm);
-  else if (!(await realmExists(context.env, realm))) {
-    // It has all methods but the two above.
-    const calls: Readonly<Record<string, unknown>> = noRealm;
-    const call = calls[method] as (...parameters: unknown[]) => unknown;
-    return call(...parameters) as Awaited<ReturnType<RealmAdmin[Method]>>;
-  }
-  // The types of RPC can't express that the parameters and the result depend on the method.
-  const object = context.env.ROUTER.getByName(realm) as unknown as AdministeredObject;
-  return await object.administer(context.get("who"), method, ...parameters);
-}
 
 async function setDisabled(context: Context<AdminEnv>, isDisabled: boolean): Promise<Response> {
   await fieldsIn(context.req.raw, []);

@@ -1,22 +1,28 @@
-import { isInvitation } from "@messagepasser/protocol";
+import { isHolderName, isInvitation } from "@messagepasser/protocol";
 import { verifyInvitation } from "../credentials/invitation.ts";
 import { verifySecret } from "../credentials/secret.ts";
 import type { Env } from "../env.ts";
 import type { Admission } from "../realm/admission.ts";
 import type { Claim } from "./claim.ts";
+import { TokenAuthenticator } from "./token-authenticator.ts";
 
 /** Decides which clients the router admits. */
 export interface Authenticator {
   /**
-   * The client behind a claim, or `undefined` to refuse it. The client is not told why. Should look nothing up: how often a
-   * client may connect is checked afterwards.
+   * The client behind a claim, or `undefined` to refuse it. The client is not told why. Should look nothing up for what a
+   * stranger can make up: how often a client may connect is checked afterwards.
+   *
+   * @throws ProblemError to tell a client that has shown that it isn't a stranger why it is refused
    */
   authenticate(claim: Claim): Promise<Admission | undefined>;
 }
 
 /** To authenticate clients in another way, return your own authenticator here. Nothing else has to change. */
-export function authenticatorOf(env: Env): Authenticator {
-  return new SecretAuthenticator(env.MP_PEPPER ?? "");
+export function authenticatorOf(env: Env, request: Request): Authenticator {
+  const secrets = new SecretAuthenticator(env.MP_PEPPER ?? "");
+  const tokens = new TokenAuthenticator(env, request);
+  // The names of holders are theirs alone: a key can't speak for a client, nor a client for a holder.
+  return { authenticate: (claim) => (isHolderName(claim.name) ? tokens : secrets).authenticate(claim) };
 }
 
 /**
@@ -31,17 +37,18 @@ class SecretAuthenticator implements Authenticator {
   }
 
   // A promise, since others may have to ask for theirs.
-  authenticate({ realm, name, secret: text }: Claim): Promise<Admission | undefined> {
-    return Promise.resolve(isInvitation(text) ? this.#guest(realm, name, text) : this.#client(realm, name, text));
+  authenticate(claim: Claim): Promise<Admission | undefined> {
+    return Promise.resolve(isInvitation(claim.secret) ? this.#guest(claim) : this.#client(claim));
   }
 
-  #client(realm: string, name: string, text: string): Admission | undefined {
+  #client({ realm, name, secret: text }: Claim): Admission | undefined {
     const secret = verifySecret(this.#pepper, realm, name, text);
     return secret && { realm, name, credential: { revision: secret.revision, hash: secret.hash } };
   }
 
-  #guest(realm: string, name: string, text: string): Admission | undefined {
-    const invitation = verifyInvitation(this.#pepper, { realm, name, secret: text }, Date.now());
+  #guest(claim: Claim): Admission | undefined {
+    const { realm, name } = claim;
+    const invitation = verifyInvitation(this.#pepper, claim, Date.now());
     return invitation && { realm, name, invitation };
   }
 }

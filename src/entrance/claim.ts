@@ -1,10 +1,13 @@
-import { fromBase64url, subprotocols } from "@messagepasser/protocol";
+import { fromBase64url, routerLimits, subprotocols } from "@messagepasser/protocol";
 
 /** What a request says about its client. Hostile until an authenticator has admitted it. */
 export interface Claim {
   readonly realm: string;
   readonly name: string;
+  /** A secret, an invitation or a token. */
   readonly secret: string;
+  /** The address that the client has asked for, without its scheme, as in "router.example.com/connect/home". */
+  readonly address: string;
 }
 
 /** The subprotocols that an upgrade request offers in `Sec-WebSocket-Protocol`. */
@@ -23,13 +26,16 @@ export function ticketIn(offered: readonly string[]): string | undefined {
 
 /** The claim in `Authorization: Basic` (RFC 7617, in UTF-8); `undefined` if there is none or it can't be decoded. */
 export function claimIn(realm: string, request: Request): Claim | undefined {
-  const encoded = /^Basic +([A-Za-z0-9+/]+)=*$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+  const header = request.headers.get("authorization") ?? "";
+  if (header.length > routerLimits.maxAuthorizationLength) return undefined;
+  const encoded = /^Basic +([A-Za-z0-9+/]+)=*$/i.exec(header)?.[1];
   const bytes = encoded === undefined ? undefined : fromBase64url(encoded);
   if (bytes === undefined) return undefined;
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     const colon = text.indexOf(":");
-    return colon === -1 ? undefined : { realm, name: text.slice(0, colon), secret: text.slice(colon + 1) };
+    const address = `${new URL(request.url).host}/connect/${realm}`;
+    return colon === -1 ? undefined : { realm, name: text.slice(0, colon), secret: text.slice(colon + 1), address };
   } catch {
     return undefined;
   }

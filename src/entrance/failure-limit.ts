@@ -26,6 +26,21 @@ export async function countFailure(env: Env, request: Request, name?: string): P
   return isOneTooMany ? tooManyFailures : undefined;
 }
 
+/**
+ * Counts a look-up for what a stranger can make up, by IP address.
+ *
+ * @returns the answer to one too many, or `undefined`.
+ */
+export async function countLookUp({ FAILURES: failures }: Env, request: Request): Promise<Problem | undefined> {
+  const address = addressOf(request);
+  if (failures === undefined || address === undefined) return undefined;
+  try {
+    return (await failures.limit({ key: `look-up ${address}` })).success ? undefined : tooManyFailures;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The IP address of a request, which only Cloudflare tells. */
 export function addressOf(request: Request): string | undefined {
   return request.headers.get("cf-connecting-ip") ?? undefined;

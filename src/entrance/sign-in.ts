@@ -1,4 +1,11 @@
-import { anySession, defaultRealm, isInvitation, nameProblem, realmProblem } from "@messagepasser/protocol";
+import {
+  anySession,
+  defaultRealm,
+  isHolderName,
+  isInvitation,
+  nameProblem,
+  realmProblem,
+} from "@messagepasser/protocol";
 import type { Context } from "hono";
 import { isRevokedInKv } from "../credentials/kv-records.ts";
 import { verifyTicket } from "../credentials/ticket.ts";
@@ -72,9 +79,9 @@ async function verified(
   }
   const nameRule = nameProblem(claim.name);
   if (nameRule !== undefined) throw new ProblemError(badRequest(`Cannot connect: the client's name ${nameRule}`));
-  const admission = await authenticatorOf(env).authenticate(claim);
+  const admission = await authenticatorOf(env, request).authenticate(claim);
   if (admission !== undefined) return admission;
-  const refusal = looksMade(claim.secret) ? unauthorized : ownPassword;
+  const refusal = isHolderName(claim.name) ? wrongToken : looksMade(claim.secret) ? unauthorized : ownPassword;
   throw new ProblemError((await countFailure(env, request, nameKey(realm, claim.name))) ?? refusal);
 }
 
@@ -98,8 +105,12 @@ export async function askObject<Answer>(
 }
 
 /** The refusal of a client that the realm's object doesn't admit, as a failed login. */
-export async function refusalOf(env: Env, request: Request, { realm, name, ticket }: Admission): Promise<ProblemError> {
-  const refusal = ticket === undefined ? unauthorized : usedTicket;
+export async function refusalOf(
+  env: Env,
+  request: Request,
+  { realm, name, ticket, token }: Admission,
+): Promise<ProblemError> {
+  const refusal = ticket !== undefined ? usedTicket : token === undefined ? unauthorized : revokedToken;
   return new ProblemError((await countFailure(env, request, nameKey(realm, name))) ?? refusal);
 }
 
@@ -117,6 +128,14 @@ const ownPassword: Problem = {
   ...unauthorized,
   detail: "Name or secret is wrong; secrets are made by the router, so a password of your own can't be one",
 };
+
+/** `unauthorized`, for a token. */
+const wrongToken: Problem = {
+  ...unauthorized,
+  detail: "The token is wrong for this realm and name, or its key was removed",
+};
+
+const revokedToken: Problem = { ...unauthorized, detail: "The token or its key was revoked: get a new one" };
 
 /** `unauthorized`, for a ticket. */
 const usedTicket: Problem = {

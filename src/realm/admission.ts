@@ -1,4 +1,4 @@
-import type { Invitation } from "@messagepasser/protocol";
+import type { Invitation, TokenRights } from "@messagepasser/protocol";
 
 /** The client behind a new link, as the edge vouches for it to the realm's object. */
 export interface Admission {
@@ -8,8 +8,22 @@ export interface Admission {
   readonly credential?: { readonly revision: number; readonly hash: string };
   /** A guest's invitation, instead of a secret. Its signature was checked. */
   readonly invitation?: Invitation;
+  /** A token, instead of a secret. Its signature was checked. */
+  readonly token?: AdmittedToken;
   /** The ticket that a page came with; a ticket lets in one link. */
   readonly ticket?: { readonly id: string; readonly expiresAtMs: number };
+}
+
+/** What an admission says about a token. */
+export interface AdmittedToken {
+  /** The id and the revision of the key that signed it. */
+  readonly key: string;
+  readonly revision: number;
+  /** Seconds since 1970. */
+  readonly issuedAtS: number;
+  /** Milliseconds since 1970. */
+  readonly expiresAtMs: number;
+  readonly rights: TokenRights;
 }
 
 /** An upgrade that the Worker hands to the realm's object. */

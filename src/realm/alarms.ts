@@ -10,15 +10,15 @@ export class Alarms {
   readonly #copier: KvCopier;
   readonly #nextExpiryMs: () => number | undefined;
 
-  /** @param nextExpiryMs when the next secret or invitation expires, in milliseconds since 1970 */
+  /** @param nextExpiryMs when the next secret, invitation or token expires, in milliseconds since 1970 */
   constructor(storage: DurableObjectStorage, copier: KvCopier, nextExpiryMs: () => number | undefined) {
     this.#storage = storage;
     this.#copier = copier;
     this.#nextExpiryMs = nextExpiryMs;
   }
 
-  /** Copies a client's last change to KV. Where KV fails, an alarm tries again. */
-  async copyToKv(name: string): Promise<void> {
+  /** Copies a client's last change to KV, or those of tokens and their keys. Where KV fails, an alarm tries again. */
+  async copyToKv(name?: string): Promise<void> {
     // The storage commits the alarm together with the change, so KV gets it even if the object stops in between.
     void this.#storage.setAlarm(Date.now() + routerLimits.firstKvRetryMs);
     this.#storage.kv.delete(attemptsKey);

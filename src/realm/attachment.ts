@@ -1,9 +1,10 @@
+import type { TokenRights } from "@messagepasser/protocol";
 import { formatOf } from "@messagepasser/protocol/formats";
 import type { Grant } from "../routing/link.ts";
-import type { Upgrade } from "./admission.ts";
+import type { AdmittedToken, Upgrade } from "./admission.ts";
 import type { KeptSums } from "./usage.ts";
 
-const version = 2;
+const version = 3;
 
 /** What a link remembers while the object is not in memory. It is attached to the link's socket. */
 export interface Attachment extends Omit<Upgrade, "admission"> {
@@ -12,10 +13,11 @@ export interface Attachment extends Omit<Upgrade, "admission"> {
   readonly name: string;
   /** State of the format, such as the types that a gob stream has defined. */
   readonly formatMemory: Uint8Array;
-  /** The revision of the secret that opened the link, or of the host's secret for a guest; 0 where the authenticator knows no revisions. */
+  /** The revision of the secret that opened the link, of the host's secret for a guest, or of a token's key; 0 where the authenticator knows no revisions. */
   readonly revision: number;
   readonly connectedAtMs: number;
   readonly grant: Grant | undefined;
+  readonly token: AttachedToken | undefined;
   readonly pairs: Uint32Array;
   /** Whether a pair found no room in `pairs`. */
   readonly overflowed: boolean;
@@ -23,9 +25,15 @@ export interface Attachment extends Omit<Upgrade, "admission"> {
   readonly usage: KeptSums | undefined;
 }
 
+/** What a link remembers of a token. */
+interface AttachedToken extends Pick<AdmittedToken, "key" | "issuedAtS" | "expiresAtMs"> {
+  /** JSON in UTF-8: a string with one wide character would take two bytes for each. */
+  readonly rights: Uint8Array;
+}
+
 /** What a new link remembers. */
 export function newAttachment(
-  { admission: { name, credential, invitation }, session, resumes, format }: Upgrade,
+  { admission: { name, credential, invitation, token }, session, resumes, format }: Upgrade,
   address: number,
 ): Attachment {
   return {
@@ -36,13 +44,19 @@ export function newAttachment(
     resumes,
     format,
     formatMemory: new Uint8Array(),
-    revision: (credential ?? invitation)?.revision ?? 0,
+    revision: (credential ?? invitation ?? token)?.revision ?? 0,
     connectedAtMs: Date.now(),
     grant: invitation && {
       host: invitation.host,
       peer: invitation.peer,
       protocol: invitation.protocol,
       expiresAtMs: invitation.expiresAtMs,
+    },
+    token: token && {
+      key: token.key,
+      issuedAtS: token.issuedAtS,
+      expiresAtMs: token.expiresAtMs,
+      rights: new TextEncoder().encode(JSON.stringify(token.rights)),
     },
     pairs: new Uint32Array(),
     overflowed: false,
@@ -55,4 +69,9 @@ export function attachmentOf(socket: WebSocket): Attachment | undefined {
   // Written by SocketLink, of this version or another one.
   const attachment = socket.deserializeAttachment() as Attachment | null;
   return attachment?.version === version && formatOf(attachment.format) !== undefined ? attachment : undefined;
+}
+
+/** What a token's holder may do, as `newAttachment` wrote it. */
+export function rightsOf({ rights }: AttachedToken): TokenRights {
+  return JSON.parse(new TextDecoder().decode(rights)) as TokenRights;
 }

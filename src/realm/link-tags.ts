@@ -23,11 +23,15 @@ export function hostTag(host: string): string {
   return `host:${host}`;
 }
 
+/** The tag of all links that were opened with a token. */
+export const holderTag = "holder";
+
 const formatPrefix = "format:";
 
 /** All tags of a link. A socket may have 10. */
-export function tagsOf({ name, address, format, grant }: Link): string[] {
+export function tagsOf({ name, address, format, grant, token }: Link): string[] {
   const tags = [nameTag(name), addressTag(address), formatPrefix + format.subprotocol];
+  if (token !== undefined) return [...tags, holderTag];
   return grant === undefined ? tags : [...tags, guestTag, hostTag(grant.host)];
 }
 

@@ -1,16 +1,29 @@
-import type { AuditEntry, ClientInfo, ClientPage, Decision, NewSecret, Usage } from "@messagepasser/protocol/admin";
+import { isHolderName } from "@messagepasser/protocol";
+import type {
+  AuditEntry,
+  ClientInfo,
+  ClientPage,
+  Decision,
+  NewSecret,
+  NewTokenKey,
+  TokenKeyInfo,
+  Usage,
+} from "@messagepasser/protocol/admin";
+import type { KeyTerms } from "../credentials/key-store.ts";
 import type { Validity } from "../credentials/credential-store.ts";
 import { type Rules, RulesError } from "../routing/rules.ts";
 import type { Registry } from "./registry.ts";
 import type { RuleStore } from "./rule-store.ts";
 
 /** What an administrator works on. */
-export interface AdministeredRealm extends Pick<Registry, "credentials" | "guests" | "audit"> {
+export interface AdministeredRealm extends Pick<Registry, "credentials" | "guests" | "keys" | "audit"> {
   readonly rules: RuleStore;
   /** Makes all the changes of a function, or none of them. */
   atomically<Result>(change: () => Result): Result;
   /** Applies changed credentials: closes links whose secrets are no longer valid, and tells KV. */
   credentialsChanged(name: string): Promise<void>;
+  /** Applies changed keys and revocations of tokens in the same way. */
+  tokensChanged(): Promise<void>;
   /** Applies changed rules to what is open. */
   rulesChanged(before: Rules): void;
   usage(): Usage;
@@ -75,6 +88,31 @@ export class RealmAdmin {
     return await this.#change(what, name, () => this.#realm.credentials.setDisabled(name, isDisabled));
   }
 
+  /** Adds a key for tokens; `undefined` if its id is taken or there are too many. */
+  async addKey(terms: KeyTerms): Promise<NewTokenKey | undefined> {
+    return await this.#changeTokens("add key", terms.id, () => this.#realm.keys.add(terms));
+  }
+
+  /** Removes a key, and closes the links that its tokens opened; false if there is no such key. */
+  async removeKey(id: string): Promise<boolean> {
+    const isRemoved = await this.#changeTokens("remove key", id, () => this.#realm.keys.remove(id) || undefined);
+    return isRemoved ?? false;
+  }
+
+  listKeys(): TokenKeyInfo[] {
+    return this.#realm.keys.list();
+  }
+
+  /**
+   * Revokes the tokens of a key that were issued before a time, or only those of one holder, and closes their links;
+   * `undefined` for no such key.
+   *
+   * @param beforeS seconds since 1970
+   */
+  async revokeTokens(id: string, beforeS: number, name?: string): Promise<TokenKeyInfo | undefined> {
+    return await this.#changeTokens("revoke tokens", name ?? id, () => this.#realm.keys.revoke(id, beforeS, name));
+  }
+
   client(name: string): ClientInfo | undefined {
     return this.#realm.credentials.info(name);
   }
@@ -108,7 +146,7 @@ export class RealmAdmin {
   decide(opener: string, peer: string, protocol: string): Decision {
     // The last part of a guest's name has no slash.
     const host = opener.slice(0, Math.max(0, opener.lastIndexOf("/")));
-    const isGuest = host !== "" && this.#realm.credentials.info(opener) === undefined;
+    const isGuest = host !== "" && !isHolderName(opener) && this.#realm.credentials.info(opener) === undefined;
     return this.#realm.rules.current.decide(isGuest ? { host, guest: opener } : opener, peer, protocol);
   }
 
@@ -132,13 +170,26 @@ export class RealmAdmin {
   }
 
   async #change<Result>(what: string, name: string, change: () => Result | undefined): Promise<Result | undefined> {
-    const result = this.#realm.atomically(() => {
+    const result = this.#noted(what, name, change);
+    if (result !== undefined) await this.#realm.credentialsChanged(name);
+    return result;
+  }
+
+  async #changeTokens<Result>(
+    what: string,
+    name: string,
+    change: () => Result | undefined,
+  ): Promise<Result | undefined> {
+    const result = this.#noted(what, name, change);
+    if (result !== undefined) await this.#realm.tokensChanged();
+    return result;
+  }
+
+  #noted<Result>(what: string, name: string, change: () => Result | undefined): Result | undefined {
+    return this.#realm.atomically(() => {
       const changed = change();
       if (changed !== undefined) this.#realm.audit.add(this.#who, what, name);
       return changed;
     });
-    if (result === undefined) return undefined;
-    await this.#realm.credentialsChanged(name);
-    return result;
   }
 }

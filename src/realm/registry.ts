@@ -1,5 +1,6 @@
 import { CredentialStore } from "../credentials/credential-store.ts";
 import { GuestStore } from "../credentials/guest-store.ts";
+import { KeyStore } from "../credentials/key-store.ts";
 import { KvCopier } from "../credentials/kv-records.ts";
 import { TicketStore } from "../credentials/ticket-store.ts";
 import type { Env } from "../env.ts";
@@ -12,40 +13,54 @@ import type { SocketLink } from "./socket-link.ts";
 export class Registry {
   readonly credentials: CredentialStore;
   readonly guests: GuestStore;
+  /** Keys of tokens. */
+  readonly keys: KeyStore;
   readonly audit: AuditLog;
   readonly alarms: Alarms;
   readonly #tickets: TicketStore;
+  readonly #nextTokenExpiryMs: () => number | undefined;
 
-  constructor(storage: DurableObjectStorage, { CREDENTIALS, MP_PEPPER }: Env, realm: string) {
+  /** @param nextTokenExpiryMs when the next token of an open link expires, in milliseconds since 1970 */
+  constructor(
+    storage: DurableObjectStorage,
+    { CREDENTIALS, MP_PEPPER }: Env,
+    realm: string,
+    nextTokenExpiryMs: () => number | undefined,
+  ) {
+    this.#nextTokenExpiryMs = nextTokenExpiryMs;
     this.credentials = new CredentialStore(storage.sql, MP_PEPPER ?? "", realm);
     this.guests = new GuestStore(storage.sql, this.credentials);
     this.audit = new AuditLog(storage.sql);
     this.#tickets = new TicketStore(storage.sql);
-    const copier = new KvCopier(CREDENTIALS, realm, this.credentials);
+    this.keys = new KeyStore(storage, MP_PEPPER ?? "", realm);
+    const copier = new KvCopier(CREDENTIALS, realm, this);
     this.alarms = new Alarms(storage, copier, () => this.#nextExpiryMs);
   }
 
   /** Whether a new link could be opened now. The edge has checked the admission against KV, which may lag: this is the truth. */
-  wouldAdmit({ name, credential, invitation }: Admission, session: string | undefined): boolean {
+  wouldAdmit({ name, credential, invitation, token }: Admission, session: string | undefined): boolean {
+    if (token !== undefined) return token.expiresAtMs > Date.now() && this.keys.isValid({ name, ...token });
     if (credential !== undefined) return this.credentials.isValid(name, credential);
     return invitation === undefined || this.guests.wouldAdmit(name, session, invitation);
   }
 
-  /** The same for a link that is about to be opened. Notes the use of secret, invitation and ticket. */
+  /** The same for a link that is about to be opened. Notes the use of secret, invitation, token and ticket. */
   admit(admission: Admission, session: string): boolean {
     if (!this.wouldAdmit(admission, session)) return false;
-    const { name, credential, invitation, ticket } = admission;
+    const { name, credential, invitation, token, ticket } = admission;
     if (ticket !== undefined && !this.#tickets.use(ticket)) return false;
     if (credential !== undefined) this.credentials.noteUse(name);
     if (invitation !== undefined) {
       this.guests.noteSession(session, invitation);
       void this.alarms.wakeBy(invitation.expiresAtMs);
     }
+    if (token !== undefined) void this.alarms.wakeBy(token.expiresAtMs);
     return true;
   }
 
   /** Whether a link may stay open. */
-  isValid({ name, grant, revision }: SocketLink): boolean {
+  isValid({ name, grant, token, revision }: SocketLink): boolean {
+    if (token !== undefined) return this.keys.isValid({ name, revision, ...token });
     // A guest whose name now belongs to a client leaves.
     if (grant !== undefined)
       return this.credentials.info(name) === undefined && this.credentials.isValid(grant.host, { revision });
@@ -60,7 +75,9 @@ export class Registry {
   }
 
   get #nextExpiryMs(): number | undefined {
-    const times = [this.credentials.nextExpiryMs, this.guests.nextExpiryMs].filter((time) => time !== undefined);
+    const times = [this.credentials.nextExpiryMs, this.guests.nextExpiryMs, this.#nextTokenExpiryMs()].filter(
+      (time) => time !== undefined,
+    );
     return times.length === 0 ? undefined : Math.min(...times);
   }
 }

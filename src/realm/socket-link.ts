@@ -2,8 +2,8 @@ import { cutText, routerLimits } from "@messagepasser/protocol";
 import { type Format, formatOf, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { type Closing, closings } from "../routing/closings.ts";
 import { closingMessages } from "../routing/encoding.ts";
-import { type Grant, type Link, type Pairs, LinkMemory } from "../routing/link.ts";
-import { type Attachment, attachmentOf } from "./attachment.ts";
+import { type Grant, type Link, type Pairs, LinkMemory, type TokenGrant } from "../routing/link.ts";
+import { type Attachment, attachmentOf, rightsOf } from "./attachment.ts";
 import { subprotocolIn, tagsOf } from "./link-tags.ts";
 import type { Counters, KeptSums } from "./usage.ts";
 
@@ -18,6 +18,7 @@ export class SocketLink implements Link {
   /** As in the link's attachment. */
   readonly revision: number;
   readonly grant: Grant | undefined;
+  readonly token: (TokenGrant & { readonly issuedAtS: number }) | undefined;
   readonly pairs: AttachedPairs;
   readonly memory = new LinkMemory();
   readonly #context: DurableObjectState;
@@ -39,6 +40,8 @@ export class SocketLink implements Link {
     this.format = formatOf(attachment.format) ?? native;
     this.revision = attachment.revision;
     this.grant = attachment.grant;
+    const { token } = attachment;
+    this.token = token && { ...token, rights: rightsOf(token) };
     this.pairs = new AttachedPairs(attachment, (pairs, overflowed) => {
       this.#attach({ pairs, overflowed });
     });

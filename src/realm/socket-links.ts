@@ -1,6 +1,6 @@
 import { routerLimits } from "@messagepasser/protocol";
 import type { Links } from "../routing/link.ts";
-import { addressTag, guestTag, hostTag, nameIn, nameTag } from "./link-tags.ts";
+import { addressTag, guestTag, holderTag, hostTag, nameIn, nameTag } from "./link-tags.ts";
 import { closeUnreadable, SocketLink } from "./socket-link.ts";
 import type { Counters } from "./usage.ts";
 
@@ -93,6 +93,11 @@ export class SocketLinks implements Links {
   /** The links of all guests. */
   guests(): Iterable<SocketLink> {
     return this.#open(this.#context.getWebSockets(guestTag));
+  }
+
+  /** The links that were opened with tokens. */
+  holders(): Iterable<SocketLink> {
+    return this.#open(this.#context.getWebSockets(holderTag));
   }
 
   /** The links of the guests that a client has invited. */

@@ -2,10 +2,11 @@ import { goneReasons, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Delivery } from "./delivery.ts";
 import { arePaired, type Link, type Links, linksAt, principalOf, unpair } from "./link.ts";
 import { patternOf } from "./pattern.ts";
+import { mayReach, opensBy, servesBy, servesNothing } from "./token-rights.ts";
 import type { Opener, Rules } from "./rules.ts";
 
 /** One side of an open: a link, or the name of a client that may not be connected. */
-export type Party = Pick<Link, "name"> & Partial<Pick<Link, "grant">>;
+export type Party = Pick<Link, "name"> & Partial<Pick<Link, "grant" | "token">>;
 
 /** Which opens the realm's rules and a guest's invitation allow, and what changed rules do to what is open. */
 export class Access {
@@ -19,11 +20,16 @@ export class Access {
     this.#rules = rules;
   }
 
-  /** Why a client may not open a protocol to a peer, or `undefined`. A guest may open what its invitation says, if its host may. */
+  /**
+   * Why a client may not open a protocol to a peer, or `undefined`. A guest may open what its invitation says, if its host may,
+   * and the holder of a token what the token says.
+   */
   denialOf(opener: Party, peer: Party, protocol: string): string | undefined {
-    const { grant } = opener;
+    const { grant, token } = opener;
     if (grant !== undefined && !(patternOf(grant.peer).fits(peer.name) && patternOf(grant.protocol).fits(protocol)))
       return `The invitation is for "${grant.protocol}" to "${grant.peer}"`;
+    if (!opensBy(token, peer.name, protocol)) return `The token isn't for "${protocol}" to "${peer.name}"`;
+    if (!servesBy(peer.token, protocol)) return "The peer's token doesn't let it serve this protocol";
     const { isAllowed, line } = this.#rules().decide(openerOf(opener), principalOf(peer), protocol);
     return isAllowed ? undefined : `Line ${line} of the realm's rules doesn't allow it`;
   }
@@ -35,6 +41,7 @@ export class Access {
 
   #mayOpenSomething(opener: Party, peer: Party): boolean {
     if (peer.grant !== undefined || (opener.grant && !patternOf(opener.grant.peer).fits(peer.name))) return false;
+    if (!mayReach(opener.token, peer.name) || servesNothing(peer.token)) return false;
     return this.#rules().isAnythingAllowed(openerOf(opener), principalOf(peer));
   }
 
@@ -70,10 +77,12 @@ export class Access {
     }
   }
 
-  /** Two links are paired again. Rules may have changed meanwhile, unless they allow everything between the two. */
+  /** Two links are paired again. Rules and tokens may have changed meanwhile, unless they allow everything between the two. */
   resumed(one: Link, other: Link): void {
     const rules = this.#rules();
-    const areAllOpen = (opener: Link, peer: Link): boolean => rules.areAllOpen(openerOf(opener), principalOf(peer));
+    const hasToken = one.token !== undefined || other.token !== undefined;
+    const areAllOpen = (opener: Link, peer: Link): boolean =>
+      !hasToken && rules.areAllOpen(openerOf(opener), principalOf(peer));
     if (!areAllOpen(one, other) || !areAllOpen(other, one)) this.#sayChanged(one, other);
   }
 

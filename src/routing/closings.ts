@@ -21,6 +21,8 @@ export const closings = {
     delayMs: 0,
   },
   expired: { code: closeCodes.revoked, reason: "The invitation has expired", delayMs: 0 },
+  tokenExpired: { code: closeCodes.expired, reason: "The token has expired: connect again with a new one", delayMs: 0 },
+  tokenRevoked: { code: closeCodes.revoked, reason: "The token or its key was revoked", delayMs: 0 },
   failed: { code: closeCodes.restarting, reason: "The router failed: connect again", delayMs: 2_000 },
   // Most likely no client reads this. A client that does was asleep, and comes back alone.
   silent: { code: closeCodes.restarting, reason: "Nothing was heard of this link: connect again", delayMs: 0 },

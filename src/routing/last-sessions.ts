@@ -5,6 +5,7 @@ import type { Link } from "./link.ts";
 export interface Last {
   readonly session: string;
   readonly grant: Link["grant"];
+  readonly token: Link["token"];
   /** Addresses of links that were told that it was lost, and may wait for it. */
   readonly waiting: readonly number[];
   /** What its peers may still have under way to it, as `Meter.allowanceBytes` says: they keep their credit. */
@@ -19,7 +20,7 @@ export class LastSessions {
   readonly #byName = new Map<string, Last>();
 
   /** A link is gone. @param waiting addresses of those that were told it was lost */
-  note({ name, session, grant, memory }: Link, waiting: readonly number[]): void {
+  note({ name, session, grant, token, memory }: Link, waiting: readonly number[]): void {
     this.#byName.delete(name);
     if (this.#byName.size >= routerLimits.maxLastSessions) {
       const [oldest] = this.#byName.keys();
@@ -29,6 +30,7 @@ export class LastSessions {
     this.#byName.set(name, {
       session,
       grant,
+      token,
       waiting: waiting.slice(0, routerLimits.maxWaitingPeers),
       allowanceBytes,
     });

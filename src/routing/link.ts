@@ -1,3 +1,4 @@
+import type { TokenRights } from "@messagepasser/protocol";
 import type { Format, Speaker, WireMessage } from "@messagepasser/protocol/formats";
 import type { Meter } from "./meter.ts";
 import { Outbox } from "./outbox.ts";
@@ -15,6 +16,8 @@ export interface Link extends Endpoint, Speaker {
   readonly format: Format;
   /** What a guest may do; absent for a client with a secret of its own. */
   readonly grant?: Grant | undefined;
+  /** What the holder of a token may do; absent for all others. */
+  readonly token?: TokenGrant | undefined;
   readonly session: string;
   /** Whether the client can come back in this session: it chose the session, and its format has addresses. */
   readonly resumes: boolean;
@@ -37,6 +40,15 @@ export interface Grant {
   readonly protocol: string;
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
+}
+
+/** What a token allows its holder, within the realm's rules. */
+export interface TokenGrant {
+  /** The id of the key that signed the token. */
+  readonly key: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAtMs: number;
+  readonly rights: TokenRights;
 }
 
 /** The client whose rules hold: for a guest its host. */

@@ -18,6 +18,7 @@ import type { Departures } from "./departures.ts";
 import { routerMessages } from "./encoding.ts";
 import type { Last } from "./last-sessions.ts";
 import { areBarred } from "./principals.ts";
+import { servesBy } from "./token-rights.ts";
 import { arePaired, canPair, type Endpoint, type Link, type Links, pair } from "./link.ts";
 
 /** What the checks read, and don't change. */
@@ -154,6 +155,7 @@ function decideOpen(
   if (session !== anySession && session !== to.session)
     return refusal(peerReplaced, "The session that got this open first has ended: another session has the name");
   if (to.grant !== undefined) return refusal(notAllowed, "A guest accepts no Connections");
+  if (!servesBy(to.token, protocol)) return refusal(notAllowed, "The peer's token doesn't let it serve this protocol");
   // The name of a Connection could not say which of the two ends sent a frame.
   if (to === from && from.format.addressing === "name")
     return refusal(badOpen, "In a format that names its peers no client can open to itself");
@@ -189,7 +191,7 @@ function decideResume(
     // The session was replaced, though its successor has left too.
     const isReplaced = last !== undefined && last.session !== session;
     return {
-      absence: isReplaced && access.isAnythingAllowed(from, { name: peer, grant: last.grant }) ? superseded : lost,
+      absence: isReplaced && access.isAnythingAllowed(from, { name: peer, ...last }) ? superseded : lost,
     };
   }
   if (isSilent(to, nowMs)) return { absence: lost, givenUp: { link: to, closing: closings.silent, unsentBytes: 0 } };

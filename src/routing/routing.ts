@@ -19,6 +19,7 @@ import type { Link, Links } from "./link.ts";
 import { Opens } from "./opens.ts";
 import { patternOf } from "./pattern.ts";
 import type { Rules } from "./rules.ts";
+import { mayReach } from "./token-rights.ts";
 
 /** What routing needs of the platform. */
 export interface Runtime {
@@ -222,11 +223,11 @@ export class Routing {
     }
     const names: string[] = [];
     this.#listedLinks = 0;
-    // A guest sees the clients to which it may open something.
+    // A guest, and the holder of a token, sees the clients to which it may open something.
     const visible = from.grant && patternOf(from.grant.peer);
     for (const { name } of this.#links.all()) {
       this.#listedLinks++;
-      if (name > cursor && visible?.fits(name) !== false) names.push(name);
+      if (name > cursor && visible?.fits(name) !== false && mayReach(from.token, name)) names.push(name);
     }
     names.sort(byCodeUnit);
     const page = names.slice(0, limits.maxPageLength);

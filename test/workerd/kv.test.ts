@@ -4,6 +4,7 @@ import { subprotocols } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type CredentialRecord, credentialKey, KvCopier } from "../../src/credentials/kv-records.ts";
 import { CredentialStore } from "../../src/credentials/credential-store.ts";
+import { KeyStore } from "../../src/credentials/key-store.ts";
 import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/credentials/secret.ts";
 import worker from "../../src/worker.ts";
@@ -283,7 +284,10 @@ describe("a change that KV refuses", () => {
       const kv = flakyKv();
       const store = new CredentialStore(state.storage.sql, pepper, realm.name);
       // The copier writes to KV, and does nothing else with it.
-      const copier = new KvCopier(kv as unknown as KVNamespace, realm.name, store);
+      const copier = new KvCopier(kv as unknown as KVNamespace, realm.name, {
+        credentials: store,
+        keys: new KeyStore(state.storage, pepper, realm.name),
+      });
       const { secret } = store.add("alice") ?? { secret: "" };
       expect(secret).toMatch(/^mp_/);
       expect(await copier.copyPending()).toBe(false);
@@ -310,7 +314,10 @@ describe("a change that KV refuses", () => {
         },
       };
       const store = new CredentialStore(state.storage.sql, pepper, realm.name);
-      const copier = new KvCopier(kv as unknown as KVNamespace, realm.name, store);
+      const copier = new KvCopier(kv as unknown as KVNamespace, realm.name, {
+        credentials: store,
+        keys: new KeyStore(state.storage, pepper, realm.name),
+      });
       store.add("alice");
       const first = copier.copyPending();
       store.rotate("alice");

@@ -1,0 +1,84 @@
+import type { TokenKeyInfo } from "@messagepasser/protocol/admin";
+import type { Command } from "commander";
+import { AdminApi } from "../admin-api.ts";
+import { note, printJson, printSecret, printTable } from "../output.ts";
+import { type AdminFlags, adminSettings, withAdminFlags } from "../settings.ts";
+import { durationForm, durationText, positiveDurationOf } from "../times.ts";
+
+interface Flags extends AdminFlags {
+  readonly audience?: readonly string[];
+  /** In milliseconds. */
+  readonly maxLife?: number;
+  readonly json?: true;
+}
+
+/** Adds `mp key` with its subcommands. */
+export function addKey(program: Command): void {
+  const key = program
+    .command("key")
+    .helpCommand(false)
+    .description("manage the keys that sign a realm's tokens (needs the admin token)")
+    .addHelpText("after", "\nExamples:\n  mp key add shop > shop.key\n  mp key list");
+  const command = (usage: string, description: string): Command =>
+    withAdminFlags(key.command(usage).description(description)).option("--json", "print JSON");
+
+  command("add <id>", "add a key: its tokens let in clients that are called +ID/SUBJECT")
+    .option("--audience <audiences...>", 'what the "aud" of a token may be (default: the realm\'s address)')
+    .option(
+      "--max-life <duration>",
+      `how long a token may be valid, ${durationForm} (default: 24h)`,
+      positiveDurationOf,
+    )
+    .addHelpText(
+      "after",
+      `
+The router makes a secret key for HS256, which is printed to standard output. The router can't show it again. Give it to
+the server that signs tokens, as with "mp token mint".
+
+Examples:
+  mp key add shop > shop.key
+  mp key add shop --max-life 7d`,
+    )
+    .action(add);
+  command("list", "list the keys")
+    .addHelpText("after", "\nExamples:\n  mp key list\n  mp key list --json | jq -r '.[].id'")
+    .action(list);
+  command("remove <id>", "remove a key, and close the links that its tokens opened")
+    .addHelpText("after", "\nExamples:\n  mp key remove shop")
+    .action(async (id: string, flags: Flags) => {
+      await (await apiOf(flags)).removeKey(id);
+      if (flags.json) await printJson({ id, isRemoved: true });
+      else note(`Removed key "${id}"`);
+    });
+}
+
+async function apiOf(flags: Flags): Promise<AdminApi> {
+  return new AdminApi(await adminSettings(flags));
+}
+
+async function add(id: string, flags: Flags): Promise<void> {
+  const { audience: audiences, maxLife } = flags;
+  const added = await (
+    await apiOf(flags)
+  ).addKey({
+    id,
+    ...(audiences !== undefined && { audiences }),
+    ...(maxLife !== undefined && { maxLifeS: Math.ceil(maxLife / 1_000) }),
+  });
+  if (flags.json) return await printJson(added);
+  note(
+    `Added key "${added.id}"${added.secret === undefined ? "" : ". This is its secret, which can't be shown again:"}`,
+  );
+  return added.secret === undefined ? undefined : await printSecret(added.secret);
+}
+
+async function list(flags: Flags): Promise<void> {
+  const keys = await (await apiOf(flags)).keys();
+  if (flags.json) await printJson(keys);
+  else if (keys.length === 0) note("The realm has no keys");
+  else await printTable([["ID", "ALGORITHM", "SOURCE", "MAX LIFE", "ADDED", "REVOKED BEFORE"], ...keys.map(rowOf)]);
+}
+
+function rowOf({ id, algorithm, source, maxLifeS, addedAt, revokedBefore }: TokenKeyInfo): string[] {
+  return [id, algorithm, source, durationText(maxLifeS * 1_000), addedAt, revokedBefore ?? "never"];
+}
