@@ -1,5 +1,5 @@
 import { isHolderName } from "@messagepasser/protocol";
-import { type Client, connect, ConnectionError, LinkError, type Status } from "messagepasser";
+import { type Client, connect, type Connection, ConnectionError, LinkError, type Status } from "messagepasser";
 import { note, reportError } from "./output.ts";
 import type { ClientSettings } from "./settings.ts";
 import { Failure, statuses } from "./status.ts";
@@ -19,7 +19,7 @@ export function connectClient(
   return connect(url, {
     ...settings,
     retry: isPatient,
-    onStatus: tell,
+    onStatus: statusNotes(),
     onHandlerError: reportError,
     ...(signal && { signal }),
   }).catch((error: unknown) => {
@@ -27,17 +27,29 @@ export function connectClient(
   });
 }
 
-function tell(status: Status): void {
-  switch (status.kind) {
-    case "offline":
+/**
+ * Notes when a link is lost and when it is back.
+ *
+ * @param whose whose link it is, with a space before. Default: that of the command.
+ */
+export function statusNotes(whose = ""): (status: Status) => void {
+  let isOffline = false;
+  return (status) => {
+    if (status.kind === "offline")
       note(`${status.error.message}; reconnecting in ${(status.retryInMs / 1_000).toFixed(1)} s`);
-      break;
-    case "online":
-      note("The link to the router is back");
-      break;
-    case "resumed":
-      note(`Connections with "${status.peer}" continue`);
-  }
+    else if (status.kind === "resumed") note(`Connections${whose} with "${status.peer}" continue`);
+    else if (isOffline && status.kind === "online") note(`The link${whose} to the router is back`);
+    isOffline = status.kind === "offline";
+  };
+}
+
+/** Notes when the peer of a Connection is away. That it is back is noted of all Connections with it at once. */
+export function noteAway(connection: Connection): void {
+  connection.onStatus = (status) => {
+    if (status.kind !== "away") return;
+    const until = status.until === undefined ? "" : ` until ${status.until.toTimeString().slice(0, 8)}`;
+    note(`"${connection.peer}" is away; waiting${until}`);
+  };
 }
 
 /** An error of the first attempt, with what to do if the router refused the name or the secret. */

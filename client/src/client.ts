@@ -5,6 +5,7 @@ import { type Message, messageProblem } from "./connection/message.ts";
 import { ConnectionError, type ConnectionErrorCode, LinkError } from "./errors.ts";
 import { checkOptions, waitProblem } from "./options.ts";
 import type { Session } from "./session/session.ts";
+import type { LinkStatus } from "./status.ts";
 import { after, within } from "./waiting.ts";
 
 /**
@@ -91,6 +92,11 @@ export class Client implements AsyncDisposable {
     this.closed = session.closed;
     this.#onHandlerError = start.onHandlerError;
     session.onIncoming = (channel) => void this.#take(channel);
+  }
+
+  /** The state of the link: what `onStatus` was told about it last. */
+  get status(): LinkStatus {
+    return this.#session.status;
   }
 
   /**

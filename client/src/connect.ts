@@ -66,7 +66,10 @@ export interface ConnectOptions {
    * @defaultValue `120_000`
    */
   readonly graceMs?: number;
-  /** Called when the link is lost and when it is back. Meant for showing it to people: the client reconnects by itself. */
+  /**
+   * Called when the link is there, when it is lost, when it is back, and when the client has ended. Meant for showing it to
+   * people: the client reconnects by itself.
+   */
   readonly onStatus?: (status: Status) => void;
   /**
    * Called with what a handler throws.

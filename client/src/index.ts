@@ -3,7 +3,7 @@
 export { Client, type CloseOptions, type Handler, type OpenOptions } from "./client.ts";
 export type { ConnectOptions } from "./connect.ts";
 export type { Format } from "./format.ts";
-export type { Status } from "./status.ts";
+export type { ConnectionStatus, LinkStatus, Status } from "./status.ts";
 export { Connection, type WaitOptions } from "./connection/connection.ts";
 export type { Message } from "./connection/message.ts";
 export {

@@ -50,7 +50,11 @@ export class Victims implements Realm {
   async start(options: RouterOptions): Promise<void> {
     this.#router = await startRouter(options);
     const watched = (name: string): Promise<Client> =>
-      this.connect(name, { onStatus: ({ kind }) => void this.#losses.push(`${name}: ${kind}`) });
+      this.connect(name, {
+        onStatus: ({ kind }) => {
+          if (kind === "offline" || kind === "resumed") this.#losses.push(`${name}: ${kind}`);
+        },
+      });
     this.#clients = await Promise.all([watched("alice"), watched("bob")]);
     const [alice, bob] = this.#clients;
     bob.handle("echo", async (connection) => {

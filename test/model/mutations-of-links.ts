@@ -37,7 +37,7 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "an open whose peer is known is sent again when the peer is there",
-    changes: [[channel, '    else if (this.#state === "opening") this.#start.reopen(this);\n', ""]],
+    changes: [[channel, '    else if (this.#state === "opening") this.#start.reopen();\n', ""]],
   },
   {
     rule: "an open that is sent again names the session that got it",
@@ -133,7 +133,7 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "a client asks for a lost peer",
-    changes: [[peers, "    if (peer.channels.size > 0) peer.search(this.#search);\n", ""]],
+    changes: [[peers, "    if (peer.channels.size > 0) peer.search(this.#search, kind);\n", ""]],
   },
   {
     rule: "a peer that lost its link may come back",

@@ -191,9 +191,8 @@ describe("a page", () => {
     expect(path.dials).toBe(dials);
     await page.context().setOffline(false);
     expect(await transfer).toEqual({ received: 400, isWhole: true });
-    expect(statuses[0]).toBe("offline: link-lost, true");
-    expect(statuses[1]).toBe("offline: unreachable, true");
-    expect(statuses.slice(-2)).toEqual(["online", "resumed"]);
+    expect(statuses.slice(0, 3)).toEqual(["online", "offline: link-lost, true", "offline: unreachable, true"]);
+    expect(statuses.filter((status) => status !== "closed").slice(-2)).toEqual(["online", "resumed"]);
   });
 
   test("a page that is left tells its peers", async () => {

@@ -78,3 +78,21 @@ test("the router's own refusal ends mp listen, though it waits for everything el
     stderr: expect.stringContaining("Name or secret is wrong") as string,
   });
 });
+
+test("mp connect says that its peer is away, until when it waits, and that the Connection continues", async () => {
+  await using path = await NetworkPath.to(realm.router.url);
+  const listening = start(["listen", "x"], await environmentOf("grace", path));
+  const direct = { ...(await environmentOf("heidi", path)), MP_URL: realm.router.url.href };
+  await listening.says("Listening");
+  const connected = start(["connect", "grace", "x"], direct);
+  connected.child.stdin.write("1");
+  await once(listening.child.stdout, "data");
+  path.break();
+  await connected.says('"grace" is away; waiting until ');
+  path.mend();
+  await connected.says('Connections with "grace" continue');
+  connected.child.stdin.end("2");
+  listening.child.stdin.end();
+  expect(await listening.done).toMatchObject({ status: 0, text: "12" });
+  expect((await connected.done).stderr).toMatch(/^mp: "grace" is away; waiting until \d\d:\d\d:\d\d\nmp: Connections/);
+});

@@ -166,13 +166,14 @@ describe("a link", () => {
 
   test("a client whose secret comes from a function outlives a rotation", async () => {
     await using realm = await startRealm();
-    const online = Promise.withResolvers<undefined>();
+    const [offline, online] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
     let secret = realm.secretOf("alice");
     const bob = await realm.connect("bob");
     const alice = await realm.connect("alice", {
       secret: () => secret,
       onStatus: ({ kind }) => {
-        if (kind === "online") online.resolve(undefined);
+        if (kind === "offline") offline.resolve(undefined);
+        else void offline.promise.then(online.resolve);
       },
     });
     bob.handle("echo", (connection) => connection.readable.pipeTo(connection.writable));
@@ -193,7 +194,9 @@ describe("a link", () => {
   test("a link whose router is dead for longer than the grace ends its Connections, and the client goes on trying", async () => {
     const realm = await startRealm();
     const offline = Promise.withResolvers<Status>();
-    const onStatus = offline.resolve;
+    const onStatus = (status: Status): void => {
+      if (status.kind === "offline") offline.resolve(status);
+    };
     const [alice, bob] = await Promise.all([realm.connect("alice", { graceMs: 300, onStatus }), realm.connect("bob")]);
     bob.handle("x", () => undefined);
     const connection = await alice.open("bob", "x");

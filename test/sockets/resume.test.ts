@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { type Client, type Connection, LinkError, type Message } from "messagepasser";
+import { type Client, type Connection, type ConnectionStatus, LinkError, type Message } from "messagepasser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { addClient } from "../../scripts/admin-client.ts";
 import { failureOf, type Realm, startRealm } from "./realm.ts";
@@ -96,6 +96,21 @@ async function transfer(from: Connection, to: Connection): Promise<void> {
   expect(await to.receive()).toBeUndefined();
 }
 
+/** What a callback was told, to be waited for. */
+class Queue<T> {
+  readonly #stream = new TransformStream<T, T>(undefined, undefined, { highWaterMark: Infinity });
+  readonly #reader = this.#stream.readable.getReader();
+  readonly #writer = this.#stream.writable.getWriter();
+
+  readonly push = (item: T): void => void this.#writer.write(item);
+
+  async next(): Promise<T> {
+    const { value } = await this.#reader.read();
+    // The stream never ends.
+    return value as T;
+  }
+}
+
 describe("a link that is cut", () => {
   test("an idle link that is cut is reconnected, with the statuses in order", async () => {
     await using _ = await sides();
@@ -125,6 +140,27 @@ describe("a link that is cut", () => {
     // The other end is told about the peer alone.
     expect(bob.statuses.all).toEqual([{ kind: "resumed", peer: "alice" }]);
     await expectGoodEnd(...connections);
+  });
+
+  test("a Connection says that its peer is away, until when it waits, and that the peer is back", async () => {
+    await using _ = await sides({ bob: { graceMs: 60_000 } });
+    const [here, there] = await pair();
+    const told = { here: new Queue<ConnectionStatus>(), there: new Queue<ConnectionStatus>() };
+    here.onStatus = told.here.push;
+    there.onStatus = told.there.push;
+    const beforeMs = Date.now();
+    alice.path.break();
+    expect(await told.here.next()).toMatchObject({ kind: "offline" });
+    const away = await told.there.next();
+    if (away.kind !== "away") throw new Error(`The acceptor was told "${away.kind}"`);
+    expect(there.status).toBe(away);
+    expect(away.until?.getTime()).toBeGreaterThanOrEqual(beforeMs + 60_000);
+    expect(away.until?.getTime()).toBeLessThanOrEqual(Date.now() + 60_000);
+    alice.path.mend();
+    expect(await Promise.all([told.here.next(), told.there.next()])).toEqual([{ kind: "online" }, { kind: "online" }]);
+    await expectTalk([here, there]);
+    await expectGoodEnd(here, there);
+    expect(await Promise.all([told.here.next(), told.there.next()])).toEqual([{ kind: "closed" }, { kind: "closed" }]);
   });
 
   test.each([
@@ -480,7 +516,7 @@ describe("two programs with one name", () => {
     expect(error?.shouldRetry()).toBe(false);
     expect(await here.closed).toMatchObject({ code: "link-lost" });
     await expectTalk(await pair(second.client));
-    expect([alice.path.dials, alice.statuses.all, second.statuses.all]).toEqual([1, [], []]);
+    expect([alice.path.dials, alice.statuses.all, second.statuses.all]).toEqual([1, [{ kind: "closed" }], []]);
   });
 
   test("two programs with one name of which the first was away don't fight for it: the later one stays", async () => {

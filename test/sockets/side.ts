@@ -14,6 +14,11 @@ export class StatusLog {
     this.#wake = Promise.withResolvers();
   };
 
+  /** Forgets what was told so far. */
+  clear(): void {
+    this.all.length = this.#read = 0;
+  }
+
   get kinds(): Status["kind"][] {
     return this.all.map(({ kind }) => kind);
   }
@@ -31,7 +36,7 @@ export class StatusLog {
   }
 }
 
-/** A client on a network of its own, which may fail. */
+/** A client that is online, on a network of its own, which may fail. */
 export interface Side extends AsyncDisposable {
   readonly client: Client;
   readonly path: NetworkPath;
@@ -47,6 +52,7 @@ export async function startSide(
   const statuses = new StatusLog();
   const { onStatus } = statuses;
   const client = await connect(path.url, { name, secret: await realm.secretOf(name), onStatus, ...options });
+  statuses.clear();
   return {
     client,
     path,

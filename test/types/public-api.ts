@@ -7,11 +7,13 @@ import {
   type Connection,
   ConnectionError,
   type ConnectionErrorCode,
+  type ConnectionStatus,
   type ConnectOptions,
   type Format,
   type Handler,
   LinkError,
   type LinkErrorCode,
+  type LinkStatus,
   type Message,
   MessagePasserError,
   type OpenOptions,
@@ -40,7 +42,10 @@ export const same: {
   linkCode: Same<LinkError["code"], LinkErrorCode>;
   connectionCode: Same<ConnectionError["code"], ConnectionErrorCode>;
   anyCode: Same<MessagePasserError["code"], LinkErrorCode | ConnectionErrorCode>;
-  statusKinds: Same<Status["kind"], "offline" | "online" | "resumed">;
+  statusKinds: Same<Status["kind"], "offline" | "online" | "closed" | "resumed">;
+  linkStatus: Same<Client["status"], LinkStatus>;
+  connectionStatusKinds: Same<Connection["status"]["kind"], "offline" | "online" | "away" | "closed">;
+  connectionStatus: Same<Parameters<NonNullable<Connection["onStatus"]>>, [status: ConnectionStatus]>;
   invited: Same<ReturnType<typeof invite>, Promise<Invited>>;
 } = {
   message: true,
@@ -58,6 +63,9 @@ export const same: {
   connectionCode: true,
   anyCode: true,
   statusKinds: true,
+  linkStatus: true,
+  connectionStatusKinds: true,
+  connectionStatus: true,
   invited: true,
 };
 
@@ -89,6 +97,9 @@ export async function allowed(): Promise<void> {
   };
   await using connection = await client.open("bob", "echo", options);
   await connection.send("text", waiting);
+  connection.onStatus = (status) => {
+    if (status.kind === "away") console.log(connection.peer, status.until?.toLocaleTimeString());
+  };
   await connection.readable.pipeTo(connection.writable);
   const closing: CloseOptions = { deadlineMs: 1_000 };
   await client.close(closing);
@@ -114,7 +125,8 @@ export function statusText(status: Status): string {
     case "offline":
       return `${status.error.message}, again in ${status.retryInMs} ms`;
     case "online":
-      return "online";
+    case "closed":
+      return status.kind;
     case "resumed":
       return status.peer;
   }
@@ -136,6 +148,8 @@ export async function refused(client: Client, connection: Connection, options: I
   await connection.send(await connection.receive());
   // @ts-expect-error A code that no error has.
   advice("peer-abssent");
+  // @ts-expect-error A status that only the client can change.
+  connection.status = { kind: "closed" };
   // @ts-expect-error A name that others know.
   client.name = "carol";
   // @ts-expect-error A handler of all protocols that doesn't say whether it takes the Connection.

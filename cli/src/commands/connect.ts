@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type Client, type Connection, ConnectionError } from "messagepasser";
-import { connectClient, rootOf } from "../client.ts";
+import { connectClient, noteAway, rootOf } from "../client.ts";
 import { note } from "../output.ts";
 import { pipe, stdio } from "../pipe.ts";
 import {
@@ -59,6 +59,7 @@ export async function connectWith(
   await using client = await connectClient(settings, { signal: stop.signal, isPatient });
   try {
     const connection = await open(client, peer, protocol, { signal: stop.signal, isPatient });
+    noteAway(connection);
     await pipe(connection, stdio, stop.signal);
   } catch (error) {
     throw await rootOf(error, client);

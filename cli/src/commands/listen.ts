@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Client, Connection } from "messagepasser";
-import { connectClient, lost, noteListening, rootOf } from "../client.ts";
+import { connectClient, lost, noteAway, noteListening, rootOf } from "../client.ts";
 import { CommandServer } from "../command-server.ts";
 import { pipe, stdio } from "../pipe.ts";
 import { checkedProtocol, type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
@@ -82,6 +82,7 @@ async function listenOnce(client: Client, protocol: string, signal: AbortSignal)
   });
   noteListening(client, protocol);
   const connection = await Promise.race([first.promise, lost(client), aborted(signal)]);
+  noteAway(connection);
   try {
     await pipe(connection, stdio, signal);
   } catch (error) {

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ProtocolError } from "@messagepasser/protocol";
 import { type Message, metas } from "@messagepasser/protocol/original";
-import { type Client, connect, LinkError, type Status } from "messagepasser";
-import { lost } from "../client.ts";
+import { type Client, connect, LinkError } from "messagepasser";
+import { lost, statusNotes } from "../client.ts";
 import { note, reportError } from "../output.ts";
 import type { RouterSettings } from "../settings.ts";
 import { aborted } from "../signals.ts";
@@ -89,9 +89,7 @@ export class Visit {
       secret,
       maxMessageBytes: maxDataBytes,
       signal: this.#leave.signal,
-      onStatus: (status) => {
-        this.#noteStatus(status);
-      },
+      onStatus: statusNotes(` of "${this.#name}"`),
       onHandlerError: reportError,
     });
     this.#isIn = true;
@@ -132,13 +130,6 @@ export class Visit {
   /** Sends the last message, without waiting for a program that doesn't read. */
   async #lastWord(message: Message): Promise<void> {
     await Promise.race([this.#socket.write(message), delay(lastWordsMs, undefined, { ref: false })]);
-  }
-
-  #noteStatus(status: Status): void {
-    if (status.kind === "offline")
-      note(`${status.error.message}; reconnecting in ${(status.retryInMs / 1_000).toFixed(1)} s`);
-    else if (status.kind === "online") note(`The link of "${this.#name}" to the router is back`);
-    else note(`Connections of "${this.#name}" with "${status.peer}" continue`);
   }
 }
 

@@ -5,7 +5,8 @@ import type { Clock } from "../link/platform.ts";
 import { Paths } from "../session/paths.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Budget } from "./budget.ts";
-import { Channel, type ChannelStart } from "./channel.ts";
+import { Channel } from "./channel.ts";
+import type { ChannelStart } from "./channel-start.ts";
 import type { Message } from "./message.ts";
 import type { Destination } from "./route.ts";
 
@@ -56,6 +57,7 @@ function startOf(key: number, budgetBytes: number): ChannelStart {
     maxMessageBytes: 1_000_000,
     shared: { clock, budget, upkeep: new Upkeep(clock) },
     path: new Paths(budget).to("peer"),
+    home: { peer: undefined },
     reopen: () => undefined,
     onForgotten: () => undefined,
   };

@@ -4,7 +4,8 @@ import type { Clock } from "../link/platform.ts";
 import { Paths } from "../session/paths.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Budget } from "./budget.ts";
-import { Channel, type ChannelStart } from "./channel.ts";
+import { Channel } from "./channel.ts";
+import type { ChannelStart } from "./channel-start.ts";
 import type { Destination } from "./route.ts";
 
 const clock: Clock = { now: () => 0, after: () => () => undefined, random: () => 0 };
@@ -19,6 +20,7 @@ function startOf(key: number): ChannelStart {
     maxMessageBytes: 100,
     shared: { clock, budget, upkeep: new Upkeep(clock) },
     path: new Paths(budget).to("bob"),
+    home: { peer: undefined },
     reopen: () => undefined,
     onForgotten: () => undefined,
   };

@@ -9,38 +9,16 @@ import {
 } from "@messagepasser/protocol";
 import { connectionCode, ConnectionError, type ConnectionErrorCode } from "../errors.ts";
 import type { Turn } from "../link/turns.ts";
+import type { ConnectionStatus } from "../status.ts";
+import type { ChannelStart, Opened } from "./channel-start.ts";
 import { checkOrder } from "./frame-order.ts";
 import type { Message } from "./message.ts";
-import type { Path, Shared } from "./path.ts";
 import { Receiver, type Unfit } from "./receiver.ts";
 import { type Destination, Route } from "./route.ts";
 import { Sender } from "./sender.ts";
 import type { Tended } from "./upkeep.ts";
 import { Violation } from "./violation.ts";
 import { sentence } from "./error-text.ts";
-
-/** What a channel is made with. */
-export interface ChannelStart {
-  /** The id as it stands in frames from the other end: with `openerBit` where that end opened. */
-  readonly key: number;
-  /** The other end's name. */
-  readonly peer: string;
-  readonly protocol: string;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly maxMessageBytes: number;
-  readonly shared: Shared;
-  readonly path: Path;
-  /** Sends the open again: the other end may not have got it. */
-  readonly reopen: (channel: Channel) => void;
-  /** Both ends know that the Connection is over: no frame for it makes a difference any more. Comes exactly once. */
-  readonly onForgotten: (channel: Channel) => void;
-}
-
-/** How the other end opened: where it can be reached, and how much it takes. */
-export interface Opened {
-  readonly from: Destination | undefined;
-  readonly limit: number;
-}
 
 /**
  * One end of a Connection: its handshake, its two halves and its end. It outlives links: between two links it has no
@@ -152,6 +130,11 @@ export class Channel implements Turn, Tended {
     return this.#state === "over";
   }
 
+  /** Whether the other end can be reached. */
+  get status(): ConnectionStatus {
+    return this.isOver ? { kind: "closed" } : (this.#start.home.peer?.status ?? { kind: "online" });
+  }
+
   /** Takes the first message, which came with the open. */
   receiveFirst(frame: DataFrame): void {
     try {
@@ -166,7 +149,7 @@ export class Channel implements Turn, Tended {
     this.unbind();
     this.#route = new Route(to, this.#connection, false);
     if (this.#lastWord !== undefined) this.#write(this.#lastWord);
-    else if (this.#state === "opening") this.#start.reopen(this);
+    else if (this.#state === "opening") this.#start.reopen();
     else if (this.#state === "open") this.#writeCredit();
   }
 
@@ -248,7 +231,7 @@ export class Channel implements Turn, Tended {
     if (this.#isForgotten) return;
     this.#isForgotten = true;
     this.unbind();
-    this.#start.onForgotten(this);
+    this.#start.onForgotten();
   }
 
   /** A frame from the other end. */

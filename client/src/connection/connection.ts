@@ -3,7 +3,9 @@ import type { ConnectionError } from "../errors.ts";
 import type { Channel } from "./channel.ts";
 import { type Message, messageProblem } from "./message.ts";
 import { checkOptions, waitProblem } from "../options.ts";
+import type { ConnectionStatus } from "../status.ts";
 import { echo, readableOf, writableOf } from "./streams.ts";
+import { watch, watcherOf } from "./watchers.ts";
 
 /** Options of calls that wait. */
 export interface WaitOptions {
@@ -49,6 +51,26 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
    */
   get closed(): Promise<ConnectionError | undefined> {
     return this.#channel.closed;
+  }
+
+  /** Whether the other end can be reached now, and if not, until when this end waits for it. */
+  get status(): ConnectionStatus {
+    return this.#channel.status;
+  }
+
+  /**
+   * The function that is called whenever `status` changes. Meant for showing it to people: the Connection waits by itself.
+   *
+   * @defaultValue `undefined`
+   */
+  get onStatus(): ((status: ConnectionStatus) => void) | undefined {
+    return watcherOf(this.#channel);
+  }
+
+  /** @throws TypeError for anything but a function or `undefined`, which removes it. */
+  set onStatus(onStatus: ((status: ConnectionStatus) => void) | undefined) {
+    checkOptions("watch a Connection", "function", { onStatus });
+    watch(this.#channel, onStatus);
   }
 
   /**

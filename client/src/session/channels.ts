@@ -1,4 +1,5 @@
-import { Channel, type ChannelStart, type Opened } from "../connection/channel.ts";
+import { Channel } from "../connection/channel.ts";
+import type { ChannelStart, Opened } from "../connection/channel-start.ts";
 import type { Shared } from "../connection/path.ts";
 import type { Home, Openings } from "./openings.ts";
 import type { Paths } from "./paths.ts";
@@ -35,6 +36,7 @@ export class Channels {
         maxMessageBytes,
         shared,
         path,
+        home,
         reopen: () => {
           openings.repeat(channel, home);
         },

@@ -1,6 +1,8 @@
 import { clientLimits, type ControlFrame } from "@messagepasser/protocol";
+import type { ConnectionStatus } from "../status.ts";
 import type { Channel } from "../connection/channel.ts";
 import type { Carrier, Destination } from "../connection/route.ts";
+import { tellWatcher } from "../connection/watchers.ts";
 import { backoffMs } from "../link/backoff.ts";
 import type { Clock } from "../link/platform.ts";
 
@@ -29,6 +31,8 @@ export class Peer {
   endedOpen = 0;
   #at: Destination | undefined;
   #stopSearch: (() => void) | undefined;
+  /** The status of the Connections while the peer is sought. */
+  #away: Extract<ConnectionStatus, { kind: "away" | "offline" }> | undefined;
 
   constructor(name: string, session: string) {
     this.name = name;
@@ -44,13 +48,20 @@ export class Peer {
     return this.#at;
   }
 
+  /** The status of each Connection with the peer that hasn't ended. */
+  get status(): ConnectionStatus {
+    return this.#away ?? { kind: "online" };
+  }
+
   /** The peer is at an address of this link now. Does nothing where that is known. */
   bind(link: Carrier, address: number): void {
     if (this.#at?.carrier === link && this.#at.address === address) return;
+    const wasAway = this.isSought;
     this.stopSearch();
     const at = { carrier: link, address };
     this.#at = at;
     for (const channel of this.channels.values()) channel.bind(at);
+    if (wasAway) this.#tellWatchers();
   }
 
   /** The peer has no address, or there is no link. */
@@ -59,10 +70,18 @@ export class Peer {
     for (const channel of this.channels.values()) channel.unbind();
   }
 
-  /** Asks for the peer again and again, with growing pauses, until it is there or the grace is over. */
-  search(search: Search): void {
-    if (this.#stopSearch !== undefined) return;
+  /**
+   * Asks for the peer again and again, with growing pauses, until it is there or the grace is over.
+   *
+   * @param kind whether it is the peer's link that is lost, or this client's.
+   */
+  search(search: Search, kind: "away" | "offline"): void {
+    if (this.#away?.kind === kind) return;
     const { clock, graceMs } = search;
+    const until = Number.isFinite(graceMs) ? new Date(Date.now() + graceMs) : undefined;
+    this.#away = { kind, until: this.#away === undefined ? until : this.#away.until };
+    this.#tellWatchers();
+    if (this.isSought) return;
     let stopAsking: () => void;
     const askLater = (attempt: number): void => {
       stopAsking = clock.after(backoffMs(attempt, clock.random(), clientLimits.maxResumeRetryMs), () => {
@@ -88,6 +107,11 @@ export class Peer {
   stopSearch(): void {
     this.#stopSearch?.();
     this.#stopSearch = undefined;
+    this.#away = undefined;
+  }
+
+  #tellWatchers(): void {
+    for (const channel of this.channels.values()) if (!channel.isOver) tellWatcher(channel);
   }
 
   frame(frame: ControlFrame): void {

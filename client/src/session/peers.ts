@@ -41,16 +41,16 @@ export class Peers {
     return peer;
   }
 
-  /** A peer lost its link; it may come back. */
-  lose(peer: Peer): void {
+  /** A peer lost its link, or this client its own; the peer may come back. */
+  lose(peer: Peer, kind: "away" | "offline"): void {
     this.#byAddress.delete(peer.address);
     peer.unbind();
-    if (peer.channels.size > 0) peer.search(this.#search);
+    if (peer.channels.size > 0) peer.search(this.#search, kind);
   }
 
   /** The own link is lost: no address means anything any more. */
   loseAll(): void {
-    for (const peer of this.#bySession.values()) this.lose(peer);
+    for (const peer of this.#bySession.values()) this.lose(peer, "offline");
   }
 
   /**

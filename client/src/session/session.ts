@@ -25,7 +25,7 @@ import { Lists } from "./lists.ts";
 import { type Home, Openings } from "./openings.ts";
 import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
-import type { Status } from "../status.ts";
+import { type LinkStatus, type Status, tell } from "../status.ts";
 import { Upkeep } from "../connection/upkeep.ts";
 import { Paths } from "./paths.ts";
 import { endDenied, RuleChecks } from "./rule-check.ts";
@@ -85,6 +85,8 @@ export class Session implements LinkEvents {
   #link: Link;
   #cancelDial: () => void = () => undefined;
   #lastError: LinkError | undefined;
+  /** What the program was told last. It can ask only once the router has let the client in. */
+  #status: LinkStatus = { kind: "online" };
 
   constructor(platform: Platform, start: SessionStart) {
     const { clock } = platform;
@@ -143,6 +145,10 @@ export class Session implements LinkEvents {
   /** Resolves when the session is over: with `undefined` after `bye`, with the error otherwise. Never rejects. */
   get closed(): Promise<LinkError | undefined> {
     return this.#closed.promise;
+  }
+
+  get status(): LinkStatus {
+    return this.#status;
   }
 
   get isOver(): boolean {
@@ -287,15 +293,9 @@ export class Session implements LinkEvents {
     }
   }
 
-  /** Calls the program's callback. An error in it is thrown later, so that other frames are still handled. */
   #tell(status: Status): void {
-    try {
-      this.#start.onStatus(status);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    if (status.kind !== "resumed") this.#status = status;
+    tell(this.#start.onStatus, status);
   }
 
   #dial(): Link {
@@ -315,9 +315,9 @@ export class Session implements LinkEvents {
     this.#state = "online";
     this.#redial.online();
     this.#link.probe();
+    this.#tell({ kind: "online" });
     this.#welcomed.resolve(undefined);
     if (isFirst) return;
-    this.#tell({ kind: "online" });
     for (const peer of this.#peers) if (peer.isSought) this.#ask(peer);
     this.#openings.sendAgain();
     this.lists.askAgain();
@@ -357,6 +357,7 @@ export class Session implements LinkEvents {
     if (error !== undefined) this.#welcomed.reject(error);
     for (const channel of this.channels()) channel.fail(channel.error(code, what));
     for (const peer of this.#peers) peer.stopSearch();
+    if (this.#redial.hasBeenIn) this.#tell({ kind: "closed" });
     this.lists.fail(error ?? new LinkError("closed", "Cannot list peers: this client is closed"));
   }
 
@@ -375,7 +376,7 @@ export class Session implements LinkEvents {
     if (peer === undefined) return;
     const what = endings.get(reason);
     if (what === undefined) {
-      this.#peers.lose(peer);
+      this.#peers.lose(peer, "away");
       return;
     }
     const code = reason === goneReasons.forbidden ? "not-allowed" : "peer-gone";

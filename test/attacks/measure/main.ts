@@ -26,7 +26,7 @@ const losses: string[] = [];
 const join = async (client: string, url = router.url): Promise<Client> => {
   const onStatus = ({ kind }: { readonly kind: string }): void => {
     // Of its own link, not of a peer's.
-    if (kind === "offline" || kind === "online") losses.push(`${client}: ${kind}`);
+    if (kind === "offline") losses.push(`${client}: ${kind}`);
   };
   return await connect(url, { name: client, secret: await secretOf(client), onStatus });
 };
