@@ -195,7 +195,8 @@ function kill(child: Child, signal: NodeJS.Signals): void {
 /** The environment of a command. Strangers choose its input, so it doesn't get this client's secrets. */
 function environmentFor({ peer, protocol }: Connection): NodeJS.ProcessEnv {
   const environment = { ...process.env };
-  for (const secret of ["MP_SECRET", "MP_ADMIN_TOKEN", "MP_INVITATION", "MP_HEADERS"]) delete environment[secret];
+  for (const secret of ["MP_SECRET", "MP_ADMIN_TOKEN", "MP_INVITATION", "MP_TOKEN_KEY", "MP_HEADERS"])
+    delete environment[secret];
   // Its query may have a gate's token.
   if (environment["MP_URL"] !== undefined) environment["MP_URL"] = environment["MP_URL"].replace(/[?#].*$/s, "");
   return { ...environment, MP_PEER: peer, MP_PROTOCOL: protocol };

@@ -173,7 +173,8 @@ export async function secretFrom(
   return secretOf(await textOf(file, what), file, what);
 }
 
-async function textOf(file: string, what: string): Promise<string> {
+/** A file's text. @param what the file has, for the error */
+export async function textOf(file: string, what: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (cause) {

@@ -87,8 +87,8 @@ export interface Usage extends Readonly<Record<(typeof usageCounters)[number], n
   readonly unclosed: readonly string[];
 }
 
-/** What signs tokens: one algorithm a key. */
-export const tokenAlgorithms = ["HS256", "ES256", "EdDSA", "RS256"] as const;
+/** What signs tokens: one algorithm a key. "JWKS" is a set of public keys, each with an algorithm of its own. */
+export const tokenAlgorithms = ["HS256", "ES256", "EdDSA", "RS256", "JWKS"] as const;
 
 export type TokenAlgorithm = (typeof tokenAlgorithms)[number];
 
@@ -97,7 +97,7 @@ export interface TokenKeyInfo {
   /** Begins the names of the holders of its tokens, which are `+ID/SUBJECT`. */
   readonly id: string;
   readonly algorithm: TokenAlgorithm;
-  /** Where the key is from: "made" by the router, or a "public" key. */
+  /** Where the key is from: "made" by the router, a secret key that was "given", a "public" key, or the URL of a set. */
   readonly source: string;
   /** What a token's `aud` may be; empty for the realm's address. */
   readonly audiences: readonly string[];

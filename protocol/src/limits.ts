@@ -174,8 +174,8 @@ export const routerLimits = {
   maxTokenKeys: 16,
   /** Characters of a key's id, which is a part of its holders' names. */
   maxKeyIdLength: 32,
-  /** Characters of a secret key that an owner gives. HMAC with SHA-256 needs at least 32 bytes. */
-  maxGivenKeyLength: 1_024,
+  /** Bytes of a secret key for HMAC that an owner gives. Stops keys from filling KV's record. */
+  maxGivenKeyBytes: 1_024,
   /** Characters of a token. Stops long texts before they are decoded. */
   maxTokenLength: 4_096,
   /** Characters of an `Authorization` header: a token of that length with the longest name, in base64. Stops the same. */
@@ -192,6 +192,20 @@ export const routerLimits = {
   keysFreshMs: 30_000,
   /** Realms whose keys a Worker remembers. Stops strangers from filling its memory. */
   maxRealmsWithKeys: 1_000,
+  /** Milliseconds that the answer of a JWKS URL may take. Stops a server that hangs from keeping logins. */
+  setAnswerMs: 3_000,
+  /** Milliseconds between two requests to a JWKS URL by one Worker. Stops tokens of strangers from causing requests to others. */
+  setPauseMs: 60_000,
+  /** Milliseconds after which a set of keys is asked for again. */
+  setFreshMs: 600_000,
+  /** Milliseconds for which the last good keys of a set are taken while no others come: a day. Stops keys that were given up from living on. */
+  setLifeMs: 86_400_000,
+  /** Characters of a set of keys. Stops an endless answer from filling the Worker's memory. */
+  maxSetLength: 65_536,
+  /** Keys of a set that are read. */
+  maxSetKeys: 32,
+  /** Characters of a JWKS URL. */
+  maxUrlLength: 1_024,
   /** Milliseconds between two alarms that look for expired tokens, which looks at all links of holders. Stops short lives of tokens from keeping the object busy. */
   minExpiryPauseMs: 5_000,
   /** Seconds over which failed authentications are counted; wrangler.toml says how many. Stops guessing. */

@@ -1,9 +1,9 @@
-import { keyIdOf, keyIdProblem, routerLimits } from "@messagepasser/protocol";
-import { rfc3339Ms } from "@messagepasser/protocol";
-import { Hono } from "hono";
+import { keyIdOf, keyIdProblem, rfc3339Ms, routerLimits, utf8Length } from "@messagepasser/protocol";
+import { type Context, Hono } from "hono";
 import { forgetKeys } from "../credentials/key-cache.ts";
 import type { KeyTerms } from "../credentials/key-store.ts";
-import { newSource } from "../credentials/token-key.ts";
+import { publicKeyIn } from "../credentials/public-key.ts";
+import { givenSource, newSource } from "../credentials/token-key.ts";
 import { ProblemError } from "../problem.ts";
 import { administer } from "./administer.ts";
 import { bad, fieldsIn } from "./body.ts";
@@ -12,8 +12,7 @@ import type { AdminEnv } from "./token.ts";
 /** The routes for the keys of tokens, and for revoking tokens. */
 export const keyRoutes = new Hono<AdminEnv>()
   .post("/realms/:realm/keys", async (context) => {
-    const fields = await fieldsIn(context.req.raw, ["id", "audiences", "maxLifeS"]);
-    const terms = termsIn(fields);
+    const terms = await termsIn(context);
     const key = await administer(context, "addKey", terms);
     forgetKeys(context.req.param("realm"));
     if (key !== undefined) return context.json(key, 201);
@@ -40,7 +39,9 @@ export const keyRoutes = new Hono<AdminEnv>()
   });
 
 /** What a new key is to be, in the fields of a body. @throws ProblemError */
-function termsIn(fields: ReadonlyMap<string, unknown>): KeyTerms {
+async function termsIn(context: Context<AdminEnv>): Promise<KeyTerms> {
+  const names = ["id", "audiences", "maxLifeS", ...sources];
+  const fields = await fieldsIn(context.req.raw, names);
   const id = textOf(fields, "id") ?? "";
   const rule = keyIdProblem(id);
   if (rule !== undefined) throw bad(`The key's "id" ${rule}`);
@@ -49,14 +50,47 @@ function termsIn(fields: ReadonlyMap<string, unknown>): KeyTerms {
   if (!areAudiences) throw bad('"audiences" must be a list of strings');
   if (!Number.isInteger(maxLifeS) || (maxLifeS as number) < 1 || (maxLifeS as number) > routerLimits.maxTokenLifeS)
     throw bad(`"maxLifeS" must be a whole number of seconds from 1 to ${routerLimits.maxTokenLifeS}`);
-  return {
-    id,
-    algorithm: "HS256",
-    source: newSource(),
-    audiences: audiences as string[],
-    maxLifeS: maxLifeS as number,
-  };
+  const terms = { id, audiences: audiences as string[], maxLifeS: maxLifeS as number };
+  return { ...terms, ...(await sourceIn(context, fields, id)) };
 }
+
+/** The fields of which a body has at most one. Without any the router makes a secret key. */
+const sources = ["hmacKey", "publicKey", "jwksUrl"] as const;
+
+async function sourceIn(
+  { env, req }: Context<AdminEnv>,
+  fields: ReadonlyMap<string, unknown>,
+  id: string,
+): Promise<Pick<KeyTerms, "algorithm" | "source">> {
+  if (sources.filter((name) => fields.has(name)).length > 1) throw bad(`Give at most one of ${sources.join(", ")}`);
+  const [hmacKey, jwksUrl] = [textOf(fields, "hmacKey"), textOf(fields, "jwksUrl")];
+  if (hmacKey !== undefined) {
+    const bytes = utf8Length(hmacKey);
+    if (bytes < minHmacKeyBytes || bytes > routerLimits.maxGivenKeyBytes || !hmacKey.isWellFormed())
+      throw bad(`"hmacKey" must have ${minHmacKeyBytes} to ${routerLimits.maxGivenKeyBytes} bytes in UTF-8`);
+    const source = await givenSource(env.MP_PEPPER ?? "", req.param("realm") ?? "", id, hmacKey);
+    return { algorithm: "HS256", source };
+  }
+  if (jwksUrl !== undefined) {
+    const url = URL.parse(jwksUrl);
+    const isGood = url?.protocol === "https:" && url.username === "" && url.password === "";
+    if (!isGood || jwksUrl.length > routerLimits.maxUrlLength)
+      throw bad(
+        `"jwksUrl" must be an https URL of at most ${routerLimits.maxUrlLength} characters, without credentials`,
+      );
+    return { algorithm: "JWKS", source: { kind: "set", url: url.href } };
+  }
+  if (!fields.has("publicKey")) return { algorithm: "HS256", source: newSource() };
+  const key = await publicKeyIn(fields.get("publicKey"));
+  if (key === undefined)
+    throw bad(
+      '"publicKey" must be a public key in PEM (SPKI) or a JWK: EC with P-256, Ed25519, or RSA with at least 2048 bits',
+    );
+  return { algorithm: key.algorithm, source: { kind: "public", jwk: key.jwk } };
+}
+
+/** HMAC with SHA-256 wants as many as its digest has (RFC 7518, 3.2). */
+const minHmacKeyBytes = 32;
 
 /** The time before which tokens were issued that are to be revoked, in seconds since 1970. Default: now. @throws ProblemError */
 function beforeIn(fields: ReadonlyMap<string, unknown>): number {

@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import type { TokenAlgorithm, TokenKeyInfo } from "@messagepasser/protocol/admin";
 import type { JWK } from "jose";
 import { importJWK } from "jose/key/import";
+import { seal, unseal } from "./sealing.ts";
 
 /** A key that signs tokens, as the realm's object stores it and KV has it. Neither has a secret key that can be read. */
 export interface TokenKey {
@@ -20,9 +21,15 @@ export interface TokenKey {
   readonly addedAtMs: number;
 }
 
-/** Where the key's bytes are: the router derives a secret key of its own from its pepper. */
+/** Where the key's bytes are. */
 export type KeySource =
-  { readonly kind: "made"; readonly nonce: string } | { readonly kind: "public"; readonly jwk: JWK };
+  /** A secret key that the router derives from its pepper. */
+  | { readonly kind: "made"; readonly nonce: string }
+  /** A secret key of the owner's, encrypted. */
+  | { readonly kind: "given"; readonly sealed: string }
+  | { readonly kind: "public"; readonly jwk: JWK }
+  /** Public keys at a URL (jwks.ts). */
+  | { readonly kind: "set"; readonly url: string };
 
 /** Where the bytes of a new key that the router makes are. */
 export function newSource(): KeySource {
@@ -38,14 +45,20 @@ export function madeSecret(pepper: string, realm: string, nonce: string): string
   return `mpk_${createHmac("sha256", pepper).update(context).digest("base64url")}`;
 }
 
-/** What verifies a key's tokens. */
+/** Encrypts a secret key of an owner's. */
+export async function givenSource(pepper: string, realm: string, id: string, secret: string): Promise<KeySource> {
+  return { kind: "given", sealed: await seal(pepper, [realm, id], secret) };
+}
+
+/** What verifies the tokens of a key that is no set. */
 export async function verifierOf(
   pepper: string,
   realm: string,
-  { source, algorithm }: TokenKey,
+  { id, source, algorithm }: TokenKey & { readonly source: Exclude<KeySource, { kind: "set" }> },
 ): Promise<CryptoKey | Uint8Array> {
-  if (source.kind === "made") return new TextEncoder().encode(madeSecret(pepper, realm, source.nonce));
-  return await importJWK(source.jwk, algorithm);
+  if (source.kind === "public") return await importJWK(source.jwk, algorithm);
+  if (source.kind === "given") return await unseal(pepper, [realm, id], source.sealed);
+  return new TextEncoder().encode(madeSecret(pepper, realm, source.nonce));
 }
 
 /** What an owner is told about a key. */
@@ -61,7 +74,7 @@ export function infoOf({
   return {
     id,
     algorithm,
-    source: source.kind,
+    source: source.kind === "set" ? source.url : source.kind,
     audiences,
     maxLifeS,
     revokedBefore: leastIssuedAtS === 0 ? null : new Date(leastIssuedAtS * 1_000).toISOString(),

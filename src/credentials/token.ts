@@ -7,6 +7,8 @@ import {
   type TokenRights,
   utf8Length,
 } from "@messagepasser/protocol";
+import type { TokenAlgorithm } from "@messagepasser/protocol/admin";
+import { decodeProtectedHeader } from "jose/decode/protected_header";
 import { JWTClaimValidationFailed, JWTExpired } from "jose/errors";
 import { jwtVerify } from "jose/jwt/verify";
 import type { TokenKey } from "./token-key.ts";
@@ -31,10 +33,22 @@ export function isToken(text: string): boolean {
   return text.length <= routerLimits.maxTokenLength && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
 }
 
+/** The key of a set that a token names; `undefined` if it names none. Hostile until the token was verified. */
+export function keyNamedIn(text: string): string | undefined {
+  try {
+    const { kid } = decodeProtectedHeader(text);
+    return typeof kid === "string" ? kid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a token is verified with. */
 export interface Verification {
   /** A secret key's bytes, or a public key. */
   readonly verifier: CryptoKey | Uint8Array;
+  /** The only one that counts. */
+  readonly algorithm: Exclude<TokenAlgorithm, "JWKS">;
   readonly key: TokenKey;
   /** The realm's address without its scheme, as in "router.example.com/connect/home". */
   readonly address: string;
@@ -64,10 +78,10 @@ export async function readToken(text: string, verification: Verification): Promi
 
 const expired = "The token has expired: get a new one";
 
-async function verifiedClaims(text: string, { verifier, key, nowMs }: Verification) {
+async function verifiedClaims(text: string, { verifier, algorithm, key, nowMs }: Verification) {
   try {
     const { payload } = await jwtVerify(text, verifier, {
-      algorithms: [key.algorithm],
+      algorithms: algorithm === "EdDSA" ? ["EdDSA", "Ed25519"] : [algorithm],
       requiredClaims: ["sub", "exp"],
       // Requires "iat", which must not be in the future.
       maxTokenAge: key.maxLifeS,

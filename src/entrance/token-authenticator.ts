@@ -1,6 +1,9 @@
+import { waitUntil } from "cloudflare:workers";
 import { keyIdOf } from "@messagepasser/protocol";
 import { knownKeys, readKeys } from "../credentials/key-cache.ts";
-import { isToken, readToken, type Token, TokenError } from "../credentials/token.ts";
+import { KeySets } from "../credentials/jwks.ts";
+import { importedKey } from "../credentials/public-key.ts";
+import { isToken, keyNamedIn, readToken, type Token, TokenError, type Verification } from "../credentials/token.ts";
 import { type TokenKey, verifierOf } from "../credentials/token-key.ts";
 import type { Env } from "../env.ts";
 import { ProblemError } from "../problem.ts";
@@ -48,15 +51,41 @@ export class TokenAuthenticator {
     key: TokenKey,
     { realm, address }: Pick<Claim, "realm" | "address">,
   ): Promise<Token | undefined> {
+    const verifying = await this.#verifying(text, key, realm);
+    if (verifying === undefined) return undefined;
     try {
-      const verifier = await verifierOf(this.#env.MP_PEPPER ?? "", realm, key);
-      return await readToken(text, { verifier, key, address, nowMs: Date.now() });
+      return await readToken(text, { ...verifying, key, address, nowMs: Date.now() });
     } catch (error) {
       if (error instanceof TokenError) throw new ProblemError({ code: "unauthorized", detail: error.message });
       throw error;
     }
   }
+
+  /** What verifies a token, with the algorithm that the key has. */
+  async #verifying(
+    text: string,
+    key: TokenKey,
+    realm: string,
+  ): Promise<Pick<Verification, "verifier" | "algorithm"> | undefined> {
+    const { id, revision, source, algorithm } = key;
+    if (algorithm !== "JWKS" && source.kind !== "set")
+      return { verifier: await verifierOf(this.#env.MP_PEPPER ?? "", realm, { ...key, source }), algorithm };
+    if (source.kind !== "set") return undefined;
+    const set = { id: `${realm}:${id}:${revision}`, url: source.url, kid: keyNamedIn(text) };
+    const found = await keySets.find(set, {
+      kv: this.#env.CREDENTIALS,
+      fetch: (url, init) => fetch(url, init),
+      waitUntil,
+      now: () => Date.now(),
+    });
+    if (found === "unknown") throw new ProblemError(keysUnknown);
+    if (found === "none") return undefined;
+    return { verifier: await importedKey(found.key), algorithm: found.key.algorithm };
+  }
 }
+
+/** What this Worker knows of the sets of keys that owners have named. */
+const keySets = new KeySets();
 
 const keysUnknown = {
   code: "restarting",

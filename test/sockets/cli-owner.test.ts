@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -207,4 +208,68 @@ test("mp client disable, enable and rotate --overlap do what they say, and mp au
   const { text } = await mp(["audit", "--json"], owner);
   const told = (JSON.parse(text) as { what: string; name: string }[]).map(({ what, name }) => `${what} ${name}`);
   expect(told).toEqual(["rotate alice", "rotate alice", "enable alice", "disable alice", "add alice"]);
+});
+
+describe("mp key and mp token", () => {
+  test("the holder of a token that mp token mint signed connects, and is refused once mp token revoke has named it", async () => {
+    const { owner, of } = await realmOf("tokens", "bob");
+    const { MP_URL = "", MP_REALM = "" } = owner;
+    const added = await mp(["key", "add", "shop"], owner);
+    expect(added).toMatchObject({ status: 0, stderr: expect.stringContaining('Added key "shop"') });
+    const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const pem = join(directory, "shop.pem");
+    writeFileSync(pem, pair.publicKey.export({ type: "spki", format: "pem" }));
+    const own = [
+      "key",
+      "add",
+      "forum",
+      "--public-key-file",
+      pem,
+      "--audience",
+      "messages",
+      "--max-life",
+      "2h",
+      "--json",
+    ];
+    expect(JSON.parse((await mp(own, owner)).text)).toMatchObject({
+      id: "forum",
+      algorithm: "ES256",
+      source: "public",
+      audiences: ["messages"],
+      maxLifeS: 7_200,
+    });
+    const keys = JSON.parse((await mp(["key", "list", "--json"], owner)).text) as { id: string }[];
+    expect(keys.map(({ id }) => id)).toEqual(["forum", "shop"]);
+    const privateKey = String(pair.privateKey.export({ type: "pkcs8", format: "pem" }));
+    for (const [key, secret, ...flags] of [
+      ["shop", added.text.trim(), "--open", "bob:files"],
+      ["forum", privateKey, "--audience", "messages"],
+    ] as const) {
+      const minted = await mp(["token", "mint", key, "ann", ...flags], { MP_TOKEN_KEY: secret });
+      expect(minted).toMatchObject({ status: 0, stderr: expect.stringContaining(`"+${key}/ann" may connect until`) });
+      const listening = start(["listen", "files"], of("bob"));
+      listening.child.stdin.end();
+      await listening.says("Listening");
+      const ann = { MP_URL, MP_REALM, MP_NAME: `+${key}/ann`, MP_SECRET: minted.text.trim() };
+      expect(await mp(["connect", "bob", "files"], ann, Buffer.from(key))).toMatchObject({ status: 0 });
+      expect((await listening.done).text).toBe(key);
+      expect(await mp(["token", "revoke", "--name", `+${key}/ann`], owner)).toMatchObject({ status: 0 });
+      expect(await mp(["connect", "bob", "files"], ann)).toMatchObject({
+        status: 3,
+        stderr: expect.stringContaining("The token or its key was revoked: get a new one"),
+      });
+    }
+    const before = ["token", "revoke", "--key", "shop", "--before", "2020-01-31T12:00:00Z", "--json"];
+    expect(JSON.parse((await mp(before, owner)).text)).toMatchObject({ revokedBefore: "2020-01-31T12:00:00.000Z" });
+    expect(await mp(["key", "remove", "shop"], owner)).toMatchObject({ status: 0, stderr: 'mp: Removed key "shop"\n' });
+    expect(await mp(["key", "remove", "shop"], owner)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('There is no key "shop" in this realm'),
+    });
+    expect(await mp(["token", "revoke"], owner)).toMatchObject({ status: 2 });
+    expect(await mp(["token", "mint", "shop", "ann"], { MP_TOKEN_KEY: "-----BEGIN nonsense" })).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("The key can't sign"),
+    });
+  });
 });

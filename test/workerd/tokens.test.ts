@@ -1,4 +1,6 @@
-import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { Buffer } from "node:buffer";
 import { closeCodes, errorCodes, goneReasons, routerLimits } from "@messagepasser/protocol";
 import type { NewTokenKey } from "@messagepasser/protocol/admin";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -240,5 +242,141 @@ describe("a token that isn't taken", () => {
       const response = await admin(`/realms/${realm.name}/clients`, { method: "POST", body: JSON.stringify({ name }) });
       expect(await expectProblem(response, 400, "bad-request")).toContain("belong to the holders of tokens");
     }
+  });
+});
+
+describe("a key of an application's own", () => {
+  const audience = { audiences: ["messages"] };
+  const algorithms = [
+    ["ES256", { name: "ECDSA", namedCurve: "P-256" }, { name: "ECDSA", hash: "SHA-256" }],
+    ["EdDSA", { name: "Ed25519" }, { name: "Ed25519" }],
+    [
+      "RS256",
+      { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 2_048, publicExponent: new Uint8Array([1, 0, 1]) },
+      { name: "RSASSA-PKCS1-v1_5" },
+    ],
+  ] as const;
+
+  async function pairOf(algorithm: object): Promise<CryptoKeyPair> {
+    return (await crypto.subtle.generateKey(algorithm as { name: string }, true, ["sign", "verify"])) as CryptoKeyPair;
+  }
+
+  async function pemOf({ publicKey }: CryptoKeyPair): Promise<string> {
+    const bytes = Buffer.from(await crypto.subtle.exportKey("spki", publicKey)).toString("base64");
+    return `-----BEGIN PUBLIC KEY-----\n${bytes.replace(/.{64}/g, "$&\n")}\n-----END PUBLIC KEY-----\n`;
+  }
+
+  async function signed(claims: object, { privateKey }: CryptoKeyPair, header: object, how: object): Promise<string> {
+    const text = signedPart(claims as Record<string, unknown>, header as Record<string, unknown>);
+    const bytes = await crypto.subtle.sign(how as { name: string }, privateKey, Buffer.from(text));
+    return `${text}.${Buffer.from(bytes).toString("base64url")}`;
+  }
+
+  test.each(algorithms)(
+    "a token of an owner's public key by %s is taken, with its audience only, and never by its public key as a secret",
+    async (alg, algorithm, how) => {
+      const realm = new Realm();
+      const pair = await pairOf(algorithm);
+      const pem = await pemOf(pair);
+      const jwk = (await crypto.subtle.exportKey("jwk", pair.publicKey)) as object;
+      await addKey(realm, "pem", { publicKey: pem, ...audience });
+      await addKey(realm, "jwk", { publicKey: jwk });
+      const claims = claimsOf("ann", { aud: "messages" });
+      const token = await signed(claims, pair, { alg }, how);
+      (await realm.link("+pem/ann", token))[Symbol.dispose]();
+      const aud = `https://router.test/connect/${realm.name}`;
+      (await realm.link("+jwk/ann", await signed(claimsOf("ann", { aud }), pair, { alg }, how)))[Symbol.dispose]();
+      // The same key may be another realm's, or another service's.
+      for (const other of [undefined, "others", `https://router.test/connect/${new Realm().name}`])
+        expect(
+          await refusalOf(realm, "+jwk/ann", await signed(claimsOf("ann", { aud: other }), pair, { alg }, how)),
+        ).toBe("The token's \"aud\" must be the realm's address");
+      expect(await refusalOf(realm, "+pem/ann", await signed(claimsOf("ann"), pair, { alg }, how))).toMatch(
+        /"aud" must be/,
+      );
+      for (const secret of [pem, pem.trim(), JSON.stringify(jwk), ""])
+        for (const header of [{ alg: "HS256" }, { alg }, { alg: "none" }])
+          expect(await refusalOf(realm, "+pem/ann", tokenOf(claims, secret, header))).toBe(wrongToken);
+      const stranger = await pairOf(algorithm);
+      const own = {
+        alg,
+        jwk: await crypto.subtle.exportKey("jwk", stranger.publicKey),
+        kid: "pem",
+        jku: "https://x.test",
+      };
+      expect(await refusalOf(realm, "+pem/ann", await signed(claims, stranger, own, how))).toBe(wrongToken);
+    },
+  );
+
+  test("a secret of an owner's is taken, and neither KV nor the object stores it as it is", async () => {
+    const realm = new Realm();
+    const hmacKey = `${"my own secret ".repeat(3)}é`;
+    expect(await addKey(realm, "own", { hmacKey, ...audience })).toBe("");
+    using ann = await realm.link("+own/ann", tokenOf(claimsOf("ann", { aud: "messages" }), hmacKey));
+    expect(await ann.outcome()).toBe("open");
+    expect(await env.CREDENTIALS.get(`keys:${realm.name}`)).not.toContain("my own secret");
+    const rows = await runInDurableObject(realm.stub, (_object, { storage }) =>
+      storage.sql.exec("SELECT record FROM token_keys").toArray(),
+    );
+    expect(JSON.stringify(rows)).not.toContain("my own secret");
+  });
+
+  test("keys that are too weak, private, or of another kind are refused", async () => {
+    const realm = new Realm();
+    const weak = await pairOf({ ...algorithms[2][1], modulusLength: 1_024 });
+    const { privateKey } = await pairOf(algorithms[1][1]);
+    for (const terms of [
+      { hmacKey: "x".repeat(31) },
+      { hmacKey: "x".repeat(routerLimits.maxGivenKeyBytes + 1) },
+      { publicKey: await pemOf(weak) },
+      { publicKey: await crypto.subtle.exportKey("jwk", privateKey) },
+      { publicKey: { kty: "oct", k: "A".repeat(43) } },
+      { publicKey: "rubbish" },
+      { publicKey: 7 },
+      { jwksUrl: "http://login.test/jwks.json" },
+      { jwksUrl: "https://ann:secret@login.test/jwks.json" },
+      { jwksUrl: "rubbish" },
+      { jwksUrl: "https://login.test/", hmacKey: "x".repeat(32) },
+      { audiences: "messages" },
+      { maxLifeS: 0 },
+      { maxLifeS: routerLimits.maxTokenLifeS + 1 },
+      { id: "Shop" },
+      { id: "a/b" },
+      { id: "x".repeat(33) },
+    ]) {
+      const body = JSON.stringify({ id: "shop", ...terms });
+      await expectProblem(await admin(`/realms/${realm.name}/keys`, { method: "POST", body }), 400, "bad-request");
+    }
+    for (let count = 0; count < routerLimits.maxTokenKeys; count++) await addKey(realm, `key-${count}`);
+    for (const id of ["key-0", "one-more"]) {
+      const body = JSON.stringify({ id });
+      await expectProblem(await admin(`/realms/${realm.name}/keys`, { method: "POST", body }), 409, "key-taken");
+    }
+  });
+
+  test("a set of keys at a URL is asked for once, also for tokens of strangers, and its keys sign by their own algorithms", async () => {
+    const realm = new Realm();
+    const [pair, stranger] = [await pairOf(algorithms[0][1]), await pairOf(algorithms[0][1])];
+    const jwk = { ...((await crypto.subtle.exportKey("jwk", pair.publicKey)) as object), kid: "one" };
+    const fetched = vi
+      .spyOn(globalThis, "fetch")
+      .mockImplementation(() => Promise.resolve(Response.json({ keys: [jwk] })));
+    onTestFinished(() => fetched.mockRestore());
+    await addKey(realm, "staff", { jwksUrl: "https://login.test/jwks.json", ...audience });
+    const [claims, how] = [claimsOf("ann", { aud: "messages" }), algorithms[0][2]];
+    using ann = await realm.link("+staff/ann", await signed(claims, pair, { alg: "ES256", kid: "one" }, how));
+    expect(await ann.outcome()).toBe("open");
+    const forged = await signed(claims, stranger, { alg: "ES256", kid: "one", jku: "https://x.test" }, how);
+    expect(await refusalOf(realm, "+staff/ann", forged)).toBe(wrongToken);
+    expect(
+      await refusalOf(realm, "+staff/ann", tokenOf(claims, JSON.stringify(jwk), { alg: "HS256", kid: "one" })),
+    ).toBe(wrongToken);
+    for (let count = 0; count < 5; count++) {
+      const unknown = await signed(claims, stranger, { alg: "ES256", kid: `x${count}` }, how);
+      const response = await upgrade(`/connect/${realm.name}`, { authorization: basic("+staff/ann", unknown) });
+      // Perhaps the set has rotated: the client may come again.
+      await expectProblem(response, 503, "restarting");
+    }
+    expect(fetched).toHaveBeenCalledTimes(1);
   });
 });

@@ -24,7 +24,7 @@ directions have ended. At a terminal it exits when the peer's direction ends.
 
 With a command, mp listen runs the command once for each Connection, as its standard input and output, until SIGINT or
 SIGTERM. The command finds the peer's name in MP_PEER and the protocol in MP_PROTOCOL. It doesn't get MP_SECRET,
-MP_ADMIN_TOKEN, MP_INVITATION and MP_HEADERS, and gets MP_URL without its query. If the command exits with a status other than 0, the Connection is aborted with a reason that tells it.
+MP_ADMIN_TOKEN, MP_INVITATION, MP_TOKEN_KEY and MP_HEADERS, and gets MP_URL without its query. If the command exits with a status other than 0, the Connection is aborted with a reason that tells it.
 One peer, with its guests, gets at most half of the commands that its fellows leave free.
 
 Examples:

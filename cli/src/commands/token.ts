@@ -2,7 +2,7 @@ import { holderName, keyIdProblem, type Openable } from "@messagepasser/protocol
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AdminApi } from "../admin-api.ts";
 import { note, printJson, printSecret } from "../output.ts";
-import { type AdminFlags, adminSettings, checkedPeer, secretFrom, withAdminFlags } from "../settings.ts";
+import { type AdminFlags, adminSettings, checkedPeer, textOf, withAdminFlags } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
 import { durationForm, positiveDurationOf, timeOf } from "../times.ts";
 import { signedToken } from "../token.ts";
@@ -37,7 +37,10 @@ export function addToken(program: Command): void {
   token
     .command("mint <key> <subject>")
     .description("sign a token on this machine, as a login server does")
-    .option("--key-file <file>", "a file with the key's secret (default: the secret in MP_TOKEN_KEY)")
+    .option(
+      "--key-file <file>",
+      "a file with the secret, or with a private key in PEM or as a JWK (default: the key in MP_TOKEN_KEY)",
+    )
     .addOption(
       new Option("--for <duration>", `how long the token is valid, ${durationForm}`)
         .argParser(positiveDurationOf)
@@ -85,13 +88,11 @@ async function mint(key: string, subject: string, flags: MintFlags): Promise<voi
   const rule = keyIdProblem(key);
   if (rule !== undefined) throw new Failure(statuses.usage, `The key's id ${rule}`);
   const name = checkedPeer(holderName(key, subject), "client");
-  const secret = await secretFrom(flags.keyFile, "MP_TOKEN_KEY", "key");
-  if (secret === undefined)
-    throw new Failure(statuses.usage, "No key: set MP_TOKEN_KEY, or give a file with --key-file");
+  const secret = await keyText(flags);
   const { open, serve, audience } = flags;
   const nowS = Math.floor(Date.now() / 1_000);
   const expiresAtS = nowS + Math.ceil(flags.for / 1_000);
-  const token = signedToken(secret, {
+  const token = signed(secret, {
     sub: subject,
     iat: nowS,
     exp: expiresAtS,
@@ -102,6 +103,23 @@ async function mint(key: string, subject: string, flags: MintFlags): Promise<voi
   if (flags.json) return await printJson({ name, token, expiresAt });
   note(`"${name}" may connect until ${expiresAt}. This is the token:`);
   return await printSecret(token);
+}
+
+async function keyText({ keyFile }: MintFlags): Promise<string> {
+  const text = keyFile === undefined ? process.env["MP_TOKEN_KEY"] : await textOf(keyFile, "key");
+  const key = text?.trim() ?? "";
+  if (key === "") throw new Failure(statuses.usage, "No key: set MP_TOKEN_KEY, or give a file with --key-file");
+  return key;
+}
+
+function signed(key: string, claims: object): string {
+  try {
+    return signedToken(key, claims);
+  } catch (cause) {
+    // Not the library's own text, which may quote the key.
+    const detail = "The key can't sign: give a private key (P-256, Ed25519 or RSA) in PEM or as a JWK, or a secret";
+    throw new Failure(statuses.usage, detail, { cause });
+  }
 }
 
 async function revoke({ name, key, before, json, ...flags }: RevokeFlags): Promise<void> {
