@@ -1,4 +1,4 @@
-import { foreignAnswer, networkReason } from "@messagepasser/protocol";
+import { foreignAnswer, networkReason, routerProblemIn } from "@messagepasser/protocol";
 import {
   type AuditEntry,
   type ClientInfo,
@@ -103,6 +103,11 @@ export class AdminApi {
     return entries.map(entryOf);
   }
 
+  /** Ends all links of the realm. Its clients reconnect. */
+  async restart(): Promise<void> {
+    await this.#request("POST", "/restart");
+  }
+
   /** What the realm has used since the count began. */
   async usage(): Promise<Usage> {
     return usageOf(await this.#get("/usage"));
@@ -153,13 +158,12 @@ export class AdminApi {
     const isContent = status === 200 || status === 201;
     const hasContent = method === "GET" || method === "POST";
     if (status === 204 || (isContent && hasContent && /^(?:text\/plain|application\/json)?$/.test(type))) return text;
-    const fields = fieldsOf(type === "application/problem+json" ? parsed(text) : undefined);
-    const [code, detail] = [fields.get("code"), fields.get("detail")];
-    if (typeof code !== "string" || typeof detail !== "string")
+    const problem = routerProblemIn(status, type, text);
+    if (problem === undefined)
       throw new Failure(statuses.unreachable, `${page.origin}: ${foreignAnswer(statusLine, location)}`);
-    if (code === "unauthorized")
+    if (problem.code === "unauthorized")
       throw new Failure(statuses.notLetIn, `The router at ${page.origin} refused the admin token`);
-    throw new Failure(statusOfCode(code) ?? (status >= 500 ? statuses.unreachable : statuses.usage), detail);
+    throw new Failure(statusOfCode(problem.code) ?? statuses.failed, problem.detail);
   }
 
   async #ask(method: string, page: URL, body?: object | string): Promise<Answer> {

@@ -12,6 +12,7 @@ import { addKey } from "./commands/key.ts";
 import { addLogin } from "./commands/login.ts";
 import { addPeers } from "./commands/peers.ts";
 import { addPing } from "./commands/ping.ts";
+import { addRealm } from "./commands/realm.ts";
 import { addRule } from "./commands/rule.ts";
 import { addToken } from "./commands/token.ts";
 import { addUsage } from "./commands/usage.ts";
@@ -61,6 +62,7 @@ function programOf(): Command {
   addRule(program);
   addKey(program);
   addToken(program);
+  addRealm(program);
   addAudit(program);
   addUsage(program);
   addInvite(program);

@@ -28,6 +28,18 @@ test("a policy of the page that forbids sockets fails the attempt at once", asyn
   });
 });
 
+test("a page that its browser keeps the answer from is told what to check", async () => {
+  const failed = new TypeError("Failed to fetch");
+  vi.stubGlobal("fetch", () => Promise.reject(failed));
+  await expect(connecting()).rejects.toMatchObject({
+    code: "unreachable",
+    message: expect.stringContaining(
+      "TypeError: Failed to fetch: check the URL, the network, and whether the router lets this page connect",
+    ) as string,
+    cause: failed,
+  });
+});
+
 test("an answer without an end instead of a ticket is read no further than a ticket is long", async () => {
   let pulls = 0;
   const isCancelled = Promise.withResolvers<undefined>();

@@ -1,9 +1,10 @@
 // The entry for browsers and workerd: no dependencies. node.ts is the one for Node; both export the same names.
-import { toBase64 } from "@messagepasser/protocol";
+import { fieldsOf, toBase64 } from "@messagepasser/protocol";
 import type { Client } from "./client.ts";
+import { unseen } from "./errors.ts";
 import { type ConnectOptions, connectOn } from "./connect.ts";
 import { type Credentials, type Platform, type SocketEnd, systemClock } from "./link/platform.ts";
-import { fieldsOf, refusalIn } from "./link/refusal.ts";
+import { refusalIn } from "./link/refusal.ts";
 
 export * from "./index.ts";
 
@@ -122,7 +123,7 @@ async function ticketFor(
     const status = `${response.status || "a redirect"} ${response.statusText}`.trim();
     return refusalIn(status, (header) => response.headers.get(header), body);
   } catch (error) {
-    return { closeCode: 1006, reason: String(error) };
+    return { closeCode: 1006, reason: `${String(error)}: ${unseen}`, cause: error };
   }
 }
 

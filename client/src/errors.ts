@@ -138,8 +138,8 @@ export function linkErrorOf(end: SocketEnd, doing: string, wasIn: boolean): Link
 
 function silentEnd(closeCode: number, wasIn: boolean): string {
   const what = `the socket closed with code ${closeCode}`;
-  // A page is told nothing else.
-  return wasIn
-    ? what
-    : `${what} and no reason: check the URL, the network, and whether the router lets this page connect`;
+  return wasIn ? what : `${what} and no reason: ${unseen}`;
 }
+
+/** @internal What to check where a browser tells a page nothing. */
+export const unseen = "check the URL, the network, and whether the router lets this page connect";

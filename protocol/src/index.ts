@@ -64,5 +64,6 @@ export {
 } from "./names.ts";
 export { rfc3339Ms } from "./rfc3339.ts";
 export { foreignAnswer, networkReason, type NetworkTarget } from "./network-reasons.ts";
+export { fieldsOf, routerProblemIn } from "./problem.ts";
 export { ProtocolError } from "./protocol-error.ts";
 export { characterBefore, cutText, decodeText, utf8Length } from "./utf8.ts";

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import type { Client } from "messagepasser";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { addClient } from "../../scripts/admin-client.ts";
+import { startRouter } from "../../scripts/router.ts";
 import { launchChromium } from "../support/chromium.ts";
 import { NetworkPath } from "./proxy.ts";
 import { type Realm, startRealm } from "./realm.ts";
@@ -132,6 +134,16 @@ describe("a page", () => {
       );
     }, start);
     expect(codes).toEqual(["unknown-protocol", "peer-absent", "bad-open"]);
+  });
+
+  test("a page of an origin that the router doesn't list is told what to check", async () => {
+    await using router = await startRouter({ variables: { MP_ORIGINS: "https://app.example.com" } });
+    const secret = await addClient(router, "page");
+    const told = await page.evaluate(
+      async (options) => await messagepasser.connect(options.url, options).catch((error: unknown) => String(error)),
+      { url: router.url.href, name: "page", secret },
+    );
+    expect(told).toMatch(/Failed to fetch: check the URL, the network, and whether the router lets this page connect$/);
   });
 
   test("a page that goes offline in the middle of a transfer, and online again, goes on with it", async () => {

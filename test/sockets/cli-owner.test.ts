@@ -135,6 +135,24 @@ describe("mp invite and mp join", () => {
   });
 });
 
+test("mp realm restart ends the realm's links, whose clients reconnect, and the audit trail says so", async () => {
+  const { owner, of } = await realmOf("restarted", "alice");
+  const listening = start(["listen", "x"], of("alice"));
+  await listening.says("Listening");
+  expect(await mp(["realm", "restart"], owner)).toMatchObject({
+    status: 0,
+    text: "",
+    stderr: 'mp: Restarted realm "restarted"\n',
+  });
+  await listening.says("The link to the router is back");
+  const { status, text } = await mp(["realm", "restart", "--json"], owner);
+  expect([status, JSON.parse(text)]).toEqual([0, { realm: "restarted", isRestarted: true }]);
+  expect((await mp(["audit"], owner)).text).toMatch(/ restart /);
+  expect(await mp(["realm", "restart"], { ...owner, MP_ADMIN_TOKEN: "wrong" })).toMatchObject({ status: 3 });
+  listening.child.kill();
+  await listening.done;
+});
+
 test("mp usage prints a realm's usage, for tokens that may read it", async () => {
   const { owner, of } = await realmOf("used", "alice");
   expect(await mp(["peers"], of("alice"))).toMatchObject({ status: 0 });
