@@ -44,6 +44,9 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
       now: () => Date.now(),
       randomU32,
       rules: () => this.#rules.current,
+      after: (delayMs, callback) => {
+        setTimeout(callback, delayMs);
+      },
       abort: (reason) => {
         console.error("The realm's object ends itself", reason);
         context.abort(reason);

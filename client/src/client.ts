@@ -4,7 +4,9 @@ import { Connection, type WaitOptions } from "./connection/connection.ts";
 import { type Message, messageProblem } from "./connection/message.ts";
 import { ConnectionError, type ConnectionErrorCode, LinkError } from "./errors.ts";
 import { checkOptions, waitProblem } from "./options.ts";
+import type { PeerChange, PeerSession } from "./presence.ts";
 import type { Session } from "./session/session.ts";
+import type { Watches } from "./session/watches.ts";
 import type { LinkStatus } from "./status.ts";
 import { after, within } from "./waiting.ts";
 
@@ -52,6 +54,16 @@ export interface CloseOptions {
    * @defaultValue `5_000`
    */
   readonly deadlineMs?: number;
+}
+
+/** Options of {@link Client.peers}. */
+export interface PeersOptions extends WaitOptions {
+  /**
+   * Whether to tell of each session instead of each name.
+   *
+   * @defaultValue `false`
+   */
+  readonly details?: boolean;
 }
 
 /** @internal What `connect` makes a client with. */
@@ -173,31 +185,54 @@ export class Client implements AsyncDisposable {
     return new Connection(channel);
   }
 
+  /** The sessions of all clients that the other form of this call names, in the order of names and then of their age. */
+  async peers(options: PeersOptions & { readonly details: true }): Promise<PeerSession[]>;
   /**
-   * The names of all connected clients of the realm, this one included, in the order of their UTF-16 code units. Waits for
-   * a link while there is none.
+   * The names of all connected clients of the realm that this one may open something to, or that may open something to it,
+   * in the order of their UTF-16 code units. Its own name is among them, and so are its guests'. Waits for a link while there is none.
    *
-   * @throws LinkError with the code `closed` if this client was closed, or with the code that ended it; with `malformed`
-   *   if the router's list has no end.
-   * @throws TypeError for a signal that is no AbortSignal.
+   * @throws LinkError with the code `closed` if this client was closed, or with the code that ended it.
+   * @throws TypeError for an option of the wrong type.
+   * @throws RangeError while this client watches as many other patterns as it may.
    * @throws the signal's reason, if the signal fires first.
    */
-  async peers(options: WaitOptions = {}): Promise<string[]> {
+  async peers(options?: PeersOptions & { readonly details?: false }): Promise<string[]>;
+  async peers(options: PeersOptions = {}): Promise<string[] | PeerSession[]> {
     const problem = waitProblem(options);
     if (problem !== undefined) throw problem;
-    const names: string[] = [];
-    let cursor = "";
-    do {
-      if (this.#session.isOver)
-        throw (await this.closed) ?? new LinkError("closed", "Cannot list peers: this client is closed");
-      const page = await this.#session.lists.ask(cursor, options.signal);
-      names.push(...page.names);
-      // Pages come in the order of names, so a router that knows its realm comes to an end.
-      if (names.length > clientLimits.maxListedNames || (page.cursor !== "" && page.cursor <= cursor))
-        throw new LinkError("malformed", "Cannot list peers: the router's list has no end");
-      cursor = page.cursor;
-    } while (cursor !== "");
-    return names;
+    const { details = false, signal } = options;
+    checkOptions("list peers", "boolean", { details });
+    signal?.throwIfAborted();
+    const reader = this.#session.watches.open("*");
+    try {
+      const sessions = await reader.all(signal);
+      if (sessions === undefined) throw new LinkError("closed", "Cannot list peers: this client is closed");
+      if (details) return sessions.sort(byNameAndAge);
+      return Array.from(new Set(sessions.map(({ name }) => name))).sort(byCodeUnit);
+    } finally {
+      reader.close();
+    }
+  }
+
+  /**
+   * Watches who is connected: first comes each session that is there, then each that comes, goes, or serves something new.
+   * Continues over lost links, after which it tells only the differences, and costs nothing while nothing changes. Several
+   * changes of one session that the program has not read yet become one. Ends when the loop is left or the client is closed.
+   *
+   * @param pattern which names to watch: in it, `*` stands for any characters. At most 128 bytes. A client can watch 8
+   *   patterns at once, each as often as it likes.
+   * @defaultValue `"*"`, every client that `peers` would list
+   * @throws TypeError for a pattern that is no string or too long, or a signal that is no AbortSignal. The loop throws a
+   *   RangeError for one pattern too many, a LinkError with the code that ended this client, unless that is `closed`, and the
+   *   signal's reason if the signal fires.
+   */
+  watch(pattern = "*", options: WaitOptions = {}): AsyncGenerator<PeerChange, undefined> {
+    const problem = waitProblem(options);
+    if (problem !== undefined) throw problem;
+    checkOptions("watch", "string", { pattern });
+    if (utf8Length(pattern) > limits.maxNameBytes)
+      throw new TypeError(`Cannot watch: a pattern must have at most ${limits.maxNameBytes} bytes`);
+    return changesOf(this.#session.watches, pattern, options.signal);
   }
 
   /**
@@ -260,6 +295,33 @@ export class Client implements AsyncDisposable {
       this.#onHandlerError(error, connection);
     }
   }
+}
+
+/** What a reader is told, until there is no more. */
+async function* changesOf(
+  watches: Watches,
+  pattern: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<PeerChange, undefined> {
+  const reader = watches.open(pattern);
+  try {
+    do {
+      for (let change = reader.take(); change !== undefined; change = reader.take()) {
+        signal?.throwIfAborted();
+        yield change;
+      }
+    } while (await reader.more(signal));
+  } finally {
+    reader.close();
+  }
+}
+
+function byCodeUnit(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other);
+}
+
+function byNameAndAge(one: PeerSession, other: PeerSession): number {
+  return byCodeUnit(one.name, other.name) || one.sinceMs - other.sinceMs;
 }
 
 /** Keys and values one after the other. @throws TypeError for a value that is no string, from a caller without types. */

@@ -36,6 +36,10 @@ const calls: readonly (readonly [call: string, sentence: string, run: (wrong: ne
   ),
   ["open", "Cannot wait: options must be an object", (wrong) => client.open("a", "p", wrong), null],
   ["peers", "Cannot wait: options must be an object", (wrong) => client.peers(wrong), null],
+  ["peers", "Cannot list peers: details must be a boolean", (wrong) => client.peers({ details: wrong }), 1],
+  ["watch", "Cannot wait: options must be an object", (wrong) => client.watch("*", wrong), null],
+  ["watch", "Cannot watch: pattern must be a string", (wrong) => client.watch(wrong), 7],
+  ["watch", "Cannot watch: a pattern must have at most 128 bytes", (wrong) => client.watch(wrong), "é".repeat(65)],
   ["close", "Cannot wait: options must be an object", (wrong) => client.close(wrong), null],
   [
     "handle",

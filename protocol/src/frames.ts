@@ -37,6 +37,7 @@ export interface FrameShape {
 const name = ["text", limits.maxNameBytes] as const;
 const protocol = ["text", limits.maxProtocolBytes] as const;
 const reason = ["text", limits.maxReasonBytes] as const;
+const services = ["texts", limits.maxProtocolBytes] as const;
 const metadata = ["map", limits.maxMetadataBytes] as const;
 
 /** Frames between a client and the router: valid only in a segment whose address is 0. */
@@ -97,6 +98,16 @@ export const routerFrames = {
   check: { type: 0x10, fields: { address: "u32", opener: "u8", protocol } },
   /** Router to client: they may not. If they may, there is no answer. */
   denied: { type: 0x11, fields: { address: "u32", opener: "u8", protocol, reason } },
+  /** Client to router: tell me which sessions there are, of clients whose names fit the pattern, and what changes from now on. */
+  watch: { type: 0x13, fields: { request: "u32", pattern: name } },
+  /** Client to router: tell me nothing more of this watch. */
+  unwatch: { type: 0x14, fields: { request: "u32" } },
+  /** Router to client: this session is there, since `sinceMs`, in milliseconds since 1970, and serves protocols that fit these patterns. */
+  present: { type: 0x15, fields: { request: "u32", session: "id", name, instance: name, sinceMs: "u64", services } },
+  /** Router to client: this session is not there any more, whether or not you were told that it was. */
+  left: { type: 0x16, fields: { request: "u32", session: "id", name } },
+  /** Router to client: with `complete` 0, all that is there follows; with 1, that was all. */
+  snapshot: { type: 0x17, fields: { request: "u32", complete: "u8" } },
 } as const satisfies Record<string, FrameShape>;
 
 /**

@@ -68,6 +68,8 @@ export const limits = {
   ghostAfterMs: 150_000,
   /** Names in one page of a list of peers. Stops one answer from growing without bound. */
   maxPageLength: 500,
+  /** Watches that a link may have at once. Stops a client from having each change told to it a thousand times. */
+  maxWatches: 8,
 } as const;
 
 /** The limits of the original's wire, which FORMATS.md describes. */
@@ -130,6 +132,16 @@ export const routerLimits = {
   maxGuestsAtOnce: 100,
   /** Links in a realm for which a list costs as much as an open. Stops lists from keeping the object busy. */
   linksPerToken: 100,
+  /** Watches of all links of a client. Stops a client from making each change of the realm cost a thousand messages. */
+  maxWatchesOfClient: 256,
+  /** Milliseconds between two messages that tell a watcher what changed. Stops a crowd that comes back from costing a message for each. */
+  tellEveryMs: 1_000,
+  /** Sessions that one watch may have to be told: past that everything is told again, which takes no memory. */
+  maxPendingChanges: 1_000,
+  /** Bytes of sessions that a watcher is told before it has read them. Stops watchers that don't read from filling the memory. */
+  toldBytes: 65_536,
+  /** Bytes that all watchers are told before other events have their turn. */
+  toldAtOnceBytes: 1_048_576,
   /** Names of clients that left, of which the router remembers the last session. Stops guests' names from filling the memory. */
   maxLastSessions: 4_096,
   /** Peers of a client that left whom the router tells when another session takes the name; others ask. Stops the same. */
@@ -260,8 +272,8 @@ export const clientLimits = {
   maxUnfinishedBytes: 33_554_432,
   /** Bytes that wait for a program in Connections that have ended, half of them for one peer: the oldest are thrown away. Far more than the budget, which such bytes take too. Stops resets from hiding what a peer has sent. */
   maxLeftoverBytes: 134_217_728,
-  /** Names in a list of peers, twice what a realm has sockets for. Stops a router from filling the memory by its list. */
-  maxListedNames: 65_536,
+  /** Sessions that a watch knows, twice what a realm has sockets for. Stops a router from filling the memory by its list. */
+  maxListedSessions: 65_536,
   /** Unsent bytes in a socket past which the link is lost: frames that go ahead of data, to a router that reads nothing. Stops it from filling the memory. */
   maxUnsentBytes: 67_108_864,
   /** Opens to one peer that it has not decided on, half of `maxPendingOpens`: the next ones wait. Keeps a burst from being refused. */

@@ -205,16 +205,17 @@ describe("PROTOCOL.md", () => {
   });
 
   test("PROTOCOL.md says which types of each range are free: exactly those that no frame has", () => {
-    const [, zero, ...bounds] =
-      /types (0x\w+) and (0x\w+) to (0x\w+) are free for the router, (0x\w+) to (0x\w+) for peers/.exec(markdown) ?? [];
-    const typesOf = (table: FrameTable): number[] => framesInCode(table).map(({ type }) => type);
-    const range = (first: number, last: number): number[] =>
-      Array.from({ length: last - first + 1 }, (_, at) => first + at);
-    const free = (from: number, to: number, table: FrameTable): number[] =>
-      range(from, to).filter((type) => !typesOf(table).includes(type));
-    const [firstRouter = 0, lastRouter = 0, firstPeer = 0, lastPeer = 0] = bounds.map(Number);
-    expect([Number(zero), ...range(firstRouter, lastRouter)]).toEqual(free(0, 0x3f, routerFrames));
-    expect(range(firstPeer, lastPeer)).toEqual(free(0x40, ignorableBit - 1, peerFrames));
+    const [, router = "", peers = ""] = /types (.+) are free for the router, (.+) for\s+peers/.exec(markdown) ?? [];
+    const typesIn = (text: string): number[] =>
+      Array.from(text.matchAll(/(0x\w+)(?: to (0x\w+))?/g), ([, first, last]) =>
+        Array.from({ length: Number(last ?? first) - Number(first) + 1 }, (_, at) => Number(first) + at),
+      ).flat();
+    const free = (from: number, to: number, table: FrameTable): number[] => {
+      const taken = framesInCode(table).map(({ type }) => type);
+      return Array.from({ length: to - from + 1 }, (_, at) => from + at).filter((type) => !taken.includes(type));
+    };
+    expect(typesIn(router)).toEqual(free(0, 0x3f, routerFrames));
+    expect(typesIn(peers)).toEqual(free(0x40, ignorableBit - 1, peerFrames));
   });
 
   test("PROTOCOL.md shows a batch that decodes to what it says, and that a writer makes", () => {

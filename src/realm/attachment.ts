@@ -1,6 +1,6 @@
 import type { TokenRights } from "@messagepasser/protocol";
 import { formatOf } from "@messagepasser/protocol/formats";
-import type { Grant } from "../routing/link.ts";
+import type { Grant, KeptWatches } from "../routing/link.ts";
 import type { AdmittedToken, Upgrade } from "./admission.ts";
 import type { KeptSums } from "./usage.ts";
 
@@ -21,6 +21,7 @@ export interface Attachment extends Omit<Upgrade, "admission"> {
   readonly pairs: Uint32Array;
   /** Whether a pair found no room in `pairs`. */
   readonly overflowed: boolean;
+  readonly watches: KeptWatches | undefined;
   /** Counts of the realm, not of this link; see usage-keeper.ts. */
   readonly usage: KeptSums | undefined;
 }
@@ -60,6 +61,7 @@ export function newAttachment(
     },
     pairs: new Uint32Array(),
     overflowed: false,
+    watches: undefined,
     usage: undefined,
   };
 }

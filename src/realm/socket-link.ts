@@ -2,7 +2,7 @@ import { cutText, routerLimits } from "@messagepasser/protocol";
 import { type Format, formatOf, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { type Closing, closings } from "../routing/closings.ts";
 import { closingMessages } from "../routing/encoding.ts";
-import { type Grant, type Link, type Pairs, LinkMemory, type TokenGrant } from "../routing/link.ts";
+import { type Grant, type KeptWatches, type Link, type Pairs, LinkMemory, type TokenGrant } from "../routing/link.ts";
 import { type Attachment, attachmentOf, rightsOf } from "./attachment.ts";
 import { subprotocolIn, tagsOf } from "./link-tags.ts";
 import type { Counters, KeptSums } from "./usage.ts";
@@ -19,6 +19,7 @@ export class SocketLink implements Link {
   readonly revision: number;
   readonly grant: Grant | undefined;
   readonly token: (TokenGrant & { readonly issuedAtS: number }) | undefined;
+  readonly connectedAtMs: number;
   readonly pairs: AttachedPairs;
   readonly memory = new LinkMemory();
   readonly #context: DurableObjectState;
@@ -42,6 +43,7 @@ export class SocketLink implements Link {
     this.grant = attachment.grant;
     const { token } = attachment;
     this.token = token && { ...token, rights: rightsOf(token) };
+    this.connectedAtMs = attachment.connectedAtMs;
     this.pairs = new AttachedPairs(attachment, (pairs, overflowed) => {
       this.#attach({ pairs, overflowed });
     });
@@ -73,7 +75,7 @@ export class SocketLink implements Link {
 
   get lastHeardMs(): number {
     const heartbeatMs = this.#context.getWebSocketAutoResponseTimestamp(this.socket)?.getTime() ?? 0;
-    return Math.max(this.#attachment.connectedAtMs, heartbeatMs);
+    return Math.max(this.connectedAtMs, heartbeatMs);
   }
 
   get formatMemory(): Uint8Array {
@@ -82,6 +84,14 @@ export class SocketLink implements Link {
 
   set formatMemory(formatMemory: Uint8Array) {
     this.#attach({ formatMemory });
+  }
+
+  get watches(): KeptWatches | undefined {
+    return this.#attachment.watches;
+  }
+
+  set watches(watches: KeptWatches | undefined) {
+    this.#attach({ watches });
   }
 
   /** Counts of the realm that this link's attachment keeps. */

@@ -1,5 +1,6 @@
 import { routerLimits } from "@messagepasser/protocol";
 import type { Links } from "../routing/link.ts";
+import { attachmentOf } from "./attachment.ts";
 import { addressTag, guestTag, holderTag, hostTag, nameIn, nameTag } from "./link-tags.ts";
 import { closeUnreadable, SocketLink } from "./socket-link.ts";
 import type { Counters } from "./usage.ts";
@@ -78,6 +79,15 @@ export class SocketLinks implements Links {
 
   all(): Iterable<SocketLink> {
     return this.#open(this.#context.getWebSockets());
+  }
+
+  /** Links that watch nothing stay in their sockets. */
+  *watching(): Iterable<SocketLink> {
+    for (const socket of this.#context.getWebSockets()) {
+      const watches = (this.#ofSocket.get(socket) ?? attachmentOf(socket))?.watches;
+      const link = watches === undefined ? undefined : this.#openLinkOf(socket);
+      if (link !== undefined) yield link;
+    }
   }
 
   /** Names of clients whose links were closed, and whose sockets are still there. */

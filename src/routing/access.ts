@@ -36,13 +36,15 @@ export class Access {
 
   /** Whether one of two clients may open anything to the other. */
   isAnythingAllowed(one: Party, other: Party): boolean {
-    return this.#mayOpenSomething(one, other) || this.#mayOpenSomething(other, one);
+    const rules = this.#rules();
+    return mayOpenSomething(one, other, rules) || mayOpenSomething(other, one, rules);
   }
 
-  #mayOpenSomething(opener: Party, peer: Party): boolean {
-    if (peer.grant !== undefined || (opener.grant && !patternOf(opener.grant.peer).fits(peer.name))) return false;
-    if (!mayReach(opener.token, peer.name) || servesNothing(peer.token)) return false;
-    return this.#rules().isAnythingAllowed(openerOf(opener), principalOf(peer));
+  /** Whether a client may know that another one is there. */
+  sees(one: Party, other: Party, rules = this.#rules()): boolean {
+    // A client knows its own sessions and guests.
+    const isOwn = one.grant === undefined && principalOf(other) === one.name;
+    return isOwn || mayOpenSomething(one, other, rules) || mayOpenSomething(other, one, rules);
   }
 
   /** Answers a client that asks whether its Connections of one protocol may go on. @param isWithinRate see `OpenRate` */
@@ -97,6 +99,12 @@ export class Access {
       if (to.format.addressing === "address") this.#delivery.say(to, { kind: "rulesChanged", address });
     }
   }
+}
+
+function mayOpenSomething(opener: Party, peer: Party, rules: Rules): boolean {
+  if (peer.grant !== undefined || (opener.grant && !patternOf(opener.grant.peer).fits(peer.name))) return false;
+  if (!mayReach(opener.token, peer.name) || servesNothing(peer.token)) return false;
+  return rules.isAnythingAllowed(openerOf(opener), principalOf(peer));
 }
 
 function openerOf({ name, grant }: Party): Opener {

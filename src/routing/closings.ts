@@ -37,6 +37,11 @@ export const closings = {
     reason: "Too many lists of names: wait, then ask again",
     delayMs: 5_000,
   },
+  tooManyWatches: {
+    code: closeCodes.overloaded,
+    reason: "Too many watches: end some, then ask again",
+    delayMs: 5_000,
+  },
   // What was sent to the link stays in the router's memory for a while.
   tooSlow: { code: closeCodes.tooSlow, reason: "This link is read too slowly: connect again", delayMs: 5_000 },
 } as const satisfies Record<string, Closing>;

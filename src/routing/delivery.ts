@@ -77,9 +77,14 @@ export class Delivery {
     if (!outbox.isEmpty) link.send(outbox.take());
   }
 
-  /** Sends frames of the router itself. */
-  say(to: Link, ...frames: readonly RouterFrame[]): void {
-    for (const message of routerMessages(to, frames)) this.send(to, message);
+  /** Sends frames of the router itself. @returns how many bytes they are */
+  say(to: Link, ...frames: readonly RouterFrame[]): number {
+    let bytes = 0;
+    for (const message of routerMessages(to, frames)) {
+      bytes += byteLength(message);
+      this.send(to, message);
+    }
+    return bytes;
   }
 
   /** Tells a client that a peer is gone, or was never there. @param reason one of `goneReasons` */

@@ -2,6 +2,7 @@ import { goneReasons } from "@messagepasser/protocol";
 import type { Closing } from "./closings.ts";
 import type { Delivery, Flood, GivenUp } from "./delivery.ts";
 import { LastSessions } from "./last-sessions.ts";
+import type { Presence } from "./presence.ts";
 import { arePaired, type Link, type Links, linksAt, unpair } from "./link.ts";
 
 /** What ending links needs of the platform; see `Runtime`. */
@@ -14,12 +15,14 @@ interface DeparturesRuntime {
 export class Departures {
   readonly #links: Links;
   readonly #delivery: Delivery;
+  readonly #presence: Presence;
   readonly #runtime: DeparturesRuntime;
   readonly lastSessions = new LastSessions();
 
-  constructor(links: Links, delivery: Delivery, runtime: DeparturesRuntime) {
+  constructor(links: Links, delivery: Delivery, presence: Presence, runtime: DeparturesRuntime) {
     this.#links = links;
     this.#delivery = delivery;
+    this.#presence = presence;
     this.#runtime = runtime;
   }
 
@@ -82,6 +85,7 @@ export class Departures {
   #forget(link: Link, why: number): void {
     link.memory.isOver = true;
     this.#links.remove(link);
+    this.#presence.left(link);
     // The session of a client that can't come back is over.
     const reason = why === goneReasons.lost && !link.resumes ? goneReasons.ended : why;
     const others = link.pairs.overflowed ? this.#links.all() : linksAt(this.#links, link.pairs);

@@ -23,7 +23,7 @@ interface Recipient {
 /** Frames of the router, written in the recipient's format. */
 export function routerMessages({ format, name }: Recipient, frames: readonly RouterFrame[]): readonly WireMessage[] {
   if (format.addressing === "name") return format.encodeRouter(frames, name);
-  return [batchOf(format, routerAddress, frames)];
+  return batchesOf(format, routerAddress, frames);
 }
 
 /** The last messages of a link: they say why it closes. */

@@ -23,6 +23,10 @@ export interface Link extends Endpoint, Speaker {
   readonly resumes: boolean;
   /** The links that this link may exchange segments with. */
   readonly pairs: Pairs;
+  /** Milliseconds since 1970. */
+  readonly connectedAtMs: number;
+  /** What the client watches, if anything. Survives hibernation. */
+  watches: KeptWatches | undefined;
   /** When the last message of the client arrived, in milliseconds since 1970, as far as is known after a wake. */
   readonly lastHeardMs: number;
   readonly memory: LinkMemory;
@@ -49,6 +53,13 @@ export interface TokenGrant {
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
   readonly rights: TokenRights;
+}
+
+/** What a client watches, as its link keeps it while the object is not in memory. */
+export interface KeptWatches {
+  readonly watches: readonly { readonly request: number; readonly pattern: string }[];
+  /** Whether something was not told yet, so that after a wake everything must be told again. */
+  readonly isBehind: boolean;
 }
 
 /** The client whose rules hold: for a guest its host. */
@@ -87,6 +98,8 @@ export interface Links {
   byName(name: string): Link | undefined;
   /** All links. Slow. */
   all(): Iterable<Link>;
+  /** All links whose clients watch something. Slow. */
+  watching(): Iterable<Link>;
   /** Adds a new link: from now on it is found, and can be sent to. */
   add(link: Link): void;
   /** Removes a link: from now on it isn't found. */

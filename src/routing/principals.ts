@@ -20,6 +20,8 @@ export class Account {
   closingLinks = 0;
   /** Links that are neither closed nor gone, as far as they were looked up since the object woke. */
   links = 0;
+  /** Watches of all links, as far as they are known since the object woke. */
+  watches = 0;
   /** Links with a mark that was answered or sent lately. */
   busyLinks = 0;
   /** The rate of opens, resumes, checks and lists. */
@@ -37,7 +39,7 @@ export class Account {
   }
 
   get isIdle(): boolean {
-    return this.links === 0 && this.closingLinks === 0 && this.bars.size === 0;
+    return this.links === 0 && this.watches === 0 && this.closingLinks === 0 && this.bars.size === 0;
   }
 
   /**

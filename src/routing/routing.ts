@@ -17,9 +17,8 @@ import { Departures } from "./departures.ts";
 import { Forwarding } from "./forwarding.ts";
 import type { Link, Links } from "./link.ts";
 import { Opens } from "./opens.ts";
-import { patternOf } from "./pattern.ts";
+import { Presence } from "./presence.ts";
 import type { Rules } from "./rules.ts";
-import { mayReach } from "./token-rights.ts";
 
 /** What routing needs of the platform. */
 export interface Runtime {
@@ -29,6 +28,8 @@ export interface Runtime {
   randomU32(): number;
   /** The realm's rules. */
   rules(): Rules;
+  /** Calls back once, later. Until then the object is awake. */
+  after(delayMs: number, callback: () => void): void;
   /** Ends the object with all its links, which is the only way to free its memory. May return or throw. */
   abort(reason: string): void;
 }
@@ -45,6 +46,7 @@ export class Routing {
   readonly #delivery: Delivery;
   readonly #forwarding: Forwarding;
   readonly #access: Access;
+  readonly #presence: Presence;
   readonly #departures: Departures;
   readonly #opens: Opens;
   /** Whether the message that is being routed has held a `list`. */
@@ -59,7 +61,19 @@ export class Routing {
     this.#delivery = new Delivery(runtime);
     this.#forwarding = new Forwarding(links, this.#delivery);
     this.#access = new Access(links, this.#delivery, () => runtime.rules());
-    this.#departures = new Departures(links, this.#delivery, runtime);
+    this.#presence = new Presence({
+      links,
+      access: this.#access,
+      delivery: this.#delivery,
+      now: () => runtime.now(),
+      after: (delayMs, callback) => {
+        runtime.after(delayMs, () => {
+          callback();
+          this.#departures.dropGivenUp();
+        });
+      },
+    });
+    this.#departures = new Departures(links, this.#delivery, this.#presence, runtime);
     this.#opens = new Opens({ name: realm, links, access: this.#access, delivery: this.#delivery }, this.#departures);
   }
 
@@ -79,8 +93,8 @@ export class Routing {
     const holder = this.#links.byName(link.name);
     if (holder !== undefined) {
       // The same session is a client that reconnects. Another session takes the name over: the old one must not fight for it.
-      if (holder.session === link.session) this.drop(holder, goneReasons.lost, closings.replaced);
-      else this.drop(holder, goneReasons.superseded, closings.superseded);
+      if (holder.session === link.session) this.#departures.drop(holder, goneReasons.lost, closings.replaced);
+      else this.#departures.drop(holder, goneReasons.superseded, closings.superseded);
     }
     this.#links.add(link);
     const { session, name, format } = link;
@@ -88,13 +102,21 @@ export class Routing {
     const budget = this.#delivery.unread.tellBudget(this.#delivery.meterOf(link), true);
     this.#delivery.say(link, { kind: "welcome", session, name, realm: this.#realm, budget });
     this.#departures.joined(link);
-    this.#departures.dropGivenUp();
+    this.#presence.joined(link);
+    this.#settle();
   }
 
   /** Applies new rules to what is open already. @param before the rules until now */
   changeRules(before: Rules): void {
     this.#access.changeRules(before);
+    this.#presence.rulesChanged(before);
+    this.#settle();
+  }
+
+  /** Carries out what an event has led to beside its answers. */
+  #settle(): void {
     this.#departures.dropGivenUp();
+    if (this.#presence.flush()) this.#departures.dropGivenUp();
   }
 
   /**
@@ -115,7 +137,7 @@ export class Routing {
       if (typeof message === "string") throw new ProtocolError("Text message on a binary format", 0);
       return this.#receiveBatch(from, format, message);
     } finally {
-      this.#departures.dropGivenUp();
+      this.#settle();
       this.#delivery.handOver();
     }
   }
@@ -198,12 +220,19 @@ export class Routing {
         break;
       case "reached":
         this.#delivery.reached(from, frame.token);
+        this.#presence.reached(from);
         break;
       case "list":
         // Each answer may be as large as a batch.
         if (this.#hasListed) throw new ProtocolError("A second list in one message: it ends", position);
         this.#hasListed = true;
         this.#list(from, frame);
+        break;
+      case "watch":
+        this.#watch(from, frame, position);
+        break;
+      case "unwatch":
+        this.#presence.unwatch(from, frame.request);
         break;
       case "check":
         this.#access.check(from, frame, this.#delivery.meterOf(from).account.opens.take(nowMs));
@@ -214,22 +243,31 @@ export class Routing {
     return true;
   }
 
-  #list(from: Link, { request, cursor }: RouterFrameOf<"list">): void {
+  /** Whether a client may ask for all links now; counts it. Past its rate its link ends, since it would wait in vain for an answer. */
+  #mayList(from: Link): boolean {
     const { opens } = this.#delivery.meterOf(from).account;
-    if (!opens.take(from.memory.heardAtMs, 1 + this.#listedLinks / routerLimits.linksPerToken)) {
-      // Without an answer the client would wait in vain. On its next link it asks again.
-      this.drop(from, goneReasons.lost, closings.tooManyLists);
-      return;
-    }
-    const names: string[] = [];
+    const isWithinRate = opens.take(from.memory.heardAtMs, 1 + this.#listedLinks / routerLimits.linksPerToken);
+    // On its next link it asks again.
+    if (!isWithinRate) this.#departures.drop(from, goneReasons.lost, closings.tooManyLists);
+    return isWithinRate;
+  }
+
+  #watch(from: Link, { request, pattern }: RouterFrameOf<"watch">, position?: number): void {
+    if (!this.#mayList(from)) return;
+    const count = this.#presence.watch(from, { request, pattern }, position);
+    if (count === undefined) this.#departures.drop(from, goneReasons.lost, closings.tooManyWatches);
+    else this.#listedLinks = count;
+  }
+
+  #list(from: Link, { request, cursor }: RouterFrameOf<"list">): void {
+    if (!this.#mayList(from)) return;
+    const found = new Set<string>();
     this.#listedLinks = 0;
-    // A guest, and the holder of a token, sees the clients to which it may open something.
-    const visible = from.grant && patternOf(from.grant.peer);
-    for (const { name } of this.#links.all()) {
+    for (const link of this.#links.all()) {
       this.#listedLinks++;
-      if (name > cursor && visible?.fits(name) !== false && mayReach(from.token, name)) names.push(name);
+      if (link.name > cursor && this.#access.sees(from, link)) found.add(link.name);
     }
-    names.sort(byCodeUnit);
+    const names = Array.from(found).sort(byCodeUnit);
     const page = names.slice(0, limits.maxPageLength);
     const last = names.length > page.length ? page.at(-1) : undefined;
     this.#delivery.say(from, { kind: "peers", request, cursor: last ?? "", names: page });
@@ -238,11 +276,13 @@ export class Routing {
   /** Ends a link: tells its client why, and its peers that it is gone. Does nothing to a link that is over. */
   drop(link: Link, reason: number, closing: Closing): void {
     this.#departures.drop(link, reason, closing);
+    this.#settle();
   }
 
   /** Either side has closed a link's socket. Tells the link's peers, unless they know. */
   leave(link: Link, reason: number): void {
     this.#departures.leave(link, reason);
+    this.#settle();
   }
 }
 

@@ -182,7 +182,7 @@ export const links: readonly Mutation[] = [
     changes: [
       [
         routing,
-        "if (holder.session === link.session) this.drop(holder, goneReasons.lost, closings.replaced);",
+        "if (holder.session === link.session) this.#departures.drop(holder, goneReasons.lost, closings.replaced);",
         "if (holder.session === link.session) return;",
       ],
     ],
@@ -192,8 +192,8 @@ export const links: readonly Mutation[] = [
     changes: [
       [
         routing,
-        "else this.drop(holder, goneReasons.superseded, closings.superseded);",
-        "else this.drop(holder, goneReasons.lost, closings.replaced);",
+        "else this.#departures.drop(holder, goneReasons.superseded, closings.superseded);",
+        "else this.#departures.drop(holder, goneReasons.lost, closings.replaced);",
       ],
     ],
   },

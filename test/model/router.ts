@@ -1,3 +1,4 @@
+import type { Clock } from "../../client/src/link/platform.ts";
 import { encodeBatch, goneReasons, ProtocolError, routerAddress } from "@messagepasser/protocol";
 import { closings, malformed } from "../../src/routing/closings.ts";
 import { LinkMemory } from "../../src/routing/link.ts";
@@ -30,16 +31,14 @@ class SimulatedLink extends FakeLink {
 
 /** The real routing behind simulated sockets: what `RouterObject` does with them, which can die, and sleep. */
 export class Router {
-  readonly #now: () => number;
-  readonly #random: () => number;
+  readonly #clock: Clock;
   #links = new FakeLinks();
   readonly #ends = new Map<Wire, SimulatedLink>();
   #routing: Routing;
   #nextAddress = 1;
 
-  constructor(now: () => number, random: () => number) {
-    this.#now = now;
-    this.#random = random;
+  constructor(clock: Clock) {
+    this.#clock = clock;
     this.#routing = this.#start();
   }
 
@@ -49,7 +48,7 @@ export class Router {
   }
 
   upgrade(wire: Wire): void {
-    const link = new SimulatedLink(this.#nextAddress++, wire, this.#now());
+    const link = new SimulatedLink(this.#nextAddress++, wire, this.#clock.now());
     this.#ends.set(wire, link);
     this.#routing.join(link);
   }
@@ -70,7 +69,7 @@ export class Router {
   /** A heartbeat was answered: that happens without the object. */
   heard(wire: Wire): void {
     const link = this.#ends.get(wire);
-    if (link !== undefined) link.lastHeardMs = this.#now();
+    if (link !== undefined) link.lastHeardMs = this.#clock.now();
   }
 
   /** A socket is gone. */
@@ -107,8 +106,11 @@ export class Router {
 
   #start(): Routing {
     return new Routing(this.#links, "home", {
-      now: this.#now,
-      randomU32: () => Math.floor(this.#random() * 2 ** 32),
+      now: () => this.#clock.now(),
+      randomU32: () => Math.floor(this.#clock.random() * 2 ** 32),
+      after: () => {
+        throw new Error("The router waits, and nobody watches anything here");
+      },
       rules: () => open,
       abort: (reason) => {
         throw new Error(`The router ended itself: ${reason}`);

@@ -33,7 +33,7 @@ export class World implements Watch {
     this.names = ["alice", "bob", "carol"].slice(0, names);
     this.notes = isTraced ? [] : undefined;
     const random = randomOf(seed);
-    this.#router = new Router(() => this.time.nowMs, random);
+    this.#router = new Router(this.time.clockOf(this, random));
     this.#inspector = new FrameInspector(this);
     this.#runtime = {
       router: this.#router,

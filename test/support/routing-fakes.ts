@@ -2,7 +2,7 @@
 import { limits } from "@messagepasser/protocol";
 import { type Format, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
-import { type Grant, type Link, LinkMemory, type Links, type Pairs } from "../../src/routing/link.ts";
+import { type Grant, type KeptWatches, type Link, LinkMemory, type Links, type Pairs } from "../../src/routing/link.ts";
 import { Routing, type Runtime } from "../../src/routing/routing.ts";
 import { Rules } from "../../src/routing/rules.ts";
 import { batchOf, openTo, toRouter } from "./batches.ts";
@@ -69,6 +69,8 @@ export class FakeLink implements Link {
   readonly pairs: FakePairs;
   memory = new LinkMemory();
   lastHeardMs: number;
+  readonly connectedAtMs: number;
+  watches: KeptWatches | undefined;
   /** How the router ended it. */
   closed: { readonly code: number; readonly reason: string; readonly delayMs: number } | undefined;
   /** How many bytes it was sent. */
@@ -87,6 +89,7 @@ export class FakeLink implements Link {
     this.grant = options.grant;
     this.pairs = new FakePairs(options.capacity ?? Infinity);
     this.lastHeardMs = options.lastHeardMs ?? 0;
+    this.connectedAtMs = this.lastHeardMs;
   }
 
   send(message: WireMessage): void {
@@ -173,6 +176,10 @@ export class FakeLinks implements Links {
     return this.#links.values();
   }
 
+  watching(): FakeLink[] {
+    return this.current().filter(({ watches }) => watches !== undefined);
+  }
+
   current(): FakeLink[] {
     return [...this.#links.values()];
   }
@@ -197,6 +204,29 @@ export class FakeRuntime implements Runtime {
 
   rules(): Rules {
     return this.currentRules;
+  }
+
+  /** Timers that were set and have not gone off. */
+  readonly timers: { readonly atMs: number; readonly callback: () => void }[] = [];
+
+  after(delayMs: number, callback: () => void): void {
+    this.timers.push({ atMs: this.nowMs + delayMs, callback });
+  }
+
+  /** Lets time pass. Timers go off in their order. */
+  pass(durationMs: number): void {
+    const endMs = this.nowMs + durationMs;
+    for (;;) {
+      const next = this.timers.reduce<(typeof this.timers)[0] | undefined>(
+        (first, timer) => (first === undefined || timer.atMs < first.atMs ? timer : first),
+        undefined,
+      );
+      if (next === undefined || next.atMs > endMs) break;
+      this.timers.splice(this.timers.indexOf(next), 1);
+      this.nowMs = Math.max(this.nowMs, next.atMs);
+      next.callback();
+    }
+    this.nowMs = endMs;
   }
 
   abort(reason: string): void {

@@ -15,13 +15,12 @@ import { endings } from "../connection/error-text.ts";
 import type { Channel } from "../connection/channel.ts";
 import type { Shared } from "../connection/path.ts";
 import type { Message } from "../connection/message.ts";
-import { LinkError, linkErrorOf } from "../errors.ts";
+import { type LinkError, linkErrorOf } from "../errors.ts";
 import { Link, type LinkEvents, type Login } from "../link/link.ts";
 import { Redial } from "../link/redial.ts";
 import type { Platform, SocketEnd } from "../link/platform.ts";
 import { Arrivals } from "./arrivals.ts";
 import { Channels } from "./channels.ts";
-import { Lists } from "./lists.ts";
 import { type Home, Openings } from "./openings.ts";
 import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
@@ -29,6 +28,7 @@ import { type LinkStatus, type Status, tell } from "../status.ts";
 import { Upkeep } from "../connection/upkeep.ts";
 import { Paths } from "./paths.ts";
 import { endDenied, RuleChecks } from "./rule-check.ts";
+import { Watches } from "./watches.ts";
 
 /** What a Connection is opened with. */
 interface OpenStart {
@@ -74,10 +74,8 @@ export class Session implements LinkEvents {
   readonly #openings: Openings;
   readonly #channels: Channels;
   readonly #arrivals: Arrivals;
-  readonly lists = new Lists((request, cursor) => {
-    this.#online?.frame(routerAddress, { kind: "list", request, cursor });
-    // The router takes one list a batch.
-    this.#online?.flush();
+  readonly watches = new Watches((frame) => {
+    this.#online?.frame(routerAddress, frame);
   });
   readonly #ruleChecks: RuleChecks;
   readonly #stopListening: readonly ((() => void) | undefined)[];
@@ -238,8 +236,10 @@ export class Session implements LinkEvents {
         if (peer?.address === 0 || frame.reason !== goneReasons.lost) this.#lose(peer, frame.reason);
         break;
       }
-      case "peers":
-        this.lists.answer(frame);
+      case "present":
+      case "left":
+      case "snapshot":
+        this.watches.receive(frame);
         break;
       case "mark":
         this.#shared.budget.allow(frame.budget);
@@ -320,7 +320,7 @@ export class Session implements LinkEvents {
     if (isFirst) return;
     for (const peer of this.#peers) if (peer.isSought) this.#ask(peer);
     this.#openings.sendAgain();
-    this.lists.askAgain();
+    this.watches.askAgain();
   }
 
   #goOffline(error: LinkError, retryInMs: number): void {
@@ -329,6 +329,7 @@ export class Session implements LinkEvents {
     this.#peers.loseAll();
     this.#ruleChecks.clear();
     this.#openings.lose();
+    this.watches.lose();
     this.#cancelDial = this.#platform.clock.after(retryInMs, () => {
       this.#dialAgain();
     });
@@ -358,7 +359,7 @@ export class Session implements LinkEvents {
     for (const channel of this.channels()) channel.fail(channel.error(code, what));
     for (const peer of this.#peers) peer.stopSearch();
     if (this.#redial.hasBeenIn) this.#tell({ kind: "closed" });
-    this.lists.fail(error ?? new LinkError("closed", "Cannot list peers: this client is closed"));
+    this.watches.end(error ?? "closed");
   }
 
   #ask({ session, name: peer }: Peer): void {

@@ -70,6 +70,8 @@ const frames = {
   reset: { ...ends, code: or(code, errorCodes.aborted), reason },
   done: ends,
   list: { request: or(u32, 0), cursor: or(textUpTo(limits.maxNameBytes), "") },
+  watch: { request: or(u32, 0), pattern: or(textUpTo(limits.maxNameBytes), "*") },
+  unwatch: { request: or(u32, 0) },
   reached: { token: textUpTo(64) },
   bye: {},
 } as const satisfies Record<string, Readonly<Record<string, Field<unknown>>>>;

@@ -33,9 +33,11 @@ describe("json.json", () => {
           .map(({ type }) => type),
       );
     const both = ["open", "accept", "data", "end", "stop", "done", "reset", "credit"];
-    expect([...types("from-client")].sort()).toEqual([...both, "close", "reached", "list", "bye"].sort());
+    expect([...types("from-client")].sort()).toEqual(
+      [...both, "close", "reached", "list", "watch", "unwatch", "bye"].sort(),
+    );
     expect([...types("to-client")].sort()).toEqual(
-      [...both, "welcome", "refused", "gone", "mark", "peers", "closing"].sort(),
+      [...both, "welcome", "refused", "gone", "mark", "peers", "present", "left", "snapshot", "closing"].sort(),
     );
   });
 

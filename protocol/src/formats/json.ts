@@ -86,6 +86,12 @@ function* frameSaid(fields: Fields, self: string): Iterable<Said> {
     case "list":
       yield { to: "router", frame: { kind: "list", request: fields.request, cursor: fields.cursor } };
       return;
+    case "watch":
+      yield { to: "router", frame: { kind: "watch", request: fields.request, pattern: fields.pattern } };
+      return;
+    case "unwatch":
+      yield { to: "router", frame: { kind: "unwatch", request: fields.request } };
+      return;
     case "bye":
       yield { to: "router", frame: { kind: "bye" } };
       return;
@@ -100,7 +106,7 @@ function* frameSaid(fields: Fields, self: string): Iterable<Said> {
   }
 }
 
-type PeerFields = Exclude<Fields, { type: "open" | "list" | "bye" | "reached" }>;
+type PeerFields = Exclude<Fields, { type: "open" | "list" | "watch" | "unwatch" | "bye" | "reached" }>;
 
 function framesOf(fields: PeerFields, connection: number): PeerFrame[] {
   switch (fields.type) {
@@ -154,6 +160,13 @@ function routerFields(frame: RouterFrame, self: string): object | undefined {
       const { request, cursor, names } = frame;
       return { type: "peers", request, cursor, names };
     }
+    case "present":
+    case "left": {
+      const { kind, ...fields } = frame;
+      return { type: kind, ...fields };
+    }
+    case "snapshot":
+      return { type: "snapshot", request: frame.request, complete: frame.complete === 1 };
     case "closing": {
       const { code, delayMs, reason } = frame;
       return { type: "closing", code, name: nameOfCode(closeCodes, code), delayMs, reason };

@@ -37,7 +37,7 @@ type Kind = NonNullable<MessageInitShape<typeof FrameSchema>["kind"]>;
 function messageOf(frame: ControlFrame | DataFrame): Kind {
   const value = frame.kind === "data" ? dataMessage(frame) : controlMessage(frame);
   // The schema's messages have the names and fields of the tables; a test compares the two.
-  return { case: frame.kind, value };
+  return { case: frame.kind, value } as Kind;
 }
 
 function controlMessage(frame: ControlFrame): object {

@@ -1,0 +1,295 @@
+import { limits, ProtocolError, routerLimits } from "@messagepasser/protocol";
+import type { Access } from "./access.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Link, Links } from "./link.ts";
+import type { Rules } from "./rules.ts";
+import { Watch } from "./watcher.ts";
+
+/** What telling watchers needs. */
+interface PresenceStart {
+  readonly links: Links;
+  readonly access: Access;
+  readonly delivery: Delivery;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Calls back later, and carries out then what delivery finds. */
+  after(delayMs: number, callback: () => void): void;
+}
+
+/** What a client watches. */
+interface WatchStart {
+  readonly request: number;
+  readonly pattern: string;
+}
+
+/** A link that watches. */
+interface Watcher {
+  readonly link: Link;
+  readonly watches: Watch[];
+  /** When it was last told something, in milliseconds since 1970. */
+  toldAtMs: number;
+  /** Bytes of what it was told since it last answered a mark. */
+  unansweredBytes: number;
+  /** Whether nothing is told until it answers a mark. */
+  isBlocked: boolean;
+}
+
+/**
+ * Tells watchers which sessions there are, and what changes: at once where a watcher was told nothing for a second, else at
+ * the end of that second, together with everything else. What was told isn't remembered, so an idle watch costs nothing, and
+ * outlives a hibernation in its link. To a client that reads slowly only as much is sent as it reads.
+ */
+export class Presence {
+  readonly #start: PresenceStart;
+  /** `undefined` until they are needed after a wake. */
+  #watchers: Map<Link, Watcher> | undefined;
+  /** Those that are told before the event is over. */
+  readonly #urgent = new Set<Watcher>();
+  /** Those that are told when their second is over. */
+  readonly #later = new Set<Watcher>();
+  #isTimerSet = false;
+  /** How many links have left since the roster was made. */
+  #departed = 0;
+  /** All links in the order of their addresses, while snapshots need them. */
+  #roster: Link[] | undefined;
+
+  constructor(start: PresenceStart) {
+    this.#start = start;
+  }
+
+  /**
+   * A client watches a pattern from now on.
+   *
+   * @returns how many links there are; `undefined` if all links of the client have too many watches
+   * @throws ProtocolError for one watch too many on this link
+   */
+  watch(link: Link, { request, pattern }: WatchStart, position?: number): number | undefined {
+    const watcher = this.#all.get(link) ?? newWatcher(link, []);
+    this.#stop(watcher, request);
+    if (watcher.watches.length === limits.maxWatches)
+      throw new ProtocolError(`More than ${limits.maxWatches} watches: the last ends`, position);
+    const { account } = this.#start.delivery.meterOf(link);
+    if (account.watches === routerLimits.maxWatchesOfClient) return undefined;
+    account.watches++;
+    watcher.watches.push(new Watch(request, pattern, true));
+    this.#all.set(link, watcher);
+    this.#keep(watcher);
+    this.#urgent.add(watcher);
+    return this.#sorted.length;
+  }
+
+  unwatch(link: Link, request: number): void {
+    if (link.watches === undefined) return;
+    const watcher = this.#all.get(link);
+    if (watcher === undefined) return;
+    this.#stop(watcher, request);
+    if (watcher.watches.length === 0) this.#forget(watcher);
+    this.#keep(watcher);
+  }
+
+  joined(link: Link): void {
+    // The realm uses an address again only after all others.
+    if (this.#roster !== undefined && link.address > (this.#roster.at(-1)?.address ?? 0)) this.#roster.push(link);
+    else this.#roster = undefined;
+    this.#note(link, (watch) => {
+      watch.joined(link);
+    });
+  }
+
+  /** A session serves something else. */
+  changed(link: Link): void {
+    this.#note(link, (watch) => {
+      watch.changed(link);
+    });
+  }
+
+  /** A link is over: its client watches nothing more. */
+  left(link: Link): void {
+    const watcher = this.#all.get(link);
+    if (watcher !== undefined) {
+      this.#start.delivery.meterOf(link).account.watches -= watcher.watches.length;
+      this.#forget(watcher);
+    }
+    if (this.#roster !== undefined && ++this.#departed > this.#roster.length / 2) this.#roster = undefined;
+    this.#note(link, (watch) => {
+      watch.left(link);
+    });
+  }
+
+  /** Tells watchers what they may know by new rules, and may no longer know. @param before the rules until now */
+  rulesChanged(before: Rules): void {
+    const { access } = this.#start;
+    for (const watcher of this.#all.values()) {
+      for (const other of this.#sorted) {
+        const isSeen = access.sees(watcher.link, other);
+        if (isSeen === access.sees(watcher.link, other, before) || other.memory.isOver) continue;
+        for (const watch of watcher.watches) {
+          if (!watch.pattern.fits(other.name)) continue;
+          if (isSeen) watch.joined(other);
+          else watch.left(other);
+        }
+      }
+      if (!isDone(watcher)) this.#schedule(watcher);
+    }
+  }
+
+  /** A client has read what it was sent. */
+  reached(link: Link): void {
+    if (link.watches === undefined) return;
+    const watcher = this.#all.get(link);
+    if (watcher === undefined) return;
+    watcher.unansweredBytes = 0;
+    if (!watcher.isBlocked) return;
+    watcher.isBlocked = false;
+    this.#urgent.add(watcher);
+  }
+
+  /** Tells watchers what can't wait, or some of it. @returns whether there was anything, so that delivery may have given links up */
+  flush(): boolean {
+    if (this.#urgent.size === 0) return false;
+    let bytes = 0;
+    for (const watcher of this.#urgent) {
+      // Others have their turn before the rest.
+      if (bytes > routerLimits.toldAtOnceBytes) break;
+      this.#urgent.delete(watcher);
+      bytes += this.#tell(watcher);
+    }
+    if (this.#urgent.size > 0) this.#setTimer();
+    else if (Array.from(this.#all.values()).every(isDone)) this.#roster = undefined;
+    return true;
+  }
+
+  get #all(): Map<Link, Watcher> {
+    return (this.#watchers ??= this.#restored());
+  }
+
+  #restored(): Map<Link, Watcher> {
+    const watchers = new Map<Link, Watcher>();
+    for (const link of this.#start.links.watching()) {
+      const { watches = [], isBehind = false } = link.watches ?? {};
+      const watcher = newWatcher(
+        link,
+        watches.map(({ request, pattern }) => new Watch(request, pattern, isBehind)),
+      );
+      this.#start.delivery.meterOf(link).account.watches += watches.length;
+      watchers.set(link, watcher);
+      if (isBehind) this.#urgent.add(watcher);
+    }
+    return watchers;
+  }
+
+  get #sorted(): readonly Link[] {
+    if (this.#roster === undefined) {
+      this.#departed = 0;
+      this.#roster = Array.from(this.#start.links.all()).sort((one, other) => one.address - other.address);
+    }
+    return this.#roster;
+  }
+
+  /** Notes a change for those that may know of it. */
+  #note(link: Link, change: (watch: Watch) => void): void {
+    for (const watcher of this.#all.values()) {
+      const watches = watcher.watches.filter(({ pattern }) => pattern.fits(link.name));
+      if (watches.length === 0 || !this.#start.access.sees(watcher.link, link)) continue;
+      for (const watch of watches) change(watch);
+      if (!isDone(watcher)) this.#schedule(watcher);
+    }
+  }
+
+  #schedule(watcher: Watcher): void {
+    if (watcher.isBlocked || this.#later.has(watcher)) return;
+    if (this.#start.now() - watcher.toldAtMs >= routerLimits.tellEveryMs) this.#urgent.add(watcher);
+    else this.#tellLater(watcher);
+  }
+
+  #tellLater(watcher: Watcher): void {
+    this.#later.add(watcher);
+    this.#setTimer();
+  }
+
+  #setTimer(): void {
+    if (this.#isTimerSet || this.#later.size + this.#urgent.size === 0) return;
+    this.#isTimerSet = true;
+    let firstMs = Infinity;
+    for (const { toldAtMs } of this.#later) firstMs = Math.min(firstMs, toldAtMs);
+    const delayMs = this.#urgent.size > 0 ? 0 : Math.max(0, firstMs + routerLimits.tellEveryMs - this.#start.now());
+    this.#start.after(delayMs, () => {
+      this.#isTimerSet = false;
+      const dueMs = this.#start.now() - routerLimits.tellEveryMs;
+      for (const watcher of this.#later) {
+        if (watcher.toldAtMs > dueMs) continue;
+        this.#later.delete(watcher);
+        this.#urgent.add(watcher);
+      }
+      this.flush();
+      this.#setTimer();
+    });
+  }
+
+  /** Tells a watcher what it has to be told, as far as its client reads. @returns how many bytes that took */
+  #tell(watcher: Watcher): number {
+    const { link } = watcher;
+    const { delivery, access } = this.#start;
+    const meter = delivery.meterOf(link);
+    let bytes = 0;
+    watcher.toldAtMs = this.#start.now();
+    for (let watch = unfinished(watcher); watch !== undefined; watch = unfinished(watcher)) {
+      if (meter.marks.length === 0) watcher.unansweredBytes = 0;
+      if (!delivery.unread.admits(meter, limits.maxBatchBytes) || watcher.unansweredBytes > routerLimits.toldBytes) {
+        // Without a mark under way there is no answer to wait for: others hold what memory there is.
+        if (meter.marks.length > 0) watcher.isBlocked = true;
+        else this.#tellLater(watcher);
+        break;
+      }
+      const frames = watch.take(routerLimits.toldBytes, this.#sorted, (other) => access.sees(link, other));
+      const toldBytes = delivery.say(link, ...frames);
+      if (link.memory.isOver) break;
+      watcher.unansweredBytes += toldBytes;
+      bytes += toldBytes;
+    }
+    this.#keep(watcher);
+    return bytes;
+  }
+
+  #stop(watcher: Watcher, request: number): void {
+    const at = watcher.watches.findIndex((watch) => watch.request === request);
+    if (at === -1) return;
+    watcher.watches.splice(at, 1);
+    this.#start.delivery.meterOf(watcher.link).account.watches--;
+  }
+
+  #forget(watcher: Watcher): void {
+    this.#all.delete(watcher.link);
+    this.#urgent.delete(watcher);
+    this.#later.delete(watcher);
+  }
+
+  /** Notes in the link what has to outlive a hibernation. */
+  #keep({ link, watches, isBlocked }: Watcher): void {
+    const before = link.watches;
+    // Where it isn't blocked, a timer keeps the object awake until everything is told.
+    const isSame =
+      before?.isBehind === isBlocked &&
+      before.watches.length === watches.length &&
+      watches.every(({ request, pattern: { source } }, at) => {
+        const kept = before.watches[at];
+        return kept?.request === request && kept.pattern === source;
+      });
+    if (isSame) return;
+    const kept = watches.map(({ request, pattern: { source: pattern } }) => ({ request, pattern }));
+    link.watches = kept.length === 0 ? undefined : { isBehind: isBlocked, watches: kept };
+  }
+}
+
+function newWatcher(link: Link, watches: Watch[]): Watcher {
+  return { link, watches, toldAtMs: -Infinity, unansweredBytes: 0, isBlocked: false };
+}
+
+/** The first watch of which something is not told. */
+function unfinished({ watches }: Watcher): Watch | undefined {
+  return watches.find((watch) => !watch.isDone);
+}
+
+function isDone(watcher: Watcher): boolean {
+  return unfinished(watcher) === undefined;
+}

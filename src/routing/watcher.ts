@@ -1,0 +1,135 @@
+import { type RouterFrame, routerLimits } from "@messagepasser/protocol";
+import type { Link } from "./link.ts";
+import { type Pattern, patternOf } from "./pattern.ts";
+
+/** A session of which a watcher must be told. */
+interface Change {
+  readonly link: Link;
+  /** Whether the watcher does not know the session, so that it need not be told if the session leaves again. */
+  readonly isNew: boolean;
+  readonly hasLeft: boolean;
+}
+
+/** The whole realm has been told. */
+const everything = Infinity;
+
+/** One pattern that a client watches, and what it has yet to be told. Several changes of one session become one. */
+export class Watch {
+  readonly request: number;
+  readonly pattern: Pattern;
+  /** The client knows all sessions of links up to this address: a snapshot tells the rest, in the order of addresses. */
+  #toldUpTo: number;
+  #hasBegun = false;
+  readonly #changes = new Map<string, Change>();
+
+  /** @param isNew whether the client must be told everything */
+  constructor(request: number, pattern: string, isNew: boolean) {
+    this.request = request;
+    this.pattern = patternOf(pattern);
+    this.#toldUpTo = isNew ? 0 : everything;
+  }
+
+  get isDone(): boolean {
+    return this.#toldUpTo === everything && this.#changes.size === 0;
+  }
+
+  /** Everything is to be told again. */
+  restart(): void {
+    this.#toldUpTo = 0;
+    this.#hasBegun = false;
+    this.#changes.clear();
+  }
+
+  joined(link: Link): void {
+    const key = keyOf(link);
+    this.#note(key, { link, isNew: !this.#changes.has(key), hasLeft: false });
+  }
+
+  /** A session serves something else. */
+  changed(link: Link): void {
+    const key = keyOf(link);
+    this.#note(key, { link, isNew: this.#changes.get(key)?.isNew ?? false, hasLeft: false });
+  }
+
+  left(link: Link): void {
+    const key = keyOf(link);
+    if (this.#changes.get(key)?.isNew === true) this.#changes.delete(key);
+    else this.#note(key, { link, isNew: false, hasLeft: true });
+  }
+
+  #note(key: string, change: Change): void {
+    // The snapshot will tell it.
+    if (change.link.address > this.#toldUpTo) return;
+    this.#changes.set(key, change);
+    // A snapshot takes no memory.
+    if (this.#changes.size > routerLimits.maxPendingChanges) this.restart();
+  }
+
+  /**
+   * Takes the next frames for the client, of about this many bytes at most.
+   *
+   * @param roster all links, in the order of their addresses
+   * @param sees whether the client may know of a link
+   */
+  take(bytes: number, roster: readonly Link[], sees: (link: Link) => boolean): RouterFrame[] {
+    const { request } = this;
+    const frames: RouterFrame[] = [];
+    let left = bytes;
+    for (const [key, { link, hasLeft }] of this.#changes) {
+      if (left <= 0) return frames;
+      this.#changes.delete(key);
+      const { session, name } = link;
+      if (hasLeft) frames.push({ kind: "left", request, session, name });
+      else frames.push(presentIn(request, link));
+      left -= costOf(link);
+    }
+    if (this.#toldUpTo === everything) return frames;
+    if (!this.#hasBegun) frames.push({ kind: "snapshot", request, complete: 0 });
+    this.#hasBegun = true;
+    for (let at = firstAfter(roster, this.#toldUpTo); at < roster.length; at++) {
+      if (left <= 0) return frames;
+      const link = roster[at];
+      if (link === undefined) break;
+      this.#toldUpTo = link.address;
+      if (link.memory.isOver || !this.pattern.fits(link.name) || !sees(link)) continue;
+      frames.push(presentIn(request, link));
+      left -= costOf(link);
+    }
+    this.#toldUpTo = everything;
+    frames.push({ kind: "snapshot", request, complete: 1 });
+    return frames;
+  }
+}
+
+/** A session, whichever link it has. */
+function keyOf({ name, session }: Link): string {
+  // No name has a line feed.
+  return `${session}\n${name}`;
+}
+
+/** What a watcher is told of a session. */
+function servedBy(_link: Link): { readonly instance: string; readonly services: readonly string[] } {
+  return { instance: "", services: [] };
+}
+
+function presentIn(request: number, link: Link): RouterFrame {
+  const { session, name, connectedAtMs: sinceMs } = link;
+  return { kind: "present", request, session, name, sinceMs, ...servedBy(link) };
+}
+
+/** About how many bytes the frame of a session has. */
+function costOf(link: Link): number {
+  const { instance, services } = servedBy(link);
+  return services.reduce((sum, { length }) => sum + length, 64 + link.name.length + instance.length);
+}
+
+/** Where the links after an address begin. */
+function firstAfter(roster: readonly Link[], address: number): number {
+  let [low, high] = [0, roster.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((roster[middle]?.address ?? Infinity) > address) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
