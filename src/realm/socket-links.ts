@@ -1,9 +1,11 @@
 import { routerLimits } from "@messagepasser/protocol";
-import type { Links } from "../routing/link.ts";
-import { attachmentOf } from "./attachment.ts";
+import { type Links, linksAt } from "../routing/link.ts";
 import { addressTag, guestTag, holderTag, hostTag, nameIn, nameTag } from "./link-tags.ts";
 import { closeUnreadable, SocketLink } from "./socket-link.ts";
 import type { Counters } from "./usage.ts";
+
+/** Where the addresses of links that watch something are stored. */
+const watchingKey = "watching";
 
 /**
  * The links of a realm's object, by their sockets' tags. After a wake nothing is scanned: a link is restored from its
@@ -81,13 +83,13 @@ export class SocketLinks implements Links {
     return this.#open(this.#context.getWebSockets());
   }
 
-  /** Links that watch nothing stay in their sockets. */
-  *watching(): Iterable<SocketLink> {
-    for (const socket of this.#context.getWebSockets()) {
-      const watches = (this.#ofSocket.get(socket) ?? attachmentOf(socket))?.watches;
-      const link = watches === undefined ? undefined : this.#openLinkOf(socket);
-      if (link !== undefined) yield link;
-    }
+  watching(): SocketLink[] {
+    const addresses = this.#context.storage.kv.get<Uint32Array>(watchingKey) ?? new Uint32Array();
+    return Array.from(linksAt(this, addresses)).filter(({ watches }) => watches !== undefined);
+  }
+
+  noteWatching(addresses: readonly number[]): void {
+    this.#context.storage.kv.put(watchingKey, Uint32Array.from(addresses));
   }
 
   /** Names of clients whose links were closed, and whose sockets are still there. */

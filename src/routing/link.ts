@@ -98,8 +98,10 @@ export interface Links {
   byName(name: string): Link | undefined;
   /** All links. Slow. */
   all(): Iterable<Link>;
-  /** All links whose clients watch something. Slow. */
+  /** The links whose clients watch something, as far as they were noted. */
   watching(): Iterable<Link>;
+  /** Notes the addresses of all links whose clients watch something. Outlives hibernation. */
+  noteWatching(addresses: readonly number[]): void;
   /** Adds a new link: from now on it is found, and can be sent to. */
   add(link: Link): void;
   /** Removes a link: from now on it isn't found. */
@@ -107,7 +109,10 @@ export interface Links {
 }
 
 /** The links at these addresses, as far as there are any. */
-export function* linksAt(links: Links, addresses: Iterable<number>): Iterable<Link> {
+export function* linksAt<Each extends Link>(
+  links: { byAddress(address: number): Each | undefined },
+  addresses: Iterable<number>,
+): Iterable<Each> {
   for (const address of addresses) {
     const link = links.byAddress(address);
     if (link !== undefined) yield link;

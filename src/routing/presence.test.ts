@@ -157,10 +157,11 @@ describe("what a watcher is told at once", () => {
   test("changes within a second of the last one are told together at its end, and one session's become one", () => {
     const realm = realmOf();
     const alice = join(realm, "alice");
-    realm.runtime.pass(1_000);
     watch(realm, alice, "*");
     alice.take();
+    realm.runtime.pass(1_000);
     const bob = join(realm, "bob");
+    expect(toldTo(alice)).toBe("+bob");
     join(realm, "carol");
     leave(realm, bob);
     leave(realm, join(realm, "dave"));
@@ -170,7 +171,13 @@ describe("what a watcher is told at once", () => {
     realm.runtime.pass(999);
     expect(toldTo(alice)).toBe("");
     realm.runtime.pass(1);
-    expect(alice.takeMessages()).toHaveLength(1);
+    const messages = alice.takeMessages();
+    expect(messages).toHaveLength(1);
+    expect(messages.flat().filter(isTold)).toMatchObject([
+      { kind: "present", name: "carol" },
+      { kind: "left", name: "bob" },
+      { kind: "present", name: "erin" },
+    ]);
     expect(realm.runtime.timers).toEqual([]);
   });
 
@@ -308,6 +315,7 @@ describe("a watcher that reads slowly", () => {
     for (const batch of alice.takeMessages()) view.receive(batch);
     expect(view.isComplete).toBe(false);
     const marks = alice.marks.splice(0);
+    realm.runtime.pass(1_000);
     realm = sleep(realm);
     leave(realm, realm.links.byName("client 3") ?? alice);
     realm.routing.receive(alice, toRouter(...marks.map(({ token }) => ({ kind: "reached", token }) as const)));
@@ -324,6 +332,7 @@ describe("a watcher that reads slowly", () => {
     const [alice, bob] = [join(realm, "alice"), join(realm, "bob")];
     watch(realm, alice);
     alice.take();
+    realm.runtime.pass(1_000);
     realm = sleep(realm);
     leave(realm, bob);
     expect(toldTo(alice)).toBe("-bob");

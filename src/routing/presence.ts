@@ -43,6 +43,9 @@ export class Presence {
   readonly #start: PresenceStart;
   /** `undefined` until they are needed after a wake. */
   #watchers: Map<Link, Watcher> | undefined;
+  /** Addresses of links that were noted as watching: those after a wake that may be. */
+  #noted: ReadonlySet<number> = new Set();
+  #isNoting = false;
   /** Those that are told before the event is over. */
   readonly #urgent = new Set<Watcher>();
   /** Those that are told when their second is over. */
@@ -74,6 +77,7 @@ export class Presence {
     watcher.watches.push(new Watch(request, pattern, true));
     this.#all.set(link, watcher);
     this.#keep(watcher);
+    this.#noteSoon(link);
     this.#urgent.add(watcher);
     return this.#sorted.length;
   }
@@ -159,12 +163,26 @@ export class Presence {
     return true;
   }
 
+  /** Notes a new watcher, unless it is gone by then: lists are many, and each note costs a row in the storage. */
+  #noteSoon({ address }: Link): void {
+    if (this.#isNoting || this.#noted.has(address)) return;
+    this.#isNoting = true;
+    this.#start.after(routerLimits.tellEveryMs, () => {
+      this.#isNoting = false;
+      const addresses = Array.from(this.#all.keys(), (link) => link.address);
+      if (addresses.every((each) => this.#noted.has(each))) return;
+      this.#start.links.noteWatching(addresses);
+      this.#noted = new Set(addresses);
+    });
+  }
+
   get #all(): Map<Link, Watcher> {
     return (this.#watchers ??= this.#restored());
   }
 
   #restored(): Map<Link, Watcher> {
     const watchers = new Map<Link, Watcher>();
+    const noted = new Set<number>();
     for (const link of this.#start.links.watching()) {
       const { watches = [], isBehind = false } = link.watches ?? {};
       const watcher = newWatcher(
@@ -173,8 +191,10 @@ export class Presence {
       );
       this.#start.delivery.meterOf(link).account.watches += watches.length;
       watchers.set(link, watcher);
+      noted.add(link.address);
       if (isBehind) this.#urgent.add(watcher);
     }
+    this.#noted = noted;
     return watchers;
   }
 

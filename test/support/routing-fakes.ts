@@ -2,7 +2,15 @@
 import { limits } from "@messagepasser/protocol";
 import { type Format, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
-import { type Grant, type KeptWatches, type Link, LinkMemory, type Links, type Pairs } from "../../src/routing/link.ts";
+import {
+  type Grant,
+  type KeptWatches,
+  type Link,
+  LinkMemory,
+  type Links,
+  linksAt,
+  type Pairs,
+} from "../../src/routing/link.ts";
 import { Routing, type Runtime } from "../../src/routing/routing.ts";
 import { Rules } from "../../src/routing/rules.ts";
 import { batchOf, openTo, toRouter } from "./batches.ts";
@@ -136,6 +144,7 @@ export class FakeLinks implements Links {
   readonly #links = new Map<number, FakeLink>();
   readonly #capacity: number;
   #nextAddress = 1;
+  #watching: readonly number[] = [];
   /** How often the slow way was taken. */
   scans = 0;
 
@@ -177,7 +186,11 @@ export class FakeLinks implements Links {
   }
 
   watching(): FakeLink[] {
-    return this.current().filter(({ watches }) => watches !== undefined);
+    return Array.from(linksAt(this, this.#watching)).filter(({ watches }) => watches !== undefined);
+  }
+
+  noteWatching(addresses: readonly number[]): void {
+    this.#watching = addresses;
   }
 
   current(): FakeLink[] {
