@@ -101,8 +101,8 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
 
   /** The HTTP status of an upgrade that gets no link. The Worker makes a problem of it. */
   #refusalOf({ admission, session }: Upgrade): number | undefined {
-    const { name, invitation } = admission;
-    const joining = { name, grant: invitation };
+    const { name, invitation, token } = admission;
+    const joining = { name, grant: invitation, token };
     if (invitation !== undefined && !this.#rules.current.mayInvite(invitation.host)) return 401;
     // Before a guest costs a row. A client counts only once its secret is known to hold: otherwise the holder of a former
     // secret could use the rate up.

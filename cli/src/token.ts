@@ -3,12 +3,13 @@ import { createHmac, createPrivateKey, type KeyObject, sign } from "node:crypto"
 /**
  * Signs a token (RFC 7519). This is what login servers do with a library.
  *
+ * @param id the key's in the realm, which the token names unless the key is a JWK with an id of its own
  * @param key a private key in PEM or as a JWK, or any other text as the secret of HS256
  * @throws Error for a private key that can't sign tokens
  */
-export function signedToken(key: string, claims: object): string {
-  const { algorithm, kid, signatureOf } = signerOf(key);
-  const header = { alg: algorithm, typ: "JWT", ...(kid !== undefined && { kid }) };
+export function signedToken(id: string, key: string, claims: object): string {
+  const { algorithm, kid = id, signatureOf } = signerOf(key);
+  const header = { alg: algorithm, typ: "JWT", kid };
   const signed = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
   return `${signed}.${signatureOf(Buffer.from(signed)).toString("base64url")}`;
 }

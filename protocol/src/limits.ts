@@ -98,6 +98,8 @@ export const routerLimits = {
   maxOutboxBatchBytes: 16_384,
   /** Bytes that the guests of one client may hold in memory together by not reading: a quarter of `maxUnreadBytes`. Stops them from taking their host's part, and others'. */
   maxGuestsUnreadBytes: 12_582_912,
+  /** Bytes that the holders of one key's tokens may hold in memory together by not reading: half of `maxUnreadBytes`. Stops whoever gets many names from an application from taking others' part. */
+  maxHoldersUnreadBytes: 25_165_824,
   /** Bytes that a client's links may hold together, closed ones with their sockets included. Past it the client is let in once a socket is gone. Stops it from filling the memory by coming back. */
   maxOwedBytes: 17_825_792,
   /** Closed links of a client, or of its guests together, whose sockets are still there. Stops sockets that nobody closes from filling the memory. */
@@ -128,6 +130,10 @@ export const routerLimits = {
   maxJoinsAtOnce: 1_000,
   /** Links that a client may open in a second, in the long run; its guests as many together. Stops connects from keeping the object awake. */
   maxJoinsPerSecond: 20,
+  /** Links that the holders of one key's tokens may open at once before `maxHolderJoinsPerSecond` counts. */
+  maxHolderJoinsAtOnce: 20_000,
+  /** Links that the holders of one key's tokens may open in a second, in the long run. Stops many names from keeping the object awake. */
+  maxHolderJoinsPerSecond: 400,
   /** Guests that a client may have connected at once. Stops it from multiplying itself. */
   maxGuestsAtOnce: 100,
   /** Links in a realm for which a list costs as much as an open. Stops lists from keeping the object busy. */

@@ -10,6 +10,7 @@ import {
 import type { TokenAlgorithm } from "@messagepasser/protocol/admin";
 import { decodeProtectedHeader } from "jose/decode/protected_header";
 import { JWTClaimValidationFailed, JWTExpired } from "jose/errors";
+import { decodeJwt } from "jose/jwt/decode";
 import { jwtVerify } from "jose/jwt/verify";
 import type { TokenKey } from "./token-key.ts";
 
@@ -38,6 +39,22 @@ export function keyNamedIn(text: string): string | undefined {
   try {
     const { kid } = decodeProtectedHeader(text);
     return typeof kid === "string" ? kid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The name that a token is for, if it names its key by the key's id. Hostile until the token was verified.
+ *
+ * @returns `undefined` for a token that doesn't, and for what isn't a token
+ */
+export function holderNamedIn(text: string): string | undefined {
+  const key = isToken(text) ? keyNamedIn(text) : undefined;
+  if (key === undefined) return undefined;
+  try {
+    const { sub } = decodeJwt(text);
+    return typeof sub === "string" ? holderName(key, sub) : undefined;
   } catch {
     return undefined;
   }

@@ -16,6 +16,16 @@ test("a client has one account for all its links, and its guests have another on
   expect(principals.of({ name: "bob" }).principal).not.toBe(alice);
 });
 
+test("each holder of a token has an account of its own, and those of one key share a group", () => {
+  const principals = new Principals();
+  const holder = (key: string, sub: string) => principals.of({ name: `+${key}/${sub}`, token: { key } });
+  const ann = holder("shop", "ann");
+  expect(holder("shop", "ann")).toBe(ann);
+  expect([holder("shop", "ben") === ann, holder("shop", "ben").group === ann.group]).toEqual([false, true]);
+  expect(holder("forum", "ann").group).not.toBe(ann.group);
+  expect([ann.principal, principals.of({ name: "ann" }).group]).toEqual([ann, undefined]);
+});
+
 test("the accounts of clients that left are forgotten once there are many, and no others", () => {
   const principals = new Principals();
   const connected = principals.of({ name: "connected" });

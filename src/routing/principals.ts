@@ -29,9 +29,16 @@ export class Account {
   /** The rate of new links. */
   readonly joins = new TokenBucket(routerLimits.maxJoinsAtOnce, routerLimits.maxJoinsPerSecond);
 
-  /** @param host the account of the client that invited the guests; absent for a client's own account */
-  constructor(host?: Account) {
+  /** What the holders of one key's tokens share, of which this account is one's. */
+  readonly group: Group | undefined;
+
+  /**
+   * @param host the account of the client that invited the guests; absent for a client's own account
+   * @param group of the holder of a token
+   */
+  constructor(host?: Account, group?: Group) {
     this.principal = host ?? this;
+    this.group = group;
   }
 
   get isOfGuests(): boolean {
@@ -60,6 +67,17 @@ export class Account {
   }
 }
 
+/**
+ * What the holders of tokens of one key share. Each has an account of its own, but an application may let anybody have many
+ * names: together they are bounded too.
+ */
+export class Group {
+  /** Bytes that their links hold in memory, because they were sent and not read. */
+  heldBytes = 0;
+  /** The rate of new links. */
+  readonly joins = new TokenBucket(routerLimits.maxHolderJoinsAtOnce, routerLimits.maxHolderJoinsPerSecond);
+}
+
 /** Whether a link of one account flooded one of the other not long ago, so that two such links may not pair. */
 export function areBarred(one: Account, other: Account, nowMs: number): boolean {
   return isBarred(one, other, nowMs) || isBarred(other, one, nowMs);
@@ -80,6 +98,8 @@ interface Joining {
   readonly name: string;
   /** Of a guest: what it may do. */
   readonly grant?: { readonly host: string } | undefined;
+  /** Of the holder of a token: the id of its key. */
+  readonly token?: { readonly key: string } | undefined;
 }
 
 /** The two accounts of a principal. */
@@ -94,20 +114,27 @@ interface Accounts {
  */
 export class Principals {
   readonly #byName = new Map<string, Accounts>();
+  readonly #groups = new Map<string, Group>();
   #sweepAt: number = routerLimits.maxIdleAccounts;
 
   /** The account that a link counts on. */
-  of({ name, grant }: Joining): Account {
-    if (grant === undefined) return this.#accountsOf(name).own;
+  of({ name, grant, token }: Joining): Account {
+    if (grant === undefined) return this.#accountsOf(name, token && this.#groupOf(token.key)).own;
     const accounts = this.#accountsOf(grant.host);
     return (accounts.guests ??= new Account(accounts.own));
   }
 
-  #accountsOf(name: string): Accounts {
+  #groupOf(key: string): Group {
+    let group = this.#groups.get(key);
+    if (group === undefined) this.#groups.set(key, (group = new Group()));
+    return group;
+  }
+
+  #accountsOf(name: string, group?: Group): Accounts {
     let accounts = this.#byName.get(name);
     if (accounts === undefined) {
       if (this.#byName.size >= this.#sweepAt) this.#sweep();
-      accounts = { own: new Account() };
+      accounts = { own: new Account(undefined, group) };
       this.#byName.set(name, accounts);
     }
     return accounts;

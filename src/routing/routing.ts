@@ -85,7 +85,11 @@ export class Routing {
   /** Whether a principal may open one more link now; counts it. */
   mayJoin(joining: Party): boolean {
     const account = this.#delivery.principals.of(joining);
-    return this.#delivery.unread.mayBegin(account) && account.joins.take(this.#runtime.now());
+    const nowMs = this.#runtime.now();
+    // A holder that comes too often itself doesn't count among the others.
+    return (
+      this.#delivery.unread.mayBegin(account) && account.joins.take(nowMs) && account.group?.joins.take(nowMs) !== false
+    );
   }
 
   /** Adds a new link, which takes its name over from any link that has it, and welcomes its client. */

@@ -2,7 +2,7 @@ import { encodeBatch, limits, routerAddress, routerLimits } from "@messagepasser
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Meter } from "./meter.ts";
-import { Account } from "./principals.ts";
+import { Account, Group } from "./principals.ts";
 import { markBytes, UnreadLimiter } from "./unread.ts";
 
 const { firstMarkBytes, markEveryBytes, maxBudgetBytes, maxUnreadBytes, minWindowBytes } = limits;
@@ -430,5 +430,32 @@ describe("any order of sends, reads, closes and leaves", () => {
       );
     });
     fc.assert(property, { numRuns: 300 });
+  });
+});
+
+describe("the holders of one key's tokens", () => {
+  const { maxHoldersUnreadBytes } = routerLimits;
+
+  test("holders of one key that don't read hold half of the cap together, however many they are, and clients have the rest", () => {
+    const unread = unreadOf();
+    const group = new Group();
+    const holders = Array.from({ length: 1_000 }, () => linkOf(unread, new Account(undefined, group)));
+    for (const holder of holders) fill(unread, holder);
+    expect(group.heldBytes).toBeLessThanOrEqual(maxHoldersUnreadBytes);
+    expect(unread.heldBytes).toBe(group.heldBytes);
+    for (const holder of holders) unread.close(holder);
+    expect(unread.isExhausted(linkOf(unread, new Account(undefined, group)), chunkBytes)).toBe(false);
+    const sentBytes = fill(unread, linkOf(unread));
+    expect(sentBytes).toBeGreaterThanOrEqual((maxUnreadBytes - maxHoldersUnreadBytes) / 3);
+    for (const holder of holders) unread.end(holder);
+    expect(group.heldBytes).toBe(0);
+  });
+
+  test("the first holder of a key that doesn't read leaves half of what the key's holders have to the others", () => {
+    const unread = unreadOf();
+    const group = new Group();
+    fill(unread, linkOf(unread, new Account(undefined, group)));
+    const sentBytes = fill(unread, linkOf(unread, new Account(undefined, group)));
+    expect(sentBytes).toBeGreaterThan(maxHoldersUnreadBytes / 5);
   });
 });

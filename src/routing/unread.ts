@@ -1,7 +1,7 @@
 import { frameHeaderBytes, limits, routerLimits, segmentHeaderBytes } from "@messagepasser/protocol";
 import type { Share } from "./inflow.ts";
 import type { Mark, Meter } from "./meter.ts";
-import type { Account } from "./principals.ts";
+import type { Account, Group } from "./principals.ts";
 
 /** Bytes of a mark: one segment with a token and a budget. */
 export const markBytes = segmentHeaderBytes + frameHeaderBytes + 8;
@@ -21,7 +21,8 @@ export interface UnreadRuntime {
  *
  * The links of one client, closed ones included, hold no more than half of what is left of the cap: of many clients that
  * don't read each holds less, one alone a third of the cap (q = (cap - q) / 2), and together they never hold all. Guests
- * of one client share a quarter of the cap, of which each may hold half of what is left.
+ * of one client share a quarter of the cap, of which each may hold half of what is left. The holders of one key's tokens
+ * share half of the cap in the same way.
  */
 export class UnreadLimiter {
   readonly #runtime: UnreadRuntime;
@@ -71,8 +72,8 @@ export class UnreadLimiter {
   }
 
   /** What a link that holds these bytes may be sent. */
-  #roomBytes({ heldBytes, isOfGuests }: Account, linkBytes: number): number {
-    const freeBytes = limits.maxUnreadBytes - this.#heldBytes;
+  #roomBytes({ heldBytes, isOfGuests, group }: Account, linkBytes: number): number {
+    const freeBytes = Math.min(limits.maxUnreadBytes - this.#heldBytes, leftBytesOf(group));
     if (!isOfGuests) return freeBytes / 2 - heldBytes;
     return Math.min(freeBytes, routerLimits.maxGuestsUnreadBytes - heldBytes) / 2 - linkBytes;
   }
@@ -83,10 +84,19 @@ export class UnreadLimiter {
     return Math.min(routerLimits.owingLinkBytes - (heldBytes - closingBytes), mostBytes - heldBytes);
   }
 
-  /** Whether the cap has room for this many bytes, with the tail and the mark that count as held from then on. */
+  /** Whether the cap, and that of the group, has room for this many bytes. */
   #hasRoom(meter: Meter, bytes: number): boolean {
-    const tailBytes = meter.heldBytes === 0 ? meter.unmarkedBytes : 0;
-    return this.#heldBytes + tailBytes + bytes + markBytes <= limits.maxUnreadBytes;
+    return this.#fits(
+      meter,
+      bytes,
+      Math.min(limits.maxUnreadBytes - this.#heldBytes, leftBytesOf(meter.account.group)),
+    );
+  }
+
+  /** Whether so much room is enough for this many bytes, with the tail and the mark that count as held from then on. */
+  #fits({ heldBytes, unmarkedBytes }: Meter, bytes: number, roomBytes: number): boolean {
+    const tailBytes = heldBytes === 0 ? unmarkedBytes : 0;
+    return tailBytes + bytes + markBytes <= roomBytes;
   }
 
   /**
@@ -217,7 +227,7 @@ export class UnreadLimiter {
     const accounts = isNew ? this.#presentAccounts : this.#busyAccounts;
     const links = isNew ? account.links : account.busyLinks;
     const share = limits.maxBudgetBytes / Math.max(1, accounts) / Math.max(1, links);
-    const freeBytes = limits.maxUnreadBytes - this.#heldBytes;
+    const freeBytes = Math.min(limits.maxUnreadBytes - this.#heldBytes, leftBytesOf(account.group));
     const { maxGuestsUnreadBytes } = routerLimits;
     const mostBytes = account.isOfGuests
       ? Math.min(freeBytes + heldBytes, maxGuestsUnreadBytes - account.heldBytes + heldBytes) / 3
@@ -279,16 +289,25 @@ export class UnreadLimiter {
 
   /** Whether the object has to end: closing links hold most of the cap, or these bytes have no room on any link. */
   isExhausted(meter: Meter, bytes: number): boolean {
-    return this.#closingBytes > (limits.maxUnreadBytes * 3) / 4 || !this.#hasRoom(meter, bytes);
+    return (
+      this.#closingBytes > (limits.maxUnreadBytes * 3) / 4 ||
+      !this.#fits(meter, bytes, limits.maxUnreadBytes - this.#heldBytes)
+    );
   }
 
   #hold(meter: Meter, bytes: number): void {
     meter.heldBytes += bytes;
     meter.account.heldBytes += bytes;
+    if (meter.account.group !== undefined) meter.account.group.heldBytes += bytes;
     this.#heldBytes += bytes;
     if (meter.state === "closing") {
       meter.account.closingBytes += bytes;
       this.#closingBytes += bytes;
     }
   }
+}
+
+/** What the holders of a key's tokens may still hold together. */
+function leftBytesOf(group: Group | undefined): number {
+  return group === undefined ? Infinity : routerLimits.maxHoldersUnreadBytes - group.heldBytes;
 }

@@ -10,6 +10,7 @@ import {
   type Links,
   linksAt,
   type Pairs,
+  type TokenGrant,
 } from "../../src/routing/link.ts";
 import { Routing, type Runtime } from "../../src/routing/routing.ts";
 import { Rules } from "../../src/routing/rules.ts";
@@ -57,6 +58,7 @@ export interface FakeLinkOptions {
   readonly session?: string;
   readonly resumes?: boolean;
   readonly grant?: Grant;
+  readonly token?: TokenGrant;
   /** Default: native. */
   readonly format?: Format;
   /** How many pairs fit its list. */
@@ -73,6 +75,7 @@ export class FakeLink implements Link {
   readonly resumes: boolean;
   readonly format: Format;
   readonly grant: Grant | undefined;
+  readonly token: TokenGrant | undefined;
   formatMemory = new Uint8Array();
   readonly pairs: FakePairs;
   memory = new LinkMemory();
@@ -95,6 +98,7 @@ export class FakeLink implements Link {
     this.resumes = options.resumes ?? true;
     this.format = options.format ?? native;
     this.grant = options.grant;
+    this.token = options.token;
     this.pairs = new FakePairs(options.capacity ?? Infinity);
     this.lastHeardMs = options.lastHeardMs ?? 0;
     this.connectedAtMs = this.lastHeardMs;

@@ -1,16 +1,21 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
+import { env, exports } from "cloudflare:workers";
 import { Buffer } from "node:buffer";
-import { closeCodes, errorCodes, goneReasons, routerLimits } from "@messagepasser/protocol";
+import { closeCodes, errorCodes, goneReasons, routerLimits, subprotocols } from "@messagepasser/protocol";
 import type { NewTokenKey } from "@messagepasser/protocol/admin";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import type { Env } from "../../src/env.ts";
+import { SocketLink } from "../../src/realm/socket-link.ts";
+import { Counters } from "../../src/realm/usage.ts";
+import worker from "../../src/worker.ts";
 import { openTo } from "../support/batches.ts";
 import { basic, newSession } from "../support/credentials.ts";
-import type { SegmentLink } from "../support/readings.ts";
+import { RawLink } from "../support/raw-link.ts";
+import { type SegmentLink, segmentReading } from "../support/readings.ts";
 import { claimsOf, signedPart, tokenOf } from "../support/tokens.ts";
 import { expectTalk, pairUp } from "./pairs.ts";
-import { admin, expectProblem, Realm } from "./realm.ts";
-import { upgrade } from "./upgrade.ts";
+import { admin, expectProblem, pepper, Realm } from "./realm.ts";
+import { socketOf, upgrade } from "./upgrade.ts";
 
 const wrongToken = "The token is wrong for this realm and name, or its key was removed";
 
@@ -378,5 +383,156 @@ describe("a key of an application's own", () => {
       await expectProblem(response, 503, "restarting");
     }
     expect(fetched).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("what tokens cost", () => {
+  const nothing = (): never => {
+    throw new Error("Asked for what a stranger may not cost");
+  };
+
+  /** Bindings of which KV counts its reads, and the object must not be asked. */
+  function strangersBindings(): { reads: string[]; bindings: Env } {
+    const reads: string[] = [];
+    const get = (key: string): Promise<null> => {
+      reads.push(key);
+      return Promise.resolve(null);
+    };
+    const bindings = {
+      MP_ADMIN_TOKEN: env.MP_ADMIN_TOKEN,
+      MP_PEPPER: pepper,
+      CREDENTIALS: { get, put: nothing } as unknown as KVNamespace,
+      ROUTER: { getByName: nothing } as unknown as typeof env.ROUTER,
+    };
+    return { reads, bindings };
+  }
+
+  function requestWith(realm: string, authorization: string): Request {
+    const headers = { upgrade: "websocket", "sec-websocket-protocol": subprotocols.native, authorization };
+    return new Request(`https://router.test/connect/${realm}`, { headers });
+  }
+
+  test("forged tokens ask no object and write nothing, and all those of a realm cost one read of KV in a while", async () => {
+    const { reads, bindings } = strangersBindings();
+    const realm = new Realm();
+    for (let count = 0; count < 10; count++) {
+      const token = tokenOf(claimsOf(`ann${count}`), "x".repeat(32));
+      const request = requestWith(realm.name, basic(`+shop${count}/ann${count}`, token));
+      expect(await expectProblem(await worker.fetch(request, bindings), 401, "unauthorized")).toBe(wrongToken);
+    }
+    expect(reads).toEqual([`keys:${realm.name}`]);
+  });
+
+  test("a token that is too long, or no token, costs nothing at all", async () => {
+    const { reads, bindings } = strangersBindings();
+    const token = tokenOf(claimsOf("ann"), "x".repeat(32), { alg: "HS256", kid: "shop" });
+    const long = `${token}${"A".repeat(routerLimits.maxTokenLength)}`;
+    const parse = vi.spyOn(JSON, "parse");
+    onTestFinished(() => parse.mockRestore());
+    for (const authorization of [
+      basic("+shop/ann", long),
+      `Bearer ${long}`,
+      `Bearer ${"A".repeat(100_000)}`,
+      basic("+shop/ann", "A".repeat(100_000)),
+      basic("+shop/ann", "mp_secret"),
+      basic("+shop/ann", "mpi_invitation"),
+      "Bearer x.y.z",
+      "Bearer",
+    ]) {
+      parse.mockClear();
+      const response = await worker.fetch(requestWith("home", authorization), bindings);
+      if (authorization.length > 100) expect(parse).not.toHaveBeenCalled();
+      await expectProblem(response, 401, "unauthorized");
+    }
+    expect(reads).toEqual([]);
+  });
+
+  test("a stranger who tries many realms is told to wait, before KV is read for each", async () => {
+    const { reads, bindings } = strangersBindings();
+    let left = 3;
+    const limit = ({ key }: { key: string }): Promise<{ success: boolean }> =>
+      Promise.resolve({ success: !key.startsWith("look-up") || left-- > 0 });
+    const statuses: number[] = [];
+    for (let count = 0; count < 5; count++) {
+      const request = requestWith(new Realm().name, basic("+shop/ann", tokenOf(claimsOf("ann"), "x")));
+      request.headers.set("cf-connecting-ip", "192.0.2.1");
+      statuses.push((await worker.fetch(request, { ...bindings, FAILURES: { limit } })).status);
+    }
+    expect(statuses).toEqual([401, 401, 401, 429, 429]);
+    expect(reads).toHaveLength(3);
+  });
+
+  test("a holder with the longest name and rights fits its attachment, with the most pairs", async () => {
+    const realm = new Realm();
+    const id = "k".repeat(routerLimits.maxKeyIdLength);
+    const key = await addKey(realm, id);
+    const sub = `${"n".repeat(91)}亀`;
+    const rightsBytes = (serve: string[]): number => new TextEncoder().encode(JSON.stringify({ serve })).length;
+    const pattern = `${"p".repeat(routerLimits.maxTokenRightsBytes - rightsBytes(["亀"]))}亀`;
+    using ann = await realm.link(`+${id}/${sub}`, tokenOf(claimsOf(sub, { mp: { serve: [pattern] } }), key));
+    await runInDurableObject(realm.stub, (_object, state) => {
+      const [socket] = state.getWebSockets("holder");
+      const link = socket && SocketLink.restore(state, new Counters(0), socket);
+      if (link === undefined) throw new Error("No link");
+      link.formatMemory = crypto.getRandomValues(new Uint8Array(2_048));
+      let address = 1_000_000;
+      while (link.pairs.add(address)) address++;
+      link.pairs.overflow();
+      expect(link.token?.rights).toEqual({ serve: [pattern] });
+    });
+    expect(await ann.outcome()).toBe("open");
+  });
+});
+
+describe("a page with a token", () => {
+  async function ticketOf(realm: Realm, authorization: string): Promise<Response> {
+    const headers = { authorization, origin: "https://app.test" };
+    return await exports.default.fetch(`https://router.test/ticket/${realm.name}`, { method: "POST", headers });
+  }
+
+  test("a page gets a ticket for a token, as a secret or as a Bearer token, and its link ends with the token", async () => {
+    const clock = stopTime();
+    const realm = new Realm();
+    const key = await addKey(realm);
+    const iat = Math.floor(clock.now / 1_000);
+    const mp = { open: [{ peer: "bob", protocol: "chat" }] };
+    const token = tokenOf({ sub: "ann", iat, exp: iat + 60, mp }, key, { alg: "HS256", kid: "shop" });
+    for (const authorization of [basic("+shop/ann", token), `Bearer ${token}`]) {
+      const response = await ticketOf(realm, authorization);
+      expect([response.status, response.headers.get("access-control-allow-origin")]).toEqual([200, "https://app.test"]);
+      const { ticket } = await response.json<{ ticket: string }>();
+      const upgraded = await upgrade(`/connect/${realm.name}`, {
+        "sec-websocket-protocol": `${subprotocols.native}, ${ticket}`,
+      });
+      using ann = new RawLink(await socketOf(upgraded), "+shop/ann", segmentReading);
+      ann.socket.accept();
+      await ann.welcomed();
+      expect(await answerTo(ann, "bob", "files")).toBe(errorCodes.notAllowed);
+      expect(await answerTo(ann, "bob", "chat")).toBe(errorCodes.peerAbsent);
+    }
+    const left = await (await ticketOf(realm, `Bearer ${token}`)).json<{ ticket: string }>();
+    await revoke(realm, { name: "+shop/ann" });
+    const late = await upgrade(`/connect/${realm.name}`, {
+      "sec-websocket-protocol": `${subprotocols.native}, ${left.ticket}`,
+    });
+    await expectProblem(late, 401, "unauthorized");
+    await expectProblem(await ticketOf(realm, `Bearer ${token}`), 401, "unauthorized");
+  });
+
+  test("a program that sends a token that names its key as a Bearer token is let in", async () => {
+    const realm = new Realm();
+    const key = await addKey(realm);
+    const headerless = tokenOf(claimsOf("ann"), key);
+    const token = tokenOf(claimsOf("ann"), key, { alg: "HS256", kid: "shop" });
+    const response = await upgrade(`/connect/${realm.name}`, { authorization: `Bearer ${token}` });
+    expect(response.status).toBe(101);
+    response.webSocket?.accept();
+    response.webSocket?.close(1000);
+    for (const other of [headerless, tokenOf(claimsOf("ann"), key, { alg: "HS256", kid: "forum" })])
+      await expectProblem(
+        await upgrade(`/connect/${realm.name}`, { authorization: `Bearer ${other}` }),
+        401,
+        "unauthorized",
+      );
   });
 });

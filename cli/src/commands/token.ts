@@ -92,7 +92,7 @@ async function mint(key: string, subject: string, flags: MintFlags): Promise<voi
   const { open, serve, audience } = flags;
   const nowS = Math.floor(Date.now() / 1_000);
   const expiresAtS = nowS + Math.ceil(flags.for / 1_000);
-  const token = signed(secret, {
+  const token = signed(key, secret, {
     sub: subject,
     iat: nowS,
     exp: expiresAtS,
@@ -112,9 +112,9 @@ async function keyText({ keyFile }: MintFlags): Promise<string> {
   return key;
 }
 
-function signed(key: string, claims: object): string {
+function signed(id: string, key: string, claims: object): string {
   try {
-    return signedToken(key, claims);
+    return signedToken(id, key, claims);
   } catch (cause) {
     // Not the library's own text, which may quote the key.
     const detail = "The key can't sign: give a private key (P-256, Ed25519 or RSA) in PEM or as a JWK, or a secret";
