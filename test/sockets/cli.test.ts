@@ -482,6 +482,41 @@ describe("mp peers and mp ping", () => {
     expect(JSON.parse(text)).toEqual(names);
   });
 
+  test("mp peers --details lists each session, for people and for programs", async () => {
+    const [peer, own] = await Promise.all([client("details"), client("details")]);
+    await using _peer = await connect(router.url, { name: peer.name, secret: peer.secret, realm: "details" });
+    const { text } = await mp(["peers", "--details", "--json"], own.environment);
+    const sessions = JSON.parse(text) as { session: string; since: string }[];
+    expect(sessions).toMatchObject([{ name: peer.name, instance: "" }]);
+    expect(sessions[0]?.session).toMatch(/^[0-9a-f]{32}$/);
+    const shown = await mp(["peers", "--details"], own.environment);
+    const [head, row] = shown.text.split("\n").map((line) => line.split(/  +/));
+    expect(head).toEqual(["NAME", "INSTANCE", "SINCE", "SERVES"]);
+    expect(row).toEqual(expect.arrayContaining([peer.name, sessions[0]?.since]));
+  });
+
+  test("mp peers --watch tells who is there, who comes and who goes, and ends well at SIGINT", async () => {
+    const [peer, second, own] = await Promise.all([client("watched"), client("watched"), client("watched")]);
+    const joined = await connect(router.url, { name: peer.name, secret: peer.secret, realm: "watched" });
+    const running = start(["peers", "--watch"], own.environment);
+    const objects = start(["peers", "--watch", "--json"], second.environment);
+    const heard = (child: typeof running.child, text: string): Promise<unknown> =>
+      new Promise((resolve) => {
+        let all = "";
+        child.stdout.on("data", (chunk: Buffer) => {
+          all += chunk.toString();
+          if (all.includes(text)) resolve(undefined);
+        });
+      });
+    const lines = [`here ${peer.name}\n`, `gone ${peer.name}\n`].map((line) => heard(running.child, line));
+    const gone = heard(objects.child, `{"kind":"gone","name":"${peer.name}"`);
+    await Promise.all([lines[0], heard(objects.child, `{"kind":"here","name":"${peer.name}"`)]);
+    await joined.close();
+    await Promise.all([lines[1], gone]);
+    for (const { child } of [running, objects]) child.kill("SIGINT");
+    expect([(await running.done).status, (await objects.done).status]).toEqual([0, 0]);
+  });
+
   test("mp ping measures round trips to a client that needs no handler for it", async () => {
     const { name, secret } = await client();
     await using _peer = await connect(router.url, { name, secret });
