@@ -102,17 +102,15 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   /** The HTTP status of an upgrade that gets no link. The Worker makes a problem of it. */
   #refusalOf({ admission, session }: Upgrade): number | undefined {
     const { name, invitation, token } = admission;
-    const joining = { name, grant: invitation, token };
-    if (invitation !== undefined && !this.#rules.current.mayInvite(invitation.host)) return 401;
-    // Before a guest costs a row. A client counts only once its secret is known to hold: otherwise the holder of a former
-    // secret could use the rate up.
-    if (
-      invitation !== undefined &&
-      !(this.#links.hasRoomForGuest(invitation.host, name) && this.#routing.mayJoin(joining))
-    )
-      return 503;
-    if (!this.#registry.admit(admission, session)) return 401;
-    return invitation !== undefined || this.#routing.mayJoin(joining) ? undefined : 503;
+    const isGuest = invitation !== undefined;
+    if (isGuest && !this.#rules.current.mayInvite(invitation.host)) return 401;
+    // First: neither a former secret nor a used invitation may use a rate up.
+    if (!this.#registry.wouldAdmit(admission, session)) return 401;
+    const mayJoin = (): boolean => this.#routing.mayJoin({ name, grant: invitation, token });
+    // Before a guest costs a row.
+    if (isGuest && !(this.#links.hasRoomForGuest(invitation.host, name) && mayJoin())) return 503;
+    if (!this.#registry.noteUse(admission, session)) return 401;
+    return isGuest || mayJoin() ? undefined : 503;
   }
 
   // No await here: a second message of the same socket would overtake the first.

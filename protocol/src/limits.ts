@@ -134,6 +134,8 @@ export const routerLimits = {
   maxHolderJoinsAtOnce: 20_000,
   /** Links that the holders of one key's tokens may open in a second, in the long run. Stops many names from keeping the object awake. */
   maxHolderJoinsPerSecond: 400,
+  /** Invitations that a Worker remembers as refused. Their guests count apart from those of other invitations. */
+  maxRefusedInvitations: 10_000,
   /** Guests that a client may have connected at once. Stops it from multiplying itself. */
   maxGuestsAtOnce: 100,
   /** Links in a realm for which a list costs as much as an open. Stops lists from keeping the object busy. */

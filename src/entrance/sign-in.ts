@@ -14,7 +14,7 @@ import { badRequest, notConfiguredRetryS, type Problem, ProblemError } from "../
 import type { Admission, AdmittingObject } from "../realm/admission.ts";
 import { authenticatorOf } from "./authenticator.ts";
 import { claimIn } from "./claim.ts";
-import { countConnect } from "./connect-limit.ts";
+import { countConnect, noteRefusal } from "./connect-limit.ts";
 import { countFailure } from "./failure-limit.ts";
 import { problemOfOrigin } from "./origins.ts";
 
@@ -105,11 +105,9 @@ export async function askObject<Answer>(
 }
 
 /** The refusal of a client that the realm's object doesn't admit, as a failed login. */
-export async function refusalOf(
-  env: Env,
-  request: Request,
-  { realm, name, ticket, token }: Admission,
-): Promise<ProblemError> {
+export async function refusalOf(env: Env, request: Request, admission: Admission): Promise<ProblemError> {
+  const { realm, name, ticket, token } = admission;
+  noteRefusal(admission);
   const refusal = ticket !== undefined ? usedTicket : token === undefined ? unauthorized : revokedToken;
   return new ProblemError((await countFailure(env, request, nameKey(realm, name))) ?? refusal);
 }

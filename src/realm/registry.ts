@@ -44,10 +44,12 @@ export class Registry {
     return invitation === undefined || this.guests.wouldAdmit(name, session, invitation);
   }
 
-  /** The same for a link that is about to be opened. Notes the use of secret, invitation, token and ticket. */
-  admit(admission: Admission, session: string): boolean {
-    if (!this.wouldAdmit(admission, session)) return false;
-    const { name, credential, invitation, token, ticket } = admission;
+  /**
+   * Notes the use of secret, invitation, token and ticket for a link that is about to be opened.
+   *
+   * @returns false if the ticket was used before or has expired.
+   */
+  noteUse({ name, credential, invitation, token, ticket }: Admission, session: string): boolean {
     if (ticket !== undefined && !this.#tickets.use(ticket)) return false;
     if (credential !== undefined) this.credentials.noteUse(name);
     if (invitation !== undefined) {

@@ -81,6 +81,21 @@ test("a used invitation that is tried again and again keeps no other guest of it
   expect((await attemptAs(victims.router.url, "hostess/other", other)).status).toBe(101);
 });
 
+test("four used invitations that are tried together again and again keep no other guest of their host out", async () => {
+  const host = await victims.secretOf("landlady");
+  const tries = Array.from({ length: 4 }, (_, at) => {
+    const text = invite("landlady", host, { guest: `${at}`, uses: 1 });
+    return () => attemptAs(victims.router.url, `landlady/${at}`, text);
+  });
+  for (const status of [101, 401])
+    expect((await Promise.all(tries.map((one) => one()))).map((outcome) => outcome.status)).toEqual(
+      tries.map(() => status),
+    );
+  await Promise.all(tries.map(late));
+  const other = invite("landlady", host, { guest: "other" });
+  expect((await attemptAs(victims.router.url, "landlady/other", other)).status).toBe(101);
+});
+
 test("the holder of a client's former secret, which tries again and again, doesn't keep that client out", async () => {
   const former = await victims.secretOf("rotated");
   const rotated = await victims.admin("POST", "default/clients/rotated/rotate");

@@ -14,6 +14,7 @@ import {
   subprotocols,
 } from "@messagepasser/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { upgradeRequest } from "../../src/realm/admission.ts";
 import { SocketLink } from "../../src/realm/socket-link.ts";
 import { Counters } from "../../src/realm/usage.ts";
 import worker from "../../src/worker.ts";
@@ -120,6 +121,29 @@ describe("a guest", () => {
       expect(await refusal(guest, peer, protocol)).toBe(errorCodes.notAllowed);
     await bob.expectNothing();
     await carol.expectNothing();
+  });
+
+  test("a used invitation that is tried again and again uses up none of the rate of its host's guests", async () => {
+    stopTime();
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    const used = invitationOf("alice", secret);
+    using _ = await realm.link("alice/eve", signed(used, inviteKey(secret)).text);
+    const admission = { realm: realm.name, name: "alice/eve", invitation: used };
+    // As the Worker asks the object.
+    await runInDurableObject(realm.stub, (object) => {
+      for (let at = 0; at < routerLimits.maxJoinsAtOnce; at++) {
+        const request = upgradeRequest({
+          admission,
+          session: newSession(),
+          resumes: true,
+          format: subprotocols.native,
+        });
+        expect(object.fetch(request).status).toBe(401);
+      }
+    });
+    using other = await realm.link("alice/mallory", invite("alice", secret, { guest: "mallory" }));
+    await other.expectNothing();
   });
 
   test("a guest takes no Connections, not even from its host", async () => {
