@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { limits } from "./limits.ts";
+import { holderName, keyIdOf } from "./holders.ts";
+import { limits, routerLimits } from "./limits.ts";
 import { defaultRealm, nameProblem, newNameProblem, protocolProblem, realmProblem } from "./names.ts";
 
 // vectors/names.json has the cases that any client can read. Here is what JSON can't carry or what goes by the limits.
@@ -161,4 +162,19 @@ test.each([
   "O'Neill",
 ])("the name %j is one that a new client may have", (name) => {
   expect(newNameProblem(name)).toBeUndefined();
+});
+
+test("a name that begins with + is a holder's: no new client gets it, and what comes after the key is the subject", () => {
+  for (const name of ["+", "+shop", "+shop/ann", "+/x"]) {
+    expect(newNameProblem(name)).toBe('must not begin with "+": such names belong to the holders of tokens');
+    expect(nameProblem(name)).toBeUndefined();
+  }
+  expect(["+shop/ann", "+shop/a/b", "+a-1/", "+shop", "+/x", "+Shop/x", "+-a/x", "shop/ann"].map(keyIdOf)).toEqual([
+    "shop",
+    "shop",
+    "a-1",
+    ...Array<undefined>(5).fill(undefined),
+  ]);
+  expect(keyIdOf(`+${"k".repeat(routerLimits.maxKeyIdLength + 1)}/x`)).toBeUndefined();
+  expect(holderName("shop", "ann")).toBe("+shop/ann");
 });

@@ -1,21 +1,14 @@
 import { createHash, randomBytes } from "node:crypto";
 import { connect } from "messagepasser";
 import { expect, test } from "vitest";
+import { addKey } from "../../scripts/admin-client.ts";
 import { claimsOf, tokenOf } from "../support/tokens.ts";
-import { type Realm, startRealm } from "./realm.ts";
+import { startRealm } from "./realm.ts";
 import { StatusLog } from "./side.ts";
-
-/** Adds a key that the router makes. @returns its secret */
-async function addKey({ router }: Realm, id: string): Promise<string> {
-  const url = new URL("/admin/v1/realms/default/keys", router.url.href.replace(/^ws/, "http"));
-  const headers = { authorization: `Bearer ${router.adminToken}` };
-  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify({ id }) });
-  return ((await response.json()) as { secret: string }).secret;
-}
 
 test("tokens that expire in the middle of a transfer are replaced by fresh ones, and the transfer goes on without a byte lost", async () => {
   await using realm = await startRealm();
-  const key = await addKey(realm, "shop");
+  const key = await addKey(realm.router, "shop");
   const bob = await realm.connect("bob");
   const received = createHash("sha256");
   const done = Promise.withResolvers<string>();
