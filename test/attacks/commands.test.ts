@@ -1,31 +1,15 @@
-import { rmSync } from "node:fs";
 import { invite } from "messagepasser/invite";
 import { connect, type ConnectionError } from "messagepasser";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { directory, mp, start } from "../sockets/cli-mp.ts";
-import { failureOf, type Realm, startRealm } from "../sockets/realm.ts";
+import { expect, test } from "vitest";
+import { mp, realmForMp, start } from "../sockets/cli-mp.ts";
+import { failureOf } from "../sockets/realm.ts";
 
 // Peers of `mp listen -- COMMAND` that take commands and do nothing with them.
 
-let realm: Realm;
-
-beforeAll(async () => {
-  realm = await startRealm();
-});
-
-afterAll(async () => {
-  await realm[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-const environment = async (name: string): Promise<Record<string, string>> => ({
-  MP_URL: realm.router.url.href,
-  MP_NAME: name,
-  MP_SECRET: await realm.secretOf(name),
-});
+const realm = realmForMp();
 
 test("a peer that opens Connections and does nothing takes half of the commands, its guests included", async () => {
-  const listening = start(["listen", "x", "--max-commands", "8", "--", "cat"], await environment("bob"));
+  const listening = start(["listen", "x", "--max-commands", "8", "--", "cat"], await realm.environmentOf("bob"));
   await listening.says("Listening");
   await using eve = await realm.connect("eve");
   const invitation = await invite({
@@ -51,7 +35,7 @@ test("a peer that opens Connections and does nothing takes half of the commands,
     message: expect.stringContaining("Too many of your commands are running") as string,
   });
   // A bystander notices nothing.
-  expect(await mp(["connect", "bob", "x"], await environment("alice"), "served")).toMatchObject({
+  expect(await mp(["connect", "bob", "x"], await realm.environmentOf("alice"), "served")).toMatchObject({
     status: 0,
     text: "served",
   });
@@ -59,7 +43,7 @@ test("a peer that opens Connections and does nothing takes half of the commands,
 
 test("a Connection on which nothing moves ends at the limit, and so does its command", async () => {
   const limits = ["--max-commands", "1", "--idle-limit", "500ms"];
-  const listening = start(["listen", "x", ...limits, "--", "cat"], await environment("carol"));
+  const listening = start(["listen", "x", ...limits, "--", "cat"], await realm.environmentOf("carol"));
   await listening.says("Listening");
   await using eve = await realm.connect("eve");
   const idle = await eve.open("carol", "x");
@@ -68,7 +52,7 @@ test("a Connection on which nothing moves ends at the limit, and so does its com
     message: expect.stringContaining("Nothing moved for 500ms, the listener's limit") as string,
   });
   // The command has ended too: a bystander gets its place.
-  expect(await mp(["connect", "carol", "x"], await environment("alice"), "served")).toMatchObject({
+  expect(await mp(["connect", "carol", "x"], await realm.environmentOf("alice"), "served")).toMatchObject({
     status: 0,
     text: "served",
   });
@@ -76,7 +60,7 @@ test("a Connection on which nothing moves ends at the limit, and so does its com
 
 test("a command of mp listen finds nothing secret in its environment, neither in a variable of its own nor in the router's URL", async () => {
   const secrets = { MP_ADMIN_TOKEN: "hush", MP_INVITATION: "hush", MP_HEADERS: "x-gate: hush" };
-  const own = await environment("dora");
+  const own = await realm.environmentOf("dora");
   const { href } = realm.router.url;
   const listening = start(["listen", "env", "--", process.execPath, "-p", "JSON.stringify(process.env)"], {
     ...own,
@@ -84,7 +68,7 @@ test("a command of mp listen finds nothing secret in its environment, neither in
     MP_URL: `${href}?token=hush#hush`,
   });
   await listening.says("Listening");
-  const { status, text } = await mp(["connect", "dora", "env"], await environment("alice"));
+  const { status, text } = await mp(["connect", "dora", "env"], await realm.environmentOf("alice"));
   expect([status, text]).toEqual([0, expect.not.stringMatching(/hush|mp_/)]);
   expect(JSON.parse(text)).toMatchObject({ MP_URL: href, MP_PEER: "alice", MP_PROTOCOL: "env" });
 });

@@ -58,7 +58,7 @@ export class Program {
   }
 
   /** One that the router lets in. */
-  static async in(realm: Realm, port: number, writing: Writing, name = nextName()): Promise<Program> {
+  static async in(realm: Pick<Realm, "secretOf">, port: number, writing: Writing, name = nextName()): Promise<Program> {
     const program = await Program.at(port, writing, name);
     program.say(8, name, "", await realm.secretOf(name));
     expect(await program.hears()).toEqual({ meta: 9, otherClient: name, connectionId: "", data: new Uint8Array() });

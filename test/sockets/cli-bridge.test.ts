@@ -1,30 +1,21 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import type { Client, Connection } from "messagepasser";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Bridge } from "../../cli/src/original/bridge.ts";
 import { gobDefinition } from "../../protocol/src/original/gob.ts";
 import { bytesOf, nextName, Program, type Writing, writings } from "./bridge-program.ts";
-import { directory, type Environment, mp, type Running, start } from "./cli-mp.ts";
+import { type Environment, mp, realmForMp, type Running, start } from "./cli-mp.ts";
 import { Inbox } from "./formats/talk.ts";
 import { NetworkPath } from "./proxy.ts";
-import { failureOf, type Realm, startRealm } from "./realm.ts";
+import { failureOf } from "./realm.ts";
 import { settled } from "./settled.ts";
 
 // `mp bridge` with programs as the original's were, on plain TCP.
 
-let realm: Realm;
-
-beforeAll(async () => {
-  realm = await startRealm();
-});
-
-afterAll(async () => {
-  await realm[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true, force: true });
-});
+const realm = realmForMp();
 
 const environment = (): Environment => ({ MP_URL: realm.router.url.href });
 

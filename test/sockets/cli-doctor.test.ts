@@ -1,16 +1,15 @@
 import { once } from "node:events";
-import { rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
 import type { Client } from "messagepasser";
 import { generate } from "selfsigned";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { type Check, Examination } from "../../cli/src/doctor/examination.ts";
 import { checkBuiltInPeer, builtInPeers } from "../../cli/src/doctor/built-in-peers.ts";
 import { startRouter } from "../../scripts/router.ts";
-import { directory, type Environment, mp, type Result } from "./cli-mp.ts";
-import { type Realm, startRealm } from "./realm.ts";
+import { directory, type Environment, mp, realmForMp, type Result } from "./cli-mp.ts";
 
 // `mp doctor`, with a router and with what is none.
 
@@ -26,20 +25,7 @@ const formats = ["mp.v1", "mp.v1.json", "mp.v1.msgpack", "mp.v1.protobuf", "mp.v
 const silent = { begins: (): void => undefined, ends: (): Promise<void> => Promise.resolve() };
 const secret = `mp_${"s".repeat(108)}`;
 
-let realm: Realm;
-
-beforeAll(async () => {
-  realm = await startRealm();
-});
-
-afterAll(async () => {
-  await realm[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-async function environment(name: string): Promise<Environment> {
-  return { MP_URL: realm.router.url.href, MP_NAME: name, MP_SECRET: await realm.secretOf(name) };
-}
+const realm = realmForMp();
 
 const environmentAt = (url: string): Environment => ({ MP_URL: url, MP_NAME: "alice", MP_SECRET: secret });
 
@@ -61,7 +47,7 @@ async function listening(server: Server | ReturnType<typeof createTcpServer>): P
 
 describe("with a router", () => {
   test("mp doctor with a working router prints a line for each check, and a sentence at the end", async () => {
-    const { status, text, stderr } = await mp(["doctor"], await environment("alice"));
+    const { status, text, stderr } = await mp(["doctor"], await realm.environmentOf("alice"));
     expect([status, stderr]).toEqual([0, ""]);
     const lines = text.trimEnd().split("\n");
     expect(lines.at(-1)).toBe("All is well: 20 checks passed, 2 skipped");
@@ -72,7 +58,7 @@ describe("with a router", () => {
   });
 
   test("mp doctor --json gives one object with the measured values", async () => {
-    const result = await mp(["doctor", "--json"], await environment("bob"));
+    const result = await mp(["doctor", "--json"], await realm.environmentOf("bob"));
     const report = reportIn(result);
     expect(result).toMatchObject({ status: 0, stderr: "" });
     expect(report).toMatchObject({ url: realm.router.url.href, realm: "default", name: "bob", isOk: true, status: 0 });
@@ -92,13 +78,13 @@ describe("with a router", () => {
   test("mp doctor looks up the name of the URL", async () => {
     const url = new URL(realm.router.url);
     url.hostname = "localhost";
-    const result = await mp(["doctor", "--json", "--url", url.href], await environment("carol"));
+    const result = await mp(["doctor", "--json", "--url", url.href], await realm.environmentOf("carol"));
     const [first] = reportIn(result).checks;
     expect([result.status, first]).toEqual([0, expect.objectContaining({ name: "name", outcome: "ok" })]);
   });
 
   test("mp doctor with a wrong secret exits with 3 and says what to do", async () => {
-    const result = await mp(["doctor"], { ...(await environment("alice")), MP_SECRET: secret });
+    const result = await mp(["doctor"], { ...(await realm.environmentOf("alice")), MP_SECRET: secret });
     expect(result.status).toBe(3);
     expect(result.stderr).toMatch(
       /^mp: 1 of 4 checks failed, 13 skipped\. Begin with "sign-in": .+ Name or secret is wrong/,

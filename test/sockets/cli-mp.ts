@@ -2,10 +2,11 @@
 import { Buffer } from "node:buffer";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { afterAll, beforeAll, onTestFinished } from "vitest";
+import { type Realm, startRealm } from "./realm.ts";
 
 const program = join(import.meta.dirname, "..", "..", "cli", "bin", "mp.js");
 const timeLimitMs = 20_000;
@@ -28,6 +29,36 @@ export interface Running {
 }
 
 export type Environment = Readonly<Record<string, string>>;
+
+/** A realm in which the tests of a file run the command. */
+export interface MpRealm extends Pick<Realm, "router" | "connect" | "secretOf"> {
+  /** What makes the command a client of this name. @param url where it is told that the router is. */
+  environmentOf(name: string, url?: URL): Promise<Environment>;
+}
+
+/** Starts a realm before the tests of a file, and ends it after them, together with the command's directory. */
+export function realmForMp(): MpRealm {
+  let realm: Realm;
+  beforeAll(async () => {
+    realm = await startRealm();
+  });
+  afterAll(async () => {
+    await realm[Symbol.asyncDispose]();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return {
+    get router() {
+      return realm.router;
+    },
+    connect: (...parameters) => realm.connect(...parameters),
+    secretOf: (name) => realm.secretOf(name),
+    environmentOf: async (name, { href } = realm.router.url) => ({
+      MP_URL: href,
+      MP_NAME: name,
+      MP_SECRET: await realm.secretOf(name),
+    }),
+  };
+}
 
 /** Starts the built command with nothing of the developer's own settings. */
 export function start(parameters: readonly string[], environment: Environment = {}): Running {

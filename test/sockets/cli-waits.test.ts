@@ -1,26 +1,11 @@
 import { once } from "node:events";
-import { rmSync } from "node:fs";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { directory, type Environment, start } from "./cli-mp.ts";
+import { expect, test } from "vitest";
+import { realmForMp, start } from "./cli-mp.ts";
 import { NetworkPath } from "./proxy.ts";
-import { type Realm, startRealm } from "./realm.ts";
 
 // The command before its router is there, and while something on the way answers in the router's place.
 
-let realm: Realm;
-
-beforeAll(async () => {
-  realm = await startRealm();
-});
-
-afterAll(async () => {
-  await realm[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-async function environmentOf(name: string, { url }: NetworkPath): Promise<Environment> {
-  return { MP_URL: url.href, MP_NAME: name, MP_SECRET: await realm.secretOf(name) };
-}
+const realm = realmForMp();
 
 function answer(status: string, headers: readonly string[] = []): string {
   return [`HTTP/1.1 ${status}`, "content-length: 0", "connection: close", ...headers, "", ""].join("\r\n");
@@ -29,9 +14,9 @@ function answer(status: string, headers: readonly string[] = []): string {
 test("mp listen and mp connect --wait wait for a router that isn't there yet, and say so", async () => {
   await using path = await NetworkPath.to(realm.router.url);
   path.break();
-  const listening = start(["listen", "early"], await environmentOf("bob", path));
+  const listening = start(["listen", "early"], await realm.environmentOf("bob", path.url));
   listening.child.stdin.end();
-  const connecting = start(["connect", "bob", "early", "--wait"], await environmentOf("alice", path));
+  const connecting = start(["connect", "bob", "early", "--wait"], await realm.environmentOf("alice", path.url));
   connecting.child.stdin.end("worth the wait");
   await Promise.all([listening, connecting].map((running) => running.says(`Cannot connect to ${path.url.origin}`)));
   path.mend();
@@ -42,7 +27,7 @@ test("mp listen and mp connect --wait wait for a router that isn't there yet, an
 test("mp listen waits while a gate answers before the router ever did", async () => {
   await using path = await NetworkPath.to(realm.router.url);
   path.answerWith(answer("511 Network Authentication Required"));
-  const listening = start(["listen", "x"], await environmentOf("carol", path));
+  const listening = start(["listen", "x"], await realm.environmentOf("carol", path.url));
   await listening.says('the server answered "511 Network Authentication Required"');
   path.mend();
   await listening.says("Listening");
@@ -50,9 +35,9 @@ test("mp listen waits while a gate answers before the router ever did", async ()
 
 test("mp listen and mp connect go on, whatever something on the way answers, and say what it was", async () => {
   await using path = await NetworkPath.to(realm.router.url);
-  const listening = start(["listen", "x", "--", "cat"], await environmentOf("dave", path));
+  const listening = start(["listen", "x", "--", "cat"], await realm.environmentOf("dave", path.url));
   await listening.says("Listening");
-  const connected = start(["connect", "dave", "x"], await environmentOf("erin", path));
+  const connected = start(["connect", "dave", "x"], await realm.environmentOf("erin", path.url));
   connected.child.stdin.write("1");
   await once(connected.child.stdout, "data");
   for (const status of ["404 Not Found", "403 Forbidden", "401 Unauthorized", "302 Found", "200 OK"]) {
@@ -69,7 +54,7 @@ test("mp listen and mp connect go on, whatever something on the way answers, and
 test("the router's own refusal ends mp listen, though it waits for everything else", async () => {
   await using path = await NetworkPath.to(realm.router.url);
   path.break();
-  const wrong = { ...(await environmentOf("frank", path)), MP_SECRET: await realm.secretOf("alice") };
+  const wrong = { ...(await realm.environmentOf("frank", path.url)), MP_SECRET: await realm.secretOf("alice") };
   const listening = start(["listen", "x"], wrong);
   await listening.says("Cannot connect");
   path.mend();
@@ -81,10 +66,9 @@ test("the router's own refusal ends mp listen, though it waits for everything el
 
 test("mp connect says that its peer is away, until when it waits, and that the Connection continues", async () => {
   await using path = await NetworkPath.to(realm.router.url);
-  const listening = start(["listen", "x"], await environmentOf("grace", path));
-  const direct = { ...(await environmentOf("heidi", path)), MP_URL: realm.router.url.href };
+  const listening = start(["listen", "x"], await realm.environmentOf("grace", path.url));
   await listening.says("Listening");
-  const connected = start(["connect", "grace", "x"], direct);
+  const connected = start(["connect", "grace", "x"], await realm.environmentOf("heidi"));
   connected.child.stdin.write("1");
   await once(listening.child.stdout, "data");
   path.break();

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { HttpsProxyAgent } from "https-proxy-agent";
@@ -9,9 +9,9 @@ import { SocksProxyAgent } from "socks-proxy-agent";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Check } from "../../cli/src/doctor/examination.ts";
 import { type Router, startRouter } from "../../scripts/router.ts";
-import { directory, type Environment, mp, start } from "./cli-mp.ts";
+import { directory, mp, realmForMp, start } from "./cli-mp.ts";
 import { freePort, missingProxies, startHttpProxy, startSocksProxy } from "./real-proxies.ts";
-import { failureOf, type Realm, startRealm } from "./realm.ts";
+import { failureOf } from "./realm.ts";
 
 // The ways out of a network: proxies with and without passwords, and gates that want headers or a query.
 
@@ -24,13 +24,12 @@ const inUrl = `${login.user}:${login.password}`;
 const escaped = { user: "olga", password: "p@ss:w%rd" };
 const escapedInUrl = `${escaped.user}:${encodeURIComponent(escaped.password)}`;
 
-let realm: Realm;
+const realm = realmForMp();
 let tlsRouter: Router;
 /** A file with the certificate of the router over TLS. */
 const authority = join(directory, "authority.pem");
 
 beforeAll(async () => {
-  realm = await startRealm();
   const { private: key, cert: certificate } = await generate([{ name: "commonName", value: "localhost" }], {
     extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }],
   });
@@ -39,13 +38,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([realm[Symbol.asyncDispose](), tlsRouter[Symbol.asyncDispose]()]);
-  rmSync(directory, { recursive: true, force: true });
+  await tlsRouter[Symbol.asyncDispose]();
 });
-
-async function environmentOf(name: string): Promise<Environment> {
-  return { MP_URL: realm.router.url.href, MP_NAME: name, MP_SECRET: await realm.secretOf(name) };
-}
 
 interface Report {
   readonly checks: readonly Check[];
@@ -75,7 +69,7 @@ describe.skipIf(missingProxies.length > 0)("the command, through proxies", () =>
     async (variable) => {
       const proxy = await startHttpProxy();
       const through = { [variable]: `http://${proxy.host}`, NODE_USE_ENV_PROXY: "1" };
-      const own = await environmentOf("alice");
+      const own = await realm.environmentOf("alice");
       expect(await mp(["peers"], { ...own, ...through })).toMatchObject({ status: 0, stderr: "" });
       const tunnels = (): number => proxy.log().split(`CONNECT ${realm.router.url.host}`).length - 1;
       expect(tunnels()).toBe(1);
@@ -116,7 +110,7 @@ describe.skipIf(missingProxies.length > 0)("the command, through proxies", () =>
   ] as const)("mp connect goes through a %s proxy in ALL_PROXY, with the login %o", async (scheme, wanted) => {
     const proxy = await startSocksProxy(wanted);
     const url = `${scheme}://${wanted === undefined ? "" : `${escapedInUrl}@`}${proxy.host}`;
-    const own = await environmentOf(`of ${scheme}`);
+    const own = await realm.environmentOf(`of ${scheme}`);
     const { status, stderr, text } = await mp(["connect", "$echo", "x"], { ...own, ALL_PROXY: url }, "a long way");
     expect([status, stderr, text]).toEqual([0, "", "a long way"]);
     expect(proxy.log()).toContain(`connected to ${realm.router.url.host}`);
@@ -129,7 +123,7 @@ describe.skipIf(missingProxies.length > 0)("the command, through proxies", () =>
     "mp says in plain words that a proxy of the scheme %s wants another password",
     async (scheme, run, variable, how) => {
       const proxy = await run();
-      const own = await environmentOf("alice");
+      const own = await realm.environmentOf("alice");
       const peers = async (user: string): Promise<string> => {
         const { status, stderr } = await mp(["peers"], { ...own, [variable]: `${scheme}://${user}${proxy.host}` });
         expect(status).toBe(6);
@@ -146,7 +140,7 @@ describe.skipIf(missingProxies.length > 0)("the command, through proxies", () =>
   );
 
   test("mp listen waits for a proxy that is down for a while, and continues through it", async () => {
-    const own = await environmentOf("bob");
+    const own = await realm.environmentOf("bob");
     const first = await startHttpProxy();
     const listening = start(["listen", "x", "--", "cat"], { ...own, HTTP_PROXY: `http://${first.host}` });
     await listening.says("Listening");
@@ -159,7 +153,7 @@ describe.skipIf(missingProxies.length > 0)("the command, through proxies", () =>
 
 describe("the command", () => {
   test("mp doctor names the proxy that it can't reach, and the one that NO_PROXY leaves out", async () => {
-    const own = await environmentOf("alice");
+    const own = await realm.environmentOf("alice");
     const dead = { HTTP_PROXY: `127.0.0.1:${await freePort()}` };
     const failed = await mp(["doctor"], { ...own, ...dead });
     expect([failed.status, failed.stderr]).toEqual([
