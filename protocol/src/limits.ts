@@ -176,8 +176,10 @@ export const routerLimits = {
   maxRulesBytes: 65_536,
   /** Names and patterns in a realm's rules, a role counted at each use. Stops rules that take long to check at each open. */
   maxRulePatterns: 4_000,
-  /** Openers whose rules are cached. Stops many names from filling the object's memory. */
-  maxCachedOpeners: 1_000,
+  /** Clients whose rules are cached, as openers and as peers. Stops many names from filling the object's memory. */
+  maxCachedNames: 20_000,
+  /** Pairs of groups of clients of which it is cached whether one may open anything to the other. Stops the same. */
+  maxCachedReach: 50_000,
   /** Characters of an invitation. The longest names need half of it. Stops long texts before they are decoded. */
   maxInvitationLength: 2_048,
   /** Sessions that one invitation lets in. Stops one invitation from filling the object's storage. */

@@ -1,5 +1,6 @@
 import { invisibleIn, protocolProblem, routerLimits } from "@messagepasser/protocol";
 import type { Decision } from "@messagepasser/protocol/admin";
+import { NameGroups } from "./name-groups.ts";
 import { type Pattern, patternOf } from "./pattern.ts";
 
 interface Rule {
@@ -44,15 +45,20 @@ export class RulesError extends Error {
  * `default` says: without such a rule everybody's.
  */
 export class Rules {
-  readonly #rules: readonly Rule[];
   readonly #inviteRules: readonly InviteRule[];
   readonly #default: Decision;
-  readonly #ofOpener = new Map<string, readonly Rule[]>();
+  /** Clients by the rules for what they open, and for what is opened to them. */
+  readonly #openers: NameGroups<Rule>;
+  readonly #peers: NameGroups<Rule>;
+  /** Whether those of one group may open anything to those of another. */
+  #reach = new Map<readonly Rule[], Map<readonly Rule[], boolean>>();
+  #reachSize = 0;
 
   private constructor(rules: readonly Rule[], inviteRules: readonly InviteRule[], byDefault: Decision) {
-    this.#rules = rules;
     this.#inviteRules = inviteRules;
     this.#default = byDefault;
+    this.#openers = new NameGroups(rules);
+    this.#peers = new NameGroups(rules);
   }
 
   /** Parses rules. @throws RulesError */
@@ -142,10 +148,30 @@ export class Rules {
 
   /** Whether one client may open anything to another. */
   isAnythingAllowed(opener: Opener, peer: string): boolean {
+    const ofOpener = this.#rulesFor(opener);
+    if (ofOpener.length === 0) return this.#default.isAllowed;
+    const ofPeer = this.#peers.of(peer, ({ peers }) => fits(peers, peer));
+    let reach = this.#reach.get(ofOpener);
+    const known = reach?.get(ofPeer);
+    if (known !== undefined) return known;
+    // Starts again, as the groups do.
+    if (++this.#reachSize > routerLimits.maxCachedReach) {
+      this.#reach = new Map();
+      this.#reachSize = 1;
+      reach = undefined;
+    }
+    if (reach === undefined) this.#reach.set(ofOpener, (reach = new Map()));
+    const isAllowed = this.#isAnyAllowed(ofOpener, new Set(ofPeer));
+    reach.set(ofPeer, isAllowed);
+    return isAllowed;
+  }
+
+  #isAnyAllowed(ofOpener: readonly Rule[], ofPeer: ReadonlySet<Rule>): boolean {
     // An allow line counts unless a line above it denies everything.
-    for (const { isAllow, protocols } of this.#between(opener, peer)) {
-      if (isAllow) return true;
-      if (protocols.some(({ source }) => source === "*")) return false;
+    for (const rule of ofOpener) {
+      if (!ofPeer.has(rule)) continue;
+      if (rule.isAllow) return true;
+      if (rule.protocols.some(({ source }) => source === "*")) return false;
     }
     return this.#default.isAllowed;
   }
@@ -164,16 +190,10 @@ export class Rules {
     const { host, guest } = typeof opener === "string" ? { host: opener, guest: undefined } : opener;
     // No name has a line feed.
     const key = guest === undefined ? host : `${host}\n${guest}`;
-    let rules = this.#ofOpener.get(key);
-    if (rules === undefined) {
-      rules = this.#rules.filter(
-        ({ isAllow, openers }) => fits(openers, host) || (guest !== undefined && !isAllow && fits(openers, guest)),
-      );
-      // Starts again: a simple way to forget openers that are gone.
-      if (this.#ofOpener.size >= routerLimits.maxCachedOpeners) this.#ofOpener.clear();
-      this.#ofOpener.set(key, rules);
-    }
-    return rules;
+    return this.#openers.of(
+      key,
+      ({ isAllow, openers }) => fits(openers, host) || (guest !== undefined && !isAllow && fits(openers, guest)),
+    );
   }
 }
 
