@@ -1,4 +1,4 @@
-import type { TokenRights } from "@messagepasser/protocol";
+import { encodeFrame, RouterFrameReader, type TokenRights } from "@messagepasser/protocol";
 import { formatOf } from "@messagepasser/protocol/formats";
 import type { Grant, KeptWatches } from "../routing/link.ts";
 import type { AdmittedToken, Upgrade } from "./admission.ts";
@@ -21,7 +21,9 @@ export interface Attachment extends Omit<Upgrade, "admission"> {
   readonly pairs: Uint32Array;
   /** Whether a pair found no room in `pairs`. */
   readonly overflowed: boolean;
-  readonly watches: KeptWatches | undefined;
+  /** What the client watches, if anything, as the frames by which it asked. */
+  readonly watches: Uint8Array | undefined;
+  readonly isBehind: boolean;
   /** Counts of the realm, not of this link; see usage-keeper.ts. */
   readonly usage: KeptSums | undefined;
 }
@@ -61,9 +63,26 @@ export function newAttachment(
     },
     pairs: new Uint32Array(),
     overflowed: false,
-    watches: undefined,
+    ...attachedWatches(undefined),
     usage: undefined,
   };
+}
+
+/** What a client watches, as it is attached: in the fewest bytes. */
+export function attachedWatches(kept: KeptWatches | undefined): Pick<Attachment, "watches" | "isBehind"> {
+  if (kept === undefined) return { watches: undefined, isBehind: false };
+  const frames = kept.watches.flatMap((watch) => Array.from(encodeFrame({ kind: "watch", ...watch })));
+  return { watches: Uint8Array.from(frames), isBehind: kept.isBehind };
+}
+
+/** What a client watches, by its link's attachment. */
+export function watchesOf({ watches, isBehind }: Attachment): KeptWatches | undefined {
+  if (watches === undefined) return undefined;
+  const reader = new RouterFrameReader(watches);
+  const kept: { request: number; pattern: string }[] = [];
+  for (let frame = reader.next(); frame?.kind === "watch"; frame = reader.next())
+    kept.push({ request: frame.request, pattern: frame.pattern });
+  return { watches: kept, isBehind };
 }
 
 /** What is attached to a socket, or `undefined` if its link was removed or code of another version wrote it. */

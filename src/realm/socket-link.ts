@@ -3,7 +3,7 @@ import { type Format, formatOf, native, type WireMessage } from "@messagepasser/
 import { type Closing, closings } from "../routing/closings.ts";
 import { closingMessages } from "../routing/encoding.ts";
 import { type Grant, type KeptWatches, type Link, type Pairs, LinkMemory, type TokenGrant } from "../routing/link.ts";
-import { type Attachment, attachmentOf, rightsOf } from "./attachment.ts";
+import { type Attachment, attachedWatches, attachmentOf, rightsOf, watchesOf } from "./attachment.ts";
 import { subprotocolIn, tagsOf } from "./link-tags.ts";
 import type { Counters, KeptSums } from "./usage.ts";
 
@@ -25,6 +25,7 @@ export class SocketLink implements Link {
   readonly #context: DurableObjectState;
   readonly #counters: Counters;
   #attachment: Attachment;
+  #watches: KeptWatches | undefined;
   /** Messages that wait until the upgrade is answered; `undefined` from then on. */
   #held: WireMessage[] | undefined;
 
@@ -33,6 +34,7 @@ export class SocketLink implements Link {
     this.#context = context;
     this.#counters = counters;
     this.#attachment = attachment;
+    this.#watches = watchesOf(attachment);
     this.socket = socket;
     this.address = attachment.address;
     this.name = attachment.name;
@@ -87,11 +89,12 @@ export class SocketLink implements Link {
   }
 
   get watches(): KeptWatches | undefined {
-    return this.#attachment.watches;
+    return this.#watches;
   }
 
   set watches(watches: KeptWatches | undefined) {
-    this.#attach({ watches });
+    this.#watches = watches;
+    this.#attach(attachedWatches(watches));
   }
 
   /** Counts of the realm that this link's attachment keeps. */

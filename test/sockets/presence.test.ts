@@ -1,6 +1,11 @@
+import { once } from "node:events";
+import { subprotocols } from "@messagepasser/protocol";
 import type { Client, PeerChange } from "messagepasser";
 import { protobuf } from "messagepasser/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { WebSocket } from "ws";
+import { newSession } from "../support/credentials.ts";
+import { dial, rawLink } from "./raw-links.ts";
 import { type Realm, startRealm } from "./realm.ts";
 import { startSide } from "./side.ts";
 
@@ -60,4 +65,49 @@ describe("watch", () => {
     expect((await next(changes, 3)).toSorted()).toEqual(["gone bob", "here carol", "here robert"]);
     await changes.return(undefined);
   });
+});
+
+describe("a crowd", () => {
+  test("1,000 clients that all come back at once cost a watcher a few messages", async () => {
+    const names = Array.from({ length: 1_000 }, (_, at) => `crowd ${at}`);
+    const sessions = new Map(names.map((name) => [name, newSession()]));
+    const joinAll = async (): Promise<WebSocket[]> => {
+      const sockets: WebSocket[] = [];
+      // So many at a time that the machine's own limits don't count.
+      for (let at = 0; at < names.length; at += 50)
+        sockets.push(...(await Promise.all(names.slice(at, at + 50).map(join))));
+      return sockets;
+    };
+    const join = async (name: string): Promise<WebSocket> => {
+      const socket = await dial(realm, name, subprotocols.native, sessions.get(name));
+      await once(socket, "open");
+      return socket;
+    };
+    const crowd = await joinAll();
+    const watcher = await rawLink(realm, "the watcher");
+    const view = new Set<string>();
+    let [messages, snapshots] = [0, 0];
+    watcher.socket.on("message", () => messages++);
+    const heard = (async () => {
+      for (;;) {
+        const item = await watcher.hear("present", "left", "snapshot");
+        if (item.kind === "present") view.add(item.name);
+        else if (item.kind === "left") view.delete(item.name);
+        else if (item.complete === 1) snapshots++;
+      }
+    })();
+    heard.catch(() => undefined);
+    watcher.toRouter({ kind: "watch", request: 1, pattern: "crowd *" });
+    await expect.poll(() => [snapshots, view.size]).toEqual([1, 1_000]);
+    messages = 0;
+    const startMs = performance.now();
+    for (const socket of crowd) socket.terminate();
+    const back = await joinAll();
+    const seconds = (performance.now() - startMs) / 1_000;
+    await expect.poll(() => view.size).toBe(1_000);
+    // One a second, in parts where it is much, and a mark now and then.
+    expect(messages).toBeLessThan(20 + 10 * seconds);
+    for (const socket of back) socket.terminate();
+    watcher.socket.terminate();
+  }, 120_000);
 });

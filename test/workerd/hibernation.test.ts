@@ -1,7 +1,16 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { closeCodes, errorCodes, goneReasons, heartbeat, originalLimits, routerLimits } from "@messagepasser/protocol";
+import {
+  closeCodes,
+  errorCodes,
+  goneReasons,
+  heartbeat,
+  limits,
+  originalLimits,
+  routerLimits,
+} from "@messagepasser/protocol";
 import { usageCounters } from "@messagepasser/protocol/admin";
 import { describe, expect, test, vi } from "vitest";
+import { attachedWatches } from "../../src/realm/attachment.ts";
 import { SocketLink } from "../../src/realm/socket-link.ts";
 import { Counters } from "../../src/realm/usage.ts";
 import { Realm } from "./realm.ts";
@@ -253,6 +262,43 @@ describe("an object that hibernates", () => {
   });
 });
 
+describe("watches", () => {
+  test("a watch outlives hibernation: who comes and who goes wakes the object, and is told", async () => {
+    const realm = new Realm();
+    using alice = await realm.join("alice");
+    const { secret } = await realm.add("bob");
+    const bob = await realm.link("bob", secret);
+    alice.toRouter({ kind: "watch", request: 7, pattern: "b*" });
+    await alice.until((item) => "kind" in item && item.kind === "snapshot" && item.complete === 1, "the snapshot");
+    await asleep(realm);
+    bob.close(1000);
+    expect(await alice.next()).toMatchObject({ kind: "left", request: 7, name: "bob" });
+    await asleep(realm);
+    using again = await realm.link("bob", secret);
+    expect(await alice.next()).toMatchObject({
+      kind: "present",
+      request: 7,
+      name: "bob",
+      session: again.welcome.session,
+    });
+    await asleep(realm);
+    alice.toRouter({ kind: "unwatch", request: 7 });
+    await alice.expectNothing();
+    await asleep(realm);
+    using carol = await realm.join("bobby");
+    await carol.expectOpen();
+    await alice.expectNothing();
+  });
+
+  /** The object sleeps once what it has to do a second later is done. */
+  async function asleep(realm: Realm): Promise<void> {
+    const isNoted = (): Promise<boolean> =>
+      runInDurableObject(realm.stub, (_object, state) => state.storage.kv.get("watching") !== undefined);
+    await expect.poll(isNoted).toBe(true);
+    await evictDurableObject(realm.stub);
+  }
+});
+
 describe("addresses", () => {
   test("addresses are never given twice, over evictions with and without sockets, aborts and more links than a block has", async () => {
     const realm = new Realm();
@@ -487,6 +533,10 @@ describe("a link with the most pairs", () => {
       expect(attachment.usage).toHaveLength(usage.length);
       const most = { ...attachment, formatMemory, grant, usage };
       socket.serializeAttachment(most);
+      // A link that watches has no memory of its format.
+      const watches = Array.from({ length: limits.maxWatches }, (_, request) => ({ request, pattern: longestName }));
+      const watching = attachedWatches({ watches, isBehind: true });
+      socket.serializeAttachment({ ...most, formatMemory: new Uint8Array(), ...watching });
       const tooMany = { ...most, pairs: new Uint32Array(routerLimits.maxPairs + 150) };
       expect(() => socket.serializeAttachment(tooMany)).toThrow(/16384/);
     });
