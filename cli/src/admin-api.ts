@@ -13,12 +13,50 @@ import {
   usageCounters,
 } from "@messagepasser/protocol/admin";
 import { ask, type Answer } from "./http.ts";
+import { boolean, listOf, nothing, notUnderstood, number, objectOf, oneOf, orNull, string } from "./readers.ts";
 import { routerTarget } from "./proxy/environment.ts";
 import type { AdminSettings, Way } from "./settings.ts";
 import { Failure, statuses, statusOfCode } from "./status.ts";
 
 const timeoutMs = 15_000;
 const pageLength = 500;
+
+const secretFields = { secretId: string, revision: number, expiresAt: orNull(string) };
+const clientFields = {
+  name: string,
+  ...secretFields,
+  previous: orNull(objectOf<SecretInfo>(secretFields)),
+  changedAt: string,
+  lastUsedAt: orNull(string),
+  isDisabled: (value: unknown): boolean => value === true,
+};
+const clientIn = objectOf<ClientInfo>(clientFields);
+const newSecretIn = objectOf<NewSecret>({ ...clientFields, secret: string });
+const clientsIn = objectOf({ clients: listOf(clientIn), cursor: orNull(string) });
+const keyIn = objectOf<TokenKeyInfo>({
+  id: string,
+  algorithm: oneOf(tokenAlgorithms),
+  source: string,
+  audiences: listOf(string),
+  maxLifeS: number,
+  revokedBefore: orNull(string),
+  addedAt: string,
+});
+const keysIn = objectOf({ keys: listOf(keyIn) });
+const keySecretIn = objectOf({ secret: orNull(string) });
+const decisionIn = objectOf<Decision>({ isAllowed: boolean, line: number });
+const entryIn = objectOf<AuditEntry>({ id: number, at: string, who: string, what: string, name: string });
+const entriesIn = objectOf({ entries: listOf(entryIn) });
+const usageIn = objectOf<Usage>({
+  since: string,
+  unclosed: listOf(string),
+  // Each counter is there.
+  ...(Object.fromEntries(usageCounters.map((name) => [name, number])) as Record<
+    (typeof usageCounters)[number],
+    typeof number
+  >),
+  asleepMs: number,
+});
 
 /** The admin API of a router, for one realm. */
 export class AdminApi {
@@ -42,11 +80,11 @@ export class AdminApi {
   }
 
   async add(name: string, times: SecretTimes = {}): Promise<NewSecret> {
-    return newSecretOf(await this.#request("POST", "/clients", { name, ...times }));
+    return newSecretIn(await this.#request("POST", "/clients", { name, ...times }));
   }
 
   async rotate(name: string, times: SecretTimes = {}): Promise<NewSecret> {
-    return newSecretOf(await this.#request("POST", `${pathOf(name)}/rotate`, times));
+    return newSecretIn(await this.#request("POST", `${pathOf(name)}/rotate`, times));
   }
 
   async revoke(name: string): Promise<void> {
@@ -55,20 +93,18 @@ export class AdminApi {
 
   /** Refuses a client until it is enabled, or admits it again. */
   async setDisabled(name: string, isDisabled: boolean): Promise<ClientInfo> {
-    return clientOf(await this.#request("POST", `${pathOf(name)}/${isDisabled ? "disable" : "enable"}`));
+    return clientIn(await this.#request("POST", `${pathOf(name)}/${isDisabled ? "disable" : "enable"}`));
   }
 
   /** Adds a key for tokens. @param terms the fields of the request's body */
   async addKey(terms: object): Promise<NewTokenKey> {
     const value = await this.#request("POST", "/keys", terms);
-    const secret = fieldsOf(value).get("secret");
-    return { ...keyOf(value), ...(typeof secret === "string" && { secret }) };
+    const { secret } = keySecretIn(value);
+    return { ...keyIn(value), ...(secret !== null && { secret }) };
   }
 
   async keys(): Promise<TokenKeyInfo[]> {
-    const keys = fieldsOf(await this.#get("/keys")).get("keys");
-    if (!Array.isArray(keys)) throw notUnderstood();
-    return keys.map(keyOf);
+    return keysIn(await this.#get("/keys")).keys;
   }
 
   async removeKey(id: string): Promise<void> {
@@ -77,7 +113,7 @@ export class AdminApi {
 
   /** Revokes the tokens of a key, or of one holder, that were issued before a time. @param which the fields of the request's body */
   async revokeTokens(which: object): Promise<TokenKeyInfo> {
-    return keyOf(await this.#request("POST", "/tokens/revoke", which));
+    return keyIn(await this.#request("POST", "/tokens/revoke", which));
   }
 
   /** The realm's rules as text. */
@@ -90,37 +126,31 @@ export class AdminApi {
   }
 
   async decide(opener: string, peer: string, protocol: string): Promise<Decision> {
-    const fields = fieldsOf(await this.#get("/rules/test", { opener, peer, protocol }));
-    const [isAllowed, line] = [fields.get("isAllowed"), fields.get("line")];
-    if (typeof isAllowed !== "boolean" || typeof line !== "number") throw notUnderstood();
-    return { isAllowed, line };
+    return decisionIn(await this.#get("/rules/test", { opener, peer, protocol }));
   }
 
   /** The realm's audit trail, newest first. */
   async audit(count: number): Promise<AuditEntry[]> {
-    const entries = fieldsOf(await this.#get("/audit", { limit: String(count) })).get("entries");
-    if (!Array.isArray(entries)) throw notUnderstood();
-    return entries.map(entryOf);
+    return entriesIn(await this.#get("/audit", { limit: String(count) })).entries;
   }
 
   /** Ends all links of the realm. Its clients reconnect. */
   async restart(): Promise<void> {
-    await this.#request("POST", "/restart");
+    nothing(await this.#request("POST", "/restart"));
   }
 
   /** What the realm has used since the count began. */
   async usage(): Promise<Usage> {
-    return usageOf(await this.#get("/usage"));
+    return usageIn(await this.#get("/usage"));
   }
 
   /** Yields all clients in the order of their names, page by page. */
   async *list(): AsyncGenerator<ClientInfo> {
     let cursor = "";
     do {
-      const page = fieldsOf(await this.#get("/clients", { limit: String(pageLength), cursor }));
-      const [clients, next = ""] = [page.get("clients"), page.get("cursor")];
-      if (!Array.isArray(clients) || typeof next !== "string") throw notUnderstood();
-      yield* clients.map(clientOf);
+      const page = clientsIn(await this.#get("/clients", { limit: String(pageLength), cursor }));
+      yield* page.clients;
+      const next = page.cursor ?? "";
       // Pages come in the order of the names' bytes: a cursor that doesn't grow would lead to no end.
       if (next !== "" && Buffer.compare(Buffer.from(next), Buffer.from(cursor)) <= 0) throw notUnderstood();
       cursor = next;
@@ -135,19 +165,20 @@ export class AdminApi {
     return page;
   }
 
-  async #get(path: string, query?: Readonly<Record<string, string>>): Promise<object | undefined> {
+  async #get(path: string, query?: Readonly<Record<string, string>>): Promise<unknown> {
     return this.#parsed(await this.#requestText("GET", this.#page(path, query)));
   }
 
-  async #request(method: string, path: string, body?: object): Promise<object | undefined> {
+  async #request(method: string, path: string, body?: object): Promise<unknown> {
     return this.#parsed(await this.#requestText(method, this.#page(path), body));
   }
 
-  #parsed(text: string): object | undefined {
-    if (text === "") return undefined;
-    const value = parsed(text);
-    if (value === undefined) throw notUnderstood();
-    return value;
+  #parsed(answer: string): unknown {
+    try {
+      return answer === "" ? undefined : JSON.parse(answer);
+    } catch {
+      throw notUnderstood();
+    }
   }
 
   /** @param body an object is sent as JSON. */
@@ -190,90 +221,4 @@ export class AdminApi {
 
 function pathOf(name: string): string {
   return `/clients/${encodeURIComponent(name)}`;
-}
-
-function fieldsOf(value: unknown): Map<string, unknown> {
-  return new Map<string, unknown>(Object.entries(value ?? {}));
-}
-
-function clientOf(value: unknown): ClientInfo {
-  const fields = fieldsOf(value);
-  const [name, changedAt, lastUsedAt = null] = ["name", "changedAt", "lastUsedAt"].map((field) => fields.get(field));
-  const previous = fields.get("previous") ?? null;
-  if (typeof name !== "string" || typeof changedAt !== "string" || !isTextOrNull(lastUsedAt)) throw notUnderstood();
-  return {
-    name,
-    ...secretInfoOf(fields),
-    previous: previous === null ? null : secretInfoOf(fieldsOf(previous)),
-    changedAt,
-    lastUsedAt,
-    isDisabled: fields.get("isDisabled") === true,
-  };
-}
-
-function secretInfoOf(fields: ReadonlyMap<string, unknown>): SecretInfo {
-  const [secretId, revision, expiresAt = null] = ["secretId", "revision", "expiresAt"].map((field) =>
-    fields.get(field),
-  );
-  if (typeof secretId !== "string" || typeof revision !== "number" || !isTextOrNull(expiresAt)) throw notUnderstood();
-  return { secretId, revision, expiresAt };
-}
-
-function keyOf(value: unknown): TokenKeyInfo {
-  const fields = fieldsOf(value);
-  const [id, source, addedAt, revokedBefore = null] = ["id", "source", "addedAt", "revokedBefore"].map((field) =>
-    fields.get(field),
-  );
-  const [audiences, maxLifeS] = [fields.get("audiences"), fields.get("maxLifeS")];
-  const algorithm = tokenAlgorithms.find((known) => known === fields.get("algorithm"));
-  if (typeof id !== "string" || typeof source !== "string" || typeof addedAt !== "string") throw notUnderstood();
-  if (algorithm === undefined || typeof maxLifeS !== "number" || !isTextOrNull(revokedBefore)) throw notUnderstood();
-  if (!Array.isArray(audiences)) throw notUnderstood();
-  return { id, algorithm, source, audiences: audiences.map(String), maxLifeS, revokedBefore, addedAt };
-}
-
-function isTextOrNull(value: unknown): value is string | null {
-  return value === null || typeof value === "string";
-}
-
-function entryOf(value: unknown): AuditEntry {
-  const fields = fieldsOf(value);
-  const [at, who, what, name] = ["at", "who", "what", "name"].map((field) => fields.get(field));
-  const id = fields.get("id");
-  if (typeof id !== "number" || typeof at !== "string" || typeof who !== "string") throw notUnderstood();
-  if (typeof what !== "string" || typeof name !== "string") throw notUnderstood();
-  return { id, at, who, what, name };
-}
-
-function usageOf(value: unknown): Usage {
-  const fields = fieldsOf(value);
-  const [since, unclosed] = [fields.get("since"), fields.get("unclosed")];
-  if (typeof since !== "string" || !Array.isArray(unclosed)) throw notUnderstood();
-  const numbers = [...usageCounters, "asleepMs" as const].map((name) => [name, fields.get(name)] as const);
-  if (numbers.some(([, number]) => typeof number !== "number")) throw notUnderstood();
-  // All of them were found to be numbers.
-  return {
-    since,
-    unclosed: unclosed.map(String),
-    ...(Object.fromEntries(numbers) as Omit<Usage, "since" | "unclosed">),
-  };
-}
-
-function newSecretOf(value: object | undefined): NewSecret {
-  const secret = fieldsOf(value).get("secret");
-  if (typeof secret !== "string") throw notUnderstood();
-  return { ...clientOf(value), secret };
-}
-
-function parsed(text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function notUnderstood(): Failure {
-  return new Failure(statuses.failed, "The router sent an unknown answer: is it of the same version as mp?");
 }

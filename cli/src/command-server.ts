@@ -7,6 +7,7 @@ import { IdleTimer } from "./idle-timer.ts";
 import { note, write } from "./output.ts";
 import { Shares } from "./shares.ts";
 import { durationText } from "./times.ts";
+import { reasonOf } from "./status.ts";
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
@@ -55,7 +56,7 @@ export class CommandServer {
       return Promise.resolve();
     }
     const run = this.#run(connection).catch((error: unknown) => {
-      note(error instanceof Error ? error.message : String(error));
+      note(reasonOf(error));
     });
     this.#runs.set(connection, run);
     return run.finally(() => {
@@ -84,7 +85,7 @@ export class CommandServer {
       await once(child, "spawn");
     } catch (error) {
       connection.reject("The command could not be started");
-      note(`Cannot start "${this.#file}": ${error instanceof Error ? error.message : String(error)}`);
+      note(`Cannot start "${this.#file}": ${reasonOf(error)}`);
       return;
     }
     child.on("error", () => undefined);

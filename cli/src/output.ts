@@ -2,7 +2,7 @@
 // from peers, routers and other owners. Each function here escapes what it prints, and a lint rule keeps other files from
 // the streams, so nothing reaches a terminal raw.
 import type { Writable } from "node:stream";
-import { ReaderGone, statuses } from "./status.ts";
+import { ReaderGone, reasonOf, statuses } from "./status.ts";
 
 /** Writes one line for people to standard error. */
 export function note(sentence: string): void {
@@ -11,7 +11,7 @@ export function note(sentence: string): void {
 
 /** Reports an error. With MP_DEBUG set it also reports where the error happened. */
 export function reportError(error: unknown): void {
-  note(error instanceof Error ? error.message : String(error));
+  note(reasonOf(error));
   const isDebugging = (process.env["MP_DEBUG"] ?? "") !== "";
   if (isDebugging)
     process.stderr.write(

@@ -2,7 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import { type Connection, ConnectionError } from "messagepasser";
 import { aborted } from "./signals.ts";
 import { flushed, isReaderGone, write } from "./output.ts";
-import { Failure, ReaderGone, statuses } from "./status.ts";
+import { Failure, ReaderGone, reasonOf, statuses } from "./status.ts";
 
 /** The two ends of a pipe. */
 export interface Stdio {
@@ -78,7 +78,6 @@ async function written(connection: Connection, writing: () => Promise<void>): Pr
   } catch (cause) {
     connection.abort("The receiver's output could not be written");
     if (isReaderGone(cause)) throw new ReaderGone(statuses.failed, cause);
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Failure(statuses.failed, `Cannot write to standard output: ${why}`, { cause });
+    throw new Failure(statuses.failed, `Cannot write to standard output: ${reasonOf(cause)}`, { cause });
   }
 }

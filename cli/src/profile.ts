@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
-import { Failure, statuses } from "./status.ts";
+import { Failure, reasonOf, statuses } from "./status.ts";
 
 /** What `mp login` stores. */
 export interface Profile {
@@ -100,6 +100,5 @@ function isMissing(error: unknown): boolean {
 }
 
 function cannot(verb: string, path: string, cause: unknown): Failure {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new Failure(statuses.usage, `Cannot ${verb} the profile ${path}: ${why}`, { cause });
+  return new Failure(statuses.usage, `Cannot ${verb} the profile ${path}: ${reasonOf(cause)}`, { cause });
 }

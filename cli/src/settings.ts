@@ -5,7 +5,7 @@ import { type Headers, headersIn } from "./headers.ts";
 import { note } from "./output.ts";
 import { agentFor, type ProxyAgent } from "./proxy/agent.ts";
 import { defaultProfilePath, type Profile, readProfile } from "./profile.ts";
-import { Failure, statuses } from "./status.ts";
+import { Failure, reasonOf, statuses } from "./status.ts";
 import { durationForm, durationOf } from "./times.ts";
 
 /** The flags for a router and realm. Commander fills them. */
@@ -178,8 +178,7 @@ export async function textOf(file: string, what: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Failure(statuses.usage, `Cannot read the ${what} from ${file}: ${why}`, { cause });
+    throw new Failure(statuses.usage, `Cannot read the ${what} from ${file}: ${reasonOf(cause)}`, { cause });
   }
 }
 

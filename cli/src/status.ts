@@ -95,6 +95,11 @@ export class Failure extends Error {
   }
 }
 
+/** What an error says, or whatever else was thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** A signal stopped the command. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";

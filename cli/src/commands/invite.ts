@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { invite } from "messagepasser/invite";
 import { note, printJson, printSecret } from "../output.ts";
 import { type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
-import { Failure, statuses } from "../status.ts";
+import { Failure, reasonOf, statuses } from "../status.ts";
 import { durationForm, positiveDurationOf } from "../times.ts";
 
 interface Flags extends ClientFlags {
@@ -44,7 +44,7 @@ async function make(guest: string, peer: string, protocol: string, flags: Flags)
   const expiresAt = new Date(Date.now() + flags.for);
   const invited = await invite({ name, secret, guest, peer, protocol, expiresAt, uses: flags.uses }).catch(
     (cause: unknown) => {
-      throw new Failure(statuses.usage, cause instanceof Error ? cause.message : String(cause), { cause });
+      throw new Failure(statuses.usage, reasonOf(cause), { cause });
     },
   );
   if (flags.json) return await printJson({ ...invited, expiresAt });

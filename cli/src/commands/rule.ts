@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { AdminApi } from "../admin-api.ts";
 import { note, print, printJson } from "../output.ts";
 import { type AdminFlags, adminSettings, withAdminFlags } from "../settings.ts";
-import { Failure, statuses } from "../status.ts";
+import { Failure, reasonOf, statuses } from "../status.ts";
 
 interface Flags extends AdminFlags {
   readonly json?: true;
@@ -76,8 +76,7 @@ async function read(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Failure(statuses.usage, `Cannot read the rules from ${file}: ${why}`, { cause });
+    throw new Failure(statuses.usage, `Cannot read the rules from ${file}: ${reasonOf(cause)}`, { cause });
   }
 }
 

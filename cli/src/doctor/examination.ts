@@ -1,4 +1,4 @@
-import { Failure, type Status, statuses, statusOf } from "../status.ts";
+import { Failure, reasonOf, type Status, statuses, statusOf } from "../status.ts";
 import { aborted } from "../signals.ts";
 
 /** The result of a check that passed. */
@@ -61,7 +61,7 @@ export class Examination {
       return true;
     } catch (error) {
       if (this.status === statuses.done) this.status = failureStatus(error);
-      await this.#add({ name, outcome: "failed", detail: error instanceof Error ? error.message : String(error) });
+      await this.#add({ name, outcome: "failed", detail: reasonOf(error) });
       return false;
     } finally {
       clearTimeout(timer);

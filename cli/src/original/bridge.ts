@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { note } from "../output.ts";
 import type { RouterSettings } from "../settings.ts";
-import { Failure, statuses } from "../status.ts";
+import { Failure, reasonOf, statuses } from "../status.ts";
 import { ProgramSocket } from "./program-socket.ts";
 import { Visit } from "./visit.ts";
 
@@ -44,8 +44,9 @@ export class Bridge {
     try {
       await once(server.listen(port, host), "listening");
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new Failure(statuses.usage, `Cannot listen on ${hostAndPort({ host, port })}: ${why}`, { cause });
+      throw new Failure(statuses.usage, `Cannot listen on ${hostAndPort({ host, port })}: ${reasonOf(cause)}`, {
+        cause,
+      });
     }
     return new Bridge(server, settings);
   }

@@ -9,6 +9,7 @@ import { aborted } from "../signals.ts";
 import { messageOf, textOf } from "./message.ts";
 import { Program } from "./program.ts";
 import { maxDataBytes, type ProgramSocket } from "./program-socket.ts";
+import { reasonOf } from "../status.ts";
 
 /** How long a program may take to log in. */
 const firstMessageMs = 10_000;
@@ -118,7 +119,7 @@ export class Visit {
   /** Tells the program and people why it ends. */
   async #tell(error: unknown): Promise<void> {
     if (error instanceof Left) return;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = reasonOf(error);
     if (error instanceof ProtocolError || error instanceof TypeError || error instanceof LinkError) {
       note(`${this.#name === "" ? "A program" : `"${this.#name}"`} at ${this.#socket.address}: ${why}`);
     } else reportError(error);

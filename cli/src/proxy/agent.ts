@@ -6,6 +6,7 @@ import { networkReason } from "@messagepasser/protocol";
 import { HttpsProxyAgent } from "https-proxy-agent";
 import { SocksProxyAgent } from "socks-proxy-agent";
 import { hostOf, type Proxy, proxyTarget, routeTo } from "./environment.ts";
+import { reasonOf } from "../status.ts";
 
 /** An agent that opens every connection through its proxy. */
 export type ProxyAgent = HttpTunnel | SocksTunnel;
@@ -133,7 +134,7 @@ async function within(
 }
 
 function failureOf(cause: unknown, proxy: Proxy, { host, port }: Target): string {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = reasonOf(cause);
   if (/authentication (failed|type)/i.test(why)) return refusedPassword(proxy, "SOCKS");
   const [, refusal] = /rejected connection\W+(\w+)/i.exec(why) ?? [];
   if (refusal !== undefined) return `The proxy ${nameOf(proxy)} can't connect to ${host}:${port} (${refusal})`;
