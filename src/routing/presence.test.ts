@@ -193,6 +193,35 @@ describe("what a watcher is told at once", () => {
     expect(toldTo(alice)).toBe("+bob");
   });
 
+  test("a session that went, came back and went again within a second is told as gone", () => {
+    const realm = realmOf();
+    const [alice, bob] = [join(realm, "alice"), join(realm, "bob")];
+    watch(realm, alice, "*");
+    alice.take();
+    leave(realm, bob);
+    leave(realm, join(realm, "bob", { session: bob.session }));
+    realm.runtime.pass(1_000);
+    expect(toldTo(alice)).toBe("-bob");
+  });
+
+  test("many watchers of many changes are all told, though not in one turn", () => {
+    const realm = realmOf();
+    const watchers = Array.from({ length: 60 }, (_, at) => join(realm, `watcher ${at}`));
+    for (const watcher of watchers) watch(realm, watcher, "client-*");
+    realm.runtime.pass(1_000);
+    for (const watcher of watchers) watcher.take();
+    for (let count = 0; count < 700; count++) join(realm, `client-${count}`);
+    let turns = 0;
+    while (realm.runtime.timers.length > 0 && turns < 100) {
+      realm.runtime.pass((realm.runtime.timers[0]?.atMs ?? 0) - realm.runtime.nowMs);
+      turns++;
+    }
+    for (const watcher of watchers) {
+      realm.reach(watcher);
+      expect(toldTo(watcher).split(" ")).toHaveLength(700);
+    }
+  });
+
   test("10,000 clients that come back at once cost a watcher a few messages", () => {
     const realm = realmOf();
     const alice = join(realm, "alice");
@@ -305,6 +334,29 @@ describe("a watcher that reads slowly", () => {
     expect(alice.watches).toMatchObject({ isBehind: false });
   });
 
+  test.for([
+    ["few", 10],
+    ["more than are noted", 3_000],
+  ] as const)("what leaves while a snapshot is under way is not there at its end: %s", ([, count]) => {
+    const realm = realmOf();
+    const alice = join(realm, "alice");
+    const clients = Array.from({ length: 10_000 }, (_, at) => realm.join(`client ${at}`));
+    alice.take();
+    watch(realm, alice);
+    const view = new View();
+    for (const batch of alice.takeMessages()) view.receive(batch);
+    expect(view.isComplete).toBe(false);
+    // Some that it was told of, and some that it was not.
+    for (const client of [...clients.slice(0, count), ...clients.slice(-count)]) leave(realm, client);
+    for (let turn = 0; turn < 50; turn++) {
+      realm.runtime.pass(100);
+      for (const batch of alice.takeMessages()) view.receive(batch);
+      realm.reach(alice);
+    }
+    expect(view.names()).toHaveLength(10_001 - 2 * count);
+    expect(view.isComplete).toBe(true);
+  });
+
   test("what a watcher has not been told is told again after a hibernation", () => {
     let realm = realmOf();
     const alice = join(realm, "alice");
@@ -317,13 +369,12 @@ describe("a watcher that reads slowly", () => {
     const marks = alice.marks.splice(0);
     realm.runtime.pass(1_000);
     realm = sleep(realm);
-    leave(realm, realm.links.byName("client 3") ?? alice);
     realm.routing.receive(alice, toRouter(...marks.map(({ token }) => ({ kind: "reached", token }) as const)));
     for (let turn = 0; turn < 50; turn++) {
       for (const batch of alice.takeMessages()) view.receive(batch);
       realm.reach(alice);
     }
-    expect(view.names()).toHaveLength(10_000);
+    expect(view.names()).toHaveLength(10_001);
     expect(view.isComplete).toBe(true);
   });
 
