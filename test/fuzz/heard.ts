@@ -42,7 +42,7 @@ function readBatch(format: SegmentFormat, message: WireMessage, unread: Readonly
     const frames =
       address === routerAddress ? format.routerFrames(message, start, end) : format.peerFrames(message, start, end);
     for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
-      if (["list", "bye", "resume", "reached", "check"].includes(frame.kind))
+      if (["list", "bye", "resume", "reached", "check", "watch", "unwatch"].includes(frame.kind))
         throw new Error(`A client is told "${frame.kind}", which only clients say`);
       // Only an open to the router has the router's address.
       if (frame.kind === "open" && frame.address === routerAddress)
@@ -53,7 +53,9 @@ function readBatch(format: SegmentFormat, message: WireMessage, unread: Readonly
 
 /** Each type that a client of JSON is to know: PROTOCOL.md, section 11. */
 const jsonTypes = new Set(
-  "welcome open accept refused data end stop done reset credit gone mark peers closing".split(" "),
+  "welcome open accept refused data end stop done reset credit gone mark peers present left snapshot closing".split(
+    " ",
+  ),
 );
 
 function readJson(message: WireMessage): Heard[] {

@@ -21,6 +21,8 @@ function jsonOf(said: Said, self: string): object {
   if (said.to === "router") {
     if (frame.kind === "reached") return { type: "reached", token: String(frame.token) };
     if (frame.kind === "bye") return { type: "bye" };
+    if (frame.kind === "watch") return { type: "watch", request: frame.request, pattern: frame.pattern };
+    if (frame.kind === "unwatch") return { type: "unwatch", request: frame.request };
     if (frame.kind === "list") return { type: "list", request: frame.request, cursor: frame.cursor };
     if (frame.kind !== "open") throw new Error(`JSON has no way to say "${frame.kind}"`);
     const { connection, peer, protocol, limit, metadata } = frame;
