@@ -15,7 +15,7 @@ import {
 import { ask, type Answer } from "./http.ts";
 import { boolean, listOf, nothing, notUnderstood, number, objectOf, oneOf, orNull, string } from "./readers.ts";
 import { routerTarget } from "./proxy/environment.ts";
-import type { AdminSettings, Way } from "./settings.ts";
+import { type AdminFlags, adminSettings, type AdminSettings, type Way } from "./settings.ts";
 import { Failure, statuses, statusOfCode } from "./status.ts";
 
 const timeoutMs = 15_000;
@@ -65,6 +65,11 @@ export class AdminApi {
   readonly #token: string;
   readonly #way: Way;
   #routerMs = NaN;
+
+  /** The API as flags, variables and profile say. */
+  static async of(flags: AdminFlags): Promise<AdminApi> {
+    return new AdminApi(await adminSettings(flags));
+  }
 
   constructor({ url, realm, adminToken, ...way }: AdminSettings) {
     this.#realm = new URL(url);

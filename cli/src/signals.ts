@@ -26,3 +26,12 @@ export function aborted(signal: AbortSignal): Promise<never> {
     else signal.addEventListener("abort", abort, { once: true });
   });
 }
+
+/** Waits for what goes on until a signal stops it, which is a good end. */
+export async function untilStopped(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+  }
+}

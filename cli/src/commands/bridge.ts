@@ -4,8 +4,8 @@ import { type Command, InvalidArgumentError } from "commander";
 import { Bridge, hostAndPort, type ListenAddress } from "../original/bridge.ts";
 import { note, print, printJson } from "../output.ts";
 import { routerSettings, type RouterFlags, withGraceFlag, withRouterFlags } from "../settings.ts";
-import { aborted, onStop } from "../signals.ts";
-import { Failure, Interrupted, statuses } from "../status.ts";
+import { aborted, onStop, untilStopped } from "../signals.ts";
+import { Failure, statuses } from "../status.ts";
 
 interface Flags extends RouterFlags {
   readonly listen: ListenAddress;
@@ -52,10 +52,7 @@ async function bridge(flags: Flags): Promise<void> {
   await (flags.json ? printJson(address) : print(hostAndPort(address)));
   note(`Programs that connect to ${hostAndPort(address)} reach realm "${settings.realm}" of ${settings.url.host}`);
   try {
-    await Promise.race([server.failed, aborted(stop.signal)]);
-  } catch (error) {
-    // Stopping it is how this command ends well.
-    if (!(error instanceof Interrupted)) throw error;
+    await untilStopped(Promise.race([server.failed, aborted(stop.signal)]));
   } finally {
     await server.stop();
   }

@@ -3,7 +3,7 @@ import type { ClientInfo, NewSecret, SecretTimes } from "@messagepasser/protocol
 import { type Command, InvalidArgumentError } from "commander";
 import { AdminApi } from "../admin-api.ts";
 import { note, printJson, printSecret, printTable } from "../output.ts";
-import { type AdminFlags, adminSettings, checkedPeer, withAdminFlags } from "../settings.ts";
+import { type AdminFlags, checkedPeer, withAdminFlags } from "../settings.ts";
 import { Failure } from "../status.ts";
 import { durationForm, durationOf, durationText, timeOf } from "../times.ts";
 
@@ -35,7 +35,7 @@ export function addClient(program: Command): void {
       `${secretNote}\n\nExamples:\n  mp client add alice > alice.secret\n  mp client add alice --realm team --expires 2030-01-31T12:00:00Z --json`,
     )
     .action(async (name: string, flags: Flags) => {
-      const api = await apiOf(flags);
+      const api = await AdminApi.of(flags);
       await show(await api.add(checkedPeer(name, "client"), timesOf(flags)).catch(inFlags), flags, "Added");
     });
   command("list", "list the clients")
@@ -48,7 +48,7 @@ export function addClient(program: Command): void {
       `${secretNote}\n\nExamples:\n  mp client rotate alice > alice.secret\n  mp client rotate alice --overlap 1h`,
     )
     .action(async (name: string, flags: Flags) => {
-      const api = await apiOf(flags);
+      const api = await AdminApi.of(flags);
       const rotated = await api.rotate(checkedPeer(name, "client"), timesOf(flags)).catch(inFlags);
       await show(rotated, flags, "Rotated the secret of");
     });
@@ -59,7 +59,7 @@ export function addClient(program: Command): void {
     command(`${verb} <name>`, description)
       .addHelpText("after", `\nExamples:\n  mp client ${verb} alice`)
       .action(async (name: string, flags: Flags) => {
-        const info = await (await apiOf(flags)).setDisabled(checkedPeer(name, "client"), isDisabled);
+        const info = await (await AdminApi.of(flags)).setDisabled(checkedPeer(name, "client"), isDisabled);
         if (flags.json) await printJson(info);
         else note(`${isDisabled ? "Disabled" : "Enabled"} client "${name}"`);
       });
@@ -67,18 +67,14 @@ export function addClient(program: Command): void {
   command("revoke <name>", "remove a client: revoke its secret, and close its link")
     .addHelpText("after", "\nExamples:\n  mp client revoke alice")
     .action(async (name: string, flags: Flags) => {
-      await (await apiOf(flags)).revoke(checkedPeer(name, "client"));
+      await (await AdminApi.of(flags)).revoke(checkedPeer(name, "client"));
       if (flags.json) await printJson({ name, isRevoked: true });
       else note(`Revoked client "${name}"`);
     });
 }
 
-async function apiOf(flags: Flags): Promise<AdminApi> {
-  return new AdminApi(await adminSettings(flags));
-}
-
 async function list(flags: Flags): Promise<void> {
-  const api = await apiOf(flags);
+  const api = await AdminApi.of(flags);
   // Read the whole list before printing: a script would take half a list for all of it.
   const clients: ClientInfo[] = [];
   for await (const client of api.list()) clients.push(client);

@@ -1,9 +1,10 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { invite } from "messagepasser/invite";
 import { note, printJson, printSecret } from "../output.ts";
 import { type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
 import { Failure, reasonOf, statuses } from "../status.ts";
 import { durationForm, positiveDurationOf } from "../times.ts";
+import { countUpTo } from "../counts.ts";
 
 interface Flags extends ClientFlags {
   /** In milliseconds. */
@@ -33,7 +34,7 @@ export function addInvite(program: Command): void {
         .argParser(positiveDurationOf)
         .default(86_400_000, "24h"),
     )
-    .option("--uses <count>", "how many sessions may use the invitation, 1 to 1000", usesOf, 1)
+    .option("--uses <count>", "how many sessions may use the invitation, 1 to 1000", countUpTo(1_000), 1)
     .option("--json", "print JSON")
     .addHelpText("after", examples)
     .action(make);
@@ -52,11 +53,4 @@ async function make(guest: string, peer: string, protocol: string, flags: Flags)
     `"${invited.name}" may open "${protocol}" to "${peer}" until ${expiresAt.toISOString()}. This is the invitation:`,
   );
   return await printSecret(invited.invitation);
-}
-
-function usesOf(text: string): number {
-  const uses = Number(text);
-  if (!Number.isInteger(uses) || uses < 1 || uses > 1_000)
-    throw new InvalidArgumentError("Give a whole number from 1 to 1000.");
-  return uses;
 }

@@ -2,7 +2,7 @@ import type { TokenKeyInfo } from "@messagepasser/protocol/admin";
 import type { Command } from "commander";
 import { AdminApi } from "../admin-api.ts";
 import { note, printJson, printSecret, printTable } from "../output.ts";
-import { type AdminFlags, adminSettings, textOf, withAdminFlags } from "../settings.ts";
+import { type AdminFlags, textOf, withAdminFlags } from "../settings.ts";
 import { durationForm, durationText, positiveDurationOf } from "../times.ts";
 
 interface Flags extends AdminFlags {
@@ -53,21 +53,17 @@ Examples:
   command("remove <id>", "remove a key, and close the links that its tokens opened")
     .addHelpText("after", "\nExamples:\n  mp key remove shop")
     .action(async (id: string, flags: Flags) => {
-      await (await apiOf(flags)).removeKey(id);
+      await (await AdminApi.of(flags)).removeKey(id);
       if (flags.json) await printJson({ id, isRemoved: true });
       else note(`Removed key "${id}"`);
     });
-}
-
-async function apiOf(flags: Flags): Promise<AdminApi> {
-  return new AdminApi(await adminSettings(flags));
 }
 
 async function add(id: string, flags: Flags): Promise<void> {
   const { audience: audiences, maxLife, hmacKeyFile, publicKeyFile, jwksUrl } = flags;
   const publicKey = publicKeyFile && (await textOf(publicKeyFile, "public key"));
   const added = await (
-    await apiOf(flags)
+    await AdminApi.of(flags)
   ).addKey({
     id,
     ...(hmacKeyFile !== undefined && { hmacKey: (await textOf(hmacKeyFile, "secret")).trim() }),
@@ -93,7 +89,7 @@ function jsonIn(text: string): unknown {
 }
 
 async function list(flags: Flags): Promise<void> {
-  const keys = await (await apiOf(flags)).keys();
+  const keys = await (await AdminApi.of(flags)).keys();
   if (flags.json) await printJson(keys);
   else if (keys.length === 0) note("The realm has no keys");
   else await printTable([["ID", "ALGORITHM", "SOURCE", "MAX LIFE", "ADDED", "REVOKED BEFORE"], ...keys.map(rowOf)]);

@@ -1,12 +1,12 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { Client, Connection } from "messagepasser";
 import { connectClient, lost, noteAway, noteListening, rootOf } from "../client.ts";
 import { CommandServer } from "../command-server.ts";
 import { pipe, stdio } from "../pipe.ts";
 import { checkedProtocol, type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
-import { aborted, onStop } from "../signals.ts";
-import { Interrupted } from "../status.ts";
+import { aborted, onStop, untilStopped } from "../signals.ts";
 import { durationForm, positiveDurationOf } from "../times.ts";
+import { countUpTo } from "../counts.ts";
 
 interface Flags extends ClientFlags {
   readonly maxCommands: number;
@@ -43,7 +43,7 @@ export function addListen(program: Command): void {
     .option(
       "--max-commands <count>",
       "the number of commands at once; more Connections are refused",
-      countOf,
+      countUpTo(),
       defaultMaxCommands,
     )
     .addOption(
@@ -94,17 +94,8 @@ async function listenWith(client: Client, protocol: string, server: CommandServe
   client.handle(protocol, (connection) => server.serve(connection));
   noteListening(client, protocol);
   try {
-    await Promise.race([lost(client), aborted(signal)]);
-  } catch (error) {
-    // Stopping it is how this command ends well.
-    if (!(error instanceof Interrupted)) throw error;
+    await untilStopped(Promise.race([lost(client), aborted(signal)]));
   } finally {
     await server.stop();
   }
-}
-
-function countOf(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError("Give a whole number, 1 or larger.");
-  return count;
 }

@@ -3,8 +3,7 @@ import type { Client, PeerSession } from "messagepasser";
 import { connectClient } from "../client.ts";
 import { print, printableName, printJson, printTable } from "../output.ts";
 import { type ClientFlags, clientSettings, withClientFlags } from "../settings.ts";
-import { onStop } from "../signals.ts";
-import { Interrupted } from "../status.ts";
+import { onStop, untilStopped } from "../signals.ts";
 
 interface Flags extends ClientFlags {
   readonly details?: true;
@@ -44,7 +43,7 @@ async function peers(flags: Flags): Promise<void> {
   using stop = onStop();
   const { signal } = stop;
   await using client = await connectClient(await clientSettings(flags), { signal });
-  if (flags.watch) await watch(client, flags, signal);
+  if (flags.watch) await untilStopped(watch(client, flags, signal));
   else await list(client, flags, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
 }
 
@@ -61,18 +60,13 @@ async function list(client: Client, { details, json }: Flags, signal: AbortSigna
 }
 
 async function watch(client: Client, { details, json }: Flags, signal: AbortSignal): Promise<void> {
-  try {
-    for await (const { kind, ...session } of client.watch("*", { signal })) {
-      if (session.name === client.name) continue;
-      if (json) await printJson({ kind, ...detailsOf(session) });
-      else {
-        const words = details ? rowOf(session).filter((word) => word !== "") : [session.name];
-        await print([kind, ...words.map(printableName)].join(" "));
-      }
+  for await (const { kind, ...session } of client.watch("*", { signal })) {
+    if (session.name === client.name) continue;
+    if (json) await printJson({ kind, ...detailsOf(session) });
+    else {
+      const words = details ? rowOf(session).filter((word) => word !== "") : [session.name];
+      await print([kind, ...words.map(printableName)].join(" "));
     }
-  } catch (error) {
-    // Stopping it is how this command ends well.
-    if (!(error instanceof Interrupted)) throw error;
   }
 }
 

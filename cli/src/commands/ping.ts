@@ -8,6 +8,7 @@ import { checkedPeer, type ClientFlags, clientSettings, withClientFlags } from "
 import { onStop } from "../signals.ts";
 import { Failure, Interrupted, ReaderGone, statuses } from "../status.ts";
 import { durationForm, durationOf } from "../times.ts";
+import { countUpTo } from "../counts.ts";
 
 interface Flags extends ClientFlags {
   readonly count: number;
@@ -33,7 +34,7 @@ export function addPing(program: Command): void {
   withClientFlags(program.command("ping"))
     .description("measure round trips to a peer")
     .argument("<peer>", "the name of the client")
-    .option("-c, --count <count>", "the number of round trips", countOf, 5)
+    .option("-c, --count <count>", "the number of round trips", countUpTo(1_000_000), 5)
     .addOption(
       new Option("-i, --interval <duration>", `the pause between two round trips, ${durationForm}`)
         .argParser(intervalOf)
@@ -122,12 +123,4 @@ function intervalOf(text: string): number {
   const intervalMs = durationOf(text);
   if (intervalMs > 86_400_000) throw new InvalidArgumentError("Give at most 1d.");
   return intervalMs;
-}
-
-function countOf(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > 1_000_000) {
-    throw new InvalidArgumentError("Give a whole number from 1 to 1000000.");
-  }
-  return count;
 }

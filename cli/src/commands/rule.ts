@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { text as textOf } from "node:stream/consumers";
+import { text as textIn } from "node:stream/consumers";
 import type { Command } from "commander";
 import { AdminApi } from "../admin-api.ts";
 import { note, print, printJson } from "../output.ts";
-import { type AdminFlags, adminSettings, withAdminFlags } from "../settings.ts";
-import { Failure, reasonOf, statuses } from "../status.ts";
+import { type AdminFlags, textOf, withAdminFlags } from "../settings.ts";
+import { Failure, statuses } from "../status.ts";
 
 interface Flags extends AdminFlags {
   readonly json?: true;
@@ -33,7 +32,7 @@ export function addRule(program: Command): void {
   command("show", "print the realm's rules")
     .addHelpText("after", "\nExamples:\n  mp rule show > rules.txt")
     .action(async (flags: Flags) => {
-      const text = await new AdminApi(await adminSettings(flags)).rules();
+      const text = await (await AdminApi.of(flags)).rules();
       if (text === "") note("The realm has no rules: every client may open every protocol to every other");
       else await print(...linesOf(text));
     });
@@ -41,13 +40,13 @@ export function addRule(program: Command): void {
     .option("--empty", "let a file without rules remove all rules of the realm")
     .addHelpText("after", `${language}\n\nExamples:\n  mp rule set rules.txt\n  echo 'default closed' | mp rule set -`)
     .action(async (file: string, flags: Flags) => {
-      const text = await read(file);
+      const text = await (file === "-" ? textIn(process.stdin) : textOf(file, "rules"));
       // More likely a mistake, as a command before it in a pipe that has failed: then everything would be allowed.
       if (!flags.empty && !hasRules(text)) {
         const what = file === "-" ? "Standard input" : file;
         throw new Failure(statuses.usage, `${what} has no rules: give --empty to remove all rules of the realm`);
       }
-      await new AdminApi(await adminSettings(flags)).replaceRules(text);
+      await (await AdminApi.of(flags)).replaceRules(text);
       note("The new rules are in force");
     });
   command(
@@ -71,17 +70,8 @@ function linesOf(text: string): string[] {
     .map((line) => line.trimEnd().replaceAll("\t", "  "));
 }
 
-async function read(file: string): Promise<string> {
-  if (file === "-") return await textOf(process.stdin);
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new Failure(statuses.usage, `Cannot read the rules from ${file}: ${reasonOf(cause)}`, { cause });
-  }
-}
-
 async function test(opener: string, peer: string, protocol: string, flags: Flags): Promise<void> {
-  const api = new AdminApi(await adminSettings(flags));
+  const api = await AdminApi.of(flags);
   const { isAllowed, line } = await api.decide(opener, peer, protocol);
   const text = line === 0 ? undefined : (await api.rules()).split("\n")[line - 1]?.trim();
   if (flags.json) await printJson({ isAllowed, line, text });

@@ -2,7 +2,7 @@ import { holderName, keyIdProblem, type Openable } from "@messagepasser/protocol
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AdminApi } from "../admin-api.ts";
 import { note, printJson, printSecret } from "../output.ts";
-import { type AdminFlags, adminSettings, checkedPeer, textOf, withAdminFlags } from "../settings.ts";
+import { type AdminFlags, checkedPeer, textOf, withAdminFlags } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
 import { durationForm, positiveDurationOf, timeOf } from "../times.ts";
 import { signedToken } from "../token.ts";
@@ -124,7 +124,7 @@ function signed(id: string, key: string, claims: object): string {
 
 async function revoke({ name, key, before, json, ...flags }: RevokeFlags): Promise<void> {
   if ((name === undefined) === (key === undefined)) throw new Failure(statuses.usage, "Give either --name or --key");
-  const api = new AdminApi(await adminSettings(flags));
+  const api = await AdminApi.of(flags);
   const revoked = await api.revokeTokens({
     ...(name !== undefined && { name }),
     ...(key !== undefined && { key }),

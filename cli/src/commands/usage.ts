@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Usage } from "@messagepasser/protocol/admin";
 import { AdminApi } from "../admin-api.ts";
 import { print, printJson } from "../output.ts";
-import { type AdminFlags, adminSettings, withAdminFlags } from "../settings.ts";
+import { type AdminFlags, withAdminFlags } from "../settings.ts";
 
 interface Flags extends AdminFlags {
   readonly json?: true;
@@ -18,7 +18,7 @@ export function addUsage(program: Command): void {
     .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  mp usage\n  mp usage --json | jq .messagesIn")
     .action(async (flags: Flags) => {
-      const usage = await new AdminApi(await adminSettings(flags)).usage();
+      const usage = await (await AdminApi.of(flags)).usage();
       await (flags.json ? printJson(usage) : print(...linesOf(usage)));
     });
 }
