@@ -20,7 +20,7 @@ export interface ConnectOptions {
   /** The name by which peers reach this client: 1 to 128 bytes of UTF-8, without `:` and without a leading `$`. */
   readonly name: string;
   /**
-   * The secret that the router made for this name, or an invitation. A function is asked for it before each link, so that
+   * The secret that the router made for this name, an invitation, or a token that an application signed. A function is asked for it before each link, so that
    * each link may have a new one; it has 10 s to answer. If the router refuses its secret, the function is asked once more.
    */
   readonly secret: string | (() => string | Promise<string>);

@@ -36,11 +36,15 @@ export function isToken(text: string): boolean {
 
 /** The key of a set that a token names; `undefined` if it names none. Hostile until the token was verified. */
 export function keyNamedIn(text: string): string | undefined {
+  const { kid } = headerIn(text);
+  return typeof kid === "string" ? kid : undefined;
+}
+
+function headerIn(text: string): Readonly<Record<string, unknown>> {
   try {
-    const { kid } = decodeProtectedHeader(text);
-    return typeof kid === "string" ? kid : undefined;
+    return { ...decodeProtectedHeader(text) };
   } catch {
-    return undefined;
+    return {};
   }
 }
 
@@ -90,15 +94,25 @@ export async function readToken(text: string, verification: Verification): Promi
       `The token's "aud" must be ${key.audiences.length === 0 ? "the realm's address" : "an audience of its key"}`,
     );
   if (iat < key.leastIssuedAtS) throw new TokenError("The token was revoked: get a new one");
-  return { name: nameOf(key.id, sub), issuedAtS: iat, expiresAtMs: exp * 1_000, rights: rightsIn(claims["mp"]) };
+  return {
+    name: nameOf(key.id, sub),
+    issuedAtS: iat,
+    expiresAtMs: Math.floor(exp * 1_000),
+    rights: rightsIn(claims["mp"]),
+  };
 }
 
 const expired = "The token has expired: get a new one";
 
 async function verifiedClaims(text: string, { verifier, algorithm, key, nowMs }: Verification) {
+  // "Ed25519" is the newer name of what most tokens still call "EdDSA".
+  const algorithms = algorithm === "EdDSA" ? ["EdDSA", "Ed25519"] : [algorithm];
+  // Before any cryptography. The library checks both too, in a way that older versions of workerd report as unhandled.
+  const { alg, crit } = headerIn(text);
+  if (!algorithms.some((each) => each === alg) || crit !== undefined) return undefined;
   try {
     const { payload } = await jwtVerify(text, verifier, {
-      algorithms: algorithm === "EdDSA" ? ["EdDSA", "Ed25519"] : [algorithm],
+      algorithms,
       requiredClaims: ["sub", "exp"],
       // Requires "iat", which must not be in the future.
       maxTokenAge: key.maxLifeS,

@@ -44,7 +44,7 @@ export interface AdmittingObject {
 }
 
 const header = "mp-admission";
-const version = 3;
+const version = 4;
 
 /**
  * The request that hands an upgrade to the realm's object. It is a new request, so none of the client's own headers is in

@@ -2,14 +2,16 @@ import { createHmac } from "node:crypto";
 
 type Claims = Readonly<Record<string, unknown>>;
 
-/** A token (RFC 7519) as any backend makes one: nothing here is the router's. */
+/** A token (RFC 7519) as any backend makes one, signed by HMAC with the hash that its `alg` says: nothing here is the router's. */
 export function tokenOf(
   claims: Claims,
   key: string | Uint8Array,
   header: Claims = { alg: "HS256", typ: "JWT" },
 ): string {
   const signed = signedPart(claims, header);
-  return `${signed}.${createHmac("sha256", key).update(signed).digest("base64url")}`;
+  return `${signed}.${createHmac(header["alg"] === "HS512" ? "sha512" : "sha256", key)
+    .update(signed)
+    .digest("base64url")}`;
 }
 
 /** The part of a token that is signed. */

@@ -428,7 +428,11 @@ describe("what tokens cost", () => {
     const token = tokenOf(claimsOf("ann"), "x".repeat(32), { alg: "HS256", kid: "shop" });
     const long = `${token}${"A".repeat(routerLimits.maxTokenLength)}`;
     const parse = vi.spyOn(JSON, "parse");
-    onTestFinished(() => parse.mockRestore());
+    const decode = vi.spyOn(globalThis, "atob");
+    onTestFinished(() => {
+      parse.mockRestore();
+      decode.mockRestore();
+    });
     for (const authorization of [
       basic("+shop/ann", long),
       `Bearer ${long}`,
@@ -440,8 +444,10 @@ describe("what tokens cost", () => {
       "Bearer",
     ]) {
       parse.mockClear();
+      decode.mockClear();
       const response = await worker.fetch(requestWith("home", authorization), bindings);
       if (authorization.length > 100) expect(parse).not.toHaveBeenCalled();
+      if (authorization.length > routerLimits.maxAuthorizationLength) expect(decode).not.toHaveBeenCalled();
       await expectProblem(response, 401, "unauthorized");
     }
     expect(reads).toEqual([]);
