@@ -99,26 +99,17 @@ export function withGraceFlag(command: Command): Command {
 
 /** Settings of a command whose clients have names of their own: from flags, the environment, or the profile. */
 export async function routerSettings(flags: RouterFlags & GraceFlags): Promise<RouterSettings> {
-  const own = ownSettings(flags);
-  const isComplete = own.url !== undefined && own.realm !== undefined;
-  const profile = isComplete ? undefined : await profileOf(flags);
-  const url = urlOf(own.url ?? profile?.url);
-  warnOfPlainText(url);
-  return { url, realm: realmOf(own.realm ?? profile?.realm), ...graceOf(flags), ...(await wayTo(url, flags)) };
+  const { url, realm } = await placeOf(flags, true);
+  return { url, realm, ...graceOf(flags), ...(await wayTo(url, flags)) };
 }
 
 /** Settings of a command that connects: from flags, the environment, or the profile. */
 export async function clientSettings(flags: ClientFlags): Promise<ClientSettings> {
   const own = ownSettings(flags);
   const ownSecret = await secretFrom(flags.secretFile, "MP_SECRET", "secret");
-  const isComplete =
-    own.url !== undefined && own.realm !== undefined && own.name !== undefined && ownSecret !== undefined;
-  const profile = isComplete ? undefined : await profileOf(flags);
-  const url = urlOf(own.url ?? profile?.url);
-  const realm = realmOf(own.realm ?? profile?.realm);
+  const { url, realm, profile } = await placeOf(flags, own.name !== undefined && ownSecret !== undefined);
   const name = nameOf(own.name ?? profile?.name);
   const secret = ownSecret ?? profileSecret(profile, url, realm, name);
-  warnOfPlainText(url);
   return { url, realm, name, secret, ...graceOf(flags), ...(await wayTo(url, flags)) };
 }
 
@@ -128,35 +119,48 @@ function graceOf({ grace }: GraceFlags): { graceMs?: number } {
 
 /** Settings of a command that uses the admin API: from flags, the environment, or the profile. */
 export async function adminSettings(flags: AdminFlags): Promise<AdminSettings> {
-  const own = ownSettings(flags);
   const ownToken = await secretFrom(flags.adminTokenFile, "MP_ADMIN_TOKEN", "admin token");
-  const isComplete = own.url !== undefined && own.realm !== undefined && ownToken !== undefined;
-  const profile = isComplete ? undefined : await profileOf(flags);
-  const url = urlOf(own.url ?? profile?.url);
+  const { url, realm, profile } = await placeOf(flags, ownToken !== undefined);
   const isForThisRouter = profile !== undefined && urlOf(profile.url).href === url.href;
   const adminToken = ownToken ?? (isForThisRouter ? profile.adminToken : undefined);
-  if (adminToken === undefined) {
+  if (adminToken === undefined)
     throw new Failure(statuses.usage, "No admin token: set MP_ADMIN_TOKEN, or give a file with --admin-token-file");
-  }
-  warnOfPlainText(url);
-  return { url, realm: realmOf(own.realm ?? profile?.realm), adminToken, ...(await wayTo(url, flags)) };
+  return { url, realm, adminToken, ...(await wayTo(url, flags)) };
 }
 
-/** The way to a router: through a proxy of the environment, and with the headers of the flag or the environment. */
+/**
+ * The router and the realm of a command.
+ *
+ * @param hasRest whether flags and environment have all else that the command needs. With router and realm there too, the
+ *   profile isn't read.
+ */
+async function placeOf(
+  flags: RouterFlags,
+  hasRest: boolean,
+): Promise<{ url: URL; realm: string; profile: Profile | undefined }> {
+  const own = ownSettings(flags);
+  const profile = hasRest && own.url !== undefined && own.realm !== undefined ? undefined : await profileOf(flags);
+  return { url: urlOf(own.url ?? profile?.url), realm: realmOf(own.realm ?? profile?.realm), profile };
+}
+
+/**
+ * The way to a router: through a proxy of the environment, and with the headers of the flag or the environment. Warns if
+ * secrets would cross a network unencrypted.
+ */
 export async function wayTo(url: URL, { headersFile }: RouterFlags): Promise<Way> {
+  const isLocal = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname);
+  if (url.protocol === "ws:" && !isLocal)
+    note(`Warning: secrets cross the network to ${url.host} unencrypted: use wss://`);
   const text = headersFile === undefined ? environment("MP_HEADERS") : await textOf(headersFile, "headers");
   return { ...agentFor(url), ...(text !== undefined && { headers: headersIn(text, headersFile ?? "MP_HEADERS") }) };
 }
 
 /** The router, realm and name in flags and environment, unchecked. */
-export function ownSettings(flags: ClientFlags): { url?: string; realm?: string; name?: string } {
-  const url = flags.url ?? environment("MP_URL");
-  const realm = flags.realm ?? environment("MP_REALM");
-  const name = flags.name ?? environment("MP_NAME");
+export function ownSettings({ url, realm, name }: ClientFlags): Record<"url" | "realm" | "name", string | undefined> {
   return {
-    ...(url !== undefined && { url }),
-    ...(realm !== undefined && { realm }),
-    ...(name !== undefined && { name }),
+    url: url ?? environment("MP_URL"),
+    realm: realm ?? environment("MP_REALM"),
+    name: name ?? environment("MP_NAME"),
   };
 }
 
@@ -214,43 +218,33 @@ export function urlOf(text: string | undefined): URL {
 
 /** Checks a realm's name. */
 export function realmOf(realm: string = defaultRealm): string {
-  const rule = realmProblem(realm);
-  if (rule !== undefined) throw new Failure(statuses.usage, `The realm's name ${rule}`);
-  return realm;
+  return checked("realm", realm, realmProblem(realm));
 }
 
 /** Checks the name to connect with. */
 export function nameOf(name: string | undefined): string {
   if (name === undefined) throw new Failure(statuses.usage, 'No name: give --name, set MP_NAME, or run "mp login"');
-  const rule = nameProblem(name);
-  if (rule !== undefined) throw new Failure(statuses.usage, `The client's name ${rule}`);
-  return name;
+  return checked("client", name, nameProblem(name));
 }
 
 /** Checks the name of a client to open to, or to manage. */
 export function checkedPeer(name: string, what = "peer"): string {
-  const rule = what === "peer" ? peerProblem(name) : nameProblem(name);
-  if (rule !== undefined) throw new Failure(statuses.usage, `The ${what}'s name ${rule}`);
-  return name;
+  return checked(what, name, what === "peer" ? peerProblem(name) : nameProblem(name));
 }
 
 /** Checks a protocol's name. */
 export function checkedProtocol(protocol: string): string {
-  const rule = protocolProblem(protocol);
-  if (rule !== undefined) throw new Failure(statuses.usage, `The protocol's name ${rule}`);
-  return protocol;
+  return checked("protocol", protocol, protocolProblem(protocol));
+}
+
+function checked(what: string, name: string, rule: string | undefined): string {
+  if (rule !== undefined) throw new Failure(statuses.usage, `The ${what}'s name ${rule}`);
+  return name;
 }
 
 /** The path of the profile for these flags. */
 export function profilePathOf(flags: RouterFlags): string {
   return flags.profile ?? defaultProfilePath(process.env);
-}
-
-/** Warns if the secret would cross a network unencrypted. */
-export function warnOfPlainText(url: URL): void {
-  const isLocal = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname);
-  if (url.protocol === "ws:" && !isLocal)
-    note(`Warning: secrets cross the network to ${url.host} unencrypted: use wss://`);
 }
 
 async function profileOf(flags: RouterFlags): Promise<Profile | undefined> {

@@ -28,6 +28,17 @@ test("a policy of the page that forbids sockets fails the attempt at once", asyn
   });
 });
 
+test("a page's function for the secret is asked before the ticket", async () => {
+  const asked: (string | null)[] = [];
+  vi.stubGlobal("fetch", (_: string, { headers }: RequestInit) => {
+    asked.push(new Headers(headers).get("authorization"));
+    return Promise.resolve(new Response(""));
+  });
+  const secret = (): Promise<string> => Promise.resolve("mp_fresh\n");
+  await expect(connect("ws://127.0.0.1:1", { name: "alice", secret })).rejects.toMatchObject({ code: "unreachable" });
+  expect(asked).toEqual([`Basic ${btoa("alice:mp_fresh")}`]);
+});
+
 test("a page that its browser keeps the answer from is told what to check", async () => {
   const failed = new TypeError("Failed to fetch");
   vi.stubGlobal("fetch", () => Promise.reject(failed));

@@ -15,7 +15,6 @@ import {
   secretFrom,
   secretOf,
   urlOf,
-  warnOfPlainText,
   wayTo,
   withClientFlags,
 } from "../settings.ts";
@@ -57,7 +56,6 @@ async function login(flags: LoginFlags): Promise<void> {
   const settings = process.stdin.isTTY ? await asked(flags) : await given(flags);
   const { url, realm, name, secret } = settings;
   const way = await wayTo(url, flags);
-  warnOfPlainText(url);
   const adminToken = await secretFrom(flags.adminTokenFile, "MP_ADMIN_TOKEN", "admin token");
   if (flags.adminTokenFile !== undefined && adminToken !== undefined) {
     // One page proves that the token is valid.
