@@ -21,6 +21,11 @@ export function knownKeys(realm: string): readonly TokenKey[] | undefined {
   return entry !== undefined && Date.now() < entry.untilMs ? entry.keys : undefined;
 }
 
+/** Whether a realm had keys when the Worker last read them: a stranger can't make up such a realm. */
+export function hadKeys(realm: string): boolean {
+  return (known.get(realm)?.keys.length ?? 0) > 0;
+}
+
 /** The keys of a realm as KV has them: none where KV knows nothing. Rejects when KV fails. */
 export async function readKeys(kv: KVNamespace, realm: string): Promise<readonly TokenKey[]> {
   const record = await kv.get<KeysRecord>(keysKey(realm), "json");

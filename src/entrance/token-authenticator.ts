@@ -1,6 +1,6 @@
 import { waitUntil } from "cloudflare:workers";
 import { keyIdOf } from "@messagepasser/protocol";
-import { knownKeys, readKeys } from "../credentials/key-cache.ts";
+import { hadKeys, knownKeys, readKeys } from "../credentials/key-cache.ts";
 import { KeySets } from "../credentials/jwks.ts";
 import { importedKey } from "../credentials/public-key.ts";
 import { isToken, keyNamedIn, readToken, type Token, TokenError, type Verification } from "../credentials/token.ts";
@@ -36,7 +36,7 @@ export class TokenAuthenticator {
   async #keysOf(realm: string): Promise<readonly TokenKey[]> {
     const known = knownKeys(realm);
     if (known !== undefined) return known;
-    const tooMany = await countLookUp(this.#env, this.#request);
+    const tooMany = hadKeys(realm) ? undefined : await countLookUp(this.#env, this.#request);
     if (tooMany !== undefined) throw new ProblemError(tooMany);
     try {
       return await readKeys(this.#env.CREDENTIALS, realm);

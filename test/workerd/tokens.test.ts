@@ -468,6 +468,30 @@ describe("what tokens cost", () => {
     expect(reads).toHaveLength(3);
   });
 
+  test("the keys of a realm that has some are read again without being counted among the look-ups of strangers", async () => {
+    const clock = stopTime();
+    const { bindings } = strangersBindings();
+    const realm = new Realm();
+    await addKey(realm);
+    const counted: string[] = [];
+    const limit = ({ key }: { key: string }): Promise<{ success: boolean }> => {
+      if (key.startsWith("look-up")) counted.push(key);
+      return Promise.resolve({ success: true });
+    };
+    const { CREDENTIALS } = env;
+    for (let count = 0; count < 3; count++) {
+      const request = requestWith(realm.name, basic("+shop/ann", tokenOf(claimsOf("ann"), "x")));
+      request.headers.set("cf-connecting-ip", "192.0.2.1");
+      await expectProblem(
+        await worker.fetch(request, { ...bindings, CREDENTIALS, FAILURES: { limit } }),
+        401,
+        "unauthorized",
+      );
+      clock.now += routerLimits.keysFreshMs;
+    }
+    expect(counted).toEqual(["look-up 192.0.2.1"]);
+  });
+
   test("a holder with the longest name and rights fits its attachment, with the most pairs", async () => {
     const realm = new Realm();
     const id = "k".repeat(routerLimits.maxKeyIdLength);
