@@ -108,6 +108,8 @@ export const routerFrames = {
   left: { type: 0x16, fields: { request: "u32", session: "id", name } },
   /** Router to client: with `complete` 0, all that is there follows; with 1, that was all. */
   snapshot: { type: 0x17, fields: { request: "u32", complete: "u8" } },
+  /** Router to client: when the router sent this, in milliseconds of its own clock, modulo 2^32. */
+  clock: { type: 0x18, fields: { timeMs: "u32" } },
 } as const satisfies Record<string, FrameShape>;
 
 /**

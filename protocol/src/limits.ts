@@ -106,6 +106,14 @@ export const routerLimits = {
   maxClosingLinks: 200,
   /** Bytes that a client's new link may have unread while closed ones hold all that the client may. Stops the same, more slowly. */
   owingLinkBytes: 262_144,
+  /** Bytes to a link after which it is told the router's clock. Less shows nothing. */
+  clockEveryBytes: 512,
+  /** Milliseconds from one such frame to the next, at least: each may be a message of its own, which takes the router some 80 µs. */
+  clockEveryMs: 8,
+  /** Bytes that only a fast link can have been sent meanwhile. */
+  fastClockBytes: 131_072,
+  /** Milliseconds from one such frame to the next on a fast link, at least. */
+  fastClockEveryMs: 100,
   /** The first budget of a link, before it is known how fast the link drains. Stops peers from filling a slow link at once. */
   firstBudgetBytes: 1_048_576,
   /** The least budget that a link's speed is a reason for. Smaller ones only make room for other clients. */

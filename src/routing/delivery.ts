@@ -38,6 +38,7 @@ export interface Flood {
 export class Delivery {
   readonly unread: UnreadLimiter;
   readonly principals = new Principals();
+  readonly #now: () => number;
   #isGathering = false;
   /** Links whose outboxes wait for `handOver`. */
   readonly #waiting: Link[] = [];
@@ -46,6 +47,7 @@ export class Delivery {
 
   constructor(runtime: UnreadRuntime) {
     this.unread = new UnreadLimiter(runtime);
+    this.#now = () => runtime.now();
   }
 
   /** What is unread of a link, on the account of the principal whose link it is. */
@@ -138,8 +140,9 @@ export class Delivery {
       else this.giveUp({ link: to, closing: closings.tooSlow, unsentBytes: bytes });
       return;
     }
+    const clockBytes = from === undefined ? 0 : this.#sayClock(to, meter, bytes);
     this.#pass(to, message);
-    this.#mark(to, this.unread.count(meter, bytes));
+    this.#mark(to, this.unread.count(meter, clockBytes + bytes));
   }
 
   /** What a principal has sent to a link; `undefined` where it is the link's own. */
@@ -190,6 +193,17 @@ export class Delivery {
     }
     this.empty(to);
     to.send(message);
+  }
+
+  /** Sends the router's clock, if it is due before these bytes. @returns the bytes of that. */
+  #sayClock(to: Link, { clock }: Meter, bytes: number): number {
+    const { format } = to;
+    if (format.addressing === "name" || !clock.isDue(bytes, this.#now)) return 0;
+    const batch = batchOf(format, routerAddress, [{ kind: "clock", timeMs: this.#now() >>> 0 }]);
+    // By itself: as a part of a larger message it would come with the end of that.
+    this.empty(to);
+    to.send(batch);
+    return batch.length;
   }
 
   #mark(to: Link, token: number): void {

@@ -1,4 +1,5 @@
 import { routerLimits } from "@messagepasser/protocol";
+import { ClockTurn } from "./clock-turn.ts";
 import { Inflow } from "./inflow.ts";
 import { Pace } from "./pace.ts";
 import type { Account } from "./principals.ts";
@@ -23,6 +24,7 @@ export class Meter {
   /** The most that peers of a client which keeps to its budgets can have under way to it: larger ones are used up first. */
   allowanceBytes = 0;
   readonly pace = new Pace();
+  readonly clock = new ClockTurn();
   /** Who sent what is unread. */
   readonly inflow = new Inflow();
   /** When the link last became busy or answered a mark, in milliseconds since 1970. */

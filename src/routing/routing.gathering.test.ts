@@ -66,7 +66,7 @@ describe("the output of one message for a link", () => {
       [{ kind: "segment", from, bytes: large }],
       [{ kind: "segment", from, bytes: pieces[2] }],
     ]);
-    expect(sent[1]).toBe(batch.buffer);
+    expect(sent).toContain(batch.buffer);
   });
 
   test("output that is too long for one message leaves as several", () => {

@@ -122,7 +122,7 @@ export class FakeLink implements Link {
     return this.#marks;
   }
 
-  /** Items that it was sent since the last call. */
+  /** Items that it was sent since the last call, without marks and the router's clock. */
   take(): SegmentItem[] {
     return this.takeMessages().flat();
   }
@@ -138,7 +138,7 @@ export class FakeLink implements Link {
     for (const message of this.messages.splice(0)) {
       const items = segmentReading.itemsIn(message);
       this.#marks.push(...items.filter((item) => item.kind === "mark"));
-      const others = items.filter((item) => item.kind !== "mark");
+      const others = items.filter(({ kind }) => kind !== "mark" && kind !== "clock");
       if (others.length > 0) this.#read.push(others);
     }
   }

@@ -7,6 +7,7 @@ import { Upkeep } from "./upkeep.ts";
 import { Budget } from "./budget.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelStart } from "./channel-start.ts";
+import { Downlink } from "../link/downlink.ts";
 import type { Message } from "./message.ts";
 import type { Destination } from "./route.ts";
 
@@ -56,8 +57,8 @@ function startOf(key: number, budgetBytes: number): ChannelStart {
     metadata: {},
     maxMessageBytes: 1_000_000,
     shared: { clock, budget, upkeep: new Upkeep(clock) },
-    path: new Paths(budget).to("peer"),
     home: { peer: undefined },
+    path: new Paths(budget, new Downlink(clock)).to("peer"),
     reopen: () => undefined,
     onForgotten: () => undefined,
   };

@@ -6,6 +6,7 @@ import { Upkeep } from "./upkeep.ts";
 import { Budget } from "./budget.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelStart } from "./channel-start.ts";
+import { Downlink } from "../link/downlink.ts";
 import type { Destination } from "./route.ts";
 
 const clock: Clock = { now: () => 0, after: () => () => undefined, random: () => 0 };
@@ -19,8 +20,8 @@ function startOf(key: number): ChannelStart {
     metadata: {},
     maxMessageBytes: 100,
     shared: { clock, budget, upkeep: new Upkeep(clock) },
-    path: new Paths(budget).to("bob"),
     home: { peer: undefined },
+    path: new Paths(budget, new Downlink(clock)).to("bob"),
     reopen: () => undefined,
     onForgotten: () => undefined,
   };

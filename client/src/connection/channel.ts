@@ -13,11 +13,11 @@ import type { ConnectionStatus } from "../status.ts";
 import type { ChannelStart, Opened } from "./channel-start.ts";
 import { checkOrder } from "./frame-order.ts";
 import type { Message } from "./message.ts";
-import { Receiver, type Unfit } from "./receiver.ts";
+import { Receiver } from "./receiver.ts";
 import { type Destination, Route } from "./route.ts";
 import { Sender } from "./sender.ts";
 import type { Tended } from "./upkeep.ts";
-import { Violation } from "./violation.ts";
+import { type Unfit, Violation } from "./violation.ts";
 import { sentence } from "./error-text.ts";
 
 /**

@@ -1,3 +1,4 @@
+import type { Downlink } from "../link/downlink.ts";
 import type { Clock } from "../link/platform.ts";
 import type { Assemblies } from "./assemblies.ts";
 import type { Budget, Share } from "./budget.ts";
@@ -34,6 +35,7 @@ export interface Account {
 
 /** The state that all channels with one peer share. */
 export interface Path {
+  readonly downlink: Downlink;
   readonly roundTrip: RoundTrip;
   readonly account: Account;
 }

@@ -1,6 +1,7 @@
 import { limits } from "@messagepasser/protocol";
 import { expect, test } from "vitest";
 import { Budget } from "./budget.ts";
+import { Downlink } from "../link/downlink.ts";
 import { Paths } from "../session/paths.ts";
 import { Receiver } from "./receiver.ts";
 
@@ -24,7 +25,7 @@ function sharesOf({ roundTripMs, bytesPerMs, payloadBytes }: Path, seconds: numb
       throw error;
     },
   };
-  const path = new Paths(new Budget()).to("bob");
+  const path = new Paths(new Budget(), new Downlink({ now: () => nowMs, after: () => () => undefined })).to("bob");
   const receiver = new Receiver(sink, limits.maxPayloadBytes, () => nowMs, path);
   receiver.begin();
   let allowed = receiver.position().limit;

@@ -3,12 +3,14 @@ import { runInNewContext } from "node:vm";
 import { clientLimits, type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import { Budget, Share } from "./budget.ts";
+import { Downlink } from "../link/downlink.ts";
+import { systemClock } from "../link/platform.ts";
 import { Paths } from "../session/paths.ts";
 import type { Message } from "./message.ts";
 import type { Path } from "./path.ts";
 import type { Quota } from "./quota.ts";
-import { Receiver, Unfit } from "./receiver.ts";
-import { Violation } from "./violation.ts";
+import { Receiver } from "./receiver.ts";
+import { Unfit, Violation } from "./violation.ts";
 
 const windowBytes = limits.firstWindowBytes;
 /** What makes a receiver grant its first window, and what makes it grant the smallest one. */
@@ -17,7 +19,7 @@ const [ample, scarce] = [limits.maxBudgetBytes, 0];
 /** What the Connections of one client share. */
 class Commons {
   readonly budget = new Budget();
-  readonly #paths = new Paths(this.budget);
+  readonly #paths = new Paths(this.budget, new Downlink(systemClock));
 
   to(peer: string): { readonly budget: Budget; readonly path: Path } {
     return { budget: this.budget, path: this.#paths.to(peer) };

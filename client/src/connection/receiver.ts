@@ -1,15 +1,16 @@
 import { ByteBuffer, type DataFrame, errorCodes, limits } from "@messagepasser/protocol";
+import type { Granter } from "../link/downlink.ts";
 import { Queue } from "../queue.ts";
 import { waiting, type Waiting } from "../waiting.ts";
 import type { Assembler } from "./assemblies.ts";
 import type { Grants } from "./budget.ts";
+import { Credit } from "./credit.ts";
 import type { Failure } from "./failure.ts";
 import { HeldFrames } from "./held-frames.ts";
 import type { Holder, Leftover } from "./leftovers.ts";
 import type { Message } from "./message.ts";
 import type { Account, Path } from "./path.ts";
-import { Violation } from "./violation.ts";
-import { WindowTuner } from "./window.ts";
+import { Unfit, Violation } from "./violation.ts";
 
 /** What a receiver needs from its Connection. */
 export interface ReceiverSink {
@@ -19,18 +20,8 @@ export interface ReceiverSink {
   unfit(error: Violation | Unfit): void;
 }
 
-/** What came breaks no rule, but is more than this end takes. */
-export class Unfit extends Error {
-  readonly code: number;
-
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 /** What it shares with others of the same peer. */
-type ReceiverPath = Pick<Path, "roundTrip"> & { readonly account: Omit<Account, "kept"> };
+type ReceiverPath = Pick<Path, "roundTrip" | "downlink"> & { readonly account: Omit<Account, "kept"> };
 
 interface Waiter extends Waiting<Message | DataFrame | undefined> {
   /** Whether it takes pieces as they come, as byte streams do. */
@@ -45,10 +36,10 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * The receiving half of a Connection: holds what arrived until it is asked for, puts messages together again and grants
  * credit as they are taken. Pure: no socket, no clock.
  */
-export class Receiver implements AsyncIterator<Message, undefined>, Assembler, Holder {
+export class Receiver implements AsyncIterator<Message, undefined>, Assembler, Granter, Holder {
   readonly #sink: ReceiverSink;
   readonly #budget: Grants;
-  readonly #tuner: WindowTuner;
+  readonly #credit: Credit;
   readonly #maxMessageBytes: number;
   readonly #account: ReceiverPath["account"];
   readonly #frames: HeldFrames;
@@ -82,15 +73,17 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, H
     this.#maxMessageBytes = maxMessageBytes;
     this.#account = path.account;
     this.#frames = new HeldFrames(path.account.batches);
-    this.#tuner = new WindowTuner(now, path.roundTrip);
+    this.#credit = new Credit(now, path, this);
+    this.#credit.begin(firstLimit);
   }
 
   /** Grants the first window, beyond what came early. */
   begin(): void {
     this.#limit = this.#received;
     this.#grantedBytes = this.#budget.take(this.#received, this.#received);
+    this.#credit.begin(this.#received);
     // Nothing comes after a FIN, which may have come with the open.
-    if (!this.#hasFin) this.#grant(limits.firstWindowBytes, limits.minWindowBytes);
+    if (!this.#hasFin) this.#grant(this.#credit.firstWindowBytes, limits.minWindowBytes);
   }
 
   /** Where this half stands, for the `credit` that goes first on a new pair. */
@@ -132,6 +125,7 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, H
     if (this.#isCounted && offset !== limits.maxOffset) this.#advance(offset, limits.frameCostBytes);
     this.#giveBack(Math.min(unusedBytes, this.#grantedBytes));
     this.#hasFin = true;
+    this.#credit.end(this.#limit);
     this.serve();
   }
 
@@ -140,6 +134,7 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, H
     if (this.isDone || granted !== this.#limit) return;
     if (limit < this.#received || limit > granted) throw new Violation(`A yield from ${granted} to ${limit}`);
     this.#giveBack(granted - limit);
+    this.#credit.yielded(granted - limit);
     this.#limit = limit;
     this.#told = this.#received;
     this.#sink.credit(this.#received, limit);
@@ -227,7 +222,7 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, H
     }
     if (this.#received + cost > this.#limit) throw new Violation(`Data past the limit of ${this.#limit}`);
     this.#received += cost;
-    if (this.#received > this.#tuner.probeLimit) this.#tuner.passed();
+    if (this.#received > this.#credit.tellAt) this.#credit.arrived(this.#received);
   }
 
   #waitForMessage(signal: AbortSignal | undefined): Promise<Message | undefined> {
@@ -358,23 +353,32 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, H
     if (this.#isCounted) this.#giveBack(Math.min(cost, this.#grantedBytes));
     else this.#holdUncounted(-Math.min(cost, this.#uncountedBytes));
     if (!this.#isCounted || this.#hasFin) return;
-    const windowBytes = this.#tuner.windowBytes;
-    // In steps, since each credit costs a frame. Larger ones would leave a sender far away without credit half of the time.
-    const wanted = this.#taken + windowBytes - this.#limit;
-    if (wanted < windowBytes / 4) return;
+    if (this.#wantedBytes >= this.#credit.leastStepBytes) this.#credit.request();
+  }
+
+  /** Grants what the program has taken; a step of it, where the link is slow. */
+  grantStep(): boolean {
+    if (this.isDone) return false;
+    this.#credit.arrived(this.#received);
     const needed = this.#taken + limits.minWindowBytes - this.#limit;
-    const isScarce = needed < limits.minWindowBytes / 2 && !this.#budget.has(limits.minWindowBytes / 2);
-    if (isScarce) return;
-    this.#tuner.update(this.#taken, this.#limit);
-    this.#grant(this.#taken + this.#tuner.windowBytes - this.#limit, needed);
+    if (needed < limits.minWindowBytes / 2 && !this.#budget.has(limits.minWindowBytes / 2)) return false;
+    this.#credit.update(this.#taken, this.#limit);
+    const { mostStepBytes } = this.#credit;
+    this.#grant(Math.min(this.#wantedBytes, mostStepBytes), Math.min(needed, mostStepBytes));
     this.#told = this.#received;
     this.#sink.credit(this.#received, this.#limit);
+    return this.#wantedBytes >= this.#credit.leastStepBytes;
+  }
+
+  get #wantedBytes(): number {
+    return this.#taken + this.#credit.windowBytes - this.#limit;
   }
 
   #grant(wanted: number, needed: number): void {
     const granted = this.#budget.take(wanted, needed);
     this.#grantedBytes += granted;
     this.#limit += granted;
+    this.#credit.granted(granted);
   }
 
   #giveBack(bytes: number): void {
@@ -385,6 +389,7 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, H
   /** Returns everything that was granted, so that others may have it. */
   #return(): void {
     this.#giveBack(this.#grantedBytes);
+    this.#credit.end(this.#limit);
     this.#holdUncounted(-this.#uncountedBytes);
   }
 

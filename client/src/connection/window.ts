@@ -50,8 +50,8 @@ export class WindowTuner {
     this.#probeLimit = Infinity;
   }
 
-  /** Credit is about to be given. @param taken the offset up to which all was taken. @param limit the limit until now. */
-  update(taken: number, limit: number): void {
+  /** Credit is about to be given. @param taken the offset up to which all was taken. @param limit the limit until now. @returns whether a measurement of the round trip begins. */
+  update(taken: number, limit: number): boolean {
     const nowMs = this.#now();
     const elapsedMs = nowMs - this.#roundStartMs;
     const roundTripMs = this.#roundTrip.ms;
@@ -64,9 +64,9 @@ export class WindowTuner {
       this.#roundStart = taken;
       this.#roundStartMs = nowMs;
     }
-    if (this.#probeLimit === Infinity) {
-      this.#probeLimit = limit;
-      this.#probeStartMs = nowMs;
-    }
+    if (this.#probeLimit !== Infinity) return false;
+    this.#probeLimit = limit;
+    this.#probeStartMs = nowMs;
+    return true;
   }
 }

@@ -15,6 +15,11 @@ const [leastStepBytes, stepMs] = [1_024, 6];
 /** A best rate counts for so many rounds, to twice as many. */
 const roundsOfBest = 8;
 
+/** How long what is under way may wait, at this rate and on a way of this length there and back. */
+export function slackOf(bytesPerMs: number, wayMs: number): number {
+  return targetMs + wayMs * partOfWay + (bytesPerMs / fastBytesPerMs) ** 2;
+}
+
 /** What one round, in which all that was under way arrived, has shown. */
 export interface Round {
   readonly bytesPerMs: number;
@@ -61,7 +66,7 @@ export class Allowance {
 
   /** How long what is under way may wait. */
   slackMs(wayMs: number): number {
-    return targetMs + wayMs * partOfWay + (this.#bestOfAll / fastBytesPerMs) ** 2;
+    return slackOf(this.#bestOfAll, wayMs);
   }
 
   /** Past this wait the line must have become slower: what was measured before is no longer true. */

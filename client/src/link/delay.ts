@@ -17,9 +17,9 @@ export class LinkDelay {
     return Math.min(this.#leastMs, this.#leastBeforeMs);
   }
 
-  /** Whether little may be under way now. */
-  isDraining(nowMs: number): boolean {
-    return nowMs >= this.#drainMs;
+  /** Whether little may be under way now. @param mostMs for how long at most, where nothing comes that would end it. */
+  isDraining(nowMs: number, mostMs = Infinity): boolean {
+    return nowMs >= this.#drainMs && nowMs < this.#drainMs + mostMs;
   }
 
   /** The way itself has become longer. */
@@ -28,9 +28,8 @@ export class LinkDelay {
   }
 
   /** A round trip was measured. */
-  add(roundTripMs: number, nowMs: number): void {
+  add(roundTripMs: number, nowMs: number, wayMs = Math.min(this.wayMs, roundTripMs)): void {
     this.#leastMs = Math.min(this.#leastMs, roundTripMs);
-    const { wayMs } = this;
     const isDrained = nowMs > this.#drainMs + wayMs + targetMs;
     if (isDrained) [this.#leastBeforeMs, this.#leastMs] = [this.#leastMs, Infinity];
     if (isDrained || this.#drainMs === Infinity) this.#drainMs = nowMs + Math.max(leastPeriodMs, periodWays * wayMs);

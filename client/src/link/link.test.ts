@@ -1,5 +1,6 @@
 import { clientLimits, heartbeat, routerAddress } from "@messagepasser/protocol";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Downlink } from "./downlink.ts";
 import { Link } from "./link.ts";
 import { type Platform, type SocketEnd, type SocketEvents, systemClock } from "./platform.ts";
 
@@ -37,6 +38,7 @@ beforeEach(() => {
     onRouterFrame: () => undefined,
     onSegment: () => undefined,
     onEnd: (end: SocketEnd) => void ends.push(end),
+    downlink: new Downlink(systemClock),
   };
   link = new Link(platform, new URL("ws://router.example"), undefined, { name: "alice", secret: "secret" }, events);
 });

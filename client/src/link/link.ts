@@ -22,6 +22,7 @@ import type { Carrier } from "../connection/route.ts";
 import type { Platform, Socket, SocketEnd } from "./platform.ts";
 import { askForSecret, type SecretSource } from "./secret.ts";
 import { type Turn, Turns } from "./turns.ts";
+import type { Downlink } from "./downlink.ts";
 import { Uplink } from "./uplink.ts";
 
 const { answerWithinMs, maxBufferedBytes, maxUnsentBytes } = clientLimits;
@@ -44,6 +45,8 @@ export interface LinkEvents {
   onSegment(address: number, frames: FrameReader<PeerFrame>): void;
   /** The link has ended. Called exactly once. */
   onEnd(end: SocketEnd): void;
+  /** Says how much may be on its way from the router; it outlives the link. */
+  readonly downlink: Downlink;
 }
 
 /**
@@ -90,6 +93,7 @@ export class Link implements Carrier {
     this.#format = format;
     this.#events = events;
     this.#uplink = new Uplink(platform.clock.now);
+    events.downlink.start();
     this.#batch = new BatchWriter((batch, isLast) => {
       if (this.#isOver) return;
       const onTaken = (): void => {
@@ -235,7 +239,7 @@ export class Link implements Carrier {
     this.#isAlive = true;
     if (this.#isOver) return;
     if (message === heartbeat.pong) {
-      if (this.#uplink.ponged()) this.#ping();
+      if (this.#uplink.ponged(this.#events.downlink.backMs)) this.#ping();
       this.#limit();
       this.#schedule();
       return;
@@ -268,13 +272,17 @@ export class Link implements Carrier {
 
   #receiveControl(frames: FrameReader<RouterFrame>): void {
     let frame: RouterFrame | undefined;
-    while (!this.#isOver && (frame = frames.next()) !== undefined) this.#events.onRouterFrame(frame);
+    while (!this.#isOver && (frame = frames.next()) !== undefined) {
+      if (frame.kind === "clock") this.#events.downlink.clocked(frame.timeMs);
+      else this.#events.onRouterFrame(frame);
+    }
   }
 
   #end(end: SocketEnd): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#cancelTimer();
+    this.#events.downlink.pause();
     this.#events.onEnd(end);
   }
 }

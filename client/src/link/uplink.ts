@@ -46,6 +46,8 @@ export class Uplink {
   #roundStartBytes = 0;
   /** Whether so much comes from the router that a ping can't tell what it waits for. */
   #isBlind = false;
+  /** How long answers wait of late. */
+  #backMs = 0;
   /** The part of the allowance that may be used: little where the line is being drained. */
   #share = 1;
   /** Since when too much waits, and how much had arrived by then. */
@@ -67,7 +69,7 @@ export class Uplink {
 
   /** How much data may be sent now; 0 or less for none. */
   get roomBytes(): number {
-    return this.#isBlind ? Infinity : this.#arrived + this.#allowance.bytes * this.#share - this.#sent;
+    return this.#isBlind ? Infinity : this.#arrived + this.#allowedBytes - this.#sent;
   }
 
   /** Bytes came from the router. */
@@ -79,7 +81,7 @@ export class Uplink {
   sent(bytes: number): boolean {
     if (this.#sent === this.#arrived) this.#arrivedMs = this.#now();
     this.#sent += bytes;
-    this.#usedShare = Math.max(this.#usedShare, (this.#sent - this.#arrived) / (this.#allowance.bytes * this.#share));
+    this.#usedShare = Math.max(this.#usedShare, (this.#sent - this.#arrived) / this.#allowedBytes);
     return this.#isStuck || this.#sent - this.#markedBytes >= Math.min(this.#allowance.stepBytes, mostStepBytes);
   }
 
@@ -89,11 +91,13 @@ export class Uplink {
     this.#marks.push({ sentMs: this.#now(), sentBytes, arrivedBytes: this.#arrived, arrivedMs: this.#arrivedMs });
   }
 
-  /** The first ping without an answer has got it. Returns whether another is to follow. */
-  ponged(): boolean {
+  /** The first ping without an answer has got it. Returns whether another is to follow. @param backMs how long the answer waited, if that is known. */
+  ponged(backMs?: number): boolean {
     const mark = this.#marks.shift();
     if (mark === undefined) return false;
     const nowMs = this.#now();
+    if (backMs !== undefined) this.#received = 0;
+    this.#backMs = backMs ?? 0;
     const roundTripMs = nowMs - mark.sentMs;
     this.#delay.add(roundTripMs, nowMs);
     this.#arrived = mark.sentBytes;
@@ -102,7 +106,7 @@ export class Uplink {
     this.#bytesPerMs = Math.max(this.#bytesPerMs, bytesPerMs);
     const { wayMs } = this.#delay;
     this.#share = this.#delay.isDraining(nowMs) ? Math.max(wayMs / (wayMs + targetMs) / 2, leastShare) : 1;
-    const queueMs = roundTripMs - wayMs;
+    const queueMs = roundTripMs - wayMs - this.#backMs;
     this.#queueMs = Math.min(this.#queueMs, queueMs);
     if (this.#isBlind || queueMs <= this.#allowance.excessMs(wayMs))
       this.#excessMs = this.#cutBytes = this.#drainedMs = Infinity;
@@ -128,6 +132,14 @@ export class Uplink {
     }
     if (mark.sentMs >= this.#roundStartMs) this.#endRound(nowMs);
     return this.#isStuck;
+  }
+
+  /** While answers wait on their way back, as much more has arrived as the line carries in that time. */
+  get #allowedBytes(): number {
+    const { wayMs } = this.#delay;
+    const { bytes } = this.#allowance;
+    const backBytes = wayMs === Infinity ? 0 : (bytes * this.#backMs) / (wayMs + this.#allowance.slackMs(wayMs));
+    return bytes * this.#share + backBytes;
   }
 
   /** Whether nothing may be sent, and no answer is under way that would change that. */

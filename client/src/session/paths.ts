@@ -3,6 +3,7 @@ import { Assemblies } from "../connection/assemblies.ts";
 import { type Budget, Share } from "../connection/budget.ts";
 import { Leftovers } from "../connection/leftovers.ts";
 import type { Account, Path } from "../connection/path.ts";
+import type { Downlink } from "../link/downlink.ts";
 import { Quota, type QuotaTotal } from "../connection/quota.ts";
 
 /** What is kept for a principal. */
@@ -14,6 +15,7 @@ interface Kept {
 /** The `Path` to each peer, by the peer's name. A path outlives the peer's sessions. */
 export class Paths {
   readonly #budget: Budget;
+  readonly #downlink: Downlink;
   readonly #paths = new Map<string, Path>();
   /** By the name of the principal. */
   readonly #accounts = new Map<string, Kept>();
@@ -24,16 +26,17 @@ export class Paths {
   readonly #unfinished = totalOf(clientLimits.maxUnfinishedBytes);
   readonly #leftovers = totalOf(clientLimits.maxLeftoverBytes);
 
-  /** @param budget what the client may grant to all its peers. */
-  constructor(budget: Budget) {
+  /** @param budget what the client may grant to all its peers. @param downlink what its link is a reason to grant. */
+  constructor(budget: Budget, downlink: Downlink) {
     this.#budget = budget;
+    this.#downlink = downlink;
   }
 
   to(peer: string): Path {
     let path = this.#paths.get(peer);
     if (path === undefined) {
       if (this.#paths.size >= limits.maxRememberedSessions) this.#forget();
-      path = { roundTrip: { ms: Infinity }, account: this.#accountOf(peer) };
+      path = { roundTrip: { ms: Infinity }, downlink: this.#downlink, account: this.#accountOf(peer) };
       this.#paths.set(peer, path);
     }
     return path;

@@ -82,8 +82,8 @@ function questionsAbout(peer: Peer): Question[] {
 }
 
 /** Ends the channels that the router has denied. */
-export function endDenied(peer: Peer, { opener, protocol, reason }: RouterFrameOf<"denied">): void {
-  for (const channel of peer.channels.values()) {
+export function endDenied(peer: Peer | undefined, { opener, protocol, reason }: RouterFrameOf<"denied">): void {
+  for (const channel of peer?.channels.values() ?? []) {
     if (openedHere(channel.key) !== opener || channel.protocol !== protocol) continue;
     channel.reset(errorCodes.notAllowed, reason, channel.error("not-allowed", notAllowed));
   }

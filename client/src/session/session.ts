@@ -17,6 +17,7 @@ import type { Shared } from "../connection/path.ts";
 import type { Message } from "../connection/message.ts";
 import { type LinkError, linkErrorOf } from "../errors.ts";
 import { Link, type LinkEvents, type Login } from "../link/link.ts";
+import { Downlink } from "../link/downlink.ts";
 import { Redial } from "../link/redial.ts";
 import type { Platform, SocketEnd } from "../link/platform.ts";
 import { Arrivals } from "./arrivals.ts";
@@ -69,6 +70,7 @@ export class Session implements LinkEvents {
   readonly #shared: Shared;
   readonly #peers: Peers;
   readonly #redial: Redial;
+  readonly downlink: Downlink;
   readonly #welcomed = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<LinkError | undefined>();
   readonly #openings: Openings;
@@ -95,6 +97,7 @@ export class Session implements LinkEvents {
       retriesFirst: start.retries === true,
       hasFreshSecrets: typeof start.login.secret === "function",
     });
+    this.downlink = new Downlink(clock);
     this.#peers = new Peers({
       clock,
       graceMs: start.graceMs,
@@ -112,7 +115,7 @@ export class Session implements LinkEvents {
     });
     this.#ruleChecks = new RuleChecks(clock, () => this.#online);
     const { maxMessageBytes } = start;
-    const [shared, openings, paths] = [this.#shared, this.#openings, new Paths(this.#shared.budget)];
+    const [shared, openings, paths] = [this.#shared, this.#openings, new Paths(this.#shared.budget, this.downlink)];
     this.#channels = new Channels({ shared, paths, openings, maxMessageBytes });
     this.#arrivals = new Arrivals({
       channels: this.#channels,
@@ -250,11 +253,9 @@ export class Session implements LinkEvents {
         if (peer !== undefined) this.#ruleChecks.add(peer);
         break;
       }
-      case "denied": {
-        const peer = this.#peers.at(frame.address);
-        if (peer !== undefined) endDenied(peer, frame);
+      case "denied":
+        endDenied(this.#peers.at(frame.address), frame);
         break;
-      }
       case "closing":
         this.#link.drop({ closeCode: frame.code, reason: frame.reason, delayMs: frame.delayMs });
         break;

@@ -1,0 +1,45 @@
+import { routerLimits } from "@messagepasser/protocol";
+import { expect, test } from "vitest";
+import { batchOf } from "../../test/support/batches.ts";
+import { realmOf } from "../../test/support/routing-fakes.ts";
+import { ClockTurn } from "./clock-turn.ts";
+
+const { clockEveryBytes, clockEveryMs, fastClockBytes, fastClockEveryMs } = routerLimits;
+
+/** How often a link is told the clock to which so many bytes go each millisecond, in messages of this size. */
+function timesTold(bytesPerMs: number, messageBytes: number, forMs: number): number {
+  const turn = new ClockTurn();
+  let told = 0;
+  for (let sent = 0; sent < forMs * bytesPerMs; sent += messageBytes) {
+    const nowMs = 1_000_000 + sent / bytesPerMs;
+    if (turn.isDue(messageBytes, () => Math.floor(nowMs))) told++;
+  }
+  return told;
+}
+
+test("the clock is told every few milliseconds on a slow link, and ten times a second on a fast one", () => {
+  expect(timesTold(250, 1_024, 10_000)).toBeGreaterThan(800);
+  expect(timesTold(250, 1_024, 10_000)).toBeLessThanOrEqual(10_000 / clockEveryMs);
+  expect(timesTold(12_500, 16_384, 10_000)).toBeLessThanOrEqual(10_000 / clockEveryMs);
+  expect(timesTold(1_000_000, 131_114, 10_000)).toBeLessThanOrEqual(10_000 / fastClockEveryMs + 1);
+  expect(fastClockBytes / clockEveryMs).toBeGreaterThan(12_500);
+});
+
+test("the clock isn't told for a few small messages", () => {
+  expect(timesTold(1, clockEveryBytes / 8, clockEveryBytes - 1)).toBeLessThan(2);
+});
+
+test("the clock goes before what a peer sends, by itself", () => {
+  const realm = realmOf();
+  const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+  realm.pair(alice, bob);
+  const lengths: number[] = [];
+  const send = bob.send.bind(bob);
+  bob.send = (message) => {
+    lengths.push(message.length);
+    send(message);
+  };
+  const bytes = new Uint8Array(1_000);
+  realm.routing.receive(alice, batchOf([bob.address, bytes], [bob.address, bytes]));
+  expect(lengths).toEqual([16, 2_016]);
+});
