@@ -138,7 +138,7 @@ export class FakeLink implements Link {
     for (const message of this.messages.splice(0)) {
       const items = segmentReading.itemsIn(message);
       this.#marks.push(...items.filter((item) => item.kind === "mark"));
-      const others = items.filter(({ kind }) => kind !== "mark" && kind !== "clock");
+      const others = items.filter((item) => item.kind !== "mark");
       if (others.length > 0) this.#read.push(others);
     }
   }
