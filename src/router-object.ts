@@ -100,15 +100,16 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   }
 
   /** The HTTP status of an upgrade that gets no link. The Worker makes a problem of it. */
-  #refusalOf({ admission, session }: Upgrade): number | undefined {
+  #refusalOf({ admission, session, instance }: Upgrade): number | undefined {
     const { name, invitation, token } = admission;
     const isGuest = invitation !== undefined;
     if (isGuest && !this.#rules.current.mayInvite(invitation.host)) return 401;
+    if (!this.#links.hasRoom({ name, session, instance })) return 503;
     // First: neither a former secret nor a used invitation may use a rate up.
     if (!this.#registry.wouldAdmit(admission, session)) return 401;
     const mayJoin = (): boolean => this.#routing.mayJoin({ name, grant: invitation, token });
     // Before a guest costs a row.
-    if (isGuest && !(this.#links.hasRoomForGuest(invitation.host, name) && mayJoin())) return 503;
+    if (isGuest && !(this.#links.hasRoomForGuest(invitation.host, session) && mayJoin())) return 503;
     if (!this.#registry.noteUse(admission, session)) return 401;
     return isGuest || mayJoin() ? undefined : 503;
   }
@@ -226,8 +227,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
 
   /** Closes the links that a client's secrets no longer allow: its own, and those of its guests. */
   #closeInvalid(name: string): void {
-    const own = this.#links.byName(name);
-    for (const link of [...(own === undefined ? [] : [own]), ...this.#links.guestsOf(name)])
+    for (const link of [...this.#links.named(name), ...this.#links.guestsOf(name)])
       if (!this.#registry.isValid(link)) this.#routing.drop(link, goneReasons.ended, closings.revoked);
   }
 

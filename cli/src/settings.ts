@@ -1,5 +1,12 @@
 import { readFile } from "node:fs/promises";
-import { defaultRealm, nameProblem, peerProblem, protocolProblem, realmProblem } from "@messagepasser/protocol";
+import {
+  defaultRealm,
+  instanceProblem,
+  labelProblem,
+  nameProblem,
+  protocolProblem,
+  realmProblem,
+} from "@messagepasser/protocol";
 import type { Command } from "commander";
 import { type Headers, headersIn } from "./headers.ts";
 import { note } from "./output.ts";
@@ -25,6 +32,7 @@ export interface GraceFlags {
 /** The flags of commands that connect. */
 export interface ClientFlags extends RouterFlags, GraceFlags {
   readonly name?: string;
+  readonly instance?: string;
   readonly secretFile?: string;
 }
 
@@ -52,6 +60,8 @@ export interface RouterSettings extends Way {
 /** Where to connect, and as whom. */
 export interface ClientSettings extends RouterSettings {
   readonly name: string;
+  /** What this session is called; absent for nothing. */
+  readonly instance?: string;
   readonly secret: string;
 }
 
@@ -77,6 +87,7 @@ export function withRouterFlags(command: Command): Command {
 export function withClientFlags(command: Command): Command {
   return withGraceFlag(withRouterFlags(command))
     .option("--name <name>", "the name to connect with (MP_NAME)")
+    .option("--instance <instance>", "what to call this session, in place of any that is called so (MP_INSTANCE)")
     .option("--secret-file <file>", "a file with the secret (default: the secret in MP_SECRET)");
 }
 
@@ -110,7 +121,14 @@ export async function clientSettings(flags: ClientFlags): Promise<ClientSettings
   const { url, realm, profile } = await placeOf(flags, own.name !== undefined && ownSecret !== undefined);
   const name = nameOf(own.name ?? profile?.name);
   const secret = ownSecret ?? profileSecret(profile, url, realm, name);
-  return { url, realm, name, secret, ...graceOf(flags), ...(await wayTo(url, flags)) };
+  return { url, realm, name, secret, ...instanceOf(flags), ...graceOf(flags), ...(await wayTo(url, flags)) };
+}
+
+function instanceOf(flags: ClientFlags): { instance?: string } {
+  const instance = flags.instance ?? environment("MP_INSTANCE");
+  const rule = instance === undefined ? undefined : instanceProblem(instance);
+  if (rule !== undefined) throw new Failure(statuses.usage, `The instance ${rule}`);
+  return instance === undefined ? {} : { instance };
 }
 
 function graceOf({ grace }: GraceFlags): { graceMs?: number } {
@@ -227,9 +245,9 @@ export function nameOf(name: string | undefined): string {
   return checked("client", name, nameProblem(name));
 }
 
-/** Checks the name of a client to open to, or to manage. */
+/** Checks the name of a client to open to, or to manage. A peer's may have an instance behind a colon. */
 export function checkedPeer(name: string, what = "peer"): string {
-  return checked(what, name, what === "peer" ? peerProblem(name) : nameProblem(name));
+  return checked(what, name, what === "peer" ? labelProblem(name) : nameProblem(name));
 }
 
 /** Checks a protocol's name. */

@@ -1,4 +1,15 @@
-import { clientLimits, errorCodes, limits, peerProblem, protocolProblem, utf8Length } from "@messagepasser/protocol";
+import {
+  anySession,
+  clientLimits,
+  errorCodes,
+  instanceProblem,
+  labelOf,
+  limits,
+  peerProblem,
+  protocolProblem,
+  routerAddress,
+  utf8Length,
+} from "@messagepasser/protocol";
 import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import { type Message, messageProblem } from "./connection/message.ts";
@@ -16,6 +27,16 @@ import { after, within } from "./waiting.ts";
  * is told nothing of what was thrown.
  */
 export type Handler = (connection: Connection) => void | Promise<void>;
+
+/** Options of {@link Client.handle} and {@link Client.handleAny}. */
+export interface HandleOptions {
+  /**
+   * Whether opens are spread over all sessions of this name that share the protocol: a pool of workers.
+   *
+   * @defaultValue `false`: the newest session gets all opens
+   */
+  readonly share?: boolean;
+}
 
 /** Options of {@link Client.open}. */
 export interface OpenOptions extends WaitOptions {
@@ -44,6 +65,14 @@ export interface OpenOptions extends WaitOptions {
    * @defaultValue `0`
    */
   readonly waitMs?: number;
+  /**
+   * The only session of the peer that may get the open, as `connection.session` names it.
+   *
+   * @defaultValue one that the router chooses: of those that handle the protocol, the newest
+   */
+  readonly session?: string;
+  /** The only instance of the peer that may get the open: the one whose `connect` has this `instance`. */
+  readonly instance?: string;
 }
 
 /** Options of {@link Client.close}. */
@@ -70,6 +99,8 @@ export interface PeersOptions extends WaitOptions {
 export interface ClientStart {
   readonly name: string;
   readonly realm: string;
+  readonly session: string;
+  readonly instance: string;
   readonly onHandlerError: (error: unknown, connection: Connection) => void;
 }
 
@@ -81,6 +112,10 @@ export interface ClientStart {
 export class Client implements AsyncDisposable {
   /** The name by which peers reach this client. */
   readonly name: string;
+  /** This session: 32 hexadecimal digits, which no other session has. A name may have many sessions at once. */
+  readonly session: string;
+  /** What this session is called; empty for nothing. */
+  readonly instance: string;
   /** The realm of this client. Clients of one realm can reach each other. */
   readonly realm: string;
   /**
@@ -91,8 +126,7 @@ export class Client implements AsyncDisposable {
 
   readonly #session: Session;
   readonly #onHandlerError: (error: unknown, connection: Connection) => void;
-  // Every client answers "$ping", for `mp ping`.
-  readonly #handlers = new Map<string, Handler>([["$ping", (connection) => connection.echo()]]);
+  readonly #handlers = new Map<string, Handler>();
   #any: ((connection: Connection) => unknown) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -101,9 +135,13 @@ export class Client implements AsyncDisposable {
     this.#session = session;
     this.name = start.name;
     this.realm = start.realm;
+    this.session = start.session;
+    this.instance = start.instance;
     this.closed = session.closed;
     this.#onHandlerError = start.onHandlerError;
     session.onIncoming = (channel) => void this.#take(channel);
+    // Every client answers it, for `mp ping`.
+    this.handle("$ping", (connection) => connection.echo());
   }
 
   /** The state of the link: what `onStatus` was told about it last. */
@@ -113,17 +151,19 @@ export class Client implements AsyncDisposable {
 
   /**
    * Handles the Connections of one protocol from now on, in place of an earlier handler of that protocol. An open of a
-   * protocol without a handler is refused with the code `unknown-protocol`.
+   * protocol without a handler is refused with the code `unknown-protocol`. Of several sessions of this name that handle
+   * the protocol, the newest gets all opens, unless they share it.
    *
    * @param protocol 1 to 128 bytes of UTF-8 without control characters.
-   * @throws TypeError if the protocol's name breaks a rule, or the handler is not a function.
+   * @throws TypeError if the protocol's name breaks a rule, the handler is not a function, or an option is of the wrong type.
    */
-  handle(protocol: string, handler: Handler): void {
+  handle(protocol: string, handler: Handler, options: HandleOptions = {}): void {
     const rule = typeof protocol === "string" ? protocolProblem(protocol) : "must be a string";
     if (rule !== undefined) throw new TypeError(`Cannot handle ${JSON.stringify(protocol)}: a protocol's name ${rule}`);
     if (typeof handler !== "function")
       throw new TypeError(`Cannot handle "${protocol}": its handler is not a function`);
     this.#handlers.set(protocol, handler);
+    this.#session.serving.add(protocol, isShared(options));
   }
 
   /**
@@ -131,16 +171,18 @@ export class Client implements AsyncDisposable {
    * forward Connections.
    *
    * @param handler returns `false` to refuse the Connection with the code `unknown-protocol`.
-   * @throws TypeError if the handler is not a function.
+   * @throws TypeError if the handler is not a function, or an option is of the wrong type.
    */
-  handleAny(handler: (connection: Connection) => boolean | Promise<boolean>): void {
+  handleAny(handler: (connection: Connection) => boolean | Promise<boolean>, options: HandleOptions = {}): void {
     if (typeof handler !== "function") throw new TypeError('Cannot handle "*": its handler is not a function');
     this.#any = handler;
+    this.#session.serving.addEverything(isShared(options));
   }
 
   /** Removes the handler of a protocol. Connections that are open continue. */
   unhandle(protocol: string): void {
     this.#handlers.delete(protocol);
+    this.#session.serving.remove(protocol);
   }
 
   /**
@@ -160,7 +202,8 @@ export class Client implements AsyncDisposable {
     if (problem !== undefined) throw problem;
     const { metadata = {}, first, signal, timeoutMs = clientLimits.answerWithinMs, waitMs = 0 } = options;
     signal?.throwIfAborted();
-    checkOptions("open a Connection", "string", { peer: peer ?? null, protocol: protocol ?? null });
+    const { session = anySession, instance = "" } = options;
+    checkOptions("open a Connection", "string", { peer: peer ?? null, protocol: protocol ?? null, session, instance });
     checkOptions("open a Connection", "object", { metadata });
     const entries = metadataEntries(metadata);
     checkOptions("open a Connection", "number", { timeoutMs, waitMs });
@@ -168,12 +211,13 @@ export class Client implements AsyncDisposable {
       new ConnectionError(code, `Cannot open "${protocol}" to "${peer}": ${what}`, { peer, protocol });
     if (this.#closing !== undefined) throw fail("closed", "this client is closed");
     if (this.#session.isOver) throw fail("link-lost", (await this.closed)?.message ?? "this client is closed");
-    const rule = openProblem(peer, protocol, entries);
+    const rule = openProblem(peer, protocol, entries) ?? targetProblem(session, instance);
     if (rule !== undefined) throw fail("bad-open", rule);
     const firstProblem = first === undefined ? undefined : messageProblem(first);
     if (firstProblem !== undefined) throw firstProblem;
 
-    const channel = this.#session.open(peer, protocol, { metadata, first, waitMs });
+    const to = { label: labelOf(peer, instance), session, except: routerAddress };
+    const channel = this.#session.open(peer, protocol, { metadata, first, waitMs, to });
     const longestMs = timeoutMs + waitMs;
     await within(channel.accepted, { timeoutMs: longestMs, signal }, (what) => {
       const error =
@@ -324,6 +368,13 @@ function byNameAndAge(one: PeerSession, other: PeerSession): number {
   return byCodeUnit(one.name, other.name) || one.sinceMs - other.sinceMs;
 }
 
+/** @throws TypeError for options of the wrong type */
+function isShared(options: HandleOptions): boolean {
+  checkOptions("handle", "object", { options });
+  checkOptions("handle", "boolean", { share: options.share });
+  return options.share ?? false;
+}
+
 /** Keys and values one after the other. @throws TypeError for a value that is no string, from a caller without types. */
 function metadataEntries(metadata: Readonly<Record<string, unknown>>): string[] {
   const texts: string[] = [];
@@ -333,6 +384,12 @@ function metadataEntries(metadata: Readonly<Record<string, unknown>>): string[] 
     texts.push(key, value as string);
   }
   return texts;
+}
+
+function targetProblem(session: string, instance: string): string | undefined {
+  if (!/^[0-9a-f]{32}$/.test(session)) return "session must be 32 hexadecimal digits";
+  const rule = instance === "" ? undefined : instanceProblem(instance);
+  return rule && `the instance ${rule}`;
 }
 
 function openProblem(peer: string, protocol: string, metadata: readonly string[]): string | undefined {

@@ -1,6 +1,7 @@
 import {
   clientLimits,
   defaultRealm,
+  instanceProblem,
   nameProblem,
   realmProblem,
   type SegmentFormat,
@@ -24,6 +25,13 @@ export interface ConnectOptions {
    * each link may have a new one; it has 10 s to answer. If the router refuses its secret, the function is asked once more.
    */
   readonly secret: string | (() => string | Promise<string>);
+  /**
+   * What this session is called, 1 to 64 bytes of UTF-8 without `:`, so that peers can open to it in particular. A name has
+   * at most one session of an instance: a new one takes over, and the old one ends with the code `superseded`.
+   *
+   * @defaultValue none: a name may have many sessions at once, and connecting ends none of them
+   */
+  readonly instance?: string;
   /**
    * The realm to join, at most 63 characters. Clients of different realms can't reach each other.
    *
@@ -83,7 +91,7 @@ export interface ConnectOptions {
 export async function connectOn(platform: Platform, url: string | URL, options: ConnectOptions): Promise<Client> {
   // Callers without types may leave out anything.
   const given: Partial<ConnectOptions> = options ?? {};
-  const { name = "", secret: source, realm = defaultRealm, signal, onStatus, onHandlerError } = given;
+  const { name = "", secret: source, realm = defaultRealm, instance, signal, onStatus, onHandlerError } = given;
   const {
     retry = false,
     timeoutMs = retry ? Infinity : clientLimits.answerWithinMs,
@@ -92,7 +100,7 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   } = given;
   checkOptions("connect", "signal", { signal });
   signal?.throwIfAborted();
-  checkOptions("connect", "string", { name, realm });
+  checkOptions("connect", "string", { name, realm, instance });
   checkOptions("connect", "boolean", { retry });
   checkOptions("connect", "number", { timeoutMs, graceMs, maxMessageBytes });
   checkOptions("connect", "function", { onStatus, onHandlerError });
@@ -108,7 +116,12 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   if (realmRule !== undefined)
     throw new TypeError(`Cannot connect to realm ${JSON.stringify(realm)}: a realm's name ${realmRule}`);
 
-  const address = addressOf(url, realm);
+  const instanceRule = instance === undefined ? undefined : instanceProblem(instance);
+  if (instanceRule !== undefined)
+    throw new TypeError(`Cannot connect as instance ${JSON.stringify(instance)}: an instance ${instanceRule}`);
+
+  const id = toHex(crypto.getRandomValues(new Uint8Array(16)));
+  const address = addressOf(url, realm, { session: id, ...(instance !== undefined && { instance }) });
   const session = new Session(platform, {
     url: address,
     // Only entries of this package make formats.
@@ -123,6 +136,8 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   const client = new Client(session, {
     name,
     realm,
+    session: id,
+    instance: instance ?? "",
     onHandlerError: onHandlerError ?? reportHandlerError,
   });
   await within(session.welcomed, { timeoutMs, signal }, (what) => {
@@ -131,8 +146,8 @@ export async function connectOn(platform: Platform, url: string | URL, options: 
   return client;
 }
 
-/** The router's address for a realm, with a new session and the query of its URL. Takes http and https for ws and wss. */
-function addressOf(url: string | URL, realm: string): URL {
+/** The router's address for a realm, with the query of its URL and what the client adds. Takes http and https for ws and wss. */
+function addressOf(url: string | URL, realm: string, query: Readonly<Record<string, string>>): URL {
   if (!URL.canParse(String(url)))
     throw new TypeError(`Cannot connect to ${JSON.stringify(String(url))}: this is no URL`);
   const address = new URL(url);
@@ -151,8 +166,9 @@ function addressOf(url: string | URL, realm: string): URL {
   address.pathname = `${address.pathname.replace(/\/$/, "")}/connect/${realm}`;
   // The query stays as it was written, since a gate on the way may have signed it. `searchParams` would encode it anew.
   const parts = address.search.slice(1).split("&");
-  const others = parts.filter((part) => !/^session(?:=|$)/.test(part)).join("&");
-  address.search = `${others && `${others}&`}session=${toHex(crypto.getRandomValues(new Uint8Array(16)))}`;
+  const others = parts.filter((part) => !/^(?:session|instance)(?:=|$)/.test(part)).join("&");
+  const own = Object.entries(query).map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
+  address.search = [...(others === "" ? [] : [others]), ...own].join("&");
   return address;
 }
 

@@ -16,7 +16,13 @@ beforeEach(async () => {
   const [channel] = router.incoming;
   if (channel === undefined) throw new Error("No Connection came");
   connection = new Connection(channel);
-  client = new Client(router.session, { name: "bob", realm: "default", onHandlerError: () => undefined });
+  client = new Client(router.session, {
+    name: "bob",
+    realm: "default",
+    session: "",
+    instance: "",
+    onHandlerError: () => undefined,
+  });
 });
 
 const wrongMetadata = [new Map([["a", "b"]]), new Set(["a"]), new Date(0), ["a"], 7, "text", null];

@@ -22,8 +22,8 @@ export function isRetryable(closeCode: number): boolean {
 }
 
 /**
- * Why an open was refused or a Connection reset. 1 to 99 may come from the router, 100 to 199 only from the other end.
- * 200 and above are free for programs.
+ * Why an open was refused or a Connection reset. 1 to 99 may come from the router, 100 to 199 from the other end, and
+ * `unknownProtocol` from both. 200 and above are free for programs.
  */
 export const errorCodes = {
   peerAbsent: 1,
@@ -52,7 +52,7 @@ export const goneReasons = {
   lost: 1,
   /** Its session has ended: it said bye, its secret was rotated or revoked, or its format has no way back. */
   ended: 2,
-  /** Another session of the same name took its place. */
+  /** Another session of the same name and instance took its place. */
   superseded: 3,
   /** The realm's rules let the two open nothing to each other. */
   forbidden: 4,

@@ -35,6 +35,7 @@ export interface FrameShape {
 }
 
 const name = ["text", limits.maxNameBytes] as const;
+const label = ["text", limits.maxLabelBytes] as const;
 const protocol = ["text", limits.maxProtocolBytes] as const;
 const reason = ["text", limits.maxReasonBytes] as const;
 const services = ["texts", limits.maxProtocolBytes] as const;
@@ -54,8 +55,9 @@ export const routerFrames = {
   closing: { type: 0x03, fields: { code: "u16", delayMs: "u32", reason } },
   /**
    * From the opener to the acceptor, by way of the router. `peer`, `session` and `address` are those of the other client:
-   * on the way to the router of the one to open to, on the way from it of the opener. To the router `address` is 0, and
-   * `session` is `anySession`, or that of the peer that got the same open before: no other may get it then.
+   * on the way to the router of the one to open to, on the way from it of the opener. To the router, `session` is
+   * `anySession`, or the only one that may get the open; and `address` is 0, or that of the link which got the same open
+   * and doesn't answer: another session is to get it now.
    * `flags` and `first` are the first message, or its first piece, as in `data`; both are empty without one.
    */
   open: {
@@ -64,7 +66,7 @@ export const routerFrames = {
       connection: "u32",
       address: "u32",
       session: "id",
-      peer: name,
+      peer: label,
       protocol,
       limit: "u64",
       metadata,
@@ -73,15 +75,15 @@ export const routerFrames = {
     },
   },
   /** Router to the opener: the open went to this address and session. */
-  routed: { type: 0x05, fields: { connection: "u32", address: "u32", session: "id" } },
+  routed: { type: 0x05, fields: { connection: "u32", address: "u32", session: "id", peer: label } },
   /** Router to the opener: the open went nowhere. */
   refused: { type: 0x06, fields: { connection: "u32", code: "u16", reason } },
   /** Client to router: pair me with this peer's session again, as an open of mine or of theirs did before. */
-  resume: { type: 0x07, fields: { session: "id", peer: name } },
+  resume: { type: 0x07, fields: { session: "id", peer: label } },
   /** Router to both clients of a resume: you may exchange segments, at these addresses. */
-  paired: { type: 0x08, fields: { address: "u32", session: "id", peer: name } },
+  paired: { type: 0x08, fields: { address: "u32", session: "id", peer: label } },
   /** Router to client, the other answer to a resume: that session has no link (`lost`), or never will (all other reasons). */
-  absent: { type: 0x09, fields: { session: "id", reason: "u8", peer: name } },
+  absent: { type: 0x09, fields: { session: "id", reason: "u8", peer: label } },
   /** Router to client: no peer has this address any more. */
   gone: { type: 0x0a, fields: { address: "u32", reason: "u8" } },
   /** Router to client: send this token back once you have read up to it. `budget` replaces that of the welcome. */
@@ -98,6 +100,14 @@ export const routerFrames = {
   check: { type: 0x10, fields: { address: "u32", opener: "u8", protocol } },
   /** Router to client: they may not. If they may, there is no answer. */
   denied: { type: 0x11, fields: { address: "u32", opener: "u8", protocol, reason } },
+  /**
+   * Client to router: this session serves the protocols that fit these patterns, and no longer those. `share` is 1 where
+   * opens are to be spread over all sessions that share, else 0. The first one says that nothing else is served.
+   */
+  serve: {
+    type: 0x12,
+    fields: { share: "u8", add: ["texts", limits.maxProtocolBytes], remove: ["texts", limits.maxProtocolBytes] },
+  },
   /** Client to router: tell me which sessions there are, of clients whose names fit the pattern, and what changes from now on. */
   watch: { type: 0x13, fields: { request: "u32", pattern: name } },
   /** Client to router: tell me nothing more of this watch. */

@@ -57,10 +57,14 @@ export {
   invisibleIn,
   lookAlikeProblem,
   nameProblem,
+  instanceProblem,
+  labelOf,
+  labelProblem,
   newNameProblem,
   peerProblem,
   protocolProblem,
   realmProblem,
+  splitLabel,
 } from "./names.ts";
 export { rfc3339Ms } from "./rfc3339.ts";
 export { foreignAnswer, networkReason, type NetworkTarget } from "./network-reasons.ts";

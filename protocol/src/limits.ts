@@ -13,6 +13,14 @@ export const limits = {
   maxPayloadBytes: 65_536,
   /** UTF-8 bytes of a client's name. Keeps names, tags and storage keys bounded. */
   maxNameBytes: 128,
+  /** UTF-8 bytes of an instance, by which a client calls one of its sessions. Stops the same. */
+  maxInstanceBytes: 64,
+  /** UTF-8 bytes of a label: a name, a colon and an instance. */
+  maxLabelBytes: 193,
+  /** Patterns of the protocols that a session serves. Stops checks that take long at each open. */
+  maxServices: 64,
+  /** UTF-8 bytes of these patterns. A link's attachment has 16,384 bytes for everything. */
+  maxServicesBytes: 1_024,
   /** Characters of a realm's name, so that it fits in a URL and in a storage key. */
   maxRealmLength: 63,
   /** UTF-8 bytes of a protocol's name. Keeps opens small. */
@@ -88,8 +96,10 @@ export const originalLimits = {
  * Plain numbers only: a bundler drops them from the client then.
  */
 export const routerLimits = {
-  /** Peers that a link's attachment lists, 4 bytes each. An attachment has 16,384 bytes, also for names, a format and a grant. */
-  maxPairs: 3_200,
+  /** Peers that a link's attachment lists, 4 bytes each. An attachment has 16,384 bytes, also for names, a format, services and a grant. */
+  maxPairs: 1_900,
+  /** Links that one name may have at once, each in a session of its own. Stops one secret from filling the memory with links. */
+  maxSessions: 100,
   /** UTF-8 bytes of the reason in a WebSocket close frame (RFC 6455, 5.5): longer reasons are cut. */
   maxCloseReasonBytes: 123,
   /** Frames of one segment that the router rewrites in another format: an eighth of `maxBatchBytes`. Stops 3-byte frames from growing a hundredfold. */

@@ -65,6 +65,34 @@ export function peerProblem(name: string): string | undefined {
   return undefined;
 }
 
+/** The rule that an instance breaks, as the end of a sentence, or `undefined` for a valid one. */
+export function instanceProblem(instance: string): string | undefined {
+  const problem = textProblem(instance, limits.maxInstanceBytes) ?? lookAlikeProblem(instance);
+  if (problem !== undefined) return problem;
+  if (instance.includes(":")) return 'must not contain ":"';
+  return instance.startsWith("@") ? 'must not begin with "@": such labels are the router\'s own' : undefined;
+}
+
+/** How a session is called: by its client's name, and by its instance, if it has one, after a colon. */
+export function labelOf(name: string, instance: string): string {
+  return instance === "" ? name : `${name}:${instance}`;
+}
+
+/** A label's name, and its instance, which is empty where there is none. */
+export function splitLabel(label: string): { readonly name: string; readonly instance: string } {
+  const at = label.indexOf(":");
+  return at === -1 ? { name: label, instance: "" } : { name: label.slice(0, at), instance: label.slice(at + 1) };
+}
+
+/** The rule that the label of a peer breaks, as the end of a sentence, or `undefined` for a valid one. */
+export function labelProblem(label: string): string | undefined {
+  const { name, instance } = splitLabel(label);
+  const problem = peerProblem(name);
+  if (problem !== undefined || !label.includes(":")) return problem;
+  const rule = instanceProblem(instance);
+  return rule && `has an instance that ${rule}`;
+}
+
 /** The rule that a protocol's name breaks, as the end of a sentence, or `undefined` for a valid one. */
 export function protocolProblem(protocol: string): string | undefined {
   return textProblem(protocol, limits.maxProtocolBytes);

@@ -2,7 +2,16 @@ import { type Format, formatOf, formats } from "@messagepasser/protocol/formats"
 import { badRequest, ProblemError, problemResponse } from "../problem.ts";
 import { upgradeRequest } from "../realm/admission.ts";
 import { offeredSubprotocols, ticketIn } from "./claim.ts";
-import { admissionIn, askObject, type EntranceContext, realmIn, refusalOf, restarting, sessionIn } from "./sign-in.ts";
+import {
+  admissionIn,
+  askObject,
+  type EntranceContext,
+  instanceIn,
+  realmIn,
+  refusalOf,
+  restarting,
+  sessionIn,
+} from "./sign-in.ts";
 
 /** `GET /connect/:realm?session=…`: admits a client, or says why not. */
 export async function connect(context: EntranceContext): Promise<Response> {
@@ -23,6 +32,7 @@ async function admit(context: EntranceContext): Promise<Response> {
   const { env, req } = context;
   const realm = realmIn(context);
   const session = sessionIn(context);
+  const instance = instanceIn(context);
   const offered = offeredSubprotocols(req.raw);
   const format = chosenFormat(offered);
   if (format === undefined) {
@@ -33,6 +43,7 @@ async function admit(context: EntranceContext): Promise<Response> {
   const upgrade = upgradeRequest({
     admission,
     session: session ?? crypto.randomUUID().replaceAll("-", ""),
+    instance,
     // A client of a by-name format can't tell a new link from the one before, so it can't resume.
     resumes: session !== undefined && format.addressing === "address",
     format: format.subprotocol,

@@ -1,6 +1,7 @@
 import {
   anySession,
   defaultRealm,
+  instanceProblem,
   isHolderName,
   isInvitation,
   nameProblem,
@@ -43,6 +44,14 @@ export function sessionIn({ req }: EntranceContext): string | undefined {
     throw new ProblemError(badRequest(detail));
   }
   return session;
+}
+
+/** The instance that a request names; empty if it names none. @throws ProblemError */
+export function instanceIn({ req }: EntranceContext): string {
+  const instance = req.query("instance") ?? "";
+  const rule = instance === "" ? undefined : instanceProblem(instance);
+  if (rule !== undefined) throw new ProblemError(badRequest(`Cannot connect: the instance ${rule}`));
+  return instance;
 }
 
 /**

@@ -31,6 +31,8 @@ export interface Upgrade {
   readonly admission: Admission;
   /** The client's session: 32 hexadecimal digits. */
   readonly session: string;
+  /** What the client calls this session; empty for nothing. */
+  readonly instance: string;
   /** Whether the client can come back in this session: it chose the session, and its format has addresses. */
   readonly resumes: boolean;
   /** The format, by its subprotocol. */

@@ -1,6 +1,7 @@
 import { encodeFrame, RouterFrameReader, type TokenRights } from "@messagepasser/protocol";
 import { formatOf } from "@messagepasser/protocol/formats";
 import type { Grant, KeptWatches } from "../routing/link.ts";
+import type { Services } from "../routing/services.ts";
 import type { AdmittedToken, Upgrade } from "./admission.ts";
 import type { KeptSums } from "./usage.ts";
 
@@ -18,7 +19,12 @@ export interface Attachment extends Omit<Upgrade, "admission"> {
   readonly connectedAtMs: number;
   readonly grant: Grant | undefined;
   readonly token: AttachedToken | undefined;
+  readonly services: Services | undefined;
+  /** When the session began, in milliseconds since 1970. */
+  readonly sinceMs: number;
   readonly pairs: Uint32Array;
+  /** Those among them that the client calls by a label. */
+  readonly labelled: Uint32Array;
   /** Whether a pair found no room in `pairs`. */
   readonly overflowed: boolean;
   /** What the client watches, if anything, as the frames by which it asked. */
@@ -36,19 +42,21 @@ interface AttachedToken extends Pick<AdmittedToken, "key" | "issuedAtS" | "expir
 
 /** What a new link remembers. */
 export function newAttachment(
-  { admission: { name, credential, invitation, token }, session, resumes, format }: Upgrade,
+  { admission: { name, credential, invitation, token }, session, instance, resumes, format }: Upgrade,
   address: number,
 ): Attachment {
+  const connectedAtMs = Date.now();
   return {
     version,
     address,
     name,
     session,
+    instance,
     resumes,
     format,
     formatMemory: new Uint8Array(),
     revision: (credential ?? invitation ?? token)?.revision ?? 0,
-    connectedAtMs: Date.now(),
+    connectedAtMs,
     grant: invitation && {
       host: invitation.host,
       peer: invitation.peer,
@@ -61,7 +69,10 @@ export function newAttachment(
       expiresAtMs: token.expiresAtMs,
       rights: new TextEncoder().encode(JSON.stringify(token.rights)),
     },
+    services: undefined,
+    sinceMs: connectedAtMs,
     pairs: new Uint32Array(),
+    labelled: new Uint32Array(),
     overflowed: false,
     ...attachedWatches(undefined),
     usage: undefined,

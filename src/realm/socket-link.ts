@@ -1,8 +1,9 @@
-import { cutText, routerLimits } from "@messagepasser/protocol";
+import { cutText, labelOf, routerLimits } from "@messagepasser/protocol";
 import { type Format, formatOf, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { type Closing, closings } from "../routing/closings.ts";
 import { closingMessages } from "../routing/encoding.ts";
 import { type Grant, type KeptWatches, type Link, type Pairs, LinkMemory, type TokenGrant } from "../routing/link.ts";
+import type { Services } from "../routing/services.ts";
 import { type Attachment, attachedWatches, attachmentOf, rightsOf, watchesOf } from "./attachment.ts";
 import { subprotocolIn, tagsOf } from "./link-tags.ts";
 import type { Counters, KeptSums } from "./usage.ts";
@@ -12,14 +13,15 @@ export class SocketLink implements Link {
   readonly socket: WebSocket;
   readonly address: number;
   readonly name: string;
+  readonly label: string;
   readonly session: string;
+  readonly instance: string;
   readonly resumes: boolean;
   readonly format: Format;
   /** As in the link's attachment. */
   readonly revision: number;
   readonly grant: Grant | undefined;
   readonly token: (TokenGrant & { readonly issuedAtS: number }) | undefined;
-  readonly connectedAtMs: number;
   readonly pairs: AttachedPairs;
   readonly memory = new LinkMemory();
   readonly #context: DurableObjectState;
@@ -39,15 +41,16 @@ export class SocketLink implements Link {
     this.address = attachment.address;
     this.name = attachment.name;
     this.session = attachment.session;
+    this.instance = attachment.instance;
+    this.label = labelOf(this.name, this.instance);
     this.resumes = attachment.resumes;
     this.format = formatOf(attachment.format) ?? native;
     this.revision = attachment.revision;
     this.grant = attachment.grant;
     const { token } = attachment;
     this.token = token && { ...token, rights: rightsOf(token) };
-    this.connectedAtMs = attachment.connectedAtMs;
-    this.pairs = new AttachedPairs(attachment, (pairs, overflowed) => {
-      this.#attach({ pairs, overflowed });
+    this.pairs = new AttachedPairs(attachment, (pairs) => {
+      this.#attach(pairs);
     });
   }
 
@@ -77,7 +80,23 @@ export class SocketLink implements Link {
 
   get lastHeardMs(): number {
     const heartbeatMs = this.#context.getWebSocketAutoResponseTimestamp(this.socket)?.getTime() ?? 0;
-    return Math.max(this.connectedAtMs, heartbeatMs);
+    return Math.max(this.#attachment.connectedAtMs, heartbeatMs);
+  }
+
+  get services(): Services | undefined {
+    return this.#attachment.services;
+  }
+
+  set services(services: Services | undefined) {
+    this.#attach({ services });
+  }
+
+  get sinceMs(): number {
+    return this.#attachment.sinceMs;
+  }
+
+  set sinceMs(sinceMs: number) {
+    this.#attach({ sinceMs });
   }
 
   get formatMemory(): Uint8Array {
@@ -150,17 +169,18 @@ export function closeUnreadable(context: DurableObjectState, counters: Counters,
   closeSocket(counters, socket, format, closings.unreadable);
 }
 
+type PairsOfAttachment = Pick<Attachment, "pairs" | "labelled" | "overflowed">;
+
 /** The pairs in a link's attachment. */
 class AttachedPairs implements Pairs {
   readonly #addresses: Set<number>;
+  readonly #labelled: Set<number>;
   #overflowed: boolean;
-  readonly #save: (addresses: Uint32Array, overflowed: boolean) => void;
+  readonly #save: (pairs: PairsOfAttachment) => void;
 
-  constructor(
-    { pairs, overflowed }: Pick<Attachment, "pairs" | "overflowed">,
-    save: (addresses: Uint32Array, overflowed: boolean) => void,
-  ) {
+  constructor({ pairs, labelled, overflowed }: PairsOfAttachment, save: (pairs: PairsOfAttachment) => void) {
     this.#addresses = new Set(pairs);
+    this.#labelled = new Set(labelled);
     this.#overflowed = overflowed;
     this.#save = save;
   }
@@ -170,7 +190,7 @@ class AttachedPairs implements Pairs {
   }
 
   get isFull(): boolean {
-    return this.#addresses.size >= routerLimits.maxPairs;
+    return this.#addresses.size + this.#labelled.size >= routerLimits.maxPairs;
   }
 
   [Symbol.iterator](): Iterator<number> {
@@ -181,15 +201,21 @@ class AttachedPairs implements Pairs {
     return this.#addresses.has(address);
   }
 
-  add(address: number): boolean {
+  hasLabel(address: number): boolean {
+    return this.#labelled.has(address);
+  }
+
+  add(address: number, hasLabel = false): boolean {
     if (this.#addresses.has(address)) return true;
     if (this.isFull) return false;
     this.#addresses.add(address);
+    if (hasLabel) this.#labelled.add(address);
     this.#saveAll();
     return true;
   }
 
   remove(address: number): void {
+    this.#labelled.delete(address);
     if (this.#addresses.delete(address)) this.#saveAll();
   }
 
@@ -200,6 +226,10 @@ class AttachedPairs implements Pairs {
   }
 
   #saveAll(): void {
-    this.#save(Uint32Array.from(this.#addresses), this.#overflowed);
+    this.#save({
+      pairs: Uint32Array.from(this.#addresses),
+      labelled: Uint32Array.from(this.#labelled),
+      overflowed: this.#overflowed,
+    });
   }
 }

@@ -17,7 +17,8 @@ export class SocketLinks implements Links {
   /** Removed links too, until their sockets are gone. */
   readonly #ofSocket = new WeakMap<WebSocket, SocketLink>();
   readonly #byAddress = new Map<number, SocketLink>();
-  readonly #byName = new Map<string, SocketLink>();
+  /** By name, where they were looked up: then they are all there. */
+  readonly #byName = new Map<string, readonly SocketLink[]>();
   /** Links whose upgrade may not have been answered yet. */
   #unanswered: SocketLink[] = [];
 
@@ -29,7 +30,9 @@ export class SocketLinks implements Links {
   add(link: SocketLink): void {
     link.accept();
     this.#ofSocket.set(link.socket, link);
-    this.#index(link);
+    this.#byAddress.set(link.address, link);
+    const others = this.#byName.get(link.name);
+    if (others !== undefined) this.#byName.set(link.name, [...others, link]);
     this.#releaseSoon(link);
   }
 
@@ -49,7 +52,9 @@ export class SocketLinks implements Links {
 
   /** Forgets a link for good. From now on messages of its socket count for nothing, after a wake too. */
   remove(link: SocketLink): void {
-    if (this.#byName.get(link.name) === link) this.#byName.delete(link.name);
+    const others = this.#byName.get(link.name)?.filter((other) => other !== link) ?? [];
+    if (others.length === 0) this.#byName.delete(link.name);
+    else this.#byName.set(link.name, others);
     this.#byAddress.delete(link.address);
     this.#counters.takeBack(link.usage);
     link.socket.serializeAttachment(null);
@@ -62,21 +67,24 @@ export class SocketLinks implements Links {
     const link = SocketLink.restore(this.#context, this.#counters, socket);
     if (link === undefined) return undefined;
     this.#ofSocket.set(socket, link);
-    if (link.isOpen) this.#index(link);
+    if (link.isOpen) this.#byAddress.set(link.address, link);
     return link;
   }
 
-  #index(link: SocketLink): void {
-    this.#byAddress.set(link.address, link);
-    this.#byName.set(link.name, link);
-  }
-
   byAddress(address: number): SocketLink | undefined {
-    return this.#byAddress.get(address) ?? this.#find(addressTag(address));
+    const known = this.#byAddress.get(address);
+    if (known !== undefined) return known;
+    const [found] = this.#open(this.#context.getWebSockets(addressTag(address)));
+    return found;
   }
 
-  byName(name: string): SocketLink | undefined {
-    return this.#byName.get(name) ?? this.#find(nameTag(name));
+  named(name: string): readonly SocketLink[] {
+    let links = this.#byName.get(name);
+    if (links === undefined) {
+      links = Array.from(this.#open(this.#context.getWebSockets(nameTag(name))));
+      if (links.length > 0) this.#byName.set(name, links);
+    }
+    return links;
   }
 
   all(): Iterable<SocketLink> {
@@ -117,11 +125,17 @@ export class SocketLinks implements Links {
     return this.#open(this.#context.getWebSockets(hostTag(host)));
   }
 
-  /** Whether a client may have a guest of this name: one more, or one that replaces its own link. */
-  hasRoomForGuest(host: string, name: string): boolean {
-    const others = this.#context
-      .getWebSockets(hostTag(host))
-      .filter((socket) => socket.readyState === WebSocket.OPEN && nameIn(this.#context.getTags(socket)) !== name);
+  /** Whether a name may have one more link, in this session: none that it replaces counts. */
+  hasRoom({ name, session, instance }: Pick<SocketLink, "name" | "session" | "instance">): boolean {
+    const others = this.named(name).filter(
+      (link) => link.isOpen && link.session !== session && (instance === "" || link.instance !== instance),
+    );
+    return others.length < routerLimits.maxSessions;
+  }
+
+  /** The same for a guest of a client, which may have so many guests. */
+  hasRoomForGuest(host: string, session: string): boolean {
+    const others = Array.from(this.guestsOf(host)).filter((link) => link.session !== session);
     return others.length < routerLimits.maxGuestsAtOnce;
   }
 
@@ -130,14 +144,6 @@ export class SocketLinks implements Links {
       const link = this.#openLinkOf(socket);
       if (link !== undefined) yield link;
     }
-  }
-
-  #find(tag: string): SocketLink | undefined {
-    for (const socket of this.#context.getWebSockets(tag)) {
-      const link = this.#openLinkOf(socket);
-      if (link !== undefined) return link;
-    }
-    return undefined;
   }
 
   /** Closes a link that this version can't restore, so that its client comes back even if it never sends anything. */

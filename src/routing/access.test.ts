@@ -184,7 +184,7 @@ describe("a resume", () => {
   test("a resume with a made-up session doesn't tell whether a client to which nothing may be opened is connected", () => {
     const realm = realmOf();
     realm.join("alice");
-    const [bob, carol] = [realm.join("bob"), realm.join("carol")];
+    const [bob, carol] = ["bob", "carol"].map((name) => realm.join(name, { instance: "desk" })) as [FakeLink, FakeLink];
     const guest = realm.join("alice/eve", { grant: grantOf("alice", "b*") });
     realm.runtime.currentRules = Rules.parse("deny bob -> carol : *\ndeny carol -> bob : *");
     const answersTo = (from: FakeLink, peer: string, session = "f".repeat(32)): unknown => {
@@ -194,10 +194,10 @@ describe("a resume", () => {
     const lost = (peer: string): object[] => [
       { kind: "absent", session: "f".repeat(32), reason: goneReasons.lost, peer },
     ];
-    for (const peer of ["carol", "alice", "nobody"]) expect(answersTo(guest, peer)).toEqual(lost(peer));
-    for (const peer of ["carol", "nobody"]) expect(answersTo(bob, peer)).toEqual(lost(peer));
-    expect(answersTo(guest, "bob")).toMatchObject([{ reason: goneReasons.superseded }]);
-    expect(answersTo(bob, "carol", carol.session)).toMatchObject([{ reason: goneReasons.forbidden }]);
+    for (const peer of ["carol:desk", "alice", "nobody"]) expect(answersTo(guest, peer)).toEqual(lost(peer));
+    for (const peer of ["carol:desk", "nobody"]) expect(answersTo(bob, peer)).toEqual(lost(peer));
+    expect(answersTo(guest, "bob:desk")).toMatchObject([{ reason: goneReasons.superseded }]);
+    expect(answersTo(bob, "carol:desk", carol.session)).toMatchObject([{ reason: goneReasons.forbidden }]);
   });
 
   test("a resume makes both clients check their Connections when it pairs them, and not again while they are paired", () => {

@@ -72,10 +72,10 @@ export class Access {
         this.#sayChanged(one, other);
         continue;
       }
-      unpair(one, other);
       this.#delivery.sayGone(one, other, goneReasons.forbidden);
       // A client may have opened to itself.
       if (one !== other) this.#delivery.sayGone(other, one, goneReasons.forbidden);
+      unpair(one, other);
     }
   }
 

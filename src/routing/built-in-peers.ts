@@ -147,7 +147,7 @@ const builtInPeers: ReadonlyMap<string, BuiltInPeer> = new Map(
     $reset: reset,
   }).map(([name, peer], at) => {
     const address = 0xffff_ff00 + at;
-    return [name, { ...peer, name, address, session: address.toString(16).padStart(32, "0") }];
+    return [name, { ...peer, name, label: name, address, session: address.toString(16).padStart(32, "0") }];
   }),
 );
 const byAddress = new Map(Array.from(builtInPeers.values(), (peer) => [peer.address, peer]));

@@ -13,7 +13,11 @@ export const closings = {
   bye: { code: 1000, reason: "Bye", delayMs: 0 },
   // The client or its successor has the new link already, so nobody has to wait.
   replaced: { code: closeCodes.replaced, reason: "Replaced by a new link of this session", delayMs: 0 },
-  superseded: { code: closeCodes.superseded, reason: "Another client connected with this name", delayMs: 0 },
+  superseded: {
+    code: closeCodes.superseded,
+    reason: "Another session of this name and instance connected",
+    delayMs: 0,
+  },
   revoked: { code: closeCodes.revoked, reason: "The secret was rotated or revoked", delayMs: 0 },
   uninvited: {
     code: closeCodes.revoked,
@@ -34,7 +38,7 @@ export const closings = {
   },
   tooManyLists: {
     code: closeCodes.overloaded,
-    reason: "Too many lists of names: wait, then ask again",
+    reason: "Too many questions: wait, then ask again",
     delayMs: 5_000,
   },
   tooManyWatches: {

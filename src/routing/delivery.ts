@@ -8,6 +8,7 @@ import {
 } from "@messagepasser/protocol";
 import { byteLength, creditToken, pieces, type WireMessage } from "@messagepasser/protocol/formats";
 import { byNameAnswers } from "./by-name-answers.ts";
+import { callOf } from "./calling.ts";
 import { type Closing, closings } from "./closings.ts";
 import { batchesOf, batchOf, routerMessages } from "./encoding.ts";
 import type { Endpoint, Link } from "./link.ts";
@@ -89,11 +90,11 @@ export class Delivery {
     return bytes;
   }
 
-  /** Tells a client that a peer is gone, or was never there. @param reason one of `goneReasons` */
-  sayGone(to: Link, { address, name }: Endpoint, reason: number = goneReasons.lost): void {
+  /** Tells a client that a peer is gone, or was never there. Before the two are unpaired. @param reason one of `goneReasons` */
+  sayGone(to: Link, peer: Endpoint, reason: number = goneReasons.lost): void {
     const { format } = to;
-    if (format.addressing === "address") this.say(to, { kind: "gone", address, reason });
-    else for (const message of format.encodeGone(name, reason)) this.send(to, message);
+    if (format.addressing === "address") this.say(to, { kind: "gone", address: peer.address, reason });
+    else for (const message of format.encodeGone(callOf(to, peer), reason)) this.send(to, message);
   }
 
   /** Sends frames of a peer, for which it pays unless it is a built-in one. @returns what the router must answer to their sender, because the recipient's format can't. */
@@ -103,7 +104,7 @@ export class Delivery {
       for (const batch of batchesOf(format, from.address, pieces(frames))) this.send(to, batch, payer);
       return [];
     }
-    for (const message of format.encodePeer(frames, from.name, to.name)) this.send(to, message, payer);
+    for (const message of format.encodePeer(frames, callOf(to, from), to.name)) this.send(to, message, payer);
     const { answers, credits } = byNameAnswers(frames);
     for (const [connection, offset] of credits)
       this.send(to, format.encodeMark(creditToken(from.address, connection, offset)));

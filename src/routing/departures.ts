@@ -66,10 +66,10 @@ export class Departures {
     const others = to.pairs.overflowed ? this.#links.all() : linksAt(this.#links, to.pairs);
     for (const other of others) {
       if (!arePaired(to, other) || this.#delivery.meterOf(other).account.payerTo(account) !== payer) continue;
-      unpair(to, other);
       // The pair can come again, and until then the Connections wait.
       this.#delivery.sayGone(to, other);
       this.#delivery.sayGone(other, to);
+      unpair(to, other);
     }
   }
 
@@ -92,31 +92,32 @@ export class Departures {
     const waiting: number[] = [];
     for (const other of others) {
       if (other === link || !arePaired(link, other)) continue;
-      other.pairs.remove(link.address);
       this.#delivery.sayGone(other, link, reason);
+      other.pairs.remove(link.address);
       if (reason === goneReasons.lost) waiting.push(other.address);
     }
     this.lastSessions.note(link, waiting);
   }
 
   /**
-   * A link has joined. If its session held the name before, its peers may still use what they were granted then; another
-   * session is over, as its peers are told.
+   * A link has joined. If its session had a link before, its peers may still use what they were granted then; another
+   * session of its instance is over, as its peers are told.
    */
   joined(link: Link): void {
-    const { name, session } = link;
-    const last = this.lastSessions.take(name);
+    const { label, session } = link;
+    const last = this.lastSessions.take(link);
     if (last === undefined) return;
     if (last.session === session) {
       const meter = this.#delivery.meterOf(link);
       meter.allowanceBytes = Math.max(meter.allowanceBytes, last.allowanceBytes);
+      link.sinceMs = last.sinceMs;
       return;
     }
     const reason = goneReasons.superseded;
     for (const other of linksAt(this.#links, last.waiting)) {
       // A client of a by-name format was told that its Connections are over.
       if (other.format.addressing === "address")
-        this.#delivery.say(other, { kind: "absent", session: last.session, reason, peer: name });
+        this.#delivery.say(other, { kind: "absent", session: last.session, reason, peer: label });
     }
   }
 }

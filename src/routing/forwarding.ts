@@ -1,6 +1,7 @@
-import { limits, type PeerFrame, peerProblem, ProtocolError, type SegmentReader } from "@messagepasser/protocol";
+import { limits, type PeerFrame, ProtocolError, type SegmentReader } from "@messagepasser/protocol";
 import { type SegmentFormat, uncountedOffset } from "@messagepasser/protocol/formats";
 import { type BuiltInPeer, builtInPeerAt, builtInPeerNamed } from "./built-in-peers.ts";
+import { calledBy } from "./calling.ts";
 import type { Delivery } from "./delivery.ts";
 import { framesIn } from "./encoding.ts";
 import { arePaired, type Link, type Links } from "./link.ts";
@@ -31,16 +32,15 @@ export class Forwarding {
     return true;
   }
 
-  /** Forwards frames of a by-name format; false if the peer's name leads nowhere. */
-  frames(from: Link, peer: string, frames: readonly PeerFrame[]): boolean {
-    if (peerProblem(peer) !== undefined) return false;
-    const builtInPeer = builtInPeerNamed(peer);
+  /** Forwards frames of a by-name format; false if nobody is called so. */
+  frames(from: Link, call: string, frames: readonly PeerFrame[]): boolean {
+    const builtInPeer = builtInPeerNamed(call);
     if (builtInPeer !== undefined) {
       this.#ask(builtInPeer, from, frames);
       return true;
     }
-    const to = this.#links.byName(peer);
-    if (to === undefined || !arePaired(from, to)) return false;
+    const to = calledBy(this.#links, from, call);
+    if (to === undefined) return false;
     this.#carry(to, from, frames);
     return true;
   }

@@ -2,12 +2,15 @@ import type { TokenRights } from "@messagepasser/protocol";
 import type { Format, Speaker, WireMessage } from "@messagepasser/protocol/formats";
 import type { Meter } from "./meter.ts";
 import { Outbox } from "./outbox.ts";
+import type { Services } from "./services.ts";
 
 /** A client and a built-in peer alike, as frames name them. */
 export interface Endpoint {
   /** Unique in the life of the realm; never 0. */
   readonly address: number;
   readonly name: string;
+  /** How frames call it: by its name, and by its session's instance if it has one. */
+  readonly label: string;
 }
 
 /** A client's link, as routing needs it. The realm's object backs it with a WebSocket and an attachment. */
@@ -19,12 +22,16 @@ export interface Link extends Endpoint, Speaker {
   /** What the holder of a token may do; absent for all others. */
   readonly token?: TokenGrant | undefined;
   readonly session: string;
+  /** What the client calls this one of its sessions; empty for none. A name has at most one session of an instance. */
+  readonly instance: string;
+  /** When the session began, in milliseconds since 1970, as far as is known after an end of the object. */
+  sinceMs: number;
+  /** What the session serves; `undefined` until its client says so. */
+  services: Services | undefined;
   /** Whether the client can come back in this session: it chose the session, and its format has addresses. */
   readonly resumes: boolean;
   /** The links that this link may exchange segments with. */
   readonly pairs: Pairs;
-  /** Milliseconds since 1970. */
-  readonly connectedAtMs: number;
   /** What the client watches, if anything. Survives hibernation. */
   watches: KeptWatches | undefined;
   /** When the last message of the client arrived, in milliseconds since 1970, as far as is known after a wake. */
@@ -74,6 +81,8 @@ export class LinkMemory {
   readonly outbox = new Outbox();
   /** When the client's last message came, in milliseconds since 1970. */
   heardAtMs = 0;
+  /** When the session was last chosen for an open, as a count of choices. */
+  chosenAt = 0;
   /** Whether the router gave the link up, or its socket is closed: it gets nothing more, and its messages are ignored. */
   isOver = false;
 }
@@ -85,8 +94,10 @@ export interface Pairs extends Iterable<number> {
   /** Whether the list has no room for another address. */
   readonly isFull: boolean;
   has(address: number): boolean;
-  /** Adds an address; false if there is no room. */
-  add(address: number): boolean;
+  /** Whether the client, of a by-name format, calls the peer at an address by a label, since another one has the name. */
+  hasLabel(address: number): boolean;
+  /** Adds an address; false if there is no room. @param hasLabel as above */
+  add(address: number, hasLabel?: boolean): boolean;
   remove(address: number): void;
   /** Notes that another link lists a pair that found no room here. */
   overflow(): void;
@@ -95,7 +106,8 @@ export interface Pairs extends Iterable<number> {
 /** The links of a realm. */
 export interface Links {
   byAddress(address: number): Link | undefined;
-  byName(name: string): Link | undefined;
+  /** The links of a name, each of another session. */
+  named(name: string): readonly Link[];
   /** All links. Slow. */
   all(): Iterable<Link>;
   /** The links whose clients watch something, as far as they were noted. */
@@ -135,8 +147,14 @@ export function unpair(one: Link, other: Link): void {
   other.pairs.remove(one.address);
 }
 
-/** Lets two links exchange segments. At least one of them must have room to list the other. */
-export function pair(one: Link, other: Link): void {
-  if (!one.pairs.add(other.address)) one.pairs.overflow();
-  if (!other.pairs.add(one.address)) other.pairs.overflow();
+/** Which of two links calls the other by a label, since it is of a by-name format. */
+export interface Labels {
+  readonly one: boolean;
+  readonly other: boolean;
+}
+
+/** Lets two links exchange segments. At least one of them must have room to list the other, and one that calls by a label. */
+export function pair(one: Link, other: Link, labels: Labels): void {
+  if (!one.pairs.add(other.address, labels.one)) one.pairs.overflow();
+  if (!other.pairs.add(one.address, labels.other)) other.pairs.overflow();
 }

@@ -3,15 +3,19 @@ import {
   dataFlags,
   errorCodes,
   goneReasons,
+  labelProblem,
   limits,
-  peerProblem,
   protocolProblem,
+  routerAddress,
   type RouterFrame,
   type RouterFrameOf,
+  splitLabel,
 } from "@messagepasser/protocol";
 import { byteLength, type WireMessage } from "@messagepasser/protocol/formats";
 import type { Access } from "./access.ts";
 import { type BuiltInPeer, builtInPeerNamed } from "./built-in-peers.ts";
+import { callOf, futureCallOf, isNameTaken } from "./calling.ts";
+import { chosenOf } from "./choice.ts";
 import { closings } from "./closings.ts";
 import type { Delivery, GivenUp } from "./delivery.ts";
 import type { Departures } from "./departures.ts";
@@ -19,7 +23,7 @@ import { routerMessages } from "./encoding.ts";
 import type { Last } from "./last-sessions.ts";
 import { areBarred } from "./principals.ts";
 import { servesBy } from "./token-rights.ts";
-import { arePaired, canPair, type Endpoint, type Link, type Links, pair } from "./link.ts";
+import { arePaired, canPair, type Endpoint, type Labels, type Link, type Links, pair } from "./link.ts";
 
 /** What the checks read, and don't change. */
 interface Realm {
@@ -31,6 +35,7 @@ interface Realm {
 
 interface Situation extends Realm {
   readonly nowMs: number;
+  random(): number;
   /** Whether the client stays within its rate of opens and resumes. */
   readonly isWithinRate: boolean;
 }
@@ -39,6 +44,8 @@ interface Situation extends Realm {
 interface Route {
   readonly to: Link;
   readonly messages: readonly WireMessage[];
+  /** Of the sender and of `to`. */
+  readonly labels: Labels;
 }
 
 /** Why an open goes nowhere, as a `refused` frame says it. */
@@ -60,35 +67,40 @@ export class Opens {
   readonly #realm: Realm;
   readonly #delivery: Delivery;
   readonly #departures: Departures;
+  readonly #random: () => number;
+  /** How many sessions were chosen. */
+  #choices = 0;
 
-  constructor(realm: Realm, departures: Departures) {
+  /** @param random a number from 0 up to, but not including, 1 */
+  constructor(realm: Realm, departures: Departures, random: () => number) {
     this.#realm = realm;
     this.#delivery = realm.delivery;
     this.#departures = departures;
+    this.#random = random;
   }
 
   open(from: Link, open: RouterFrameOf<"open">, nowMs: number): void {
     const { connection, protocol, limit } = open;
     const tokens = builtInPeerNamed(open.peer)?.opensIn?.(protocol);
     const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs, tokens);
-    const decision = decideOpen(from, open, { ...this.#realm, nowMs, isWithinRate });
+    const decision = decideOpen(from, open, { ...this.#realm, nowMs, random: this.#random, isWithinRate });
     if ("code" in decision) {
       const { code, reason, givenUp } = decision;
       this.#drop(givenUp);
       this.#delivery.say(from, { kind: "refused", connection, code, reason });
     } else if ("messages" in decision) {
-      const { address, session } = this.#pair(from, decision);
-      this.#delivery.say(from, { kind: "routed", connection, address, session });
+      const to = this.#pair(from, decision);
+      to.memory.chosenAt = ++this.#choices;
+      this.#delivery.say(from, routedTo(connection, to));
     } else {
-      const { address, session } = decision;
-      this.#delivery.say(from, { kind: "routed", connection, address, session });
+      this.#delivery.say(from, routedTo(connection, decision));
       this.#delivery.carry(from, decision, decision.open({ connection, protocol, limit }));
     }
   }
 
   resume(from: Link, resume: RouterFrameOf<"resume">, nowMs: number): void {
     const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs);
-    const last = this.#departures.lastSessions.of(resume.peer);
+    const last = this.#departures.lastSessions.ofLabel(resume.peer);
     const decision = decideResume(from, resume, { ...this.#realm, nowMs, isWithinRate, last });
     if ("absence" in decision) {
       const { absence: reason, givenUp } = decision;
@@ -103,8 +115,8 @@ export class Opens {
     } else this.#delivery.say(from, pairedWith(decision));
   }
 
-  #pair(from: Link, { to, messages }: Route): Link {
-    pair(from, to);
+  #pair(from: Link, { to, messages, labels }: Route): Link {
+    pair(from, to, labels);
     for (const message of messages) this.#delivery.send(to, message, from);
     return to;
   }
@@ -117,19 +129,16 @@ export class Opens {
 }
 
 /** Decides an open. The checks of an open are here, in their order. */
-function decideOpen(
-  from: Link,
-  open: RouterFrameOf<"open">,
-  { name: realm, links, access, delivery, nowMs, isWithinRate }: Situation,
-): Refusal | BuiltInPeer | Route {
-  const { connection, session, peer, protocol, flags, first } = open;
-  const { busy, badOpen, notAllowed, peerAbsent, peerReplaced } = errorCodes;
+function decideOpen(from: Link, open: RouterFrameOf<"open">, situation: Situation): Refusal | BuiltInPeer | Route {
+  const { links, access, delivery, nowMs, isWithinRate } = situation;
+  const { connection, peer, protocol, flags, first } = open;
+  const { busy, badOpen, notAllowed } = errorCodes;
 
   if (!isWithinRate) return refusal(busy, `More than ${limits.maxOpensPerSecond} opens and resumes a second: wait`);
   if (connection === 0 || connection > limits.maxConnectionId)
     return refusal(badOpen, `Connection id ${connection} is not between 1 and ${limits.maxConnectionId}`);
-  const nameRule = peerProblem(peer);
-  if (nameRule !== undefined) return refusal(badOpen, `The peer's name ${nameRule}`);
+  const labelRule = isOwnCall(from, peer) ? undefined : labelProblem(peer);
+  if (labelRule !== undefined) return refusal(badOpen, `The peer's name ${labelRule}`);
   const protocolRule = protocolProblem(protocol);
   if (protocolRule !== undefined) return refusal(badOpen, `The protocol's name ${protocolRule}`);
   if (first.length > limits.maxPayloadBytes) {
@@ -145,60 +154,129 @@ function decideOpen(
   }
 
   // Before any answer that depends on whether the peer is connected.
-  const denial = access.denialOf(from, { name: peer }, protocol);
+  const denial = access.denialOf(from, splitLabel(peer), protocol);
   if (denial !== undefined) return refusal(notAllowed, denial);
 
-  const absent = refusal(peerAbsent, `Nobody of that name is connected to realm "${realm}"`);
-  const to = links.byName(peer);
-  if (to === undefined || to.memory.isOver) return absent;
-  if (isSilent(to, nowMs)) return { ...absent, givenUp: { link: to, closing: closings.silent, unsentBytes: 0 } };
-  if (session !== anySession && session !== to.session)
-    return refusal(peerReplaced, "The session that got this open first has ended: another session has the name");
-  if (to.grant !== undefined) return refusal(notAllowed, "A guest accepts no Connections");
-  if (!servesBy(to.token, protocol)) return refusal(notAllowed, "The peer's token doesn't let it serve this protocol");
-  // The name of a Connection could not say which of the two ends sent a frame.
-  if (to === from && from.format.addressing === "name")
-    return refusal(badOpen, "In a format that names its peers no client can open to itself");
-
+  const to = recipientOf(from, open, situation);
+  if (!("address" in to)) return to;
   if (areBarred(delivery.meterOf(from).account, delivery.meterOf(to).account, nowMs))
     return refusal(busy, "One of the two sent the other far more than that one reads: wait some minutes");
   if (first.length > 0 && !delivery.admitsFirst(to, from, first.length))
     return refusal(busy, "The peer reads too slowly to get data with an open: wait, or open without data");
-  const messages = openMessages(to, from, open);
+  const messages = openMessages(links, to, from, open);
   const bytes = messages.reduce((sum, message) => sum + byteLength(message), 0);
   // Before the two are paired: the opener must not be told about the end of a link that it was never told about.
   if (!delivery.unread.admits(delivery.meterOf(to), bytes + limits.firstMarkBytes))
-    return { ...absent, givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
-  if (!canPair(from, to)) return refusal(busy, "Both clients have too many peers already");
-  return { to, messages };
+    return { ...absent(situation), givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
+  const labels = { one: from.format.addressing === "name" && peer !== to.name, other: callsByLabel(links, to, from) };
+  const lacksRoom = (labels.one && isFullFor(from, to)) || (labels.other && isFullFor(to, from));
+  if (lacksRoom || !canPair(from, to)) return refusal(busy, "Both clients have too many peers already");
+  return { to, messages, labels };
 }
 
-/** Decides a resume, by checks in their order. @param last the session that last held the name, if nobody does */
+/** The session that gets an open, or why none does. */
+function recipientOf(from: Link, open: RouterFrameOf<"open">, situation: Situation): Link | Refusal {
+  const { links, delivery, nowMs, random } = situation;
+  const { address, session, peer, protocol } = open;
+  const { badOpen, notAllowed, peerReplaced, unknownProtocol } = errorCodes;
+  const { name, instance } = splitLabel(peer);
+  const all = links.named(name).filter(({ memory }) => !memory.isOver);
+  const wanted = all.filter((link) => instance === "" || link.instance === instance || isCalled(from, link, peer));
+  if (session !== anySession && instance !== "" && wanted.some((link) => link.session !== session))
+    return refusal(peerReplaced, "The session that got this open first has ended: another session has its place");
+  const there = session === anySession ? wanted : wanted.filter((link) => link.session === session);
+  const heard = there.filter((link) => !isSilent(link, nowMs));
+  const [silent] = there;
+  if (heard.length === 0)
+    return silent === undefined
+      ? absent(situation)
+      : { ...absent(situation), givenUp: { link: silent, closing: closings.silent, unsentBytes: 0 } };
+  const others = address === routerAddress ? heard : heard.filter((link) => link.address !== address);
+  if (others.length === 0) return refusal(errorCodes.peerAbsent, `No other session of "${name}" is connected`);
+  const clients = others.filter(({ grant }) => grant === undefined);
+  if (clients.length === 0) return refusal(notAllowed, "A guest accepts no Connections");
+  const acceptors = clients.filter(({ token }) => servesBy(token, protocol));
+  if (acceptors.length === 0) return refusal(notAllowed, "The peer's token doesn't let it serve this protocol");
+
+  let able = acceptors;
+  if (from.format.addressing === "name") {
+    // The name of a Connection could not say which of the two ends sent a frame.
+    if (name === from.name)
+      return refusal(badOpen, "In a format that names its peers no client can open to its own name");
+    // The client would not know by which label to call another one.
+    able = isNameTaken(links, from, peer)
+      ? able.filter((link) => isCalled(from, link, peer))
+      : able.filter((link) => !arePaired(from, link));
+  }
+  // A session that has got the open before is the one to say what it serves.
+  const to =
+    session === anySession
+      ? chosenOf(able, protocol, { random, unreadBytes: (link) => delivery.meterOf(link).heldBytes })
+      : able[0];
+  return to ?? refusal(unknownProtocol, `No session of "${name}" that is connected serves "${protocol}"`);
+}
+
+/** Whether a by-name client calls a link so. */
+function isCalled(by: Link, link: Link, call: string): boolean {
+  return by.format.addressing === "name" && arePaired(by, link) && callOf(by, link) === call;
+}
+
+/** Whether a call is one that the router gave a session for a by-name client: no client chooses such a label. */
+function isOwnCall({ format }: Link, call: string): boolean {
+  return format.addressing === "name" && /^[^:]+:@\d+$/.test(call);
+}
+
+/** Whether a link is of a by-name format, and will call the other by a label. */
+function callsByLabel(links: Links, by: Link, peer: Link): boolean {
+  return by.format.addressing === "name" && futureCallOf(links, by, peer) !== peer.name;
+}
+
+/** Whether a link has no room to list another one. */
+function isFullFor({ pairs }: Link, { address }: Link): boolean {
+  return pairs.isFull && !pairs.has(address);
+}
+
+function absent({ name }: Realm): Refusal {
+  return refusal(errorCodes.peerAbsent, `Nobody of that name is connected to realm "${name}"`);
+}
+
+/**
+ * Decides a resume, by checks in their order.
+ *
+ * @param last the session that last had the peer's instance, if none has it
+ */
 function decideResume(
   from: Link,
   { session, peer }: RouterFrameOf<"resume">,
-  { last, links, access, delivery, nowMs, isWithinRate }: Situation & { readonly last: Last | undefined },
+  {
+    last,
+    links,
+    access,
+    delivery,
+    nowMs,
+    isWithinRate,
+  }: Omit<Situation, "random"> & { readonly last: Last | undefined },
 ): Absence | BuiltInPeer | Route {
   const { lost, ended, superseded, forbidden } = goneReasons;
-  if (!isWithinRate || peerProblem(peer) !== undefined) return { absence: lost };
+  if (!isWithinRate || labelProblem(peer) !== undefined) return { absence: lost };
 
   const builtInPeer = builtInPeerNamed(peer);
   if (builtInPeer !== undefined)
     return builtInPeer.session === session && builtInPeer.resumes ? builtInPeer : { absence: ended };
 
-  const to = links.byName(peer);
-  if (to === undefined || to.memory.isOver) {
-    // The session was replaced, though its successor has left too.
-    const isReplaced = last !== undefined && last.session !== session;
+  const { name, instance } = splitLabel(peer);
+  const all = links.named(name).filter(({ memory }) => !memory.isOver);
+  const to = all.find((link) => link.session === session);
+  if (to === undefined) {
+    // The session was replaced, though its successor may have left too. A made-up one must not tell who is connected.
+    const successor = instance === "" ? undefined : (all.find((link) => link.instance === instance) ?? last);
+    const isReplaced = successor !== undefined && successor.session !== session;
     return {
-      absence: isReplaced && access.isAnythingAllowed(from, { name: peer, ...last }) ? superseded : lost,
+      absence: isReplaced && access.isAnythingAllowed(from, { ...successor, name }) ? superseded : lost,
     };
   }
   if (isSilent(to, nowMs)) return { absence: lost, givenUp: { link: to, closing: closings.silent, unsentBytes: 0 } };
-  const isAllowed = access.isAnythingAllowed(from, to);
-  // A made-up session must not tell whether a client to which nothing may be opened is connected.
-  if (to.session !== session) return { absence: isAllowed ? superseded : lost };
-  if (!isAllowed) return { absence: forbidden };
+  if (!access.isAnythingAllowed(from, to)) return { absence: forbidden };
   // The peer has had this link all the time, but the pair was removed, and the peer ended its Connections then.
   if (to.format.addressing === "name") return { absence: ended };
 
@@ -208,7 +286,7 @@ function decideResume(
     return { absence: lost, givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
   if (!canPair(from, to) || areBarred(delivery.meterOf(from).account, delivery.meterOf(to).account, nowMs))
     return { absence: lost };
-  return { to, messages };
+  return { to, messages, labels: { one: false, other: false } };
 }
 
 /** Whether a link has been silent for so long that it has most likely ended unnoticed. */
@@ -222,12 +300,21 @@ function refusal(code: number, reason: string): Refusal {
 }
 
 /** The open as the peer's client reads it. */
-function openMessages(to: Link, from: Link, open: RouterFrameOf<"open">): readonly WireMessage[] {
-  const { address, session, name: peer } = from;
+function openMessages(links: Links, to: Link, from: Link, open: RouterFrameOf<"open">): readonly WireMessage[] {
+  const { address, session } = from;
+  const peer = to.format.addressing === "name" ? futureCallOf(links, to, from) : from.label;
   return routerMessages(to, [{ ...open, address, session, peer }]);
 }
 
 /** What a resume tells each client about the other one. */
-function pairedWith({ address, session, name }: Endpoint & { readonly session: string }): RouterFrame {
-  return { kind: "paired", address, session, peer: name };
+function pairedWith({ address, session, label: peer }: Endpoint & { readonly session: string }): RouterFrame {
+  return { kind: "paired", address, session, peer };
+}
+
+/** What an opener is told about the session that got its open. */
+function routedTo(
+  connection: number,
+  { address, session, label: peer }: Endpoint & { readonly session: string },
+): RouterFrame {
+  return { kind: "routed", connection, address, session, peer };
 }

@@ -83,10 +83,10 @@ describe("a watch", () => {
     const alice = join(realm, "alice");
     alice.take();
     watch(realm, alice, "al*", 7);
-    const { session, name, connectedAtMs: sinceMs } = alice;
+    const { session, name, sinceMs: sinceMs } = alice;
     expect(alice.take()).toEqual([
       { kind: "snapshot", request: 7, complete: 0 },
-      { kind: "present", request: 7, session, name, instance: "", sinceMs, services: [] },
+      { kind: "present", request: 7, session, name, instance: "", sinceMs, services: ["*"] },
       { kind: "snapshot", request: 7, complete: 1 },
     ]);
   });
@@ -131,12 +131,12 @@ describe("a watch", () => {
     alice.messages.length = 0;
     realm.routing.receive(alice, '{"type":"watch","pattern":"b*"}');
     realm.runtime.pass(1_000);
-    const { session, connectedAtMs: sinceMs } = join(realm, "bob");
+    const { session, sinceMs: sinceMs } = join(realm, "bob");
     const messages = alice.messages.flatMap((message) => JSON.parse(message as string) as object);
     expect(messages).toEqual([
       { type: "snapshot", request: 0, complete: false },
       { type: "snapshot", request: 0, complete: true },
-      { type: "present", request: 0, session, name: "bob", instance: "", sinceMs, services: [] },
+      { type: "present", request: 0, session, name: "bob", instance: "", sinceMs, services: ["*"] },
     ]);
   });
 
@@ -549,7 +549,7 @@ describe("a watcher's view", () => {
               });
               break;
             case "leave": {
-              const link = realm.links.byName(each.name);
+              const link = realm.links.named(each.name)[0];
               if (link !== undefined) leave(realm, link);
               break;
             }

@@ -66,15 +66,18 @@ function keyOf(one: number, other: number): string {
   return one < other ? `${one}-${other}` : `${other}-${one}`;
 }
 
+/** All sessions have one, so that a name is held by one at a time. */
+const instance = "desk";
+
 /** Runs steps against the router and the model; after each, every link heard what the model says and nothing else. */
 function run(steps: readonly Step[], pairCapacity: number): void {
   const { links, routing, runtime, join } = realmOf(pairCapacity);
   const model = new Model();
-  for (const [at, name] of names.slice(0, 3).entries()) join(name, { session: sessionOf(at, 0) });
+  for (const [at, name] of names.slice(0, 3).entries()) join(name, { session: sessionOf(at, 0), instance });
 
   for (const now of steps) {
     const name = names[now.who] ?? names[0];
-    const link = links.byName(name);
+    const link = links.named(name)[0];
     const expected = new Map<FakeLink, SegmentItem[]>();
     const expectAt = (at: FakeLink, heard: SegmentItem): void =>
       void expected.set(at, [...(expected.get(at) ?? []), heard]);
@@ -85,7 +88,7 @@ function run(steps: readonly Step[], pairCapacity: number): void {
     };
 
     if (now.do === "join") {
-      const next = links.make(name, { session: sessionOf(now.who, now.session), lastHeardMs: runtime.nowMs });
+      const next = links.make(name, { session: sessionOf(now.who, now.session), instance, lastHeardMs: runtime.nowMs });
       const isSame = link?.session === next.session;
       if (link !== undefined) expectGone(link, isSame ? goneReasons.lost : goneReasons.superseded);
       routing.join(next);
@@ -94,20 +97,20 @@ function run(steps: readonly Step[], pairCapacity: number): void {
         const other = links.byAddress(address);
         const { superseded: reason } = goneReasons;
         if (other !== undefined && lost !== undefined)
-          expectAt(other, { kind: "absent", session: lost.session, reason, peer: name });
+          expectAt(other, { kind: "absent", session: lost.session, reason, peer: next.label });
       }
       expect(next.take()).toMatchObject([{ kind: "welcome", session: next.session }]);
       expect(link?.closed?.code).toBe(link && (isSame ? closeCodes.replaced : closeCodes.superseded));
-      expect(links.byName(name)).toBe(next);
+      expect(links.named(name)[0]).toBe(next);
     } else if (link === undefined) {
       // Nobody is there to do it.
     } else if (now.do === "leave") {
       expectGone(link, goneReasons.lost);
       routing.leave(link, goneReasons.lost);
     } else if (now.do === "open") {
-      ask(link, links.byName(names[now.peer] ?? names[0]), undefined);
+      ask(link, links.named(names[now.peer] ?? names[0])[0], undefined);
     } else if (now.do === "resume") {
-      ask(link, links.byName(names[now.peer] ?? names[0]), sessionOf(now.peer, now.session));
+      ask(link, links.named(names[now.peer] ?? names[0])[0], sessionOf(now.peer, now.session));
     } else if (now.do === "send") {
       const gone = new Set<number>();
       for (const [to, bytes] of now.to) {
@@ -123,7 +126,7 @@ function run(steps: readonly Step[], pairCapacity: number): void {
 
   /** Opens, or resumes with a session. */
   function ask(from: FakeLink, to: FakeLink | undefined, session: string | undefined): void {
-    const peer = to?.name ?? "nobody";
+    const peer = to?.label ?? "nobody";
     routing.receive(from, toRouter(session === undefined ? openTo(peer) : { kind: "resume", session, peer }));
     const heard = from.take();
     const answer = heard.pop();
@@ -145,7 +148,7 @@ function run(steps: readonly Step[], pairCapacity: number): void {
     }
     const [opener, opened] = [from, to].map((link) => ({ address: link.address, session: link.session }));
     expect(answer).toMatchObject({ kind: session === undefined ? "routed" : "paired", ...opened });
-    expect(there).toMatchObject([{ kind: session === undefined ? "open" : "paired", ...opener, peer: from.name }]);
+    expect(there).toMatchObject([{ kind: session === undefined ? "open" : "paired", ...opener, peer: from.label }]);
     model.pair(from, to);
   }
 

@@ -129,7 +129,9 @@ describe("new links", () => {
 
   test("new links of one client are refused while the sockets of many closed ones are still there", () => {
     const { links, routing } = realmOf();
-    const closed = Array.from({ length: routerLimits.maxClosingLinks + 1 }, () => links.make("alice"));
+    const closed = Array.from({ length: routerLimits.maxClosingLinks + 1 }, () =>
+      links.make("alice", { instance: "desk" }),
+    );
     for (const link of closed) {
       expect(routing.mayJoin(link)).toBe(true);
       routing.join(link);

@@ -265,7 +265,7 @@ describe("a batch that breaks a rule", () => {
       flags: 0,
       first: new Uint8Array(),
     },
-    { kind: "routed", connection: 1, address: 2, session: "0".repeat(32) },
+    { kind: "routed", connection: 1, address: 2, session: "0".repeat(32), peer: "bob" },
     { kind: "refused", connection: 1, code: 1, reason: "" },
     { kind: "gone", address: 2, reason: 1 },
     { kind: "peers", request: 1, cursor: "", names: [] },

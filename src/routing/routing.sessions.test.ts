@@ -21,7 +21,7 @@ function resume(peer: string, session: string): Uint8Array {
 }
 
 function paired(link: FakeLink): RouterFrame {
-  return { kind: "paired", address: link.address, session: link.session, peer: link.name };
+  return { kind: "paired", address: link.address, session: link.session, peer: link.label };
 }
 
 describe("a link that joins", () => {
@@ -35,7 +35,7 @@ describe("a link that joins", () => {
       { kind: "welcome", session, name: "bob", realm: "home", budget: routerLimits.firstBudgetBytes },
     ]);
     expect(alice.take()).toEqual([]);
-    expect(links.byName("bob")).toBe(bob);
+    expect(links.named("bob")[0]).toBe(bob);
   });
 
   test("a link that joins replaces the one of the same session, whose peers are told that it was lost", () => {
@@ -48,15 +48,24 @@ describe("a link that joins", () => {
     expect(old.take()).toEqual([]);
     expect(alice.take()).toEqual([{ kind: "gone", address: old.address, reason: goneReasons.lost }]);
     expect(stranger.take()).toEqual([]);
-    expect(links.byName("bob")).toBe(next);
+    expect(links.named("bob")[0]).toBe(next);
     expect(links.byAddress(old.address)).toBeUndefined();
   });
 
-  test("a link that joins supersedes one of another session, whose peers are told so", () => {
+  test("a link that joins ends no link of another session, unless both are of one instance", () => {
+    const { links, routing, join } = realmOf();
+    const others = [{}, { instance: "laptop" }, { instance: "desk" }].map((options) => join("bob", options));
+    for (const instance of ["", "phone"]) routing.join(links.make("bob", { instance }));
+    expect(others.map(({ closed }) => closed)).toEqual([undefined, undefined, undefined]);
+    routing.join(links.make("bob", { instance: "desk" }));
+    expect(others.map(({ closed }) => closed?.code)).toEqual([undefined, undefined, closeCodes.superseded]);
+  });
+
+  test("a link that joins supersedes another session of its instance, whose peers are told so", () => {
     const { links, routing, join, pair } = realmOf();
-    const [alice, old] = [join("alice"), join("bob", { session })];
+    const [alice, old] = [join("alice"), join("bob", { session, instance: "desk" })];
     pair(old, alice);
-    routing.join(links.make("bob", { session: otherSession }));
+    routing.join(links.make("bob", { session: otherSession, instance: "desk" }));
     expect(old.closed).toMatchObject({ code: closeCodes.superseded });
     expect(alice.take()).toEqual([{ kind: "gone", address: old.address, reason: goneReasons.superseded }]);
   });
@@ -75,7 +84,7 @@ describe("a link that joins", () => {
     routing.leave(old, goneReasons.lost);
     expect(alice.take()).toEqual([]);
     expect(next.closed).toBeUndefined();
-    expect(links.byName("bob")).toBe(next);
+    expect(links.named("bob")[0]).toBe(next);
   });
 });
 
@@ -90,14 +99,14 @@ describe("a link that can't resume", () => {
     ["is over", ({ routing }, bob) => routing.leave(bob, goneReasons.ended), goneReasons.ended],
     [
       "is superseded",
-      ({ routing, links }) => routing.join(links.make("bob", { session: otherSession })),
+      ({ routing, links }) => routing.join(links.make("bob", { session: otherSession, instance: "desk" })),
       goneReasons.superseded,
     ],
   ];
 
   test.for(endings)("a link that can't resume and %s is gone for good", ([, end, reason]) => {
     const realm = realmOf();
-    const [alice, bob] = [realm.join("alice"), realm.join("bob", { session, resumes: false })];
+    const [alice, bob] = [realm.join("alice"), realm.join("bob", { session, instance: "desk", resumes: false })];
     realm.pair(alice, bob);
     end(realm, bob);
     expect(alice.take()).toEqual([{ kind: "gone", address: bob.address, reason }]);
@@ -115,11 +124,14 @@ describe("an open that went to a session before", () => {
     }
   });
 
-  test("an open for a session is refused when another session has the name, and pairs no links", () => {
+  test.for([
+    ["bob", errorCodes.peerAbsent],
+    ["bob:desk", errorCodes.peerReplaced],
+  ] as const)("an open for a session of %s that is not there is refused, and pairs no links", ([peer, code]) => {
     const { routing, join } = realmOf();
-    const [alice, bob] = [join("alice"), join("bob", { session })];
-    routing.receive(alice, toRouter(openTo("bob", { session: otherSession, connection: 3 })));
-    expect(alice.take()).toMatchObject([{ kind: "refused", connection: 3, code: errorCodes.peerReplaced }]);
+    const [alice, bob] = [join("alice"), join("bob", { session, instance: "desk" })];
+    routing.receive(alice, toRouter(openTo(peer, { session: otherSession, connection: 3 })));
+    expect(alice.take()).toMatchObject([{ kind: "refused", connection: 3, code }]);
     expect(bob.take()).toEqual([]);
     routing.receive(alice, batchOf([bob.address, bytes]));
     expect(alice.take()).toMatchObject([{ kind: "gone" }]);
@@ -174,12 +186,13 @@ describe("resume", () => {
     ["nobody has the name", "nobody", session, goneReasons.lost],
     ["the name is none", "$list", session, goneReasons.lost],
     ["the name is empty", "", session, goneReasons.lost],
-    ["another session has the name", "bob", otherSession, goneReasons.superseded],
-    ["it names no session", "bob", anySession, goneReasons.superseded],
+    ["another session has the name", "bob", otherSession, goneReasons.lost],
+    ["another session has the instance", "bob:desk", otherSession, goneReasons.superseded],
+    ["it names no session", "bob:desk", anySession, goneReasons.superseded],
   ];
   test.for(absences)("a resume is answered with absent, and pairs no links, when %s", ([, peer, wanted, reason]) => {
     const { routing, join } = realmOf();
-    const [alice, bob] = [join("alice"), join("bob", { session })];
+    const [alice, bob] = [join("alice"), join("bob", { session, instance: "desk" })];
     routing.receive(alice, resume(peer, wanted));
     expect(alice.take()).toEqual([{ kind: "absent", session: wanted, reason, peer }]);
     expect(bob.take()).toEqual([]);
@@ -205,24 +218,28 @@ describe("resume", () => {
   });
 });
 
-describe("a session whose name another one took", () => {
+describe("a session whose instance another one took", () => {
   /** Alice's link is lost; another session of hers joins, and leaves if asked to. */
   function replaced(isGone: boolean) {
     const realm = realmOf();
     const { links, routing } = realm;
-    const [alice, bob, stranger] = [realm.join("alice", { session }), realm.join("bob"), realm.join("stranger")];
+    const [alice, bob, stranger] = [
+      realm.join("alice", { session, instance: "desk" }),
+      realm.join("bob"),
+      realm.join("stranger"),
+    ];
     realm.pair(alice, bob);
     routing.leave(alice, goneReasons.lost);
     bob.take();
-    const next = links.make("alice", { session: otherSession });
+    const next = links.make("alice", { session: otherSession, instance: "desk" });
     routing.join(next);
     if (isGone) routing.drop(next, goneReasons.ended, closings.bye);
     return { ...realm, bob, stranger };
   }
-  const superseded = { kind: "absent", session, reason: goneReasons.superseded, peer: "alice" };
+  const superseded = { kind: "absent", session, reason: goneReasons.superseded, peer: "alice:desk" };
 
   test.for([true, false])(
-    "the peers of a lost session are told at once that another one took its name: gone again %s",
+    "the peers of a lost session are told at once that another one took its instance: gone again %s",
     (isGone) => {
       const { bob, stranger } = replaced(isGone);
       expect(bob.take()).toEqual([superseded]);
@@ -230,13 +247,13 @@ describe("a session whose name another one took", () => {
     },
   );
 
-  test("whoever asks for a lost session is told that another one took its name, though that one has left", () => {
+  test("whoever asks for a lost session is told that another one took its instance, though that one has left", () => {
     const { routing, bob } = replaced(true);
     bob.take();
-    routing.receive(bob, resume("alice", session));
+    routing.receive(bob, resume("alice:desk", session));
     expect(bob.take()).toEqual([superseded]);
     // Of the last one nobody knows whether it comes back.
-    routing.receive(bob, resume("alice", otherSession));
+    routing.receive(bob, resume("alice:desk", otherSession));
     expect(bob.take()).toEqual([{ ...superseded, session: otherSession, reason: goneReasons.lost }]);
   });
 
@@ -244,17 +261,17 @@ describe("a session whose name another one took", () => {
     const { routing, runtime, bob } = replaced(true);
     bob.take();
     runtime.currentRules = Rules.parse("default closed");
-    routing.receive(bob, resume("alice", session));
+    routing.receive(bob, resume("alice:desk", session));
     expect(bob.take()).toEqual([{ ...superseded, reason: goneReasons.lost }]);
   });
 
   test("a session that comes back itself is not told to be replaced", () => {
     const realm = realmOf();
-    const [alice, bob] = [realm.join("alice", { session }), realm.join("bob")];
+    const [alice, bob] = [realm.join("alice", { session, instance: "desk" }), realm.join("bob")];
     realm.pair(alice, bob);
     realm.routing.leave(alice, goneReasons.lost);
     bob.take();
-    realm.routing.join(realm.links.make("alice", { session }));
+    realm.routing.join(realm.links.make("alice", { session, instance: "desk" }));
     expect(bob.take()).toEqual([]);
   });
 });

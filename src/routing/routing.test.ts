@@ -21,7 +21,9 @@ describe("open", () => {
     expect(bob.take()).toEqual([
       { kind: "open", address: alice.address, session: alice.session, peer: "alice", ...fields },
     ]);
-    expect(alice.take()).toEqual([{ kind: "routed", connection: 7, address: bob.address, session: bob.session }]);
+    expect(alice.take()).toEqual([
+      { kind: "routed", connection: 7, address: bob.address, session: bob.session, peer: "bob" },
+    ]);
     expect(carol.take()).toEqual([]);
   });
 
@@ -52,7 +54,14 @@ describe("open", () => {
     ["id 0", { connection: 0 }, errorCodes.badOpen, /id 0 /],
     ["an id with the bit that says who opened", { connection: 2 ** 31 }, errorCodes.badOpen, /id 2147483648 /],
     ["no peer", { peer: "" }, errorCodes.badOpen, /peer's name must not be empty/],
-    ["a peer with a colon", { peer: "a:b" }, errorCodes.badOpen, /peer's name must not contain ":"/],
+    [
+      "an instance with a colon",
+      { peer: "a:b:c" },
+      errorCodes.badOpen,
+      /peer's name has an instance that must not contain ":"/,
+    ],
+    ["an empty instance", { peer: "a:" }, errorCodes.badOpen, /peer's name has an instance that must not be empty/],
+    ["an instance of a label of the router's", { peer: "a:@7" }, errorCodes.badOpen, /must not begin with "@"/],
     ["a peer that the router doesn't play", { peer: "$list" }, errorCodes.peerAbsent, /Nobody of that name/],
     ["a peer with a line feed", { peer: "a\nb" }, errorCodes.badOpen, /peer's name .*control characters/],
     ["a peer with a line separator", { peer: "a\u2028b" }, errorCodes.badOpen, /peer's name .*control characters/],

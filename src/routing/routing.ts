@@ -19,6 +19,7 @@ import type { Link, Links } from "./link.ts";
 import { Opens } from "./opens.ts";
 import { Presence } from "./presence.ts";
 import type { Rules } from "./rules.ts";
+import { servicesAfter } from "./services.ts";
 
 /** What routing needs of the platform. */
 export interface Runtime {
@@ -74,7 +75,11 @@ export class Routing {
       },
     });
     this.#departures = new Departures(links, this.#delivery, this.#presence, runtime);
-    this.#opens = new Opens({ name: realm, links, access: this.#access, delivery: this.#delivery }, this.#departures);
+    this.#opens = new Opens(
+      { name: realm, links, access: this.#access, delivery: this.#delivery },
+      this.#departures,
+      () => runtime.randomU32() / 2 ** 32,
+    );
   }
 
   /** Bytes that the router holds because clients have not read them: of all links, and of those that are closing. */
@@ -92,13 +97,15 @@ export class Routing {
     );
   }
 
-  /** Adds a new link, which takes its name over from any link that has it, and welcomes its client. */
+  /** Adds a new link, which takes over from any link of its session or its instance, and welcomes its client. */
   join(link: Link): void {
-    const holder = this.#links.byName(link.name);
-    if (holder !== undefined) {
-      // The same session is a client that reconnects. Another session takes the name over: the old one must not fight for it.
-      if (holder.session === link.session) this.#departures.drop(holder, goneReasons.lost, closings.replaced);
-      else this.#departures.drop(holder, goneReasons.superseded, closings.superseded);
+    for (const holder of [...this.#links.named(link.name)]) {
+      // The same session is a client that reconnects. Another one takes the instance over: the old one must not fight for it.
+      if (holder.session === link.session) {
+        link.sinceMs = holder.sinceMs;
+        this.#departures.drop(holder, goneReasons.lost, closings.replaced);
+      } else if (link.instance !== "" && holder.instance === link.instance)
+        this.#departures.drop(holder, goneReasons.superseded, closings.superseded);
     }
     this.#links.add(link);
     const { session, name, format } = link;
@@ -204,7 +211,7 @@ export class Routing {
       // Also what came before a fault.
       forwardRun();
     }
-    for (const name of gone) this.#delivery.sayGone(from, { address: routerAddress, name });
+    for (const name of gone) this.#delivery.sayGone(from, { address: routerAddress, name, label: name });
     return true;
   }
 
@@ -231,6 +238,9 @@ export class Routing {
         if (this.#hasListed) throw new ProtocolError("A second list in one message: it ends", position);
         this.#hasListed = true;
         this.#list(from, frame);
+        break;
+      case "serve":
+        this.#serve(from, frame);
         break;
       case "watch":
         this.#watch(from, frame, position);
@@ -261,6 +271,16 @@ export class Routing {
     const count = this.#presence.watch(from, { request, pattern }, position);
     if (count === undefined) this.#departures.drop(from, goneReasons.lost, closings.tooManyWatches);
     else this.#listedLinks = count;
+  }
+
+  #serve(from: Link, frame: RouterFrameOf<"serve">): void {
+    // On its next link the client says all that it serves.
+    if (!this.#delivery.meterOf(from).account.opens.take(from.memory.heardAtMs)) {
+      this.#departures.drop(from, goneReasons.lost, closings.tooManyLists);
+      return;
+    }
+    from.services = servicesAfter(from.services, frame);
+    this.#presence.changed(from);
   }
 
   #list(from: Link, { request, cursor }: RouterFrameOf<"list">): void {

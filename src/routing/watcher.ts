@@ -107,20 +107,19 @@ function keyOf({ name, session }: Link): string {
   return `${session}\n${name}`;
 }
 
-/** What a watcher is told of a session. */
-function servedBy(_link: Link): { readonly instance: string; readonly services: readonly string[] } {
-  return { instance: "", services: [] };
+/** The protocols that a session serves. One whose client has not said so may serve anything. */
+function servedBy({ services }: Link): readonly string[] {
+  return services === undefined ? ["*"] : [...services.alone, ...services.shared];
 }
 
 function presentIn(request: number, link: Link): RouterFrame {
-  const { session, name, connectedAtMs: sinceMs } = link;
-  return { kind: "present", request, session, name, sinceMs, ...servedBy(link) };
+  const { session, name, instance, sinceMs } = link;
+  return { kind: "present", request, session, name, instance, sinceMs, services: servedBy(link) };
 }
 
 /** About how many bytes the frame of a session has. */
 function costOf(link: Link): number {
-  const { instance, services } = servedBy(link);
-  return services.reduce((sum, { length }) => sum + length, 64 + link.name.length + instance.length);
+  return servedBy(link).reduce((sum, { length }) => sum + length, 64 + link.label.length);
 }
 
 /** Where the links after an address begin. */

@@ -80,7 +80,7 @@ describe.for([native, msgpack, protobuf])("an attacker that speaks $subprotocol"
       { kind: "welcome", session, name: "alice", realm: "default", budget: 1 },
       { kind: "gone", address: 2, reason: 1 },
       { kind: "paired", address: 2, session, peer: "bob" },
-      { kind: "routed", connection: 1, address: 2, session },
+      { kind: "routed", connection: 1, address: 2, session, peer: "bob" },
       {
         kind: "open",
         connection: 1,

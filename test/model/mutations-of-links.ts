@@ -37,11 +37,17 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "an open whose peer is known is sent again when the peer is there",
-    changes: [[channel, '    else if (this.#state === "opening") this.#start.reopen();\n', ""]],
+    changes: [[channel, '    else if (this.#state === "opening") this.start.reopen();\n', ""]],
   },
   {
     rule: "an open that is sent again names the session that got it",
-    changes: [[openings, "session: home.peer?.session ?? anySession,", "session: anySession,"]],
+    changes: [
+      [
+        openings,
+        "const { label = channel.peer, session = anySession } = home.peer ?? {};",
+        "const { label = channel.peer } = home.peer ?? {}; const session = anySession;",
+      ],
+    ],
   },
   {
     rule: "an open is handled once",
@@ -172,33 +178,27 @@ export const links: readonly Mutation[] = [
     changes: [
       [
         departures,
-        "      other.pairs.remove(link.address);\n      this.#delivery.sayGone(other, link, reason);\n",
+        "      this.#delivery.sayGone(other, link, reason);\n      other.pairs.remove(link.address);\n",
         "      other.pairs.remove(link.address);\n",
       ],
     ],
   },
   {
-    rule: "the router gives a name to the newest link",
-    changes: [
-      [
-        routing,
-        "if (holder.session === link.session) this.#departures.drop(holder, goneReasons.lost, closings.replaced);",
-        "if (holder.session === link.session) return;",
-      ],
-    ],
+    rule: "the router gives a session to its newest link",
+    changes: [[routing, "this.#departures.drop(holder, goneReasons.lost, closings.replaced);", "return;"]],
   },
   {
-    rule: "another session supersedes the one before, which doesn't fight for the name",
+    rule: "another session supersedes the one before of its instance, which doesn't fight for it",
     changes: [
       [
         routing,
-        "else this.#departures.drop(holder, goneReasons.superseded, closings.superseded);",
-        "else this.#departures.drop(holder, goneReasons.lost, closings.replaced);",
+        "this.#departures.drop(holder, goneReasons.superseded, closings.superseded);",
+        "this.#departures.drop(holder, goneReasons.lost, closings.replaced);",
       ],
     ],
   },
   {
     rule: "the router lets no client resume with another session",
-    changes: [[opens, "if (to.session !== session) return { absence: isAllowed ? superseded : lost };", ""]],
+    changes: [[opens, "const to = all.find((link) => link.session === session);", "const to = all[0];"]],
   },
 ];

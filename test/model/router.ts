@@ -9,12 +9,12 @@ import type { Wire } from "./wire.ts";
 
 const open = Rules.parse("");
 
-/** The router's end of a wire. */
+/** The router's end of a wire. All sessions of a name are of one instance, so that the newest takes over. */
 class SimulatedLink extends FakeLink {
   readonly #wire: Wire;
 
   constructor(address: number, wire: Wire, nowMs: number) {
-    super(address, wire.name, { session: wire.session, lastHeardMs: nowMs });
+    super(address, wire.name, { session: wire.session, instance: "one", lastHeardMs: nowMs });
     this.#wire = wire;
   }
 

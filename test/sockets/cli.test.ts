@@ -228,14 +228,14 @@ describe("a link that is lost", () => {
     expect(await mp(["connect", late.name, "later"], (await client()).environment)).toMatchObject({ text: "here\n" });
   });
 
-  test("mp listen whose name another program took exits with 1, and says so", async () => {
+  test("mp listen whose instance another program took exits with 1, and says so", async () => {
     const { environment } = await client();
-    const first = start(["listen", "single"], environment);
+    const first = start(["listen", "single", "--instance", "desk"], environment);
     await first.says("Listening");
-    const second = start(["listen", "single"], environment);
+    const second = start(["listen", "single"], { ...environment, MP_INSTANCE: "desk" });
     await second.says("Listening");
     const { status, stderr } = await first.done;
-    expect([status, stderr]).toEqual([1, expect.stringContaining("Another client connected with this name")]);
+    expect([status, stderr]).toEqual([1, expect.stringContaining("Another session of this name and instance")]);
   });
 });
 
@@ -367,7 +367,7 @@ describe("exit statuses", () => {
     const { environment } = await client();
     const unknown = await mp(["connect", name, "unheard-of"], environment);
     expect(unknown).toMatchObject({ status: 5 });
-    expect(unknown.stderr).toContain(`"${name}" does not handle this protocol`);
+    expect(unknown.stderr).toContain(`No session of "${name}" that is connected serves "unheard-of"`);
     const rejected = await mp(["connect", name, "closed"], environment);
     expect(rejected).toMatchObject({ status: 5 });
     expect(rejected.stderr).toContain("not today\\u001b[31m");

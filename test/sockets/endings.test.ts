@@ -134,7 +134,12 @@ describe("refused opens", () => {
       "peer-absent",
       'Cannot open "chat" to "nobody": Nobody of that name is connected to realm "default"',
     ],
-    ["bob", "nothing", "unknown-protocol", 'Cannot open "nothing" to "bob": "bob" does not handle this protocol'],
+    [
+      "bob",
+      "nothing",
+      "unknown-protocol",
+      'Cannot open "nothing" to "bob": No session of "bob" that is connected serves "nothing"',
+    ],
     ["", "chat", "bad-open", 'Cannot open "chat" to "": the peer\'s name must not be empty'],
     ["a:b", "chat", "bad-open", 'Cannot open "chat" to "a:b": the peer\'s name must not contain ":"'],
     ["bob", "", "bad-open", 'Cannot open "" to "bob": the protocol\'s name must not be empty'],
@@ -328,10 +333,10 @@ describe("a client that leaves", () => {
     });
   });
 
-  test("a client whose name another took is told so, and is not to come back", async () => {
-    const first = await realm.connect("twin");
+  test("a client whose instance another took is told so, and is not to come back", async () => {
+    const first = await realm.connect("twin", { instance: "desk" });
     const [, there] = await pair(first);
-    const second = await realm.connect("twin");
+    const second = await realm.connect("twin", { instance: "desk" });
     const error = await first.closed;
     expect(error).toBeInstanceOf(LinkError);
     expect(error).toMatchObject({ code: "superseded" });

@@ -7,6 +7,7 @@ import {
   type PeerFrame,
   routerAddress,
   type RouterFrame,
+  splitLabel,
 } from "@messagepasser/protocol";
 import { native, type WireMessage } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
@@ -123,7 +124,7 @@ export class RawLink<Item extends object, Socket extends RawSocket = RawSocket> 
   async welcomed(): Promise<this> {
     const welcome: object = await this.nextOf("welcome");
     this.#welcome = welcome as Welcome;
-    expect(this.#welcome).toMatchObject({ name: this.name });
+    expect(this.#welcome).toMatchObject({ name: splitLabel(this.name).name });
     return this;
   }
 

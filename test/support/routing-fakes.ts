@@ -1,5 +1,5 @@
 // The pure router's platform in tests: links that keep what they are sent, and a clock that stands still.
-import { limits } from "@messagepasser/protocol";
+import { labelOf, limits } from "@messagepasser/protocol";
 import { type Format, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
 import {
@@ -13,12 +13,13 @@ import {
   type TokenGrant,
 } from "../../src/routing/link.ts";
 import { Routing, type Runtime } from "../../src/routing/routing.ts";
+import type { Services } from "../../src/routing/services.ts";
 import { Rules } from "../../src/routing/rules.ts";
 import { batchOf, openTo, toRouter } from "./batches.ts";
 import { type SegmentItem, segmentReading } from "./readings.ts";
 
 class FakePairs implements Pairs {
-  readonly #addresses = new Set<number>();
+  readonly #addresses = new Map<number, boolean>();
   readonly #capacity: number;
   overflowed = false;
 
@@ -27,7 +28,7 @@ class FakePairs implements Pairs {
   }
 
   [Symbol.iterator](): Iterator<number> {
-    return this.#addresses.values();
+    return this.#addresses.keys();
   }
 
   get isFull(): boolean {
@@ -38,9 +39,14 @@ class FakePairs implements Pairs {
     return this.#addresses.has(address);
   }
 
-  add(address: number): boolean {
-    if (!this.#addresses.has(address) && this.#addresses.size >= this.#capacity) return false;
-    this.#addresses.add(address);
+  hasLabel(address: number): boolean {
+    return this.#addresses.get(address) === true;
+  }
+
+  add(address: number, hasLabel = false): boolean {
+    if (this.#addresses.has(address)) return true;
+    if (this.#addresses.size >= this.#capacity) return false;
+    this.#addresses.set(address, hasLabel);
     return true;
   }
 
@@ -56,6 +62,8 @@ class FakePairs implements Pairs {
 
 export interface FakeLinkOptions {
   readonly session?: string;
+  readonly instance?: string;
+  readonly services?: Services;
   readonly resumes?: boolean;
   readonly grant?: Grant;
   readonly token?: TokenGrant;
@@ -71,7 +79,11 @@ type Mark = Extract<SegmentItem, { kind: "mark" }>;
 export class FakeLink implements Link {
   readonly address: number;
   readonly name: string;
+  readonly label: string;
   readonly session: string;
+  readonly instance: string;
+  sinceMs: number;
+  services: Services | undefined;
   readonly resumes: boolean;
   readonly format: Format;
   readonly grant: Grant | undefined;
@@ -80,7 +92,6 @@ export class FakeLink implements Link {
   readonly pairs: FakePairs;
   memory = new LinkMemory();
   lastHeardMs: number;
-  readonly connectedAtMs: number;
   watches: KeptWatches | undefined;
   /** How the router ended it. */
   closed: { readonly code: number; readonly reason: string; readonly delayMs: number } | undefined;
@@ -95,13 +106,16 @@ export class FakeLink implements Link {
     this.address = address;
     this.name = name;
     this.session = options.session ?? address.toString(16).padStart(32, "0");
+    this.instance = options.instance ?? "";
+    this.label = labelOf(name, this.instance);
+    this.sinceMs = options.lastHeardMs ?? 0;
+    this.services = options.services;
     this.resumes = options.resumes ?? true;
     this.format = options.format ?? native;
     this.grant = options.grant;
     this.token = options.token;
     this.pairs = new FakePairs(options.capacity ?? Infinity);
     this.lastHeardMs = options.lastHeardMs ?? 0;
-    this.connectedAtMs = this.lastHeardMs;
   }
 
   send(message: WireMessage): void {
@@ -180,8 +194,8 @@ export class FakeLinks implements Links {
     return this.#links.get(address);
   }
 
-  byName(name: string): FakeLink | undefined {
-    return this.current().find((link) => link.name === name);
+  named(name: string): FakeLink[] {
+    return this.current().filter((link) => link.name === name);
   }
 
   all(): Iterable<FakeLink> {

@@ -406,7 +406,7 @@ test("a realm exists once a client is linked that an authenticator of the deploy
   expect(await usage()).toMatchObject({ upgrades: 0 });
   const admission = { realm: realm.name, name: "alice" };
   const format = subprotocols.native;
-  const upgraded = upgradeRequest({ admission, session: newSession(), resumes: true, format });
+  const upgraded = upgradeRequest({ admission, session: newSession(), instance: "", resumes: true, format });
   const { webSocket } = await realm.stub.fetch(upgraded);
   webSocket?.accept();
   await expect.poll(usage).toMatchObject({ upgrades: 1 });

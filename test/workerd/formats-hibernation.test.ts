@@ -15,6 +15,7 @@ import { encodeGob, gobDefinition } from "../../protocol/src/original/gob.ts";
 import { batchOf } from "../../src/routing/encoding.ts";
 import { SocketLink } from "../../src/realm/socket-link.ts";
 import { Counters } from "../../src/realm/usage.ts";
+import { longestInstance, mostServices } from "./attachments.ts";
 import { Realm } from "./realm.ts";
 import { type AnyItem, type AnyLink } from "../support/readings.ts";
 
@@ -194,12 +195,14 @@ test("a guest's link with the most to remember fits its attachment, and not much
     const attachment = socket.deserializeAttachment() as object;
     const withPairs = (count: number): object => ({
       ...attachment,
+      instance: longestInstance,
+      services: mostServices,
       formatMemory: new Uint8Array(originalLimits.maxGobDefinitionBytes),
       grant: { host: longest, peer: longest, protocol: longest, expiresAtMs: Date.now() },
       pairs: new Uint32Array(count),
     });
     socket.serializeAttachment(withPairs(routerLimits.maxPairs));
-    expect(() => socket.serializeAttachment(withPairs(routerLimits.maxPairs + 150))).toThrow(/16384/);
+    expect(() => socket.serializeAttachment(withPairs(routerLimits.maxPairs + 1_000))).toThrow(/16384/);
   });
 });
 

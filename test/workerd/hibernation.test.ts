@@ -13,6 +13,7 @@ import { describe, expect, test, vi } from "vitest";
 import { attachedWatches } from "../../src/realm/attachment.ts";
 import { SocketLink } from "../../src/realm/socket-link.ts";
 import { Counters } from "../../src/realm/usage.ts";
+import { longestInstance, mostServices } from "./attachments.ts";
 import { Realm } from "./realm.ts";
 import { newSession } from "../support/credentials.ts";
 import { type SegmentLink } from "../support/readings.ts";
@@ -50,7 +51,7 @@ async function liveALife(between: (realm: Realm, step: number) => Promise<void>)
   expect(await bob.closed()).toEqual({ code: 1000, reason: "see you" });
   expect(await alice.next()).toEqual({ kind: "gone", address: toBob.to, reason: goneReasons.lost });
   await step();
-  using bobAgain = await realm.link("bob", bobsSecret, bobsSession);
+  using bobAgain = await realm.link("bob", bobsSecret, bobsSession, "desk");
   await step();
   alice.toPeer(toBob.to, Uint8Array.of(1));
   expect(await alice.next()).toEqual({ kind: "gone", address: toBob.to, reason: goneReasons.lost });
@@ -59,7 +60,7 @@ async function liveALife(between: (realm: Realm, step: number) => Promise<void>)
   await expectTalk(bobAgain, alice, toBobAgain);
   await step();
 
-  using bobAnew = await realm.link("bob", bobsSecret);
+  using bobAnew = await realm.link("bob", bobsSecret, undefined, "desk");
   expect(await bobAgain.closedByRouter()).toMatchObject({ code: closeCodes.superseded });
   expect(await alice.next()).toEqual({ kind: "gone", address: toBobAgain.from, reason: goneReasons.superseded });
   await step();
@@ -531,13 +532,13 @@ describe("a link with the most pairs", () => {
       const formatMemory = new Uint8Array(originalLimits.maxGobDefinitionBytes);
       const usage = Array.from({ length: 1 + usageCounters.length }, () => Number.MAX_SAFE_INTEGER);
       expect(attachment.usage).toHaveLength(usage.length);
-      const most = { ...attachment, formatMemory, grant, usage };
+      const most = { ...attachment, instance: longestInstance, services: mostServices, formatMemory, grant, usage };
       socket.serializeAttachment(most);
       // A link that watches has no memory of its format.
       const watches = Array.from({ length: limits.maxWatches }, (_, request) => ({ request, pattern: longestName }));
       const watching = attachedWatches({ watches, isBehind: true });
       socket.serializeAttachment({ ...most, formatMemory: new Uint8Array(), ...watching });
-      const tooMany = { ...most, pairs: new Uint32Array(routerLimits.maxPairs + 150) };
+      const tooMany = { ...most, pairs: new Uint32Array(routerLimits.maxPairs + 700) };
       expect(() => socket.serializeAttachment(tooMany)).toThrow(/16384/);
     });
     expect(await full.outcome()).toBe("open");

@@ -1,5 +1,5 @@
 import { env, exports } from "cloudflare:workers";
-import { subprotocols } from "@messagepasser/protocol";
+import { labelOf, subprotocols } from "@messagepasser/protocol";
 import { formatOf } from "@messagepasser/protocol/formats";
 import { expect } from "vitest";
 import type { NewSecret } from "@messagepasser/protocol/admin";
@@ -63,10 +63,10 @@ export class Realm {
   }
 
   /** @param session undefined: a new one; `null`: the upgrade names none. */
-  async link(name: string, secret: string, session: string | null = newSession()): Promise<SegmentLink> {
-    const query = session === null ? "" : `?session=${session}`;
+  async link(name: string, secret: string, session: string | null = newSession(), instance = ""): Promise<SegmentLink> {
+    const query = `?instance=${instance}${session === null ? "" : `&session=${session}`}`;
     const socket = await this.#dial(subprotocols.native, query, basic(name, secret));
-    const link = new RawLink(socket, name, segmentReading);
+    const link = new RawLink(socket, labelOf(name, instance), segmentReading);
     socket.accept();
     await link.welcomed();
     expect(link.welcome).toMatchObject({ realm: this.name, ...(session !== null && { session }) });

@@ -73,18 +73,20 @@ describe("a client that comes back in its session", () => {
     await expectTalk(scene.alice, scene.bob, await pairAgain(scene.alice, scene.bob));
   });
 
-  test("a client that comes back is told for good that a peer's session ended when another session has the name", async () => {
+  test("a client that comes back is told for good that a peer's session ended when another session has its instance", async () => {
     await using scene = await sceneOf();
+    const { realm, bobSecret, bobSession } = scene;
+    scene.bob = await realm.link("bob", bobSecret, bobSession, "desk");
     await pairUp(scene.alice, scene.bob);
     const old = scene.bob;
-    scene.bob = await scene.realm.link("bob", scene.bobSecret);
+    scene.bob = await realm.link("bob", bobSecret, undefined, "desk");
     expect(await old.closedByRouter()).toMatchObject({ code: closeCodes.superseded });
     expect(await scene.alice.nextOf("gone")).toMatchObject({ reason: goneReasons.superseded });
-    scene.alice.resume("bob", scene.bobSession);
-    const absent = { kind: "absent", session: scene.bobSession, reason: goneReasons.superseded, peer: "bob" };
+    scene.alice.resume("bob:desk", bobSession);
+    const absent = { kind: "absent", session: bobSession, reason: goneReasons.superseded, peer: "bob:desk" };
     expect(await scene.alice.next()).toEqual(absent);
     // Also an open that the old session may have got.
-    scene.alice.open("bob", 1, new Uint8Array(), scene.bobSession);
+    scene.alice.open("bob:desk", 1, new Uint8Array(), bobSession);
     expect(await scene.alice.next()).toMatchObject({ kind: "refused", connection: 1, code: errorCodes.peerReplaced });
     await scene.bob.expectNothing();
     // And there is nothing wrong with the new one.
@@ -160,13 +162,16 @@ async function fallAndRise(between: (realm: Realm, step: number) => Promise<void
   expect(await scene.bob.nextOf("open")).toMatchObject({ connection: 7, address: between2.from });
   expect(await scene.alice.nextOf("routed")).toMatchObject({ session: scene.bobSession });
   await step();
-  // Another Bob takes the name.
-  const superseded = scene.bob;
-  scene.bob = await scene.realm.link("bob", scene.bobSecret);
+  // Another session takes the instance.
+  const { realm, bobSecret, bobSession } = scene;
+  const superseded = await realm.link("bob", bobSecret, bobSession, "desk");
+  await scene.alice.nextOf("gone");
+  await pairUp(scene.alice, superseded);
+  scene.bob = await realm.link("bob", bobSecret, undefined, "desk");
   expect(await superseded.closedByRouter()).toMatchObject({ code: closeCodes.superseded });
   expect(await scene.alice.next()).toMatchObject({ kind: "gone", reason: goneReasons.superseded });
   await step();
-  scene.alice.resume("bob", scene.bobSession);
+  scene.alice.resume("bob:desk", bobSession);
   expect(await scene.alice.next()).toMatchObject({ kind: "absent", reason: goneReasons.superseded });
   await step();
   return steps;
@@ -250,7 +255,7 @@ describe("a client that didn't name a session", () => {
     }
   });
 
-  test("a client that didn't name a session ends it when it breaks a rule, and is superseded by another one of its name", async () => {
+  test("a client that didn't name a session ends it when it breaks a rule, and is superseded by another one of its instance", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     using alice = await realm.join("alice");
@@ -258,9 +263,9 @@ describe("a client that didn't name a session", () => {
     const toFirst = await pairUp(alice, first);
     first.send(Uint8Array.of(1));
     expect(await alice.next()).toEqual({ kind: "gone", address: toFirst.to, reason: goneReasons.ended });
-    using second = await realm.link("bob", secret, null);
+    using second = await realm.link("bob", secret, null, "desk");
     const toSecond = await pairUp(alice, second);
-    using third = await realm.link("bob", secret, null);
+    using third = await realm.link("bob", secret, null, "desk");
     expect(await second.closedByRouter()).toMatchObject({ code: closeCodes.superseded });
     expect(await alice.next()).toEqual({ kind: "gone", address: toSecond.to, reason: goneReasons.superseded });
     expect(new Set([first, second, third].map(({ session }) => session)).size).toBe(3);

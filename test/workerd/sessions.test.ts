@@ -1,4 +1,4 @@
-import { runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { closeCodes, goneReasons, subprotocols } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import { upgradeRequest } from "../../src/realm/admission.ts";
@@ -7,19 +7,35 @@ import { segment } from "../support/batches.ts";
 import { newSession } from "../support/credentials.ts";
 import { expectTalk, pairUp } from "./pairs.ts";
 
-const superseded = { code: closeCodes.superseded, reason: "Another client connected with this name" };
+const superseded = { code: closeCodes.superseded, reason: "Another session of this name and instance connected" };
 const replaced = { code: closeCodes.replaced, reason: "Replaced by a new link of this session" };
 const revoked = { code: closeCodes.revoked, reason: "The secret was rotated or revoked" };
 
 describe("a second link of the same name", () => {
-  test("a second link of the same name and another session takes the name over; the first is closed for good and its peers are told so", async () => {
+  test("a second link of another session ends nothing: both are talked with, and an open goes to the newer one", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("bob");
+    using alice = await realm.join("alice");
+    using old = await realm.link("bob", secret);
+    const toOld = await pairUp(alice, old);
+    using heir = await realm.link("bob", secret);
+    const toHeir = await pairUp(alice, heir);
+    await evictDurableObject(realm.stub);
+    await expectTalk(alice, old, toOld);
+    await expectTalk(alice, heir, toHeir);
+    heir.close(1000);
+    expect(await alice.next()).toMatchObject({ kind: "gone", address: toHeir.to });
+    await expectTalk(alice, old, await pairUp(alice, old));
+  });
+
+  test("a second link of the same instance and another session takes it over; the first is closed for good and its peers are told so", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     using alice = await realm.join("alice");
     using carol = await realm.join("carol");
-    using old = await realm.link("bob", secret);
+    using old = await realm.link("bob", secret, undefined, "desk");
     const { to: oldAddress } = await pairUp(alice, old);
-    using heir = await realm.link("bob", secret);
+    using heir = await realm.link("bob", secret, undefined, "desk");
     expect(await old.closedByRouter()).toEqual(superseded);
     expect(await alice.next()).toEqual({ kind: "gone", address: oldAddress, reason: goneReasons.superseded });
     await carol.expectNothing();
@@ -45,8 +61,8 @@ describe("a second link of the same name", () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     using alice = await realm.join("alice");
-    using old = await realm.link("bob", secret);
-    using heir = await realm.link("bob", secret);
+    using old = await realm.link("bob", secret, undefined, "desk");
+    using heir = await realm.link("bob", secret, undefined, "desk");
     const addresses = await pairUp(alice, heir);
     await old.closedByRouter();
     // The answer to the close has reached the object when its socket is no longer listed.
@@ -79,13 +95,19 @@ describe("a second link of the same name", () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
     using alice = await realm.join("alice");
-    using old = await realm.link("bob", secret);
+    using old = await realm.link("bob", secret, undefined, "desk");
     const { from: aliceAddress } = await pairUp(alice, old);
     await runInDurableObject(realm.stub, (object, state) => {
       const [socket] = state.getWebSockets("name:bob");
       if (socket === undefined) throw new Error("No socket");
       const admission = { realm: realm.name, name: "bob" };
-      const upgrade = { admission, session: newSession(), resumes: true, format: subprotocols.native };
+      const upgrade = {
+        admission,
+        session: newSession(),
+        instance: "desk",
+        resumes: true,
+        format: subprotocols.native,
+      };
       const response = object.fetch(upgradeRequest(upgrade));
       response.webSocket?.accept();
       object.webSocketMessage(socket, segment(aliceAddress, Uint8Array.of(1)).buffer as ArrayBuffer);
@@ -95,10 +117,10 @@ describe("a second link of the same name", () => {
     await alice.expectNothing();
   });
 
-  test("many links of one name may come one after the other: the newest has the name, and all others are closed", async () => {
+  test("many links of one instance may come one after the other: the newest has it, and all others are closed", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("bob");
-    const links = await Promise.all(Array.from({ length: 8 }, () => realm.link("bob", secret)));
+    const links = await Promise.all(Array.from({ length: 8 }, () => realm.link("bob", secret, undefined, "desk")));
     const outcomes = await Promise.all(links.map((link) => link.outcome()));
     expect(outcomes.filter((outcome) => outcome === "open")).toHaveLength(1);
     for (const outcome of outcomes) if (outcome !== "open") expect(outcome).toEqual(superseded);
@@ -154,7 +176,7 @@ describe("a live link", () => {
   test("a live link that came in without a secret of this router is left alone by a rotation", async () => {
     const realm = new Realm();
     const admission = { realm: realm.name, name: "bob" };
-    const upgrade = { admission, session: newSession(), resumes: true, format: subprotocols.native };
+    const upgrade = { admission, session: newSession(), instance: "", resumes: true, format: subprotocols.native };
     const response = await realm.stub.fetch(upgradeRequest(upgrade));
     let ended: unknown;
     response.webSocket?.addEventListener("close", (closing) => void (ended = closing));

@@ -81,10 +81,13 @@ function answer(from: WebSocket, to: WebSocket, batch: Uint8Array): void {
 function open(from: WebSocket, to: WebSocket, frame: RouterFrameOf<"open">): void {
   const { connection, protocol, limit, metadata, flags, first } = frame;
   // `fetch` has written both.
-  const [opener, { session }] = [from, to].map((socket) => socket.deserializeAttachment()) as [Client, Client];
+  const [opener, { session, name: peer }] = [from, to].map((socket) => socket.deserializeAttachment()) as [
+    Client,
+    Client,
+  ];
   const incoming = { connection, address: otherAddress, session: opener.session, peer: opener.name };
   to.send(encodeBatch(routerAddress, { kind: "open", ...incoming, protocol, limit, metadata, flags, first }));
-  from.send(encodeBatch(routerAddress, { kind: "routed", connection, address: otherAddress, session }));
+  from.send(encodeBatch(routerAddress, { kind: "routed", connection, address: otherAddress, session, peer }));
 }
 
 function clientOf(request: Request): Client {

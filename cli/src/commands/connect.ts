@@ -1,3 +1,4 @@
+import { splitLabel } from "@messagepasser/protocol";
 import type { Command } from "commander";
 import { type Client, type Connection, ConnectionError } from "messagepasser";
 import { connectClient, noteAway, rootOf } from "../client.ts";
@@ -31,7 +32,7 @@ Examples:
 export function addConnect(program: Command): void {
   withClientFlags(program.command("connect"))
     .description("open a Connection to a peer, and connect it to standard input and output")
-    .argument("<peer>", "the name of the client to open to")
+    .argument("<peer>", 'the client to open to, as in "alice", or "alice:desk-1" for one instance of it')
     .argument("<protocol>", "the protocol of the Connection")
     .option("--wait", "wait until the router and the peer are there")
     .addHelpText("after", examples)
@@ -72,9 +73,10 @@ async function open(
   protocol: string,
   { signal, isPatient }: { readonly signal: AbortSignal; readonly isPatient: boolean },
 ): Promise<Connection> {
+  const { name, instance } = splitLabel(peer);
   for (let waitMs = 0; ; waitMs = Infinity) {
     try {
-      return await client.open(peer, protocol, { signal, waitMs });
+      return await client.open(name, protocol, { signal, waitMs, instance });
     } catch (error) {
       const isAbsent = error instanceof ConnectionError && (error.code === "peer-absent" || error.code === "peer-gone");
       if (!isPatient || !isAbsent) throw error;

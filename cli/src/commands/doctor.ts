@@ -15,9 +15,6 @@ The checks begin at the network and end with what programs do. The doctor looks 
 to the router's built-in peers, measures round trips and throughput, and tries each format. For each check it prints
 whether it passed, and for a failed check what to do.
 
-The doctor connects several times with the client's name. A name belongs to one program at a time, so a program that is
-connected with the same name loses its link. If that matters, give the doctor a client of its own.
-
 Examples:
   mp doctor
   mp doctor --url wss://router.example.com --name doctor --secret-file doctor.secret

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { splitLabel } from "@messagepasser/protocol";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Connection } from "messagepasser";
 import { connectClient, rootOf } from "../client.ts";
@@ -33,7 +34,7 @@ Examples:
 export function addPing(program: Command): void {
   withClientFlags(program.command("ping"))
     .description("measure round trips to a peer")
-    .argument("<peer>", "the name of the client")
+    .argument("<peer>", 'the client, as in "alice", or "alice:desk-1" for one instance of it')
     .option("-c, --count <count>", "the number of round trips", countUpTo(1_000_000), 5)
     .addOption(
       new Option("-i, --interval <duration>", `the pause between two round trips, ${durationForm}`)
@@ -52,7 +53,8 @@ async function ping(peer: string, flags: Flags): Promise<void> {
   await using client = await connectClient(settings, { signal: stop.signal });
   const roundTripsMs: number[] = [];
   try {
-    const connection = await client.open(peer, "$ping", { signal: stop.signal });
+    const { name, instance } = splitLabel(peer);
+    const connection = await client.open(name, "$ping", { signal: stop.signal, instance });
     await measureAll(connection, flags, roundTripsMs, stop.signal);
   } catch (cause) {
     const error = await rootOf(cause, client);

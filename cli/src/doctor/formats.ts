@@ -7,7 +7,7 @@ import { checkEcho } from "./exchange.ts";
 import { checkJson } from "./json-exchange.ts";
 import { checkOriginal } from "../original/doctor-exchange.ts";
 
-/** Connects in a format and exchanges messages with `$echo`. A link with the same name would be closed by it. */
+/** Connects in a format and exchanges messages with `$echo`. */
 export type FormatCheck = (settings: ClientSettings, signal: AbortSignal) => Promise<string>;
 
 /** The formats that can be checked, by subprotocol. */

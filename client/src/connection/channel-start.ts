@@ -1,5 +1,4 @@
-import type { ConnectionStatus } from "../status.ts";
-import type { Path, Shared } from "./path.ts";
+import type { OtherEnd, Path, Shared } from "./path.ts";
 import type { Destination } from "./route.ts";
 
 /** What a channel is made with. */
@@ -14,7 +13,7 @@ export interface ChannelStart {
   readonly shared: Shared;
   readonly path: Path;
   /** Has the session at the other end, once that is known. */
-  readonly home: { readonly peer: { readonly status: ConnectionStatus } | undefined };
+  readonly home: OtherEnd;
   /** Sends the open again: the other end may not have got it. */
   readonly reopen: () => void;
   /** Both ends know that the Connection is over: no frame for it makes a difference any more. Comes exactly once. */

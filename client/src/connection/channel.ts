@@ -39,7 +39,7 @@ export class Channel implements Turn, Tended {
   /** How often the open was sent from here. */
   opens = 0;
   readonly #connection: number;
-  readonly #start: ChannelStart;
+  readonly start: ChannelStart;
   readonly #accepted = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<ConnectionError | undefined>();
   /** Resolves when the open is accepted, by whichever end; rejects if the channel ends before. */
@@ -63,7 +63,7 @@ export class Channel implements Turn, Tended {
     this.metadata = start.metadata;
     this.maxMessageBytes = start.maxMessageBytes;
     this.#connection = flipOpenerBit(start.key);
-    this.#start = start;
+    this.start = start;
     this.#state = opened === undefined ? "opening" : "pending";
     this.#route = opened?.from && new Route(opened.from, this.#connection, true);
     // A caller that doesn't wait for the answer still gets the failure from its next calls.
@@ -132,7 +132,7 @@ export class Channel implements Turn, Tended {
 
   /** Whether the other end can be reached. */
   get status(): ConnectionStatus {
-    return this.isOver ? { kind: "closed" } : (this.#start.home.peer?.status ?? { kind: "online" });
+    return this.isOver ? { kind: "closed" } : (this.start.home.peer?.status ?? { kind: "online" });
   }
 
   /** Takes the first message, which came with the open. */
@@ -149,7 +149,7 @@ export class Channel implements Turn, Tended {
     this.unbind();
     this.#route = new Route(to, this.#connection, false);
     if (this.#lastWord !== undefined) this.#write(this.#lastWord);
-    else if (this.#state === "opening") this.#start.reopen();
+    else if (this.#state === "opening") this.start.reopen();
     else if (this.#state === "open") this.#writeCredit();
   }
 
@@ -231,7 +231,7 @@ export class Channel implements Turn, Tended {
     if (this.#isForgotten) return;
     this.#isForgotten = true;
     this.unbind();
-    this.#start.onForgotten();
+    this.start.onForgotten();
   }
 
   /** A frame from the other end. */
@@ -344,7 +344,7 @@ export class Channel implements Turn, Tended {
   #tendLater(): void {
     if (this.#isTended) return;
     this.#isTended = true;
-    this.#start.shared.upkeep.add(this);
+    this.start.shared.upkeep.add(this);
   }
 
   #fault(fault: Violation | Unfit): void {

@@ -36,6 +36,19 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
     return this.#channel.peer;
   }
 
+  /**
+   * The session of that client: 32 hexadecimal digits, which no other session has. A client may run many at once. Empty
+   * while it is not known, which can be only after a lost link.
+   */
+  get session(): string {
+    return this.#channel.start.home.peer?.session ?? "";
+  }
+
+  /** What that client calls this session, by the option `instance` of its `connect`; empty for nothing. */
+  get instance(): string {
+    return this.#channel.start.home.peer?.instance ?? "";
+  }
+
   /** The protocol that the opener asked for. */
   get protocol(): string {
     return this.#channel.protocol;

@@ -3,7 +3,7 @@ import { errorCodes, goneReasons, nameOfCode } from "@messagepasser/protocol";
 /** How an error describes a peer whose session has ended, by the reason of `gone`. */
 export const endings: ReadonlyMap<number, string> = new Map([
   [goneReasons.ended, "ended its session"],
-  [goneReasons.superseded, "was replaced by another client of that name"],
+  [goneReasons.superseded, "was replaced by another session of its instance"],
   [goneReasons.forbidden, "may not talk with this client any more"],
 ]);
 

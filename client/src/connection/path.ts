@@ -6,6 +6,7 @@ import type { Leftovers } from "./leftovers.ts";
 import type { Quota } from "./quota.ts";
 import type { Upkeep } from "./upkeep.ts";
 import type { RoundTrip } from "./window.ts";
+import type { ConnectionStatus } from "../status.ts";
 
 /** The state that all channels of a client share. */
 export interface Shared {
@@ -38,4 +39,9 @@ export interface Path {
   readonly downlink: Downlink;
   readonly roundTrip: RoundTrip;
   readonly account: Account;
+}
+
+/** Which session has the other end of a channel, once that is known. */
+export interface OtherEnd {
+  readonly peer: { readonly session: string; readonly instance: string; readonly status: ConnectionStatus } | undefined;
 }

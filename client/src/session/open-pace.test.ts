@@ -24,7 +24,7 @@ async function left(): Promise<number[]> {
 /** Passes opens on to a peer, which accepts them. */
 function accept(connections: readonly number[], peer = 1): void {
   for (const connection of connections) {
-    router.say(0, { kind: "routed", connection, address: peer, session: sessionOf(peer) });
+    router.say(0, { kind: "routed", connection, address: peer, session: sessionOf(peer), peer: `peer-${peer}` });
     router.say(peer, { kind: "credit", connection, received: 0, limit: 0 });
   }
 }

@@ -5,8 +5,10 @@ import {
   ProtocolError,
   routerAddress,
   type RouterFrameOf,
+  splitLabel,
 } from "@messagepasser/protocol";
 import type { Channel } from "../connection/channel.ts";
+import type { Message } from "../connection/message.ts";
 import { connectionCode } from "../errors.ts";
 import { backoffMs } from "../link/backoff.ts";
 import type { Link } from "../link/link.ts";
@@ -21,10 +23,32 @@ export interface Home {
   peer: Peer | undefined;
 }
 
+/** What a Connection is opened with. */
+export interface OpenStart {
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** A message that goes with the open. */
+  readonly first?: Message | undefined;
+  /** For how many milliseconds to ask again for a peer that is absent. Default: 0. */
+  readonly waitMs?: number | undefined;
+  /** Default: any session of the peer. */
+  readonly to?: Target | undefined;
+}
+
+/** Who is to get an open. */
+export interface Target {
+  /** The peer's name, and after a colon the instance, if only that one is to get it. */
+  readonly label: string;
+  /** The only session that is to get it; `anySession` for whichever the router chooses. */
+  readonly session: string;
+  /** The address of the session that has it and doesn't answer, so that another one gets it now; 0 for none. */
+  readonly except: number;
+}
+
 /** An open that the router has not answered. */
 interface Opening {
   readonly channel: Channel;
   readonly home: Home;
+  readonly to: Target;
   /** Until when, by the clock, to ask again for a peer that is absent. */
   readonly waitUntilMs: number;
   /** Whether it is not its turn yet. */
@@ -43,7 +67,7 @@ interface OpeningsStart {
   /** The link, while the router takes frames. */
   link(): Link | undefined;
   /** A peer's session is at this address now. */
-  bind(address: number, name: string, session: string): Peer;
+  bind(address: number, label: string, session: string): Peer;
 }
 
 /** The opens of a session that the router has not answered. Each is sent again on every new link until it is answered. */
@@ -68,13 +92,13 @@ export class Openings {
     for (const { channel, home } of this.#openings.values()) if (home.peer === undefined) yield channel;
   }
 
-  /**
-   * Sends a channel's open: at once, or as soon as there is a link and it is its turn.
-   *
-   * @param waitMs for how long to ask again for a peer that is absent.
-   */
-  add(channel: Channel, home: Home, waitMs: number): void {
-    const opening = this.#keep(channel, home, this.#start.clock.now() + waitMs);
+  /** Sends a channel's open: at once, or as soon as there is a link and it is its turn. */
+  add(
+    channel: Channel,
+    home: Home,
+    { waitMs = 0, to = { label: channel.peer, session: anySession, except: routerAddress } }: OpenStart,
+  ): void {
+    const opening = this.#keep(channel, home, to, this.#start.clock.now() + waitMs);
     opening.isHeld = true;
     const leaver = {
       peer: channel.peer,
@@ -95,7 +119,8 @@ export class Openings {
 
   /** Sends a channel's open once more, to a peer's session that may not have got it. */
   repeat(channel: Channel, home: Home): void {
-    this.#send(this.#keep(channel, home, 0));
+    const { label = channel.peer, session = anySession } = home.peer ?? {};
+    this.#send(this.#keep(channel, home, { label, session, except: routerAddress }, 0));
   }
 
   delete(connection: number): void {
@@ -125,7 +150,7 @@ export class Openings {
   }
 
   /** The router has given an open to a peer. @throws ProtocolError */
-  route({ connection, address, session }: RouterFrameOf<"routed">): void {
+  route({ connection, address, session, peer: label }: RouterFrameOf<"routed">): void {
     const opening = this.#openings.get(connection);
     if (opening === undefined) {
       if (connection > this.#lastConnection) throw new ProtocolError(`Connection ${connection} was never opened`, 0);
@@ -133,7 +158,9 @@ export class Openings {
       return;
     }
     this.#openings.delete(connection);
-    const peer = this.#start.bind(address, opening.channel.peer, session);
+    if (splitLabel(label).name !== opening.channel.peer)
+      throw new ProtocolError(`Connection ${connection} was opened to somebody else`, 0);
+    const peer = this.#start.bind(address, label, session);
     if (opening.home.peer === undefined) settle(opening, peer);
   }
 
@@ -171,14 +198,23 @@ export class Openings {
     });
   }
 
-  #keep(channel: Channel, home: Home, waitUntilMs: number): Opening {
-    const opening = { channel, home, waitUntilMs, isHeld: false, isWaiting: false, mayHaveArrived: false, refusals: 0 };
+  #keep(channel: Channel, home: Home, to: Target, waitUntilMs: number): Opening {
+    const opening = {
+      channel,
+      home,
+      to,
+      waitUntilMs,
+      isHeld: false,
+      isWaiting: false,
+      mayHaveArrived: false,
+      refusals: 0,
+    };
     this.#openings.set(channel.key, opening);
     return opening;
   }
 
   #send(opening: Opening): void {
-    const { channel, home } = opening;
+    const { channel } = opening;
     const link = this.#start.link();
     if (link === undefined) return;
     if (channel.isOver) {
@@ -187,11 +223,12 @@ export class Openings {
     }
     channel.opens++;
     opening.isWaiting = false;
-    const { key: connection, peer, protocol, metadata } = channel;
+    const { key: connection, protocol, metadata } = channel;
     // The same each time that the open is sent.
     const { flags = 0, payload: first = noBytes } = channel.sender.first ?? {};
     const { limit } = channel.receiver.position();
-    const to = { address: routerAddress, session: home.peer?.session ?? anySession, peer };
+    const { label: peer, session, except: address } = opening.to;
+    const to = { address, session, peer };
     link.frame(routerAddress, { kind: "open", connection, ...to, protocol, limit, metadata, flags, first });
   }
 }

@@ -1,4 +1,4 @@
-import { clientLimits, type ControlFrame } from "@messagepasser/protocol";
+import { clientLimits, type ControlFrame, splitLabel } from "@messagepasser/protocol";
 import type { ConnectionStatus } from "../status.ts";
 import type { Channel } from "../connection/channel.ts";
 import type { Carrier, Destination } from "../connection/route.ts";
@@ -21,7 +21,10 @@ export interface Search {
  * it is sought, for as long as there are channels that could go on.
  */
 export class Peer {
+  /** The name, and the instance after a colon if there is one. */
+  readonly label: string;
   readonly name: string;
+  readonly instance: string;
   readonly session: string;
   /** By the id that frames from the peer carry. */
   readonly channels = new Map<number, Channel>();
@@ -34,8 +37,9 @@ export class Peer {
   /** The status of the Connections while the peer is sought. */
   #away: Extract<ConnectionStatus, { kind: "away" | "offline" }> | undefined;
 
-  constructor(name: string, session: string) {
-    this.name = name;
+  constructor(label: string, session: string) {
+    this.label = label;
+    ({ name: this.name, instance: this.instance } = splitLabel(label));
     this.session = session;
   }
 

@@ -23,16 +23,16 @@ export class Peers {
     return this.#byAddress.get(address);
   }
 
-  of(name: string, session: string): Peer | undefined {
-    return this.#bySession.get(keyOf(name, session));
+  of(label: string, session: string): Peer | undefined {
+    return this.#bySession.get(keyOf(label, session));
   }
 
   /** A peer's session is at this address now. */
-  bind(link: Link, address: number, name: string, session: string): Peer {
-    let peer = this.of(name, session);
+  bind(link: Link, address: number, label: string, session: string): Peer {
+    let peer = this.of(label, session);
     if (peer === undefined) {
-      peer = new Peer(name, session);
-      this.#bySession.set(keyOf(name, session), peer);
+      peer = new Peer(label, session);
+      this.#bySession.set(keyOf(label, session), peer);
     }
     if (peer.address !== address) this.#byAddress.delete(peer.address);
     this.#byAddress.set(address, peer);
@@ -84,7 +84,7 @@ export class Peers {
   }
 
   #forget(peer: Peer): void {
-    this.#bySession.delete(keyOf(peer.name, peer.session));
+    this.#bySession.delete(keyOf(peer.label, peer.session));
     for (const channel of peer.channels.values()) channel.forget();
   }
 }
@@ -94,6 +94,6 @@ function isAway(peer: Peer): boolean {
 }
 
 /** Sessions are all of one length. */
-function keyOf(name: string, session: string): string {
-  return session + name;
+function keyOf(label: string, session: string): string {
+  return session + label;
 }

@@ -13,7 +13,13 @@ beforeEach(async () => {
 });
 
 function clientOf({ session }: ScriptedRouter): Client {
-  return new Client(session, { name: "bob", realm: "default", onHandlerError: () => undefined });
+  return new Client(session, {
+    name: "bob",
+    realm: "default",
+    session: "",
+    instance: "",
+    onHandlerError: () => undefined,
+  });
 }
 
 test("a router that allows 4 GiB of windows gets no more granted than any router has room for", async () => {

@@ -22,7 +22,8 @@ function opened(connection: number): number {
 async function openTo(peer: number, limit: number): Promise<Channel> {
   const channel = router.session.open(`peer-${peer}`, "p");
   await router.turn();
-  router.say(routerAddress, { kind: "routed", connection: channel.key, address: peer, session: sessionOf(peer) });
+  const { key: connection, peer: label } = channel;
+  router.say(routerAddress, { kind: "routed", connection, address: peer, session: sessionOf(peer), peer: label });
   router.say(peer, { kind: "credit", connection: channel.key, received: 0, limit });
   await router.turn();
   return channel;

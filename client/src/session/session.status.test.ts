@@ -76,7 +76,13 @@ test("a Connection from here tells the same", async () => {
   const channel = router.session.open("peer-1", "p");
   const opened = new Connection(channel);
   expect(opened.status).toEqual(online);
-  router.say(routerAddress, { kind: "routed", connection: channel.key, address: 1, session: sessionOf(1) });
+  router.say(routerAddress, {
+    kind: "routed",
+    connection: channel.key,
+    address: 1,
+    session: sessionOf(1),
+    peer: "peer-1",
+  });
   router.say(1, { kind: "credit", connection: channel.key, received: 0, limit: 1_000 });
   await router.turn();
   lose();

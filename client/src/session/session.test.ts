@@ -190,7 +190,7 @@ test("a handler gets an open after the program got everything that came before i
   const heard: boolean[] = [];
   router.session.onIncoming = () => void heard.push(isHeard);
   const { key: connection } = channel;
-  const routed = { connection, address: 1, session: sessionOf(1) };
+  const routed = { connection, address: 1, session: sessionOf(1), peer: channel.peer };
   const position = { connection, received: 0, limit: 0 };
   router.sends(
     encodeBatch(routerAddress, { kind: "routed", ...routed }),

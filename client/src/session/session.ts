@@ -14,7 +14,6 @@ import { Budget } from "../connection/budget.ts";
 import { endings } from "../connection/error-text.ts";
 import type { Channel } from "../connection/channel.ts";
 import type { Shared } from "../connection/path.ts";
-import type { Message } from "../connection/message.ts";
 import { type LinkError, linkErrorOf } from "../errors.ts";
 import { Link, type LinkEvents, type Login } from "../link/link.ts";
 import { Downlink } from "../link/downlink.ts";
@@ -22,23 +21,15 @@ import { Redial } from "../link/redial.ts";
 import type { Platform, SocketEnd } from "../link/platform.ts";
 import { Arrivals } from "./arrivals.ts";
 import { Channels } from "./channels.ts";
-import { type Home, Openings } from "./openings.ts";
+import { type Home, Openings, type OpenStart } from "./openings.ts";
 import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
 import { type LinkStatus, type Status, tell } from "../status.ts";
 import { Upkeep } from "../connection/upkeep.ts";
 import { Paths } from "./paths.ts";
+import { Serving } from "./serving.ts";
 import { endDenied, RuleChecks } from "./rule-check.ts";
 import { Watches } from "./watches.ts";
-
-/** What a Connection is opened with. */
-interface OpenStart {
-  readonly metadata?: Readonly<Record<string, string>>;
-  /** A message that goes with the open. */
-  readonly first?: Message | undefined;
-  /** For how many milliseconds to ask again for a peer that is absent. Default: 0. */
-  readonly waitMs?: number;
-}
 
 /** Where a session connects to and as whom. */
 export interface SessionStart {
@@ -80,6 +71,8 @@ export class Session implements LinkEvents {
     this.#online?.frame(routerAddress, frame);
   });
   readonly #ruleChecks: RuleChecks;
+  /** What this session serves. */
+  readonly serving: Serving;
   readonly #stopListening: readonly ((() => void) | undefined)[];
   #state: "connecting" | "online" | "offline" | "leaving" | "over" = "connecting";
   #link: Link;
@@ -111,9 +104,10 @@ export class Session implements LinkEvents {
     this.#openings = new Openings({
       clock,
       link: () => this.#online,
-      bind: (address, name, session) => this.#bind(address, name, session),
+      bind: (address, label, session) => this.#bind(address, label, session),
     });
     this.#ruleChecks = new RuleChecks(clock, () => this.#online);
+    this.serving = new Serving(platform.defer, () => this.#online);
     const { maxMessageBytes } = start;
     const [shared, openings, paths] = [this.#shared, this.#openings, new Paths(this.#shared.budget, this.downlink)];
     this.#channels = new Channels({ shared, paths, openings, maxMessageBytes });
@@ -168,12 +162,12 @@ export class Session implements LinkEvents {
   }
 
   /** Opens a channel: at once, or as soon as there is a link. */
-  open(peer: string, protocol: string, { metadata, first, waitMs }: OpenStart = {}): Channel {
+  open(peer: string, protocol: string, { metadata, first, waitMs, to }: OpenStart = {}): Channel {
     const home: Home = { peer: undefined };
     const own = { key: this.#openings.nextId(), peer, protocol, metadata: metadata ?? {} };
     const channel = this.#channels.make(own, home);
     if (first !== undefined) channel.sender.sendFirst(first);
-    this.#openings.add(channel, home, waitMs ?? 0);
+    this.#openings.add(channel, home, { waitMs, to });
     return channel;
   }
 
@@ -318,6 +312,7 @@ export class Session implements LinkEvents {
     this.#link.probe();
     this.#tell({ kind: "online" });
     this.#welcomed.resolve(undefined);
+    this.serving.tellAll();
     if (isFirst) return;
     for (const peer of this.#peers) if (peer.isSought) this.#ask(peer);
     this.#openings.sendAgain();
@@ -363,14 +358,14 @@ export class Session implements LinkEvents {
     this.watches.end(error ?? "closed");
   }
 
-  #ask({ session, name: peer }: Peer): void {
+  #ask({ session, label: peer }: Peer): void {
     this.#online?.frame(routerAddress, { kind: "resume", session, peer });
   }
 
-  #bind(address: number, name: string, session: string): Peer {
-    const wasSought = this.#peers.of(name, session)?.isSought === true;
-    const peer = this.#peers.bind(this.#link, address, name, session);
-    if (wasSought) this.#tell({ kind: "resumed", peer: name });
+  #bind(address: number, label: string, session: string): Peer {
+    const wasSought = this.#peers.of(label, session)?.isSought === true;
+    const peer = this.#peers.bind(this.#link, address, label, session);
+    if (wasSought) this.#tell({ kind: "resumed", peer: peer.name });
     return peer;
   }
 

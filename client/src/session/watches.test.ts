@@ -10,7 +10,13 @@ let client: Client;
 
 beforeEach(async () => {
   router = await ScriptedRouter.start();
-  client = new Client(router.session, { name: "bob", realm: "default", onHandlerError: () => undefined });
+  client = new Client(router.session, {
+    name: "bob",
+    realm: "default",
+    session: "",
+    instance: "",
+    onHandlerError: () => undefined,
+  });
 });
 
 /** Sessions by name: `a` and `a2` are two of one name, and `a!` is `a` serving something. */

@@ -31,6 +31,15 @@ const texts: Field<Readonly<Record<string, string>>> = {
   read: readTexts,
   what: `an object of at most ${limits.maxMetadataEntries} well-formed texts of ${limits.maxMetadataBytes} bytes in all`,
 };
+const protocol = textUpTo(limits.maxProtocolBytes);
+const protocols: Field<readonly string[]> = {
+  read: (value) => {
+    if (!Array.isArray(value) || value.length > limits.maxServices) return undefined;
+    const read = value.map(protocol.read).filter((each) => each !== undefined);
+    return read.length === value.length ? read : undefined;
+  },
+  what: `an array of at most ${limits.maxServices} protocols' names or patterns`,
+};
 const code: Field<number> = { read: readCode, what: "a code's name or number" };
 
 function textUpTo(maxBytes: number): Field<string> {
@@ -53,14 +62,14 @@ function maybe<Value>({ read, what }: Field<Value>): Field<Value | undefined> {
   return { read, what, absent: { value: undefined } };
 }
 
-const ends = { peer: textUpTo(limits.maxNameBytes), connection: textUpTo(limits.maxNameBytes + 11) };
+const ends = { peer: textUpTo(limits.maxLabelBytes), connection: textUpTo(limits.maxLabelBytes + 11) };
 // The first window of this repository's client.
 const limit = or(number, limits.firstWindowBytes);
 const reason = or(textUpTo(limits.maxReasonBytes), "");
 
 /** The fields of each frame that a client sends, beside its type. */
 const frames = {
-  open: { ...ends, protocol: textUpTo(limits.maxProtocolBytes), metadata: or(texts, {}), limit },
+  open: { ...ends, protocol, metadata: or(texts, {}), limit },
   accept: { ...ends, limit },
   data: { ...ends, text: maybe(text), base64: maybe(text), more: or(boolean, false), offset: maybe(number) },
   credit: { ...ends, limit: number },
@@ -73,6 +82,7 @@ const frames = {
   watch: { request: or(u32, 0), pattern: or(textUpTo(limits.maxNameBytes), "*") },
   unwatch: { request: or(u32, 0) },
   reached: { token: textUpTo(64) },
+  serve: { share: or(boolean, false), add: or(protocols, []), remove: or(protocols, []) },
   bye: {},
 } as const satisfies Record<string, Readonly<Record<string, Field<unknown>>>>;
 

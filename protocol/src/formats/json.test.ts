@@ -34,7 +34,7 @@ describe("json.json", () => {
       );
     const both = ["open", "accept", "data", "end", "stop", "done", "reset", "credit"];
     expect([...types("from-client")].sort()).toEqual(
-      [...both, "close", "reached", "list", "watch", "unwatch", "bye"].sort(),
+      [...both, "close", "reached", "list", "serve", "watch", "unwatch", "bye"].sort(),
     );
     expect([...types("to-client")].sort()).toEqual(
       [...both, "welcome", "refused", "gone", "mark", "peers", "present", "left", "snapshot", "closing"].sort(),

@@ -98,6 +98,11 @@ function* frameSaid(fields: Fields, self: string): Iterable<Said> {
     case "reached":
       yield tokenSaid(fields.token);
       return;
+    case "serve": {
+      const { share, add, remove } = fields;
+      yield { to: "router", frame: { kind: "serve", share: share ? 1 : 0, add, remove } };
+      return;
+    }
     default: {
       const { peer } = fields;
       const connection = connectionNamed(fields.connection, self, peer, decimal);
@@ -106,7 +111,7 @@ function* frameSaid(fields: Fields, self: string): Iterable<Said> {
   }
 }
 
-type PeerFields = Exclude<Fields, { type: "open" | "list" | "watch" | "unwatch" | "bye" | "reached" }>;
+type PeerFields = Exclude<Fields, { type: "open" | "list" | "serve" | "watch" | "unwatch" | "bye" | "reached" }>;
 
 function framesOf(fields: PeerFields, connection: number): PeerFrame[] {
   switch (fields.type) {

@@ -154,7 +154,11 @@ function routerMessage(frame: RouterFrame, self: string): Message | undefined {
   }
   // The peer of the open is no longer known here, and the client doesn't look at it.
   if (frame.kind === "refused")
-    return messageOf(metas.noSuchConnection, "", `${self}:${hexadecimal.write(frame.connection)}`);
+    return messageOf(
+      frame.code === errorCodes.unknownProtocol ? metas.unknownProtocol : metas.noSuchConnection,
+      "",
+      `${self}:${hexadecimal.write(frame.connection)}`,
+    );
   return undefined;
 }
 

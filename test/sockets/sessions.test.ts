@@ -1,0 +1,117 @@
+import { once } from "node:events";
+import { type Client, type Connection } from "messagepasser";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Realm, startRealm } from "./realm.ts";
+
+// Many programs of one name at once.
+
+let realm: Realm;
+let alice: Client;
+
+beforeAll(async () => {
+  realm = await startRealm();
+  alice = await realm.connect("alice");
+});
+
+afterAll(async () => {
+  await alice.close();
+  await realm[Symbol.asyncDispose]();
+});
+
+/** A session that answers each open with what it is called. */
+async function worker(
+  name: string,
+  called: string,
+  options: { instance?: string; share?: boolean } = {},
+): Promise<Client> {
+  const { share = false, ...rest } = options;
+  const client = await realm.connect(name, rest);
+  client.handle("who", (connection) => connection.send(called), { share });
+  // Its router has heard what it serves.
+  await client.peers();
+  return client;
+}
+
+async function ask(name: string, options: { session?: string; instance?: string } = {}): Promise<unknown> {
+  await using connection = await alice.open(name, "who", options);
+  return await connection.receive();
+}
+
+describe("two sessions of one name", () => {
+  test("two sessions of one name both go on; the newest that handles a protocol gets its opens, and then the other one", async () => {
+    await using old = await worker("bob", "old");
+    await using connection = await alice.open("bob", "who");
+    const young = await worker("bob", "young");
+    await using idle = await realm.connect("bob");
+    expect(await ask("bob")).toBe("young");
+    expect(await idle.peers()).toContain("bob");
+    await young.close();
+    expect(await ask("bob")).toBe("old");
+    expect(await connection.receive()).toBe("old");
+    expect(connection).toMatchObject({ peer: "bob", session: old.session, instance: "" });
+  });
+
+  test("two sessions of one name are reached by session and by instance, and a session that serves nothing of it isn't", async () => {
+    await using desk = await worker("carol", "desk", { instance: "desk" });
+    await using laptop = await worker("carol", "laptop", { instance: "laptop" });
+    await using plain = await worker("carol", "plain");
+    const answers = [
+      await ask("carol", { instance: "desk" }),
+      await ask("carol", { session: laptop.session }),
+      await ask("carol"),
+    ];
+    expect(answers).toEqual(["desk", "laptop", "plain"]);
+    await expect(alice.open("carol", "who", { instance: "phone" })).rejects.toMatchObject({ code: "peer-absent" });
+    await expect(alice.open("carol", "else")).rejects.toMatchObject({ code: "unknown-protocol" });
+    plain.unhandle("who");
+    desk.unhandle("who");
+    await Promise.all([plain.peers(), desk.peers()]);
+    expect(await ask("carol")).toBe("laptop");
+  });
+
+  test("two sessions of one name open to each other, and each is told who the other one is", async () => {
+    await using here = await worker("dave", "here", { instance: "here" });
+    const opened = Promise.withResolvers<Connection>();
+    here.handle("hello", (connection) => {
+      opened.resolve(connection);
+    });
+    await here.peers();
+    await using there = await realm.connect("dave", { instance: "there" });
+    await using connection = await there.open("dave", "hello");
+    expect(connection).toMatchObject({ peer: "dave", instance: "here", session: here.session });
+    expect(await opened.promise).toMatchObject({ peer: "dave", instance: "there", session: there.session });
+  });
+});
+
+test("sessions that share a protocol each get some of 60 opens, and all of them when the others leave", async () => {
+  const workers = await Promise.all(["a", "b", "c"].map((called) => worker("pool", called, { share: true })));
+  const answers: unknown[] = [];
+  for (let count = 0; count < 60; count++) answers.push(await ask("pool"));
+  for (const called of ["a", "b", "c"])
+    expect(answers.filter((answer) => answer === called).length).toBeGreaterThan(10);
+  await Promise.all([workers[0]?.close(), workers[1]?.close()]);
+  for (let count = 0; count < 10; count++) expect(await ask("pool")).toBe("c");
+  await workers[2]?.close();
+});
+
+test("an instance that is started again 20 times takes over each time, and peers of the old one are told within a second", async () => {
+  let current = await worker("erin", "0", { instance: "desk" });
+  for (let at = 1; at <= 20; at++) {
+    const connection = await alice.open("erin", "who");
+    const next = await worker("erin", String(at), { instance: "desk" });
+    const endsInTime = Promise.race([connection.closed, once(AbortSignal.timeout(1_000), "abort")]);
+    expect(await endsInTime).toMatchObject({ code: "peer-gone" });
+    expect(await current.closed).toMatchObject({ code: "superseded" });
+    expect(await ask("erin")).toBe(String(at));
+    current = next;
+  }
+  await current.close();
+});
+
+test("a name has at most 100 sessions, and the next one waits until another leaves", async () => {
+  const clients = await Promise.all(Array.from({ length: 100 }, () => realm.connect("many")));
+  await expect(realm.connect("many")).rejects.toMatchObject({ code: "overloaded" });
+  await clients[0]?.close();
+  const next = await realm.connect("many");
+  await Promise.all([next, ...clients].map((client) => client.close()));
+});
