@@ -97,7 +97,7 @@ export const originalLimits = {
  */
 export const routerLimits = {
   /** Peers that a link's attachment lists, 4 bytes each. An attachment has 16,384 bytes, also for names, a format, services and a grant. */
-  maxPairs: 1_900,
+  maxPairs: 2_400,
   /** Links that one name may have at once, each in a session of its own. Stops one secret from filling the memory with links. */
   maxSessions: 100,
   /** UTF-8 bytes of the reason in a WebSocket close frame (RFC 6455, 5.5): longer reasons are cut. */

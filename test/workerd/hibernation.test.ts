@@ -538,7 +538,7 @@ describe("a link with the most pairs", () => {
       const watches = Array.from({ length: limits.maxWatches }, (_, request) => ({ request, pattern: longestName }));
       const watching = attachedWatches({ watches, isBehind: true });
       socket.serializeAttachment({ ...most, formatMemory: new Uint8Array(), ...watching });
-      const tooMany = { ...most, pairs: new Uint32Array(routerLimits.maxPairs + 700) };
+      const tooMany = { ...most, pairs: new Uint32Array(routerLimits.maxPairs + 500) };
       expect(() => socket.serializeAttachment(tooMany)).toThrow(/16384/);
     });
     expect(await full.outcome()).toBe("open");
