@@ -2,10 +2,8 @@ import {
   anySession,
   clientLimits,
   errorCodes,
-  instanceProblem,
   labelOf,
   limits,
-  peerProblem,
   protocolProblem,
   routerAddress,
   utf8Length,
@@ -14,6 +12,7 @@ import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import { type Message, messageProblem } from "./connection/message.ts";
 import { ConnectionError, type ConnectionErrorCode, LinkError } from "./errors.ts";
+import { metadataEntries, openProblem, targetProblem } from "./open-check.ts";
 import { checkOptions, waitProblem } from "./options.ts";
 import type { PeerChange, PeerSession } from "./presence.ts";
 import type { Session } from "./session/session.ts";
@@ -373,34 +372,4 @@ function isShared(options: HandleOptions): boolean {
   checkOptions("handle", "object", { options });
   checkOptions("handle", "boolean", { share: options.share });
   return options.share ?? false;
-}
-
-/** Keys and values one after the other. @throws TypeError for a value that is no string, from a caller without types. */
-function metadataEntries(metadata: Readonly<Record<string, unknown>>): string[] {
-  const texts: string[] = [];
-  for (const [key, value] of Object.entries(metadata)) {
-    if (typeof value !== "string") checkOptions("open a Connection", "string", { [`metadata.${key}`]: value ?? null });
-    // Just checked.
-    texts.push(key, value as string);
-  }
-  return texts;
-}
-
-function targetProblem(session: string, instance: string): string | undefined {
-  if (!/^[0-9a-f]{32}$/.test(session)) return "session must be 32 hexadecimal digits";
-  const rule = instance === "" ? undefined : instanceProblem(instance);
-  return rule && `the instance ${rule}`;
-}
-
-function openProblem(peer: string, protocol: string, metadata: readonly string[]): string | undefined {
-  const nameRule = peerProblem(peer);
-  if (nameRule !== undefined) return `the peer's name ${nameRule}`;
-  const protocolRule = protocolProblem(protocol);
-  if (protocolRule !== undefined) return `the protocol's name ${protocolRule}`;
-  if (metadata.length > 2 * limits.maxMetadataEntries)
-    return `metadata must have at most ${limits.maxMetadataEntries} entries`;
-  if (!metadata.every((text) => text.isWellFormed())) return "metadata must be well-formed Unicode";
-  return utf8Length(metadata.join("")) > limits.maxMetadataBytes
-    ? `metadata must have at most ${limits.maxMetadataBytes} bytes`
-    : undefined;
 }

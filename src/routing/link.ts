@@ -106,7 +106,7 @@ export interface Pairs extends Iterable<number> {
 /** The links of a realm. */
 export interface Links {
   byAddress(address: number): Link | undefined;
-  /** The links of a name, each of another session. */
+  /** The links of a name, each of another session: as they are now, whatever joins or leaves later. */
   named(name: string): readonly Link[];
   /** All links. Slow. */
   all(): Iterable<Link>;

@@ -83,7 +83,7 @@ describe("a watch", () => {
     const alice = join(realm, "alice");
     alice.take();
     watch(realm, alice, "al*", 7);
-    const { session, name, sinceMs: sinceMs } = alice;
+    const { session, name, sinceMs } = alice;
     expect(alice.take()).toEqual([
       { kind: "snapshot", request: 7, complete: 0 },
       { kind: "present", request: 7, session, name, instance: "", sinceMs, services: ["*"] },
@@ -131,7 +131,7 @@ describe("a watch", () => {
     alice.messages.length = 0;
     realm.routing.receive(alice, '{"type":"watch","pattern":"b*"}');
     realm.runtime.pass(1_000);
-    const { session, sinceMs: sinceMs } = join(realm, "bob");
+    const { session, sinceMs } = join(realm, "bob");
     const messages = alice.messages.flatMap((message) => JSON.parse(message as string) as object);
     expect(messages).toEqual([
       { type: "snapshot", request: 0, complete: false },

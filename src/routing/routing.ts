@@ -99,7 +99,7 @@ export class Routing {
 
   /** Adds a new link, which takes over from any link of its session or its instance, and welcomes its client. */
   join(link: Link): void {
-    for (const holder of [...this.#links.named(link.name)]) {
+    for (const holder of this.#links.named(link.name)) {
       // The same session is a client that reconnects. Another one takes the instance over: the old one must not fight for it.
       if (holder.session === link.session) {
         link.sinceMs = holder.sinceMs;
