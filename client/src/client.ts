@@ -246,7 +246,7 @@ export class Client implements AsyncDisposable {
     const { details = false, signal } = options;
     checkOptions("list peers", "boolean", { details });
     signal?.throwIfAborted();
-    const reader = this.#session.watches.open("*");
+    const reader = this.#session.watches.read("*");
     try {
       const sessions = await reader.all(signal);
       if (sessions === undefined) throw new LinkError("closed", "Cannot list peers: this client is closed");
@@ -346,7 +346,7 @@ async function* changesOf(
   pattern: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<PeerChange, undefined> {
-  const reader = watches.open(pattern);
+  const reader = watches.read(pattern);
   try {
     do {
       for (let change = reader.take(); change !== undefined; change = reader.take()) {

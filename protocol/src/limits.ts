@@ -300,6 +300,8 @@ export const clientLimits = {
   maxUnfinishedBytes: 33_554_432,
   /** Bytes that wait for a program in Connections that have ended, half of them for one peer: the oldest are thrown away. Far more than the budget, which such bytes take too. Stops resets from hiding what a peer has sent. */
   maxLeftoverBytes: 134_217_728,
+  /** Names of absent peers that a client has the router tell of, half of `maxWatches`: the program may watch as many itself. */
+  maxSoughtNames: 4,
   /** Sessions that a watch knows, twice what a realm has sockets for. Stops a router from filling the memory by its list. */
   maxListedSessions: 65_536,
   /** Unsent bytes in a socket past which the link is lost: frames that go ahead of data, to a router that reads nothing. Stops it from filling the memory. */

@@ -108,19 +108,74 @@ describe("an open to a peer that is absent", () => {
     return outcome;
   };
 
-  test("an open that waits asks again until the peer is there", async () => {
-    const channel = router.session.open("peer-1", "p", { waitMs: 60_000 });
+  const present = (name: string): void => {
+    const of = { session: sessionOf(1), name, instance: "", sinceMs: 0, services: [] };
+    router.say(0, { kind: "present", request: 1, ...of });
+  };
+
+  test("an open that waits is sent again when the router tells that the peer is there, and not before", async () => {
+    const channel = router.session.open("peer-1", "p", { waitMs: 600_000 });
     const outcome = outcomeOf(channel);
-    for (let asked = 0; asked < 10; asked++) {
-      const connections = await left();
-      expect(connections).toEqual([channel.key]);
-      absent(channel.key);
-      // The longest pause.
-      await router.advance(clientLimits.maxResumeRetryMs / 2);
-    }
+    expect(await left()).toEqual([channel.key]);
+    absent(channel.key);
+    await router.advance(300_000);
+    present("another");
+    await router.advance(1_000);
+    expect(await left()).toEqual([]);
+    present("peer-1");
+    await router.advance(0);
     accept(await left());
     await router.turn();
     expect(outcome).toEqual({ isOpen: true });
+    await router.turn();
+    expect(router.said.splice(0)).toMatchObject([{ kind: "unwatch", request: 1 }]);
+  });
+
+  test("an open that waits for a peer that comes and goes is sent again each time that it comes", async () => {
+    const channel = router.session.open("peer-1", "p", { waitMs: 600_000 });
+    const outcome = outcomeOf(channel);
+    await left();
+    absent(channel.key);
+    await router.advance(1_000);
+    for (let round = 0; round < 5; round++) {
+      present("peer-1");
+      await router.advance(0);
+      expect(await left()).toEqual([channel.key]);
+      // It was there for a moment only.
+      router.say(0, { kind: "left", request: 1, session: sessionOf(1), name: "peer-1" });
+      absent(channel.key);
+      await router.advance(10_000);
+      expect(await left()).toEqual([]);
+    }
+    expect(outcome).toEqual({});
+  });
+
+  test("an open that waits for a peer that is told as there, and isn't found, asks again with pauses", async () => {
+    const channel = router.session.open("peer-1", "p", { waitMs: 600_000 });
+    const outcome = outcomeOf(channel);
+    await left();
+    absent(channel.key);
+    present("peer-1");
+    for (let asked = 0; asked < 10; asked++) {
+      // The longest pause.
+      await router.advance(clientLimits.maxResumeRetryMs / 2);
+      expect(await left()).toEqual([channel.key]);
+      absent(channel.key);
+    }
+    accept([channel.key]);
+    await router.turn();
+    expect(outcome).toEqual({ isOpen: true });
+  });
+
+  test("opens that wait for more peers than a client can watch ask again with pauses", async () => {
+    const count = 2 * limits.maxWatches;
+    for (let at = 0; at < count; at++) router.session.open(`peer-${at}`, "p", { waitMs: 600_000 });
+    const connections = await left();
+    expect(connections).toHaveLength(count);
+    for (const connection of connections) absent(connection);
+    await router.advance(clientLimits.maxResumeRetryMs / 2);
+    expect(await left()).toHaveLength(count - clientLimits.maxSoughtNames);
+    expect(() => router.session.watches.read("*")).not.toThrow();
   });
 
   test("an open that waits fails with the router's answer once its time is over, and not before", async () => {

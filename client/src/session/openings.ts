@@ -13,8 +13,10 @@ import { connectionCode } from "../errors.ts";
 import { backoffMs } from "../link/backoff.ts";
 import type { Link } from "../link/link.ts";
 import type { Clock } from "../link/platform.ts";
+import type { PeerSession } from "../presence.ts";
 import { OpenPace } from "./open-pace.ts";
 import type { Peer } from "./peer.ts";
+import type { Reader } from "./watches.ts";
 
 const noBytes = new Uint8Array();
 
@@ -59,6 +61,8 @@ interface Opening {
   mayHaveArrived: boolean;
   /** How often the router has refused it for now. */
   refusals: number;
+  /** Tells whether the peer is there, while the open waits for that. */
+  reader: Reader | undefined;
 }
 
 /** What `Openings` needs from its session. */
@@ -66,6 +70,8 @@ interface OpeningsStart {
   readonly clock: Clock;
   /** The link, while the router takes frames. */
   link(): Link | undefined;
+  /** Tells which sessions of a name there are; `undefined` while too many other names are watched. */
+  watch(name: string): Reader | undefined;
   /** A peer's session is at this address now. */
   bind(address: number, label: string, session: string): Peer;
 }
@@ -110,6 +116,7 @@ export class Openings {
     };
     const decided = (): void => {
       this.#pace.decided(leaver);
+      opening.reader?.close();
       // Nobody was told of it.
       if (channel.isOver && channel.opens === 0) channel.forget();
     };
@@ -193,13 +200,27 @@ export class Openings {
     }
     opening.isWaiting = true;
     const pauseMs = backoffMs(++opening.refusals, clock.random(), clientLimits.maxResumeRetryMs);
-    clock.after(leftMs > 0 ? Math.min(pauseMs, leftMs) : pauseMs, () => {
+    const again = (): void => {
       if (opening.isWaiting && this.#openings.get(connection) === opening) this.#send(opening);
-    });
+    };
+    if (leftMs > 0) {
+      // The last time: now the answer is final.
+      clock.after(leftMs, again);
+      const reader = (opening.reader ??= this.#start.watch(channel.peer));
+      const isSought = (session: PeerSession): boolean => isTarget(opening.to, session);
+      if (reader?.knows(isSought) === false) {
+        reader.onTold = () => {
+          if (reader.knows(isSought)) again();
+        };
+        return;
+      }
+    }
+    // It is there and was not found, or the router can't be asked to tell.
+    clock.after(pauseMs, again);
   }
 
   #keep(channel: Channel, home: Home, to: Target, waitUntilMs: number): Opening {
-    const opening = {
+    const opening: Opening = {
       channel,
       home,
       to,
@@ -208,6 +229,7 @@ export class Openings {
       isWaiting: false,
       mayHaveArrived: false,
       refusals: 0,
+      reader: undefined,
     };
     this.#openings.set(channel.key, opening);
     return opening;
@@ -231,6 +253,16 @@ export class Openings {
     const to = { address, session, peer };
     link.frame(routerAddress, { kind: "open", connection, ...to, protocol, limit, metadata, flags, first });
   }
+}
+
+/** Whether a session is one that may get an open. */
+function isTarget({ label, session }: Target, to: PeerSession): boolean {
+  const { name, instance } = splitLabel(label);
+  return (
+    name === to.name &&
+    (instance === "" || instance === to.instance) &&
+    (session === anySession || session === to.session)
+  );
 }
 
 /** The size of an open's metadata: at least a third of the bytes of UTF-8. */

@@ -104,6 +104,7 @@ export class Session implements LinkEvents {
     this.#openings = new Openings({
       clock,
       link: () => this.#online,
+      watch: (name) => this.watches.open(name, clientLimits.maxSoughtNames),
       bind: (address, label, session) => this.#bind(address, label, session),
     });
     this.#ruleChecks = new RuleChecks(clock, () => this.#online);

@@ -23,10 +23,16 @@ export class Watches {
   }
 
   /** Begins to watch a pattern. @throws RangeError for one pattern too many */
-  open(pattern: string): Reader {
+  read(pattern: string): Reader {
+    const reader = this.open(pattern, limits.maxWatches);
+    if (reader !== undefined) return reader;
+    throw new RangeError(`Cannot watch "${pattern}": a client can watch ${limits.maxWatches} patterns at once`);
+  }
+
+  /** The same, unless this many patterns are watched already. */
+  open(pattern: string, most: number): Reader | undefined {
     for (const view of this.#views.values()) if (view.pattern === pattern) return view.read();
-    if (this.#views.size === limits.maxWatches)
-      throw new RangeError(`Cannot watch "${pattern}": a client can watch ${limits.maxWatches} patterns at once`);
+    if (this.#views.size >= most) return undefined;
     const request = ++this.#last;
     const view = new View(pattern, () => {
       if (this.#views.delete(request)) this.#send({ kind: "unwatch", request });
@@ -130,6 +136,8 @@ class View {
 /** One reader of what the router tells of a pattern. It keeps what its program knows, and which sessions may have changed. */
 export class Reader {
   readonly close: () => void;
+  /** Called when the router has told something. */
+  onTold: (() => void) | undefined;
   readonly #view: View;
   readonly #known = new Map<string, PeerSession>();
   readonly #changed: Set<string>;
@@ -146,6 +154,7 @@ export class Reader {
     if (key !== undefined) this.#changed.add(key);
     this.#wait?.resolve(undefined);
     this.#wait = undefined;
+    this.onTold?.();
   }
 
   /** The next change that the program does not know. */
@@ -163,7 +172,7 @@ export class Reader {
   }
 
   /** Waits until the router has told something. @returns false once nothing more comes @throws what ended the session */
-  async more(signal: AbortSignal | undefined): Promise<boolean> {
+  async more(signal?: AbortSignal): Promise<boolean> {
     const { ended } = this.#view;
     if (ended === "closed") return false;
     if (ended !== undefined) throw ended;
@@ -172,6 +181,12 @@ export class Reader {
     this.#wait = wait;
     await promise;
     return true;
+  }
+
+  /** Whether a certain session is there. Whoever asks this is told of no changes. */
+  knows(isSought: (session: PeerSession) => boolean): boolean {
+    while (this.take() !== undefined);
+    return Array.from(this.#known.values()).some(isSought);
   }
 
   /** All sessions that there are, once the router has told them all. @returns `undefined` if the session ends before */
