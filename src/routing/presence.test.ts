@@ -8,12 +8,15 @@ import { closings } from "./closings.ts";
 import { type Grant, LinkMemory } from "./link.ts";
 import { Routing } from "./routing.ts";
 import { Rules } from "./rules.ts";
+import type { Services } from "./services.ts";
 
 type Told = RouterFrameOf<"present" | "left" | "snapshot">;
 
 function isTold(item: object): item is Told {
   return "kind" in item && ["present", "left", "snapshot"].includes(item.kind as string);
 }
+
+const everything: Services = { alone: ["*"], shared: [] };
 
 /** What a link was told since the last call, as `+name`, `-name`, `(` and `)`. */
 function toldTo(link: FakeLink): string {
@@ -33,7 +36,7 @@ function join(
   name: string,
   options: Parameters<typeof links.make>[1] = {},
 ): FakeLink {
-  const link = links.make(name, { lastHeardMs: runtime.nowMs, ...options });
+  const link = links.make(name, { lastHeardMs: runtime.nowMs, services: everything, ...options });
   routing.join(link);
   return link;
 }
@@ -202,6 +205,26 @@ describe("what a watcher is told at once", () => {
     leave(realm, join(realm, "bob", { session: bob.session }));
     realm.runtime.pass(1_000);
     expect(toldTo(alice)).toBe("-bob");
+  });
+
+  test("what a new session serves is told together with it, as soon as its client has said so, or after a second", () => {
+    const realm = realmOf();
+    const alice = join(realm, "alice");
+    watch(realm, alice, "b*");
+    alice.take();
+    realm.runtime.pass(1_000);
+    const bob = join(realm, "bob", { services: undefined });
+    expect(alice.take()).toEqual([]);
+    realm.routing.receive(bob, toRouter({ kind: "serve", share: 0, add: ["ssh"], remove: [] }));
+    expect(alice.take()).toMatchObject([{ kind: "present", name: "bob", services: ["ssh"] }]);
+    realm.runtime.pass(1_000);
+    join(realm, "bea", { services: undefined });
+    realm.runtime.pass(999);
+    expect(alice.take()).toEqual([]);
+    realm.runtime.pass(1);
+    expect(alice.take()).toMatchObject([{ kind: "present", name: "bea", services: ["*"] }]);
+    realm.runtime.pass(1_000);
+    expect(realm.runtime.timers).toEqual([]);
   });
 
   test("many watchers of many changes are all told, though not in one turn", () => {

@@ -48,9 +48,10 @@ export class Presence {
   #isNoting = false;
   /** Those that are told before the event is over. */
   readonly #urgent = new Set<Watcher>();
-  /** Those that are told when their second is over. */
-  readonly #later = new Set<Watcher>();
-  #isTimerSet = false;
+  /** Those that are told later, and when, in milliseconds since 1970. */
+  readonly #later = new Map<Watcher, number>();
+  /** When the timer goes off, in milliseconds since 1970. */
+  #timerAtMs = Infinity;
   /** How many links have left since the roster was made. */
   #departed = 0;
   /** All links in the order of their addresses, while snapshots need them. */
@@ -95,9 +96,15 @@ export class Presence {
     // The realm uses an address again only after all others.
     if (this.#roster !== undefined && link.address > (this.#roster.at(-1)?.address ?? 0)) this.#roster.push(link);
     else this.#roster = undefined;
-    this.#note(link, (watch) => {
-      watch.joined(link);
-    });
+    // A client says what it serves right after its welcome: the two are told together.
+    const isWhole = link.services !== undefined || link.format.addressing === "name";
+    this.#note(
+      link,
+      (watch) => {
+        watch.joined(link);
+      },
+      isWhole,
+    );
   }
 
   /** A session serves something else. */
@@ -158,7 +165,7 @@ export class Presence {
       this.#urgent.delete(watcher);
       bytes += this.#tell(watcher);
     }
-    if (this.#urgent.size > 0) this.#setTimer();
+    if (this.#urgent.size > 0) this.#wakeAt(this.#start.now());
     else if (Array.from(this.#all.values()).every(isDone)) this.#roster = undefined;
     return true;
   }
@@ -207,43 +214,54 @@ export class Presence {
   }
 
   /** Notes a change for those that may know of it. */
-  #note(link: Link, change: (watch: Watch) => void): void {
+  #note(link: Link, change: (watch: Watch) => void, isWhole = true): void {
     for (const watcher of this.#all.values()) {
       const watches = watcher.watches.filter(({ pattern }) => pattern.fits(link.name));
       if (watches.length === 0 || !this.#start.access.sees(watcher.link, link)) continue;
       for (const watch of watches) change(watch);
-      if (!isDone(watcher)) this.#schedule(watcher);
+      if (!isDone(watcher)) this.#schedule(watcher, isWhole);
     }
   }
 
-  #schedule(watcher: Watcher): void {
-    if (watcher.isBlocked || this.#later.has(watcher)) return;
-    if (this.#start.now() - watcher.toldAtMs >= routerLimits.tellEveryMs) this.#urgent.add(watcher);
-    else this.#tellLater(watcher);
+  /** @param isWhole whether it can be told now, since no more of it comes */
+  #schedule(watcher: Watcher, isWhole = true): void {
+    if (watcher.isBlocked) return;
+    const nowMs = this.#start.now();
+    const dueMs = watcher.toldAtMs + routerLimits.tellEveryMs;
+    if (!isWhole) this.#tellLater(watcher, nowMs + routerLimits.tellEveryMs);
+    else if (nowMs < dueMs) this.#tellLater(watcher, dueMs);
+    else {
+      this.#later.delete(watcher);
+      this.#urgent.add(watcher);
+    }
   }
 
-  #tellLater(watcher: Watcher): void {
-    this.#later.add(watcher);
-    this.#setTimer();
+  #tellLater(watcher: Watcher, dueMs: number): void {
+    this.#later.set(watcher, Math.min(dueMs, this.#later.get(watcher) ?? Infinity));
+    this.#wakeAt(dueMs);
   }
 
-  #setTimer(): void {
-    if (this.#isTimerSet || this.#later.size + this.#urgent.size === 0) return;
-    this.#isTimerSet = true;
-    let firstMs = Infinity;
-    for (const { toldAtMs } of this.#later) firstMs = Math.min(firstMs, toldAtMs);
-    const delayMs = this.#urgent.size > 0 ? 0 : Math.max(0, firstMs + routerLimits.tellEveryMs - this.#start.now());
-    this.#start.after(delayMs, () => {
-      this.#isTimerSet = false;
-      const dueMs = this.#start.now() - routerLimits.tellEveryMs;
-      for (const watcher of this.#later) {
-        if (watcher.toldAtMs > dueMs) continue;
+  #wakeAt(dueMs: number): void {
+    if (this.#timerAtMs <= dueMs) return;
+    this.#timerAtMs = dueMs;
+    this.#start.after(Math.max(0, dueMs - this.#start.now()), () => {
+      this.#wake(dueMs);
+    });
+  }
+
+  #wake(timerAtMs: number): void {
+    if (this.#timerAtMs === timerAtMs) this.#timerAtMs = Infinity;
+    const nowMs = this.#start.now();
+    let nextMs = Infinity;
+    for (const [watcher, dueMs] of this.#later) {
+      if (dueMs > nowMs) nextMs = Math.min(nextMs, dueMs);
+      else {
         this.#later.delete(watcher);
         this.#urgent.add(watcher);
       }
-      this.flush();
-      this.#setTimer();
-    });
+    }
+    this.flush();
+    if (nextMs < Infinity) this.#wakeAt(nextMs);
   }
 
   /** Tells a watcher what it has to be told, as far as its client reads. @returns how many bytes that took */
@@ -258,7 +276,7 @@ export class Presence {
       if (!delivery.unread.admits(meter, limits.maxBatchBytes) || watcher.unansweredBytes > routerLimits.toldBytes) {
         // Without a mark under way there is no answer to wait for: others hold what memory there is.
         if (meter.marks.length > 0) watcher.isBlocked = true;
-        else this.#tellLater(watcher);
+        else this.#tellLater(watcher, watcher.toldAtMs + routerLimits.tellEveryMs);
         break;
       }
       const frames = watch.take(routerLimits.toldBytes, this.#sorted, (other) => access.sees(link, other));

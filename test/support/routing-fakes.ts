@@ -63,7 +63,7 @@ class FakePairs implements Pairs {
 export interface FakeLinkOptions {
   readonly session?: string;
   readonly instance?: string;
-  readonly services?: Services;
+  readonly services?: Services | undefined;
   readonly resumes?: boolean;
   readonly grant?: Grant;
   readonly token?: TokenGrant;
