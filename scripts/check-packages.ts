@@ -7,7 +7,7 @@ import { build } from "esbuild";
 import { runSync } from "./run.mjs";
 
 /** What the client may cost a page, minified and compressed. */
-const maxBrowserBytes = 28 * 1024;
+const maxBrowserBytes = 29 * 1024;
 
 const root = join(import.meta.dirname, "..");
 const directory = mkdtempSync(join(tmpdir(), "messagepasser-packages-"));

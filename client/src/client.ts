@@ -15,6 +15,7 @@ import { ConnectionError, type ConnectionErrorCode, LinkError } from "./errors.t
 import { metadataEntries, openProblem, targetProblem } from "./open-check.ts";
 import { checkOptions, waitProblem } from "./options.ts";
 import type { PeerChange, PeerSession } from "./presence.ts";
+import { everything } from "./session/serving.ts";
 import type { Session } from "./session/session.ts";
 import type { Watches } from "./session/watches.ts";
 import type { LinkStatus } from "./status.ts";
@@ -175,7 +176,7 @@ export class Client implements AsyncDisposable {
   handleAny(handler: (connection: Connection) => boolean | Promise<boolean>, options: HandleOptions = {}): void {
     if (typeof handler !== "function") throw new TypeError('Cannot handle "*": its handler is not a function');
     this.#any = handler;
-    this.#session.serving.addEverything(isShared(options));
+    this.#session.serving.add(everything, isShared(options));
   }
 
   /** Removes the handler of a protocol. Connections that are open continue. */

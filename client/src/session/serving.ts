@@ -2,7 +2,7 @@ import { limits, routerAddress, utf8Length } from "@messagepasser/protocol";
 import type { Link } from "../link/link.ts";
 
 /** What stands for every protocol. */
-const everything = "*";
+export const everything = "*";
 
 /** Tells the router which protocols this session serves, so that no other open comes here. */
 export class Serving {
@@ -23,11 +23,6 @@ export class Serving {
   add(protocol: string, isShared: boolean): void {
     this.#served.set(protocol, isShared);
     this.#change();
-  }
-
-  /** The same for all protocols. */
-  addEverything(isShared: boolean): void {
-    this.add(everything, isShared);
   }
 
   remove(protocol: string): void {
@@ -59,9 +54,9 @@ export class Serving {
     const added = [...wanted].filter(([protocol, isShared]) => told.get(protocol) !== isShared);
     for (const share of [0, 1]) {
       const add = added.filter(([, isShared]) => Number(isShared) === share).map(([protocol]) => protocol);
-      if (add.length > 0) link.frame(routerAddress, { kind: "serve", share, add, remove: [] });
+      const gone = share === 0 ? remove : [];
+      if (add.length + gone.length > 0) link.frame(routerAddress, { kind: "serve", share, add, remove: gone });
     }
-    if (remove.length > 0) link.frame(routerAddress, { kind: "serve", share: 0, add: [], remove });
     this.#told = new Map(wanted);
   }
 }
