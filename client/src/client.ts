@@ -16,6 +16,7 @@ import { metadataEntries, openProblem, targetProblem } from "./open-check.ts";
 import { checkOptions, waitProblem } from "./options.ts";
 import type { PeerChange, PeerSession } from "./presence.ts";
 import { everything } from "./session/serving.ts";
+import { firstAccepted } from "./second-open.ts";
 import type { Session } from "./session/session.ts";
 import type { Watches } from "./session/watches.ts";
 import type { LinkStatus } from "./status.ts";
@@ -219,14 +220,19 @@ export class Client implements AsyncDisposable {
     const to = { label: labelOf(peer, instance), session, except: routerAddress };
     const channel = this.#session.open(peer, protocol, { metadata, first, waitMs, to });
     const longestMs = timeoutMs + waitMs;
-    await within(channel.accepted, { timeoutMs: longestMs, signal }, (what) => {
+    const isForAny = session === anySession && instance === "";
+    const patienceMs = isForAny ? Math.min(clientLimits.secondOpenAfterMs, timeoutMs / 4) : Infinity;
+    const accepted = firstAccepted(channel, patienceMs, (except, copy) =>
+      this.#session.open(peer, protocol, { metadata, first: copy, to: { ...to, except } }),
+    );
+    await within(accepted, { timeoutMs: longestMs, signal }, (what) => {
       const error =
         what === "aborted"
           ? channel.error("aborted", "the wait for an answer was aborted")
           : channel.error("open-timed-out", `no answer within ${longestMs} ms`);
       channel.reset(errorCodes.openTimedOut, "", error);
     });
-    return new Connection(channel);
+    return new Connection(await accepted);
   }
 
   /** The sessions of all clients that the other form of this call names, in the order of names and then of their age. */

@@ -69,7 +69,7 @@ def cases(client: Client) -> dict[str, tuple[object, Awaitable[object]]]:
         **{f"echo: {title}": (messages, talk(client, "$echo", *messages)) for title, messages in echoed.items()},
         **{f"reject: {code}": (code, talk(client, "$reject", protocol=number)) for number, code in rejected.items()},
         "reject: no such peer": ("peer-absent", talk(client, "nobody has this name")),
-        "reject: no such name": ("bad-open", talk(client, "no:name")),
+        "reject: no such name": ("bad-open", talk(client, "no:such:name")),
         "half-close: 1 MiB after the peer has ended": (["no more from here"], talk(client, "$half-close", large)),
         "reset: by the peer": ("aborted", talk(client, "$reset", "This one it resets")),
         "reset: from here": ("closed", part(client, "reset")),

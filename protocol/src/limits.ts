@@ -178,6 +178,8 @@ export const routerLimits = {
   maxIdleAccounts: 10_000,
   /** Tokens that a link may return without having got them. Stops a client from guessing the tokens of its marks. */
   maxUnknownTokens: 1_024,
+  /** Milliseconds of silence after which other sessions of a name are asked first: clients ping at least once a minute. */
+  quietAfterMs: 70_000,
   /** Unmarked bytes behind all links together, six times `markEveryBytes`. Past it marks come early. Stops many links from holding uncounted bytes. */
   maxTailBytes: 3_145_728,
   /** Unmarked bytes behind all busy links together, 32 times `markEveryBytes`. Stops many busy links from learning a smaller budget too late. */
@@ -310,6 +312,10 @@ export const clientLimits = {
   maxUndecidedOpens: 512,
   /** Bytes of the first messages and the metadata of these opens, an eighth of `maxPendingFirstBytes`. Keeps a burst from filling the peer's link. */
   maxUndecidedOpenBytes: 524_288,
+  /** Milliseconds after which an open is sent once more that no session served: one may have begun to in that moment. */
+  crossedOpenMs: 50,
+  /** Milliseconds after which another session of the peer gets an open too, if the chosen one has not answered. */
+  secondOpenAfterMs: 2_500,
   /** Opens at once before their rate counts, a bit less than `maxOpensAtOnce`, since resumes and checks count there too. */
   maxOpensInBurst: 9_000,
   /** Opens in a second after that, a bit less than the router's `maxOpensPerSecond`. */

@@ -9,6 +9,7 @@ import {
   routerAddress,
   type RouterFrame,
   type RouterFrameOf,
+  routerLimits,
   splitLabel,
 } from "@messagepasser/protocol";
 import { byteLength, type WireMessage } from "@messagepasser/protocol/formats";
@@ -209,10 +210,11 @@ function recipientOf(from: Link, open: RouterFrameOf<"open">, situation: Situati
       : able.filter((link) => !arePaired(from, link));
   }
   // A session that has got the open before is the one to say what it serves.
-  const to =
-    session === anySession
-      ? chosenOf(able, protocol, { random, unreadBytes: (link) => delivery.meterOf(link).heldBytes })
-      : able[0];
+  if (session !== anySession) return able[0] ?? absent(situation);
+  const circumstances = { random, unreadBytes: (link: Link) => delivery.meterOf(link).heldBytes };
+  // A link that died unnoticed is quiet.
+  const awake = able.filter((link) => !isSilent(link, nowMs, routerLimits.quietAfterMs));
+  const to = chosenOf(awake, protocol, circumstances) ?? chosenOf(able, protocol, circumstances);
   return to ?? refusal(unknownProtocol, `No session of "${name}" that is connected serves "${protocol}"`);
 }
 
@@ -289,10 +291,11 @@ function decideResume(
   return { to, messages, labels: { one: false, other: false } };
 }
 
-/** Whether a link has been silent for so long that it has most likely ended unnoticed. */
-function isSilent({ format, lastHeardMs, memory }: Link, nowMs: number): boolean {
+/** Whether a link has been silent for so long that it may have ended unnoticed. Default: that it most likely has. */
+function isSilent(link: Link, nowMs: number, forMs: number = limits.ghostAfterMs): boolean {
+  const { format, lastHeardMs, memory } = link;
   if (format.addressing === "name" && !format.hasHeartbeat) return false;
-  return nowMs - Math.max(lastHeardMs, memory.heardAtMs) > limits.ghostAfterMs;
+  return nowMs - Math.max(lastHeardMs, memory.heardAtMs) > forMs;
 }
 
 function refusal(code: number, reason: string): Refusal {

@@ -253,18 +253,6 @@ describe("a batch of many segments", () => {
 describe("a batch that breaks a rule", () => {
   const routersOwn: RouterFrame[] = [
     { kind: "welcome", session: "0".repeat(32), name: "x", realm: "home", budget: 1 },
-    {
-      kind: "open",
-      connection: 1,
-      address: 2,
-      session: "0".repeat(32),
-      peer: "x",
-      protocol: "p",
-      limit: 0,
-      metadata: {},
-      flags: 0,
-      first: new Uint8Array(),
-    },
     { kind: "routed", connection: 1, address: 2, session: "0".repeat(32), peer: "bob" },
     { kind: "refused", connection: 1, code: 1, reason: "" },
     { kind: "gone", address: 2, reason: 1 },

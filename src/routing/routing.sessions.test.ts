@@ -145,6 +145,42 @@ describe("an open that went to a session before", () => {
   });
 });
 
+describe("many sessions of a name", () => {
+  test("of many sessions, one that was quiet for more than a minute gets an open only if nobody else serves it", () => {
+    const { routing, runtime, join } = realmOf();
+    const services = { alone: ["chat"], shared: [] };
+    const alice = join("alice");
+    const awake = join("bob", { services });
+    const quiet = join("bob", { services, lastHeardMs: runtime.nowMs - 71_000 });
+    quiet.sinceMs = runtime.nowMs + 1;
+    routing.receive(alice, toRouter(openTo("bob", { protocol: "chat" })));
+    expect([awake.take().length, quiet.take().length]).toEqual([1, 0]);
+    routing.leave(awake, goneReasons.lost);
+    routing.receive(alice, toRouter(openTo("bob", { protocol: "chat", connection: 2 })));
+    expect(quiet.take()).toMatchObject([{ kind: "open", connection: 2 }]);
+  });
+
+  test("of many sessions, another one gets an open that names one that doesn't answer; without another it is refused", () => {
+    const { routing, join } = realmOf();
+    const [alice, old, young] = [join("alice"), join("bob"), join("bob")];
+    routing.receive(alice, toRouter(openTo("bob", { address: young.address })));
+    expect([old.take().length, young.take().length]).toEqual([1, 0]);
+    routing.leave(young, goneReasons.lost);
+    alice.take();
+    routing.receive(alice, toRouter(openTo("bob", { address: old.address, connection: 2 })));
+    expect(alice.take()).toMatchObject([{ kind: "refused", connection: 2, code: errorCodes.peerAbsent }]);
+  });
+
+  test("of many sessions, none gets an open that none serves, and the opener is told so at once", () => {
+    const { routing, join } = realmOf();
+    const alice = join("alice");
+    const sessions = [1, 2].map(() => join("bob", { services: { alone: ["files"], shared: [] } }));
+    routing.receive(alice, toRouter(openTo("bob", { protocol: "chat", connection: 2 })));
+    expect(alice.take()).toMatchObject([{ kind: "refused", connection: 2, code: errorCodes.unknownProtocol }]);
+    for (const bob of sessions) expect(bob.take()).toEqual([]);
+  });
+});
+
 describe("resume", () => {
   test("a resume pairs two links, tells each about the other, and tells no other link anything", () => {
     const { routing, join } = realmOf();

@@ -222,8 +222,6 @@ export class Routing {
       case "bye":
         return false;
       case "open":
-        // Otherwise an open that the router sent could be sent back to it.
-        if (frame.address !== routerAddress) throw new ProtocolError('Frame "open" with an address: it ends', position);
         this.#opens.open(from, frame, nowMs);
         break;
       case "resume":

@@ -210,7 +210,7 @@ describe("a guest", () => {
   async function sessionOf(peer: string): Promise<string> {
     using asking = await rawLink(victims, "asking");
     const first = { address: routerAddress, flags: 0, first: new Uint8Array() };
-    const open = { kind: "open", connection: 1, session: anySession, peer, protocol: "x", limit: 0 } as const;
+    const open = { kind: "open", connection: 1, session: anySession, peer, protocol: "$ping", limit: 0 } as const;
     asking.toRouter({ ...open, metadata: {}, ...first });
     return (await asking.hear("routed")).session;
   }

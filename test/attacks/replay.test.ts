@@ -110,14 +110,9 @@ describe("recorded batches", () => {
 
   test("recorded batches of the router are a violation when a client sends them", async () => {
     using mallory = await rawLink(victims, "mallory");
-    const session = newSession();
-    mallory.toRouter({ kind: "open", address: 1, ...openFields(), session, peer: "alice" });
+    mallory.toRouter({ kind: "routed", connection: 1, address: 1, session: newSession(), peer: "alice" });
     expect((await mallory.closing).code).toBe(closeCodes.malformed);
   });
-
-  function openFields() {
-    return { connection: 1, protocol: "echo", limit: 0, metadata: {}, flags: 0, first: new Uint8Array() } as const;
-  }
 });
 
 describe("an invitation", () => {

@@ -1,6 +1,7 @@
 import { limits, routerLimits } from "@messagepasser/protocol";
 import { afterEach, expect, test } from "vitest";
 import { dataFrame, openTo } from "../support/batches.ts";
+import { newSession } from "../support/credentials.ts";
 import { rawLink } from "../sockets/raw-links.ts";
 import { invite } from "./forge.ts";
 import { attemptAs } from "./raw-http.ts";
@@ -18,9 +19,9 @@ afterEach(() => {
 });
 
 /** A link that reads nothing, not even the close of the router. */
-async function deafLink(name: string, secret?: string): Promise<Link> {
+async function deafLink(name: string, secret?: string, session?: string): Promise<Link> {
   const secretOf = (): Promise<string> => (secret === undefined ? victims.secretOf(name) : Promise.resolve(secret));
-  const link = await rawLink({ router: victims.router, secretOf }, name);
+  const link = await rawLink({ router: victims.router, secretOf }, name, session);
   links.push(link);
   link.socket.pause();
   return link;
@@ -54,17 +55,20 @@ test("guests of one host that read nothing leave most of the memory to others", 
 
 test("a host has a bounded number of guests at once, however many are invited", async () => {
   const host = await victims.secretOf("crowded");
+  const session = newSession();
   const inviteGuest = (at: number): [name: string, secret: string] => {
     const guest = `guest-${at}`;
     return [`crowded/${guest}`, invite("crowded", host, { guest })];
   };
-  for (let at = 0; at < routerLimits.maxGuestsAtOnce; at++) await deafLink(...inviteGuest(at));
+  for (let at = 0; at < routerLimits.maxGuestsAtOnce; at++)
+    await deafLink(...inviteGuest(at), at === 7 ? session : undefined);
   const { status } = await attemptAs(victims.router.url, ...inviteGuest(routerLimits.maxGuestsAtOnce));
   expect(status).toBe(503);
   // The link that a client lost is its own place: it comes back while the router still has the silent one.
   const link = await rawLink(
     { router: victims.router, secretOf: () => Promise.resolve(inviteGuest(7)[1]) },
     "crowded/guest-7",
+    session,
   );
   links.push(link);
   expect(link.welcome.name).toBe("crowded/guest-7");

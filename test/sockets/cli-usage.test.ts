@@ -110,7 +110,7 @@ describe("wrong usage", () => {
     ],
     ["a bad realm", ["peers", "--realm", "No"], settings, 'The realm\'s name must consist of "a" to "z"'],
     ["a bad name", ["peers", "--name", "a:b"], settings, 'The client\'s name must not contain ":"'],
-    ["a bad peer", ["connect", "a:b", "x"], settings, 'The peer\'s name must not contain ":"'],
+    ["a bad peer", ["connect", "a:b:c", "x"], settings, 'The peer\'s name has an instance that must not contain ":"'],
     ["a bad protocol", ["listen", "a\tb"], settings, "The protocol's name must not contain control characters"],
     [
       "a secret of two lines",

@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { startRealm } from "./realm.ts";
 import { startSide } from "./side.ts";
 
-test("a peer of a program that died is told at once when another instance took its name, though that one left again", async () => {
+test("a peer of a program that died is told at once when another session took its instance, though that one left again", async () => {
   await using realm = await startRealm();
-  await using side = await startSide(realm, "alice");
+  await using side = await startSide(realm, "alice", { instance: "desk" });
   const bob = await realm.connect("bob");
   side.client.handle("talk", async (connection) => {
     for await (const message of connection) await connection.send(message);
@@ -15,7 +15,7 @@ test("a peer of a program that died is told at once when another instance took i
   expect(await connection.receive()).toBe("hello");
   // As if it was killed: its socket ends, and it doesn't come back.
   side.path.break();
-  const next = await realm.connect("alice");
+  const next = await realm.connect("alice", { instance: "desk" });
   await next.close();
   const startMs = performance.now();
   const error = await connection.closed;

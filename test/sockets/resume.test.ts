@@ -21,10 +21,16 @@ afterAll(async () => {
 });
 
 /** Two clients that are there for one test. */
+/** What all sessions are called, so that the next one of a name takes over. */
+const instance = "desk";
+
 async function sides(
   options: { readonly alice?: { graceMs: number }; readonly bob?: { graceMs: number } } = {},
 ): Promise<AsyncDisposable> {
-  [alice, bob] = await Promise.all([startSide(realm, "alice", options.alice), startSide(realm, "bob", options.bob)]);
+  [alice, bob] = await Promise.all([
+    startSide(realm, "alice", { instance, ...options.alice }),
+    startSide(realm, "bob", { instance, ...options.bob }),
+  ]);
   bob.client.handle("echo", echo);
   return {
     [Symbol.asyncDispose]: async () => {
@@ -327,7 +333,7 @@ describe("an open", () => {
     await alice.client.peers();
     alice.path.break();
     await alice.statuses.next("offline");
-    await using next = await startSide(realm, "bob");
+    await using next = await startSide(realm, "bob", { instance });
     const { connections } = undecided(next.client);
     next.client.handle("echo", echo);
     alice.path.mend();
@@ -438,12 +444,13 @@ describe("an end", () => {
     const [here] = await pair();
     alice.path.break();
     await alice.statuses.next("offline");
-    await using next = await startSide(realm, "bob");
+    await using next = await startSide(realm, "bob", { instance });
+    next.client.handle("echo", echo);
     expect(await bob.client.closed).toMatchObject({ code: "superseded" });
     alice.path.mend();
     expect(await here.closed).toMatchObject({
       code: "peer-gone",
-      message: expect.stringContaining("was replaced by another client") as string,
+      message: expect.stringContaining("was replaced by another session") as string,
     });
     await expectTalk(await pair(alice.client, next.client));
   });
@@ -506,11 +513,11 @@ describe("a client without a link", () => {
   });
 });
 
-describe("two programs with one name", () => {
-  test("two programs with one name don't fight for it: the first ends for good", async () => {
+describe("two programs of one instance", () => {
+  test("two programs of one instance don't fight for it: the first ends for good", async () => {
     await using _ = await sides();
     const [here] = await pair();
-    await using second = await startSide(realm, "alice");
+    await using second = await startSide(realm, "alice", { instance });
     const error = await alice.client.closed;
     expect(error).toMatchObject({ name: "LinkError", code: "superseded" });
     expect(error?.shouldRetry()).toBe(false);
@@ -519,11 +526,11 @@ describe("two programs with one name", () => {
     expect([alice.path.dials, alice.statuses.all, second.statuses.all]).toEqual([1, [{ kind: "closed" }], []]);
   });
 
-  test("two programs with one name of which the first was away don't fight for it: the later one stays", async () => {
+  test("two programs of one instance of which the first was away don't fight for it: the later one stays", async () => {
     await using _ = await sides();
     alice.path.break();
     await alice.statuses.next("offline");
-    await using second = await startSide(realm, "alice");
+    await using second = await startSide(realm, "alice", { instance });
     alice.path.mend();
     await alice.statuses.next("online");
     expect(await second.client.closed).toMatchObject({ code: "superseded" });

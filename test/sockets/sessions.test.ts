@@ -1,6 +1,8 @@
 import { once } from "node:events";
-import { type Client, type Connection } from "messagepasser";
+import { errorCodes } from "@messagepasser/protocol";
+import type { Client, Connection } from "messagepasser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { rawLink } from "./raw-links.ts";
 import { type Realm, startRealm } from "./realm.ts";
 
 // Many programs of one name at once.
@@ -81,6 +83,19 @@ describe("two sessions of one name", () => {
     expect(connection).toMatchObject({ peer: "dave", instance: "here", session: here.session });
     expect(await opened.promise).toMatchObject({ peer: "dave", instance: "there", session: there.session });
   });
+});
+
+test("a session that doesn't answer loses the open to another one after a part of the time, and hears that it is withdrawn", async () => {
+  await using live = await worker("frank", "live");
+  using dead = await rawLink(realm, "frank");
+  dead.toRouter({ kind: "serve", share: 0, add: ["who"], remove: [] });
+  dead.toRouter({ kind: "list", request: 1, cursor: "" });
+  await dead.hear("peers");
+  await using connection = await alice.open("frank", "who", { first: "hello", timeoutMs: 2_000 });
+  expect(connection.session).toBe(live.session);
+  expect(await connection.receive()).toBe("live");
+  expect(await dead.hear("open")).toMatchObject({ protocol: "who", first: new TextEncoder().encode("hello") });
+  expect(await dead.hear("reset")).toMatchObject({ code: errorCodes.openTimedOut });
 });
 
 test("sessions that share a protocol each get some of 60 opens, and all of them when the others leave", async () => {

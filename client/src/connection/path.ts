@@ -43,5 +43,13 @@ export interface Path {
 
 /** Which session has the other end of a channel, once that is known. */
 export interface OtherEnd {
-  readonly peer: { readonly session: string; readonly instance: string; readonly status: ConnectionStatus } | undefined;
+  readonly peer: Other | undefined;
+}
+
+interface Other {
+  readonly session: string;
+  readonly instance: string;
+  /** Where the session is on this link; 0 while that is not known. */
+  readonly address: number;
+  readonly status: ConnectionStatus;
 }

@@ -57,6 +57,8 @@ interface Opening {
   isHeld: boolean;
   /** Whether the router has refused it for now, and it will be sent again. */
   isWaiting: boolean;
+  /** Whether it was refused once for a protocol that nobody served. */
+  mayHaveCrossed: boolean;
   /** Whether it may have reached a peer, of which a lost link would have told. */
   mayHaveArrived: boolean;
   /** How often the router has refused it for now. */
@@ -188,7 +190,16 @@ export class Openings {
     const { channel, home } = opening;
     const { clock } = this.#start;
     const leftMs = opening.waitUntilMs - clock.now();
+    const again = (): void => {
+      if (opening.isWaiting && this.#openings.get(connection) === opening) this.#send(opening);
+    };
     const isFinal = leftMs <= 0 && !opening.mayHaveArrived && home.peer === undefined;
+    // A session that begins to serve the protocol in this moment tells the router so on another link than this one.
+    if (code === errorCodes.unknownProtocol && home.peer === undefined && !opening.mayHaveCrossed) {
+      opening.isWaiting = opening.mayHaveCrossed = true;
+      clock.after(clientLimits.crossedOpenMs, again);
+      return;
+    }
     if (code !== errorCodes.peerAbsent || isFinal) {
       channel.fail(channel.error(connectionCode(code), reason));
       return;
@@ -200,9 +211,6 @@ export class Openings {
     }
     opening.isWaiting = true;
     const pauseMs = backoffMs(++opening.refusals, clock.random(), clientLimits.maxResumeRetryMs);
-    const again = (): void => {
-      if (opening.isWaiting && this.#openings.get(connection) === opening) this.#send(opening);
-    };
     if (leftMs > 0) {
       // The last time: now the answer is final.
       clock.after(leftMs, again);
@@ -227,6 +235,7 @@ export class Openings {
       waitUntilMs,
       isHeld: false,
       isWaiting: false,
+      mayHaveCrossed: false,
       mayHaveArrived: false,
       refusals: 0,
       reader: undefined,

@@ -11,15 +11,16 @@ export async function packageTalker(realm: Realm, name: string, format?: Format)
     opened.set(protocol, inbox);
     return inbox;
   };
+  // From the beginning, so that an open that comes before `accept` is kept too.
+  client.handleAny((connection) => {
+    if (connection.protocol === "unknown") return false;
+    inboxOf(connection.protocol).put(talkOf(connection));
+    return true;
+  });
   return {
     name,
     open: (peer, protocol) => openWith(client, peer, protocol),
-    accept(protocol) {
-      client.handle(protocol, (connection) => {
-        inboxOf(protocol).put(talkOf(connection));
-      });
-      return inboxOf(protocol).take();
-    },
+    accept: (protocol) => inboxOf(protocol).take(),
     [Symbol.asyncDispose]: () => client.close(),
   };
 }
