@@ -19,7 +19,7 @@ function channelOf({ address = 7, flags }: { readonly address?: number; readonly
   const channel = {
     accepted: accepted.promise,
     isOver: false,
-    start: { home: { peer: address === 0 ? undefined : { address } } },
+    start: { home: { peer: address === -1 ? undefined : { address } } },
     sender: { first: { flags: flags ?? dataFlags.last, payload: new TextEncoder().encode("hello") } },
     error: () => new Error("withdrawn"),
     reset: () => void (state.isReset = true),
@@ -78,7 +78,7 @@ describe("an open that is not answered", () => {
   });
 
   test.each([
-    ["whose session is not known", { address: 0 }],
+    ["whose session is not known", { address: -1 }],
     ["whose first message has more pieces", { flags: 0 }],
   ])("an open %s goes nowhere else", async (_, options) => {
     const first = channelOf(options);
