@@ -5,7 +5,6 @@ import {
   labelOf,
   limits,
   protocolProblem,
-  routerAddress,
   utf8Length,
 } from "@messagepasser/protocol";
 import type { Channel } from "./connection/channel.ts";
@@ -217,13 +216,17 @@ export class Client implements AsyncDisposable {
     const firstProblem = first === undefined ? undefined : messageProblem(first);
     if (firstProblem !== undefined) throw firstProblem;
 
-    const to = { label: labelOf(peer, instance), session, except: routerAddress };
+    const to = { label: labelOf(peer, instance), session };
     const channel = this.#session.open(peer, protocol, { metadata, first, waitMs, to });
     const longestMs = timeoutMs + waitMs;
     const isForAny = session === anySession && instance === "";
     const patienceMs = isForAny ? Math.min(clientLimits.secondOpenAfterMs, timeoutMs / 4) : Infinity;
-    const accepted = firstAccepted(channel, patienceMs, (except, copy) =>
-      this.#session.open(peer, protocol, { metadata, first: copy, to: { ...to, except } }),
+    const accepted = firstAccepted(channel, patienceMs, (silent, copy) =>
+      this.#session.open(peer, protocol, {
+        metadata,
+        first: copy,
+        to: { label: peer, session: silent, isExcluded: true },
+      }),
     );
     await within(accepted, { timeoutMs: longestMs, signal }, (what) => {
       const error =

@@ -12,14 +12,14 @@ afterEach(() => {
 });
 
 /** A channel that is accepted and refused by hand, as far as `firstAccepted` looks at it. */
-function channelOf({ address = 7, flags }: { readonly address?: number; readonly flags?: number } = {}) {
+function channelOf({ isKnown = true, flags }: { readonly isKnown?: boolean; readonly flags?: number } = {}) {
   const accepted = Promise.withResolvers<undefined>();
   accepted.promise.catch(() => undefined);
   const state = { accepted, isReset: false };
   const channel = {
     accepted: accepted.promise,
     isOver: false,
-    start: { home: { peer: address === -1 ? undefined : { address } } },
+    start: { home: { peer: isKnown ? { session: "7" } : undefined } },
     sender: { first: { flags: flags ?? dataFlags.last, payload: new TextEncoder().encode("hello") } },
     error: () => new Error("withdrawn"),
     reset: () => void (state.isReset = true),
@@ -45,10 +45,10 @@ describe("an open that is not answered", () => {
     ["the first", "the second"],
   ])("an open that %s of two sessions accepts is withdrawn from %s", async (winner) => {
     const [first, second] = [channelOf(), channelOf()];
-    const another = vi.fn<(except: number, first: unknown) => Channel>(() => second.channel);
+    const another = vi.fn<(silent: string, first: unknown) => Channel>(() => second.channel);
     const accepted = firstAccepted(first.channel, 100, another);
     await vi.advanceTimersByTimeAsync(100);
-    expect(another.mock.calls).toEqual([[7, new TextEncoder().encode("hello")]]);
+    expect(another.mock.calls).toEqual([["7", new TextEncoder().encode("hello")]]);
     const [won, lost] = winner === "the first" ? [first, second] : [second, first];
     won.state.accepted.resolve(undefined);
     expect(await accepted).toBe(won.channel);
@@ -78,7 +78,7 @@ describe("an open that is not answered", () => {
   });
 
   test.each([
-    ["whose session is not known", { address: -1 }],
+    ["whose session is not known", { isKnown: false }],
     ["whose first message has more pieces", { flags: 0 }],
   ])("an open %s goes nowhere else", async (_, options) => {
     const first = channelOf(options);

@@ -8,13 +8,13 @@ import { after } from "./waiting.ts";
  * answer, so after a while another session of the peer gets the open too. Whichever isn't accepted first is withdrawn.
  *
  * @param afterMs how long the session that was chosen may take
- * @param openAnother opens the same to any session of the peer but the one at an address, which is 0 for none
+ * @param openAnother opens the same to any session of the peer but this one
  * @throws what the first channel fails with
  */
 export async function firstAccepted(
   channel: Channel,
   afterMs: number,
-  openAnother: (except: number, first: Message | undefined) => Channel,
+  openAnother: (silent: string, first: Message | undefined) => Channel,
 ): Promise<Channel> {
   const won = Promise.withResolvers<Channel>();
   let second: Channel | undefined;
@@ -22,10 +22,10 @@ export async function firstAccepted(
   const cancelTimer = after(afterMs, () => {
     const { peer } = channel.start.home;
     const { flags = dataFlags.last, payload } = channel.sender.first ?? {};
-    // Not known yet; or the rest of the first message follows once it is accepted. One that is away has no address.
+    // Not known yet; or the rest of the first message follows once it is accepted.
     if (peer === undefined || (flags & dataFlags.last) === 0) return;
     const isText = (flags & dataFlags.text) !== 0;
-    const another = openAnother(peer.address, isText ? new TextDecoder().decode(payload) : payload);
+    const another = openAnother(peer.session, isText ? new TextDecoder().decode(payload) : payload);
     second = another;
     another.accepted.then(
       () => {

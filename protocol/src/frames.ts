@@ -56,8 +56,8 @@ export const routerFrames = {
   /**
    * From the opener to the acceptor, by way of the router. `peer`, `session` and `address` are those of the other client:
    * on the way to the router of the one to open to, on the way from it of the opener. To the router, `session` is
-   * `anySession`, or the only one that may get the open; and `address` is 0, or that of the link which got the same open
-   * and doesn't answer: another session is to get it now.
+   * `anySession`, or the only one that may get the open, and `address` is 0. With any other address it is the only one
+   * that must not get the open, since it got the same one before and doesn't answer.
    * `flags` and `first` are the first message, or its first piece, as in `data`; both are empty without one.
    */
   open: {

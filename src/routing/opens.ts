@@ -183,18 +183,21 @@ function recipientOf(from: Link, open: RouterFrameOf<"open">, situation: Situati
   const { name, instance } = splitLabel(peer);
   const all = links.named(name).filter(({ memory }) => !memory.isOver);
   const wanted = all.filter((link) => instance === "" || link.instance === instance || isCalled(from, link, peer));
-  if (session !== anySession && instance !== "" && wanted.some((link) => link.session !== session))
+  // With an address, it is the session that must not get the open.
+  const isExcluded = address !== routerAddress;
+  const isOnly = session !== anySession && !isExcluded;
+  if (isOnly && instance !== "" && wanted.some((link) => link.session !== session))
     return refusal(peerReplaced, "The session that got this open first has ended: another session has its place");
-  const there = session === anySession ? wanted : wanted.filter((link) => link.session === session);
+  const there = isOnly || isExcluded ? wanted.filter((link) => (link.session === session) !== isExcluded) : wanted;
+  if (isExcluded && there.length === 0)
+    return refusal(errorCodes.peerAbsent, `No other session of "${name}" is connected`);
   const heard = there.filter((link) => !isSilent(link, nowMs));
   const [silent] = there;
   if (heard.length === 0)
     return silent === undefined
       ? absent(situation)
       : { ...absent(situation), givenUp: { link: silent, closing: closings.silent, unsentBytes: 0 } };
-  const others = address === routerAddress ? heard : heard.filter((link) => link.address !== address);
-  if (others.length === 0) return refusal(errorCodes.peerAbsent, `No other session of "${name}" is connected`);
-  const clients = others.filter(({ grant }) => grant === undefined);
+  const clients = heard.filter(({ grant }) => grant === undefined);
   if (clients.length === 0) return refusal(notAllowed, "A guest accepts no Connections");
   const acceptors = clients.filter(({ token }) => servesBy(token, protocol));
   if (acceptors.length === 0) return refusal(notAllowed, "The peer's token doesn't let it serve this protocol");
@@ -210,7 +213,7 @@ function recipientOf(from: Link, open: RouterFrameOf<"open">, situation: Situati
       : able.filter((link) => !arePaired(from, link));
   }
   // A session that has got the open before is the one to say what it serves.
-  if (session !== anySession) return able[0] ?? absent(situation);
+  if (isOnly) return able[0] ?? absent(situation);
   const circumstances = { random, unreadBytes: (link: Link) => delivery.meterOf(link).heldBytes };
   // A link that died unnoticed is quiet.
   const awake = able.filter((link) => !isSilent(link, nowMs, routerLimits.quietAfterMs));

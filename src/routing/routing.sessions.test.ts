@@ -163,11 +163,11 @@ describe("many sessions of a name", () => {
   test("of many sessions, another one gets an open that names one that doesn't answer; without another it is refused", () => {
     const { routing, join } = realmOf();
     const [alice, old, young] = [join("alice"), join("bob"), join("bob")];
-    routing.receive(alice, toRouter(openTo("bob", { address: young.address })));
+    routing.receive(alice, toRouter(openTo("bob", { address: 1, session: young.session })));
     expect([old.take().length, young.take().length]).toEqual([1, 0]);
     routing.leave(young, goneReasons.lost);
     alice.take();
-    routing.receive(alice, toRouter(openTo("bob", { address: old.address, connection: 2 })));
+    routing.receive(alice, toRouter(openTo("bob", { address: 1, session: old.session, connection: 2 })));
     expect(alice.take()).toMatchObject([{ kind: "refused", connection: 2, code: errorCodes.peerAbsent }]);
   });
 

@@ -23,6 +23,8 @@ function jsonOf(said: Said, self: string): object {
     if (frame.kind === "bye") return { type: "bye" };
     if (frame.kind === "watch") return { type: "watch", request: frame.request, pattern: frame.pattern };
     if (frame.kind === "unwatch") return { type: "unwatch", request: frame.request };
+    if (frame.kind === "serve")
+      return { type: "serve", share: frame.share === 1, add: frame.add, remove: frame.remove };
     if (frame.kind === "list") return { type: "list", request: frame.request, cursor: frame.cursor };
     if (frame.kind !== "open") throw new Error(`JSON has no way to say "${frame.kind}"`);
     const { connection, peer, protocol, limit, metadata } = frame;

@@ -49,7 +49,5 @@ export interface OtherEnd {
 interface Other {
   readonly session: string;
   readonly instance: string;
-  /** Where the session is on this link; 0 while that is not known. */
-  readonly address: number;
   readonly status: ConnectionStatus;
 }

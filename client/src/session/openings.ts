@@ -19,6 +19,8 @@ import type { Peer } from "./peer.ts";
 import type { Reader } from "./watches.ts";
 
 const noBytes = new Uint8Array();
+/** As the address of an open to the router: any session but that one. */
+const excluded = 1;
 
 /** Where a channel is kept. An opener's channel has no home until the router has said which session got the open. */
 export interface Home {
@@ -42,8 +44,8 @@ export interface Target {
   readonly label: string;
   /** The only session that is to get it; `anySession` for whichever the router chooses. */
   readonly session: string;
-  /** The address of the session that has it and doesn't answer, so that another one gets it now; 0 for none. */
-  readonly except: number;
+  /** Whether `session` is the one that must not get it, since it has such an open already and doesn't answer. */
+  readonly isExcluded?: boolean;
 }
 
 /** An open that the router has not answered. */
@@ -104,7 +106,7 @@ export class Openings {
   add(
     channel: Channel,
     home: Home,
-    { waitMs = 0, to = { label: channel.peer, session: anySession, except: routerAddress } }: OpenStart,
+    { waitMs = 0, to = { label: channel.peer, session: anySession } }: OpenStart,
   ): void {
     const opening = this.#keep(channel, home, to, this.#start.clock.now() + waitMs);
     opening.isHeld = true;
@@ -129,7 +131,7 @@ export class Openings {
   /** Sends a channel's open once more, to a peer's session that may not have got it. */
   repeat(channel: Channel, home: Home): void {
     const { label = channel.peer, session = anySession } = home.peer ?? {};
-    this.#send(this.#keep(channel, home, { label, session, except: routerAddress }, 0));
+    this.#send(this.#keep(channel, home, { label, session }, 0));
   }
 
   delete(connection: number): void {
@@ -258,19 +260,19 @@ export class Openings {
     // The same each time that the open is sent.
     const { flags = 0, payload: first = noBytes } = channel.sender.first ?? {};
     const { limit } = channel.receiver.position();
-    const { label: peer, session, except: address } = opening.to;
-    const to = { address, session, peer };
+    const { label: peer, session, isExcluded = false } = opening.to;
+    const to = { address: isExcluded ? excluded : routerAddress, session, peer };
     link.frame(routerAddress, { kind: "open", connection, ...to, protocol, limit, metadata, flags, first });
   }
 }
 
 /** Whether a session is one that may get an open. */
-function isTarget({ label, session }: Target, to: PeerSession): boolean {
+function isTarget({ label, session, isExcluded = false }: Target, to: PeerSession): boolean {
   const { name, instance } = splitLabel(label);
   return (
     name === to.name &&
     (instance === "" || instance === to.instance) &&
-    (session === anySession || session === to.session)
+    (session === anySession || (session === to.session) !== isExcluded)
   );
 }
 
