@@ -32,9 +32,9 @@ test("a pool of five workers, of which one is killed and started anew again and 
   await using boss = await realm.connect("boss");
   const failures: unknown[] = [];
   const done: string[] = [];
-  let isOver = false;
+  const over = new AbortController();
   const load = Array.from({ length: 8 }, async (_, lane) => {
-    for (let at = 0; !isOver; at++) {
+    for (let at = 0; !over.signal.aborted; at++) {
       const task = `${lane}.${at}`;
       try {
         const connection = await boss.open("pool", "work", { first: task });
@@ -51,7 +51,7 @@ test("a pool of five workers, of which one is killed and started anew again and 
   }
   const before = done.length;
   await expect.poll(() => done.length).toBeGreaterThan(before + 100);
-  isOver = true;
+  over.abort();
   await boss.close();
   await Promise.all(load);
 
