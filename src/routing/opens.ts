@@ -215,8 +215,8 @@ function recipientOf(from: Link, open: RouterFrameOf<"open">, situation: Situati
   // A session that has got the open before is the one to say what it serves.
   if (isOnly) return able[0] ?? absent(situation);
   const circumstances = { random, unreadBytes: (link: Link) => delivery.meterOf(link).heldBytes };
-  // A link that died unnoticed is quiet.
-  const awake = able.filter((link) => !isSilent(link, nowMs, routerLimits.quietAfterMs));
+  // A link that died unnoticed is quiet. To ask the platform costs an open, so only where there is a choice.
+  const awake = able.length > 1 ? able.filter((link) => !isSilent(link, nowMs, routerLimits.quietAfterMs)) : [];
   const to = chosenOf(awake, protocol, circumstances) ?? chosenOf(able, protocol, circumstances);
   return to ?? refusal(unknownProtocol, `No session of "${name}" that is connected serves "${protocol}"`);
 }
