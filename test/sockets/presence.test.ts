@@ -9,7 +9,7 @@ import { dial, rawLink } from "./raw-links.ts";
 import { type Realm, startRealm } from "./realm.ts";
 import { startSide } from "./side.ts";
 
-// Who is there, as clients are told over real sockets.
+// Presence over real sockets: what clients are told about the sessions of others.
 
 let realm: Realm;
 let alice: Client;

@@ -2,7 +2,7 @@ import type { Downlink, Granter } from "../link/downlink.ts";
 import type { Path } from "./path.ts";
 import { WindowTuner } from "./window.ts";
 
-/** How much one receiver may grant and when, and what its link is told of that. */
+/** The credit of one receiver: says how much it may grant and when, and tells its link what was granted and has arrived. */
 export class Credit {
   readonly #downlink: Downlink;
   readonly #tuner: WindowTuner;

@@ -38,8 +38,8 @@ const leastBytesPerMs = 16;
 const knownMs = 150;
 
 /**
- * How much may be on its way from the router. All that is under way was granted before, by one Connection or another, so
- * they take turns and together grant no more than what arrives in time.
+ * Bounds the credit that all Connections of a link have outstanding. Data comes only where a Connection has granted it, so the
+ * Connections take turns and together grant no more than what arrives in time.
  *
  * Nobody knows which part of what is granted is under way: senders don't use all their credit. So the bound follows what is
  * outstanding, idle credit included, and is lowered and raised by what waits too long or not at all. Pure, with the clock
@@ -234,7 +234,7 @@ export class Downlink {
       [this.#bestBefore, this.#best] = [this.#best, 0];
       [this.#leastWayBeforeMs, this.#leastWayMs] = [this.#leastWayMs, Infinity];
     }
-    // All that was under way at its beginning, and nothing else.
+    // These bytes were under way when the round began, and no others.
     const flightBytes = this.#arrivedBytes - round.arrivedBytes;
     const leastQueueMs = Math.min(this.#delay.takeLeastQueueMs(flightBytes < littleBytes), queueMs);
     const elapsedMs = nowMs - this.#ratedMs;

@@ -38,7 +38,7 @@ export interface OpenStart {
   readonly to?: Target | undefined;
 }
 
-/** Who is to get an open. */
+/** The sessions that may get an open. */
 export interface Target {
   /** The peer's name, and after a colon the instance, if only that one is to get it. */
   readonly label: string;

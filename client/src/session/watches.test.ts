@@ -77,7 +77,7 @@ class Loop {
     this.#isWaiting = false;
   }
 
-  /** All that can be read now, and how the loop ended. */
+  /** The changes that a reader can take now, and how its loop ended. */
   async read(): Promise<unknown[]> {
     for (;;) {
       const before = this.outcomes.length;

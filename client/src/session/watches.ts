@@ -183,7 +183,7 @@ export class Reader {
     return true;
   }
 
-  /** Whether a certain session is there. Whoever asks this is told of no changes. */
+  /** Whether a session that fits is there. A reader that asks this is told of no changes. */
   knows(isSought: (session: PeerSession) => boolean): boolean {
     while (this.take() !== undefined);
     return Array.from(this.#known.values()).some(isSought);
