@@ -207,6 +207,25 @@ describe("a page", () => {
     expect(statuses.filter((status) => status !== "closed").slice(-2)).toEqual(["online", "resumed"]);
   });
 
+  test("two tabs of one name are both online, and each has the Connections that it opened", async () => {
+    const tab = await browser.newPage();
+    await tab.goto(page.url());
+    await tab.waitForFunction(() => "messagepasser" in globalThis);
+    const sessions = await Promise.all(
+      [page, tab].map((each) =>
+        each.evaluate(async ({ url, ...options }) => {
+          const client = await messagepasser.connect(url, options);
+          const connection = await client.open("node", "echo", { first: client.session });
+          return await connection.receive();
+        }, start),
+      ),
+    );
+    const there = await node.peers({ details: true });
+    expect(there.map(({ session }) => session)).toEqual(expect.arrayContaining(sessions));
+    expect(new Set(sessions).size).toBe(2);
+    await tab.close();
+  });
+
   test("a page that is left tells its peers", async () => {
     await page.evaluate(async ({ url, ...options }) => {
       const client = await messagepasser.connect(url, options);

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { type Realm, startRealm } from "./realm.ts";
 
-const program = join(import.meta.dirname, "..", "..", "cli", "bin", "mp.js");
+/** The built command. */
+export const program = join(import.meta.dirname, "..", "..", "cli", "bin", "mp.js");
 const timeLimitMs = 20_000;
 
 /** Stands for the home directory of whoever runs `mp`; the tests' own, and empty. */
@@ -62,7 +63,12 @@ export function realmForMp(): MpRealm {
 
 /** Starts the built command with nothing of the developer's own settings. */
 export function start(parameters: readonly string[], environment: Environment = {}): Running {
-  const child = spawn(process.execPath, [program, ...parameters], {
+  return run(process.execPath, [program, ...parameters], environment);
+}
+
+/** Starts a program with nothing of the developer's own settings. */
+export function run(file: string, parameters: readonly string[], environment: Environment = {}): Running {
+  const child = spawn(file, parameters, {
     env: { PATH: process.env["PATH"] ?? "", XDG_CONFIG_HOME: directory, HOME: directory, ...environment },
     timeout: timeLimitMs,
     killSignal: "SIGKILL",
@@ -86,7 +92,7 @@ export function start(parameters: readonly string[], environment: Environment = 
       look();
     });
     const ended = done.then(({ status }) => {
-      throw new Error(`mp ended with ${status} before it said "${text}": ${stderr}`);
+      throw new Error(`${file} ended with ${status} before it said "${text}": ${stderr}`);
     });
     return Promise.race([said, ended]);
   };

@@ -25,7 +25,7 @@ afterAll(async () => {
 const routerOnly = (): Environment => ({ MP_URL: router.url.href });
 const admin = (): Environment => ({ ...routerOnly(), MP_ADMIN_TOKEN: router.adminToken });
 
-/** A client of its own for each use, since a second link with a name takes the place of the first. */
+/** A client of its own for each use, so that opens to it reach no program of another test. */
 async function client(realm = "default"): Promise<{ name: string; secret: string; environment: Environment }> {
   const name = `client-${++lastName}`;
   const url = new URL(`/admin/v1/realms/${realm}/clients`, router.url.href.replace(/^ws/, "http"));
