@@ -3,10 +3,9 @@ import { json } from "@messagepasser/protocol/formats";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toRouter } from "../../test/support/batches.ts";
-import { crowdOf, fill, type FakeLink, type FakeRealm, realmOf } from "../../test/support/routing-fakes.ts";
+import { crowdOf, fill, type FakeLink, type FakeRealm, realmOf, sleep } from "../../test/support/routing-fakes.ts";
 import { closings } from "./closings.ts";
-import { type Grant, LinkMemory } from "./link.ts";
-import { Routing } from "./routing.ts";
+import type { Grant } from "./link.ts";
 import { Rules } from "./rules.ts";
 import type { Services } from "./services.ts";
 
@@ -53,13 +52,6 @@ function changeRules({ routing, runtime }: FakeRealm, text: string): void {
 
 function grantOf(host: string, peer = "*"): Grant {
   return { host, peer, protocol: "*", expiresAtMs: 2_000_000 };
-}
-
-/** The object has slept. It can't while a timer is set. */
-function sleep(realm: FakeRealm): FakeRealm {
-  expect(realm.runtime.timers).toEqual([]);
-  for (const link of realm.links.current()) link.memory = new LinkMemory();
-  return { ...realm, routing: new Routing(realm.links, "home", realm.runtime) };
 }
 
 describe("a watch", () => {

@@ -278,8 +278,17 @@ export interface FakeRealm {
 }
 
 export function realmOf(pairCapacity?: number): FakeRealm {
-  const links = new FakeLinks(pairCapacity);
-  const runtime = new FakeRuntime();
+  return realmWith(new FakeLinks(pairCapacity), new FakeRuntime());
+}
+
+/** The same realm after its object has slept: only what stands in the links is left. It can't sleep while a timer is set. */
+export function sleep({ links, runtime }: FakeRealm): FakeRealm {
+  expect(runtime.timers).toEqual([]);
+  for (const link of links.current()) link.memory = new LinkMemory();
+  return realmWith(links, runtime);
+}
+
+function realmWith(links: FakeLinks, runtime: FakeRuntime): FakeRealm {
   const routing = new Routing(links, "home", runtime);
   return {
     links,
