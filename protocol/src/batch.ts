@@ -1,4 +1,4 @@
-import { u32At } from "./bytes.ts";
+import { setU32, u32At } from "./bytes.ts";
 import { dataHeaderBytes, encodeFrame } from "./codec.ts";
 import type { SegmentFormat } from "./formats/format.ts";
 import { type ControlFrame, dataFlags, peerFrames } from "./frames.ts";
@@ -16,9 +16,8 @@ export function encodeBatch(address: number, ...frames: readonly ControlFrame[])
   const encoded = frames.map(encodeFrame);
   const length = encoded.reduce((sum, bytes) => sum + bytes.length, 0);
   const batch = new Uint8Array(segmentHeaderBytes + length);
-  const view = new DataView(batch.buffer);
-  view.setUint32(0, address);
-  view.setUint32(4, length);
+  setU32(batch, 0, address);
+  setU32(batch, 4, length);
   let at = segmentHeaderBytes;
   for (const bytes of encoded) {
     batch.set(bytes, at);

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from "./bytes.ts";
+import { ByteReader, ByteWriter, setU32 } from "./bytes.ts";
 import {
   type ControlFrame,
   type DataFrame,
@@ -47,16 +47,22 @@ export const planOfKind = new Map([...routerPlans, ...peerPlans].map((plan) => [
 export const routerPlanOfType = new Map(routerPlans.map((plan) => [plan.type, plan]));
 export const peerPlanOfType = new Map(peerPlans.map((plan) => [plan.type, plan]));
 
+/** The writer for the next frame. The memory of a new one would take longer to make than most frames take to write. */
+let idleWriter: ByteWriter | undefined;
+
 /** A frame other than data, header included, as bytes. */
 export function encodeFrame(frame: ControlFrame): Uint8Array<ArrayBuffer> {
   const plan = planOfKind.get(frame.kind);
   if (plan === undefined) throw new TypeError(`Cannot encode a frame of kind "${frame.kind}"`);
-  const writer = new ByteWriter();
+  const writer = idleWriter ?? new ByteWriter();
+  // A getter in a program's metadata may write a frame too.
+  idleWriter = undefined;
   writer.u32(0);
   // The frame's type and the plan come from the same table, so the fields have the plan's kinds.
   for (const { field, kind } of plan.fields) encodeField(writer, kind, frame[field as keyof typeof frame] as never);
-  const bytes = writer.take();
-  new DataView(bytes.buffer).setUint32(0, (plan.type << 24) | (bytes.length - frameHeaderBytes));
+  const bytes = writer.takeCopy();
+  idleWriter = writer;
+  setU32(bytes, 0, (plan.type << 24) | (bytes.length - frameHeaderBytes));
   return bytes;
 }
 

@@ -3,7 +3,7 @@
 
 interface TextEncoder {
   encode(text: string): Uint8Array<ArrayBuffer>;
-  encodeInto(text: string, bytes: Uint8Array): { read: number };
+  encodeInto(text: string, bytes: Uint8Array): { read: number; written: number };
 }
 declare const TextEncoder: new () => TextEncoder;
 

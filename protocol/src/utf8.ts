@@ -14,7 +14,16 @@ export function decodeText(bytes: Uint8Array, offset?: number): string {
 
 /** The length of a string in UTF-8. */
 export function utf8Length(text: string): number {
-  return encoder.encode(text).length;
+  // Counted where it is short, as names are: the encoder makes an array.
+  if (text.length > 128) return encoder.encode(text).length;
+  let bytes = text.length;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit > 0x7f) bytes += unit > 0x7ff ? 2 : 1;
+    // The second half of a pair: the two units have four bytes together.
+    if ((unit & 0xfc00) === 0xdc00 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800) bytes -= 2;
+  }
+  return bytes;
 }
 
 /** Cuts a string to at most `maxBytes` of UTF-8, between two characters. */

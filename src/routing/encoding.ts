@@ -8,6 +8,7 @@ import {
   type RouterFrame,
   routerLimits,
   segmentHeaderBytes,
+  setU32,
 } from "@messagepasser/protocol";
 import { type Format, type FrameReader, type SegmentFormat, type WireMessage } from "@messagepasser/protocol/formats";
 import type { Closing } from "./closings.ts";
@@ -67,19 +68,18 @@ export function framesIn<Read>(reader: FrameReader<Read>): Read[] {
 }
 
 function segmentOf(address: number, encoded: readonly Uint8Array[]): Uint8Array {
-  const batch = joined([new Uint8Array(segmentHeaderBytes), ...encoded]);
-  const view = new DataView(batch.buffer);
-  view.setUint32(0, address);
-  view.setUint32(4, batch.length - segmentHeaderBytes);
+  const batch = joined(encoded, segmentHeaderBytes);
+  setU32(batch, 0, address);
+  setU32(batch, 4, batch.length - segmentHeaderBytes);
   return batch;
 }
 
-/** The parts as one array: a copy, unless there is only one part. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [first] = parts;
-  if (first !== undefined && parts.length === 1) return first;
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
+/** A copy of the parts as one array. @param headerBytes room before them. Default: 0 */
+export function joined(parts: readonly Uint8Array[], headerBytes = 0): Uint8Array {
+  let length = headerBytes;
+  for (const part of parts) length += part.length;
+  const bytes = new Uint8Array(length);
+  let at = headerBytes;
   for (const part of parts) {
     bytes.set(part, at);
     at += part.length;

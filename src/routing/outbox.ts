@@ -22,8 +22,14 @@ export class Outbox {
   /** Removes all batches and returns them as one. The outbox must not be empty. */
   take(): Uint8Array {
     const batches = this.#batches;
-    this.#batches = [];
+    const [first] = batches;
     this.#bytes = 0;
+    // Taken out rather than left to a new array, where there is only one.
+    if (batches.length === 1 && first !== undefined) {
+      batches.pop();
+      return first;
+    }
+    this.#batches = [];
     return joined(batches);
   }
 }

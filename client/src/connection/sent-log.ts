@@ -1,4 +1,4 @@
-import { limits } from "@messagepasser/protocol";
+import { limits, setU32, u32At } from "@messagepasser/protocol";
 
 /** A frame as the log gives it back. `flags` is `undefined` for the FIN. */
 export interface LoggedFrame {
@@ -10,7 +10,6 @@ export interface LoggedFrame {
 
 interface Block {
   readonly bytes: Uint8Array;
-  readonly view: DataView;
   /** Where the first frame begins that still counts. */
   head: number;
   length: number;
@@ -22,10 +21,14 @@ const finMark = 0xff;
 const smallestBlockBytes = 1_024;
 const largestBlockBytes = headerBytes + limits.maxPayloadBytes;
 /**
- * Blocks of the largest size that no log of this program needs any more, or collecting them would take a third of a busy
- * sender's time. As many are worth keeping as one acknowledgement frees.
+ * Blocks of the largest size and of the smallest that no log of this program needs any more, or collecting them would take
+ * a third of a busy sender's time, and making them a tenth of an opener's. As many are worth keeping as one acknowledgement
+ * frees.
  */
-const spares: Block[] = [];
+const spares = new Map<number, Block[]>([
+  [smallestBlockBytes, []],
+  [largestBlockBytes, []],
+]);
 const maxSpares = 64;
 
 /**
@@ -55,7 +58,7 @@ export class SentLog {
   /** Keeps a copy of a frame; its flags, or `undefined` for the FIN. */
   push(flags: number | undefined, payload: Uint8Array): void {
     const block = this.#room(headerBytes + payload.length);
-    block.view.setUint32(block.length, ((flags ?? finMark) << 24) | payload.length);
+    setU32(block.bytes, block.length, ((flags ?? finMark) << 24) | payload.length);
     block.bytes.set(payload, block.length + headerBytes);
     block.length += headerBytes + payload.length;
     this.#end += payload.length + limits.frameCostBytes;
@@ -73,7 +76,7 @@ export class SentLog {
         head = block?.head ?? 0;
         continue;
       }
-      const payloadBytes = block.view.getUint32(head) & 0xff_ffff;
+      const payloadBytes = u32At(block.bytes, head) & 0xff_ffff;
       head += headerBytes + payloadBytes;
       at += payloadBytes + limits.frameCostBytes;
     }
@@ -93,7 +96,8 @@ export class SentLog {
     this.#first = kept;
     while (block !== undefined && block !== kept) {
       const { next } = block;
-      if (block.bytes.length === largestBlockBytes && spares.length < maxSpares) spares.push(block);
+      const same = spares.get(block.bytes.length);
+      if (same !== undefined && same.length < maxSpares) same.push(block);
       block = next;
     }
   }
@@ -113,7 +117,7 @@ export class SentLog {
       this.#cursorAt = block?.head ?? 0;
     }
     if (block === undefined) return undefined;
-    const header = block.view.getUint32(this.#cursorAt);
+    const header = u32At(block.bytes, this.#cursorAt);
     const start = this.#cursorAt + headerBytes;
     const payload = block.bytes.subarray(start, start + (header & 0xff_ffff));
     const offset = this.#cursorOffset;
@@ -136,13 +140,10 @@ export class SentLog {
   }
 
   #newBlock(count: number): Block {
-    const spare = count === largestBlockBytes ? spares.pop() : undefined;
-    if (spare !== undefined) {
-      spare.head = spare.length = 0;
-      spare.next = undefined;
-      return spare;
-    }
-    const bytes = new Uint8Array(count);
-    return { bytes, view: new DataView(bytes.buffer), head: 0, length: 0, next: undefined };
+    const spare = spares.get(count)?.pop();
+    if (spare === undefined) return { bytes: new Uint8Array(count), head: 0, length: 0, next: undefined };
+    spare.head = spare.length = 0;
+    spare.next = undefined;
+    return spare;
   }
 }
