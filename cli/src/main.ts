@@ -20,11 +20,13 @@ import { flushed, reportError } from "./output.ts";
 import { Failure, Interrupted, ReaderGone, statuses, statusMeanings, statusOf } from "./status.ts";
 
 const epilogue = `
-A setting comes from its flag, else from MP_URL, MP_REALM, MP_NAME, MP_SECRET, MP_ADMIN_TOKEN or MP_HEADERS, else from the profile that
-"mp login" writes. No flag takes a secret, since other users and the shell's history see the command line.
+A setting comes from its flag, else from MP_URL, MP_REALM, MP_NAME, MP_INSTANCE, MP_SECRET, MP_ADMIN_TOKEN or MP_HEADERS,
+else from the profile that "mp login" writes. No flag takes a secret, since other users and the shell's history see the
+command line.
 HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed as by curl, and NODE_EXTRA_CA_CERTS names a file with the
 certificates of private authorities.
-A name belongs to one running program at a time. A second program that connects with the name takes its place.
+Many programs may be connected with one name. With --instance, a program takes the place of one that has the same name
+and instance.
 
 Exit statuses:
 ${Object.entries(statusMeanings)

@@ -60,7 +60,7 @@ export interface RouterSettings extends Way {
 /** Where to connect, and as whom. */
 export interface ClientSettings extends RouterSettings {
   readonly name: string;
-  /** What this session is called; absent for nothing. */
+  /** The instance of this session; absent for none. */
   readonly instance?: string;
   readonly secret: string;
 }
@@ -87,7 +87,10 @@ export function withRouterFlags(command: Command): Command {
 export function withClientFlags(command: Command): Command {
   return withGraceFlag(withRouterFlags(command))
     .option("--name <name>", "the name to connect with (MP_NAME)")
-    .option("--instance <instance>", "what to call this session, in place of any that is called so (MP_INSTANCE)")
+    .option(
+      "--instance <instance>",
+      "the instance of this session, as in desk-1; another program that has it ends (MP_INSTANCE)",
+    )
     .option("--secret-file <file>", "a file with the secret (default: the secret in MP_SECRET)");
 }
 

@@ -53,7 +53,7 @@ export function addClient(program: Command): void {
       await show(rotated, flags, "Rotated the secret of");
     });
   for (const [verb, isDisabled, description] of [
-    ["disable", true, "refuse a client until it is enabled, and close its link"],
+    ["disable", true, "refuse a client until it is enabled, and close its links"],
     ["enable", false, "admit a disabled client again, with the same secret"],
   ] as const) {
     command(`${verb} <name>`, description)
@@ -64,7 +64,7 @@ export function addClient(program: Command): void {
         else note(`${isDisabled ? "Disabled" : "Enabled"} client "${name}"`);
       });
   }
-  command("revoke <name>", "remove a client: revoke its secret, and close its link")
+  command("revoke <name>", "remove a client: revoke its secret, and close its links")
     .addHelpText("after", "\nExamples:\n  mp client revoke alice")
     .action(async (name: string, flags: Flags) => {
       await (await AdminApi.of(flags)).revoke(checkedPeer(name, "client"));

@@ -17,15 +17,17 @@ interface Flags extends ClientFlags {
 const defaultMaxCommands = 100;
 
 const examples = `
-mp listen waits for a router that isn't there yet. While it is away, the command says so on standard error.
+mp listen waits for a router that isn't there yet. While the router is away, the command says so on standard error. Of
+several mp listen with one name and protocol, the newest gets all Connections.
 
 Without a command, mp listen accepts one Connection, connects it to standard input and output, and exits when both
 directions have ended. At a terminal it exits when the peer's direction ends.
 
 With a command, mp listen runs the command once for each Connection, as its standard input and output, until SIGINT or
-SIGTERM. The command finds the peer's name in MP_PEER and the protocol in MP_PROTOCOL. It doesn't get MP_SECRET,
-MP_ADMIN_TOKEN, MP_INVITATION, MP_TOKEN_KEY and MP_HEADERS, and gets MP_URL without its query. If the command exits with a status other than 0, the Connection is aborted with a reason that tells it.
-One peer, with its guests, gets at most half of the commands that its fellows leave free.
+SIGTERM. The command finds the peer's name in MP_PEER and the protocol in MP_PROTOCOL. The command doesn't get MP_SECRET,
+MP_ADMIN_TOKEN, MP_INVITATION, MP_TOKEN_KEY or MP_HEADERS, and gets MP_URL without its query. If the command exits with a
+status other than 0, the Connection is aborted with a reason that includes the status. One peer, with its guests, gets at
+most half of the commands that all other peers leave free.
 
 Examples:
   mp listen backup > backup.tar
@@ -47,7 +49,7 @@ export function addListen(program: Command): void {
       defaultMaxCommands,
     )
     .addOption(
-      new Option("--idle-limit <duration>", `end a Connection on which nothing moves for so long, ${durationForm}`)
+      new Option("--idle-limit <duration>", `end a Connection on which nothing moves for this long, ${durationForm}`)
         .argParser(positiveDurationOf)
         .default(86_400_000, "1d"),
     )

@@ -19,8 +19,8 @@ const latestMs = 8.64e15;
 const examples = `
 Your own name is left out. A client sees only peers that it may open something to, or that may open something to it.
 
---watch prints what is there, then each change, one a line: "here", "changed" or "gone" and the name, until SIGINT or
-SIGTERM. With --json, each line is an object with the details.
+--watch prints a line for each session that is connected, and then for each change, until SIGINT or SIGTERM: "here",
+"changed" or "gone", and the name. With --json, each line is an object with the details.
 
 Examples:
   mp peers
@@ -33,7 +33,7 @@ export function addPeers(program: Command): void {
   withClientFlags(program.command("peers"))
     .description("list the other clients that are connected, one name a line")
     .option("--details", "list each session: its instance, what it serves, and since when it is connected")
-    .option("--watch", "go on telling who comes and who goes")
+    .option("--watch", "print who is connected, then who comes, goes or serves something else")
     .option("--json", "print a JSON array, or with --watch an object a line")
     .addHelpText("after", examples)
     .action(peers);
