@@ -162,8 +162,14 @@ export const routerLimits = {
   maxWatchesOfClient: 256,
   /** Milliseconds between two messages that tell a watcher what changed. Stops a crowd that comes back from costing a message for each. */
   tellEveryMs: 1_000,
+  /** Sessions of a client that come or change what they serve, of which watchers are told at once before `maxToldChangesPerSecond` counts. */
+  maxToldChangesAtOnce: 256,
+  /** The same in a second, in the long run; of others they are told later. Stops a client from having each of a thousand watchers told a thousand times a second. */
+  maxToldChangesPerSecond: 4,
   /** Sessions that one watch may have to be told: past that everything is told again, which takes no memory. */
   maxPendingChanges: 1_000,
+  /** The same of all watches of a client together. Stops watchers that don't read from filling the memory. */
+  maxPendingChangesOfClient: 16_000,
   /** Bytes of sessions that a watcher is told before it has read them. Stops watchers that don't read from filling the memory. */
   toldBytes: 65_536,
   /** Bytes that all watchers are told before other events have their turn. */

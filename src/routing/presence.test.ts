@@ -457,6 +457,87 @@ describe("attacks with watches", () => {
     expect(alice.closed).toBeUndefined();
   });
 
+  test("a client whose sessions change what they serve without end is told of a few times a second, others as ever, and all in the end", () => {
+    const realm = realmOf();
+    const alice = join(realm, "alice");
+    const mallory = Array.from({ length: routerLimits.maxSessions }, () => join(realm, "mallory"));
+    watch(realm, alice);
+    realm.runtime.pass(1_000);
+    alice.take();
+    const told = new Map<string, readonly string[]>();
+    let count = 0;
+    const read = (): void => {
+      realm.reach(alice);
+      for (const item of alice.take().filter(isTold)) {
+        if (item.kind !== "present") continue;
+        if (item.name === "mallory") count++;
+        told.set(item.session, item.services);
+      }
+    };
+    const seconds = 60;
+    for (let second = 0; second < seconds; second++) {
+      for (const link of mallory)
+        realm.routing.receive(
+          link,
+          toRouter({ kind: "serve", share: 0, add: [`${second}`], remove: ["*", `${second - 1}`] }),
+        );
+      realm.runtime.pass(1_000);
+      read();
+    }
+    const { maxToldChangesAtOnce, maxToldChangesPerSecond, maxSessions } = routerLimits;
+    expect(count).toBeLessThanOrEqual(maxToldChangesAtOnce + seconds * maxToldChangesPerSecond);
+    const bob = join(realm, "bob");
+    realm.runtime.pass(1_000);
+    read();
+    expect(told.delete(bob.session)).toBe(true);
+    for (let second = 0; second < maxSessions / maxToldChangesPerSecond; second++) {
+      realm.runtime.pass(1_000);
+      read();
+    }
+    expect([...told.values()]).toEqual(mallory.map(() => [`${seconds - 1}`]));
+    realm.runtime.pass(1_000);
+    expect(realm.runtime.timers).toEqual([]);
+  });
+
+  test("a client whose sessions come without end is told of a few times a second", () => {
+    const realm = realmOf();
+    const alice = join(realm, "alice");
+    watch(realm, alice);
+    alice.take();
+    let count = 0;
+    for (let second = 0; second < 60; second++) {
+      const links = Array.from({ length: routerLimits.maxJoinsPerSecond }, () => join(realm, "mallory"));
+      realm.runtime.pass(1_000);
+      realm.reach(alice);
+      count += alice.take().filter(({ kind }) => kind === "present").length;
+      for (const link of links) leave(realm, link);
+    }
+    expect(count).toBeLessThanOrEqual(routerLimits.maxToldChangesAtOnce + 61 * routerLimits.maxToldChangesPerSecond);
+    realm.runtime.pass(2_000);
+    expect(realm.runtime.timers).toEqual([]);
+  });
+
+  test("a client with many watches has fewer changes kept for each, and is told everything again instead", () => {
+    const realm = realmOf();
+    const { maxPendingChangesOfClient, maxWatchesOfClient } = routerLimits;
+    const links = Array.from({ length: maxWatchesOfClient / limits.maxWatches }, () => join(realm, "mallory"));
+    for (const link of links)
+      for (let request = 1; request <= limits.maxWatches; request++) watch(realm, link, "client-*", request);
+    realm.runtime.pass(1_000);
+    const toldOf = (count: number): string | undefined => {
+      for (const link of links) realm.reach(link);
+      for (const link of links) link.take();
+      const clients = Array.from({ length: count }, (_, at) => join(realm, `client-${at}`));
+      realm.runtime.pass(1_000);
+      const [first] = links.map((link) => toldTo(link).split(" ")[0]);
+      for (const client of clients) leave(realm, client);
+      realm.runtime.pass(1_000);
+      return first;
+    };
+    expect(toldOf(maxPendingChangesOfClient / maxWatchesOfClient)).toBe("+client-0");
+    expect(toldOf(maxPendingChangesOfClient / maxWatchesOfClient + 3)).toBe("(");
+  });
+
   test("a pattern of many stars takes no longer than another", () => {
     const realm = realmOf();
     const alice = join(realm, "alice");

@@ -2,8 +2,9 @@ import { limits, ProtocolError, routerLimits } from "@messagepasser/protocol";
 import type { Access } from "./access.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Link, Links } from "./link.ts";
+import type { Account } from "./principals.ts";
 import type { Rules } from "./rules.ts";
-import { Watch } from "./watcher.ts";
+import { keyOf, Watch, type WatchStart } from "./watcher.ts";
 
 /** What telling watchers needs. */
 interface PresenceStart {
@@ -14,12 +15,6 @@ interface PresenceStart {
   now(): number;
   /** Calls back later, and carries out then what delivery finds. */
   after(delayMs: number, callback: () => void): void;
-}
-
-/** What a client watches. */
-interface WatchStart {
-  readonly request: number;
-  readonly pattern: string;
 }
 
 /** A link that watches. */
@@ -50,6 +45,8 @@ export class Presence {
   readonly #urgent = new Set<Watcher>();
   /** Those that are told later, and when, in milliseconds since 1970. */
   readonly #later = new Map<Watcher, number>();
+  /** Sessions of which watchers are told later, since those of their clients come or change too often. */
+  readonly #late = new Set<Link>();
   /** When the timer goes off, in milliseconds since 1970. */
   #timerAtMs = Infinity;
   /** How many links have left since the roster was made. */
@@ -67,15 +64,15 @@ export class Presence {
    * @returns how many links there are; `undefined` if all links of the client have too many watches
    * @throws ProtocolError for one watch too many on this link
    */
-  watch(link: Link, { request, pattern }: WatchStart, position?: number): number | undefined {
+  watch(link: Link, start: WatchStart, position?: number): number | undefined {
     const watcher = this.#all.get(link) ?? newWatcher(link, []);
-    this.#stop(watcher, request);
+    this.#stop(watcher, start.request);
     if (watcher.watches.length === limits.maxWatches)
       throw new ProtocolError(`More than ${limits.maxWatches} watches: the last ends`, position);
     const { account } = this.#start.delivery.meterOf(link);
     if (account.watches === routerLimits.maxWatchesOfClient) return undefined;
     account.watches++;
-    watcher.watches.push(new Watch(request, pattern, true));
+    watcher.watches.push(new Watch(start, true, () => mostChangesOf(account)));
     this.#all.set(link, watcher);
     this.#keep(watcher);
     this.#noteSoon(link);
@@ -98,20 +95,35 @@ export class Presence {
     else this.#roster = undefined;
     // A client says what it serves right after its welcome: the two are told together.
     const isWhole = link.services !== undefined || link.format.addressing === "name";
-    this.#note(
-      link,
-      (watch) => {
-        watch.joined(link);
-      },
-      isWhole,
-    );
+    if (this.#mayTellOf(link))
+      this.#note(
+        link,
+        (watch, key) => {
+          watch.joined(link, key);
+        },
+        isWhole,
+      );
   }
 
   /** A session serves something else. */
   changed(link: Link): void {
-    this.#note(link, (watch) => {
-      watch.changed(link);
+    if (this.#mayTellOf(link)) this.#noteChanged(link);
+  }
+
+  #noteChanged(link: Link): void {
+    this.#note(link, (watch, key) => {
+      watch.changed(link, key);
     });
+  }
+
+  /** Whether watchers may be told of a session now. If not, they are told later how it is by then. */
+  #mayTellOf(link: Link): boolean {
+    if (this.#all.size === 0 || this.#late.has(link)) return false;
+    const nowMs = this.#start.now();
+    if (this.#start.delivery.meterOf(link).account.changes.take(nowMs)) return true;
+    this.#late.add(link);
+    this.#wakeAt(nowMs + routerLimits.tellEveryMs);
+    return false;
   }
 
   /** A link is over: its client watches nothing more. */
@@ -122,8 +134,9 @@ export class Presence {
       this.#forget(watcher);
     }
     if (this.#roster !== undefined && ++this.#departed > this.#roster.length / 2) this.#roster = undefined;
-    this.#note(link, (watch) => {
-      watch.left(link);
+    this.#late.delete(link);
+    this.#note(link, (watch, key) => {
+      watch.left(link, key);
     });
   }
 
@@ -136,8 +149,8 @@ export class Presence {
         if (isSeen === access.sees(watcher.link, other, before) || other.memory.isOver) continue;
         for (const watch of watcher.watches) {
           if (!watch.pattern.fits(other.name)) continue;
-          if (isSeen) watch.joined(other);
-          else watch.left(other);
+          if (isSeen) watch.joined(other, keyOf(other));
+          else watch.left(other, keyOf(other));
         }
       }
       if (!isDone(watcher)) this.#schedule(watcher);
@@ -192,11 +205,12 @@ export class Presence {
     const noted = new Set<number>();
     for (const link of this.#start.links.watching()) {
       const { watches = [], isBehind = false } = link.watches ?? {};
+      const { account } = this.#start.delivery.meterOf(link);
       const watcher = newWatcher(
         link,
-        watches.map(({ request, pattern }) => new Watch(request, pattern, isBehind)),
+        watches.map((watch) => new Watch(watch, isBehind, () => mostChangesOf(account))),
       );
-      this.#start.delivery.meterOf(link).account.watches += watches.length;
+      account.watches += watches.length;
       watchers.set(link, watcher);
       noted.add(link.address);
       if (isBehind) this.#urgent.add(watcher);
@@ -214,11 +228,12 @@ export class Presence {
   }
 
   /** Notes a change for those that may know of it. */
-  #note(link: Link, change: (watch: Watch) => void, isWhole = true): void {
+  #note(link: Link, change: (watch: Watch, key: string) => void, isWhole = true): void {
+    const key = keyOf(link);
     for (const watcher of this.#all.values()) {
       const watches = watcher.watches.filter(({ pattern }) => pattern.fits(link.name));
       if (watches.length === 0 || !this.#start.access.sees(watcher.link, link)) continue;
-      for (const watch of watches) change(watch);
+      for (const watch of watches) change(watch, key);
       if (!isDone(watcher)) this.#schedule(watcher, isWhole);
     }
   }
@@ -260,6 +275,12 @@ export class Presence {
         this.#urgent.add(watcher);
       }
     }
+    for (const link of this.#late) {
+      if (this.#all.size > 0 && !this.#start.delivery.meterOf(link).account.changes.take(nowMs)) continue;
+      this.#late.delete(link);
+      this.#noteChanged(link);
+    }
+    if (this.#late.size > 0) nextMs = Math.min(nextMs, nowMs + routerLimits.tellEveryMs);
     this.flush();
     if (nextMs < Infinity) this.#wakeAt(nextMs);
   }
@@ -321,6 +342,11 @@ export class Presence {
 
 function newWatcher(link: Link, watches: Watch[]): Watcher {
   return { link, watches, toldAtMs: -Infinity, unansweredBytes: 0, isBlocked: false };
+}
+
+/** How many changes each watch of a client may have to tell: those of all its watches together take only so much memory. */
+function mostChangesOf({ watches }: Account): number {
+  return Math.min(routerLimits.maxPendingChanges, routerLimits.maxPendingChangesOfClient / watches);
 }
 
 /** The first watch of which something is not told. */

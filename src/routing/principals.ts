@@ -28,6 +28,8 @@ export class Account {
   readonly opens = new TokenBucket(limits.maxOpensAtOnce, limits.maxOpensPerSecond);
   /** The rate of new links. */
   readonly joins = new TokenBucket(routerLimits.maxJoinsAtOnce, routerLimits.maxJoinsPerSecond);
+  /** The rate of sessions that come or change what they serve, as watchers are told. */
+  readonly changes = new TokenBucket(routerLimits.maxToldChangesAtOnce, routerLimits.maxToldChangesPerSecond);
 
   /** What the holders of one key's tokens share, of which this account is one's. */
   readonly group: Group | undefined;

@@ -35,6 +35,11 @@ test.each([
   expect(() => servicesAfter(undefined, serve({ add }))).toThrow(problem);
 });
 
+test("a frame that removes more protocols than a session may serve breaks the protocol", () => {
+  const many = Array.from({ length: limits.maxServices + 1 }, (_, at) => `p${at}`);
+  expect(() => servicesAfter(undefined, serve({ add: many.slice(1), remove: many }))).toThrow(/More than 64 protocols/);
+});
+
 test("what a session serves never passes the limits, whatever is added and removed in whatever order", () => {
   const patterns = fc.array(fc.string({ unit: fc.constantFrom("a", "b", "*", "é"), minLength: 1, maxLength: 100 }), {
     maxLength: 40,

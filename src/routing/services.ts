@@ -27,6 +27,9 @@ export function servicesAfter(
   services: Services | undefined,
   { share, add, remove }: RouterFrameOf<"serve">,
 ): Services {
+  for (const patterns of [add, remove])
+    if (patterns.length > limits.maxServices)
+      throw new ProtocolError(`More than ${limits.maxServices} protocols to add or remove in one frame`);
   for (const pattern of add) {
     const problem = protocolProblem(pattern);
     if (problem !== undefined) throw new ProtocolError(`A protocol to serve ${problem}`);

@@ -1,4 +1,4 @@
-import { type RouterFrame, routerLimits } from "@messagepasser/protocol";
+import type { RouterFrame } from "@messagepasser/protocol";
 import type { Link } from "./link.ts";
 import { type Pattern, patternOf } from "./pattern.ts";
 
@@ -8,6 +8,12 @@ interface Change {
   /** Whether the watcher does not know the session, so that it need not be told if the session leaves again. */
   readonly isNew: boolean;
   readonly hasLeft: boolean;
+}
+
+/** What a client watches. */
+export interface WatchStart {
+  readonly request: number;
+  readonly pattern: string;
 }
 
 /** The whole realm has been told. */
@@ -21,12 +27,17 @@ export class Watch {
   #toldUpTo: number;
   #hasBegun = false;
   readonly #changes = new Map<string, Change>();
+  readonly #mostChanges: () => number;
 
-  /** @param isNew whether the client must be told everything */
-  constructor(request: number, pattern: string, isNew: boolean) {
+  /**
+   * @param isNew whether the client must be told everything
+   * @param mostChanges how many changes may wait until they are told
+   */
+  constructor({ request, pattern }: WatchStart, isNew: boolean, mostChanges: () => number) {
     this.request = request;
     this.pattern = patternOf(pattern);
     this.#toldUpTo = isNew ? 0 : everything;
+    this.#mostChanges = mostChanges;
   }
 
   get isDone(): boolean {
@@ -40,19 +51,17 @@ export class Watch {
     this.#changes.clear();
   }
 
-  joined(link: Link): void {
-    const key = keyOf(link);
+  /** @param key of the session, as `keyOf` gives it */
+  joined(link: Link, key: string): void {
     this.#note(key, { link, isNew: !this.#changes.has(key), hasLeft: false });
   }
 
   /** A session serves something else. */
-  changed(link: Link): void {
-    const key = keyOf(link);
+  changed(link: Link, key: string): void {
     this.#note(key, { link, isNew: this.#changes.get(key)?.isNew ?? false, hasLeft: false });
   }
 
-  left(link: Link): void {
-    const key = keyOf(link);
+  left(link: Link, key: string): void {
     if (this.#changes.get(key)?.isNew === true) this.#changes.delete(key);
     else this.#note(key, { link, isNew: false, hasLeft: true });
   }
@@ -62,7 +71,7 @@ export class Watch {
     if (change.link.address > this.#toldUpTo) return;
     this.#changes.set(key, change);
     // A snapshot takes no memory.
-    if (this.#changes.size > routerLimits.maxPendingChanges) this.restart();
+    if (this.#changes.size > this.#mostChanges()) this.restart();
   }
 
   /**
@@ -102,7 +111,7 @@ export class Watch {
 }
 
 /** A session, whichever link it has. */
-function keyOf({ name, session }: Link): string {
+export function keyOf({ name, session }: Link): string {
   // No name has a line feed.
   return `${session}\n${name}`;
 }
