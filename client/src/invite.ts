@@ -24,10 +24,23 @@ export interface InviteOptions {
   /**
    * The peers that the guest may open Connections to: a name, or a pattern in which `*` stands for any characters. At most
    * 128 bytes of UTF-8.
+   *
+   * @defaultValue none; `protocol` must be missing too then
    */
-  readonly peer: string;
-  /** The protocols that the guest may open: a protocol's name or a pattern. At most 128 bytes of UTF-8. */
-  readonly protocol: string;
+  readonly peer?: string;
+  /**
+   * The protocols that the guest may open: a protocol's name or a pattern. At most 128 bytes of UTF-8.
+   *
+   * @defaultValue none; `peer` must be missing too then
+   */
+  readonly protocol?: string;
+  /**
+   * The protocols that the guest serves, so that others may open them to it: names or patterns, of at most 512 bytes of JSON
+   * together.
+   *
+   * @defaultValue none
+   */
+  readonly serves?: readonly string[];
   /** The time at which the invitation expires and the guest's link is closed. At most 366 days from now. */
   readonly expiresAt: Date;
   /**
@@ -52,16 +65,20 @@ const secretPattern = /^mp_[\w-]{108}$/;
 const [idAt, revisionAt, inviteKeyAt, macAt] = [1, 9, 45, 61];
 
 /**
- * Makes an invitation: a secret for a guest, valid for opening certain protocols to certain peers. The invitation also
- * ends when the secret of the client that invites ends. Needs no router.
+ * Makes an invitation: a secret for a guest, valid for opening certain protocols to certain peers, for serving certain
+ * protocols, or for both. The invitation also ends when the secret of the client that invites ends. Needs no router.
  *
  * @throws TypeError if the secret doesn't have the form of a router's, or an option breaks its rule.
  */
 export async function invite(options: InviteOptions): Promise<Invited> {
   // Callers without types may leave out anything.
-  const { name, secret: text, guest, peer, protocol, expiresAt, uses = 1 }: InviteOptions = options ?? {};
-  const required = Object.entries({ name, guest, peer, protocol }).map(([key, value]) => [key, value ?? null] as const);
-  checkOptions("invite", "string", Object.fromEntries(required));
+  const { name, secret: text, guest, expiresAt, uses = 1, serves = [] }: InviteOptions = options ?? {};
+  const { peer = "", protocol = "" } = options ?? {};
+  if (!Array.isArray(serves)) throw new TypeError("Cannot invite: serves must be an array of strings");
+  const opened = serves.length > 0 ? { peer, protocol } : { peer: options?.peer, protocol: options?.protocol };
+  const served = Object.fromEntries(serves.map((each, at) => [`serves[${at}]`, each as unknown]));
+  const required = Object.entries({ name, guest, ...opened, ...served }).map(([key, value]) => [key, value ?? null]);
+  checkOptions("invite", "string", Object.fromEntries(required) as Record<string, unknown>);
   checkOptions("invite", "number", { uses });
   // A Date of another realm is one too.
   if (typeof Object(expiresAt).getTime !== "function") throw new TypeError("Cannot invite: expiresAt must be a Date");
@@ -79,6 +96,7 @@ export async function invite(options: InviteOptions): Promise<Invited> {
     protocol,
     expiresAtMs: expiresAt.getTime(),
     uses,
+    serves,
     nonce: toHex(crypto.getRandomValues(new Uint8Array(nonceBytes))),
   };
   const isTooLong = expiresAt.getTime() - Date.now() > routerLimits.maxInvitationLifeMs;
@@ -91,7 +109,7 @@ export async function invite(options: InviteOptions): Promise<Invited> {
   return { invitation: invitationText(signedBytes, mac), name: guestName(invitation) };
 }
 
-/** What an invitation says. */
+/** What an invitation says. `peer` and `protocol` are empty for a guest that may open nothing. */
 export interface InvitationTerms extends Required<Omit<InviteOptions, "secret">> {
   /** The name of the client that invites. */
   readonly host: string;
@@ -106,6 +124,6 @@ export interface InvitationTerms extends Required<Omit<InviteOptions, "secret">>
 export function readInvitation(text: string): InvitationTerms | undefined {
   const invitation = readInvitationText(text)?.invitation;
   if (invitation === undefined) return undefined;
-  const { host, guest, peer, protocol, uses, expiresAtMs } = invitation;
-  return { host, name: guestName(invitation), guest, peer, protocol, uses, expiresAt: new Date(expiresAtMs) };
+  const { expiresAtMs, host, guest, peer, protocol, uses, serves } = invitation;
+  return { host, name: guestName(invitation), guest, peer, protocol, uses, serves, expiresAt: new Date(expiresAtMs) };
 }

@@ -42,6 +42,7 @@ export { fromHex, toHex } from "./hex.ts";
 export { holderName, isHolderName, keyIdOf, keyIdProblem, type Openable, type TokenRights } from "./holders.ts";
 export {
   guestName,
+  hostInName,
   type Invitation,
   invitationBytes,
   invitationMacBytes,

@@ -206,13 +206,15 @@ export const routerLimits = {
   maxCachedNames: 20_000,
   /** Pairs of groups of clients of which it is cached whether one may open anything to the other. Stops the same. */
   maxCachedReach: 50_000,
-  /** Characters of an invitation. The longest names need half of it. Stops long texts before they are decoded. */
+  /** Bytes of what an invitation lets its guest serve, in JSON: it stands in the attachment of the guest's link. */
+  maxInvitationServesBytes: 512,
+  /** Characters of an invitation. The longest names and protocols need nine tenths of it. Stops long texts before they are decoded. */
   maxInvitationLength: 2_048,
   /** Sessions that one invitation lets in. Stops one invitation from filling the object's storage. */
   maxInvitationUses: 1_000,
   /** Milliseconds for which a page may use its ticket. Stops tickets in logs from being of use. */
   ticketLifeMs: 30_000,
-  /** Characters of a ticket. One of an invitation with the longest names needs half of it. Stops long texts before they are decoded. */
+  /** Characters of a ticket. One of an invitation with the longest names and protocols needs two thirds of it. Stops long texts before they are decoded. */
   maxTicketLength: 4_096,
   /** Milliseconds until an invitation expires, at most: 366 days. Stops rows of guests from being kept for ever. */
   maxInvitationLifeMs: 31_622_400_000,

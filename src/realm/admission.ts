@@ -46,7 +46,7 @@ export interface AdmittingObject {
 }
 
 const header = "mp-admission";
-const version = 4;
+const version = 5;
 
 /**
  * The request that hands an upgrade to the realm's object. It is a new request, so none of the client's own headers is in

@@ -5,7 +5,7 @@ import type { Services } from "../routing/services.ts";
 import type { AdmittedToken, Upgrade } from "./admission.ts";
 import type { KeptSums } from "./usage.ts";
 
-const version = 3;
+const version = 4;
 
 /** What a link remembers while the object is not in memory. It is attached to the link's socket. */
 export interface Attachment extends Omit<Upgrade, "admission"> {
@@ -17,7 +17,7 @@ export interface Attachment extends Omit<Upgrade, "admission"> {
   /** The revision of the secret that opened the link, of the host's secret for a guest, or of a token's key; 0 where the authenticator knows no revisions. */
   readonly revision: number;
   readonly connectedAtMs: number;
-  readonly grant: Grant | undefined;
+  readonly grant: AttachedGrant | undefined;
   readonly token: AttachedToken | undefined;
   readonly services: Services | undefined;
   /** When the session began, in milliseconds since 1970. */
@@ -34,9 +34,15 @@ export interface Attachment extends Omit<Upgrade, "admission"> {
   readonly usage: KeptSums | undefined;
 }
 
+// Lists are JSON in UTF-8: a string with one wide character would take two bytes for each.
+
+/** What a link remembers of an invitation. */
+interface AttachedGrant extends Omit<Grant, "serves"> {
+  readonly serves: Uint8Array;
+}
+
 /** What a link remembers of a token. */
 interface AttachedToken extends Pick<AdmittedToken, "key" | "issuedAtS" | "expiresAtMs"> {
-  /** JSON in UTF-8: a string with one wide character would take two bytes for each. */
   readonly rights: Uint8Array;
 }
 
@@ -61,13 +67,14 @@ export function newAttachment(
       host: invitation.host,
       peer: invitation.peer,
       protocol: invitation.protocol,
+      serves: encoded(invitation.serves),
       expiresAtMs: invitation.expiresAtMs,
     },
     token: token && {
       key: token.key,
       issuedAtS: token.issuedAtS,
       expiresAtMs: token.expiresAtMs,
-      rights: new TextEncoder().encode(JSON.stringify(token.rights)),
+      rights: encoded(token.rights),
     },
     services: undefined,
     sinceMs: connectedAtMs,
@@ -103,7 +110,20 @@ export function attachmentOf(socket: WebSocket): Attachment | undefined {
   return attachment?.version === version && formatOf(attachment.format) !== undefined ? attachment : undefined;
 }
 
+/** What a guest may do, by its link's attachment. */
+export function grantOf({ grant }: Attachment): Grant | undefined {
+  return grant && { ...grant, serves: decoded(grant.serves) as Grant["serves"] };
+}
+
 /** What a token's holder may do, as `newAttachment` wrote it. */
 export function rightsOf({ rights }: AttachedToken): TokenRights {
-  return JSON.parse(new TextDecoder().decode(rights)) as TokenRights;
+  return decoded(rights) as TokenRights;
+}
+
+function encoded(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+function decoded(bytes: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
 }

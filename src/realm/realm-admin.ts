@@ -1,4 +1,4 @@
-import { isHolderName } from "@messagepasser/protocol";
+import { hostInName } from "@messagepasser/protocol";
 import type {
   AuditEntry,
   ClientInfo,
@@ -11,7 +11,7 @@ import type {
 } from "@messagepasser/protocol/admin";
 import type { KeyTerms } from "../credentials/key-store.ts";
 import type { Validity } from "../credentials/credential-store.ts";
-import { type Rules, RulesError } from "../routing/rules.ts";
+import { type ClientName, type Rules, RulesError } from "../routing/rules.ts";
 import type { Registry } from "./registry.ts";
 import type { RuleStore } from "./rule-store.ts";
 
@@ -142,12 +142,15 @@ export class RealmAdmin {
     return {};
   }
 
-  /** Whether the rules allow an open. @param opener a client's name, or a guest's */
+  /** Whether the rules allow an open. @param opener a client's name, or a guest's, as is `peer` */
   decide(opener: string, peer: string, protocol: string): Decision {
-    // The last part of a guest's name has no slash.
-    const host = opener.slice(0, Math.max(0, opener.lastIndexOf("/")));
-    const isGuest = host !== "" && !isHolderName(opener) && this.#realm.credentials.info(opener) === undefined;
-    return this.#realm.rules.current.decide(isGuest ? { host, guest: opener } : opener, peer, protocol);
+    return this.#realm.rules.current.decide(this.#clientName(opener), this.#clientName(peer), protocol);
+  }
+
+  /** A name that may be a guest's. */
+  #clientName(name: string): ClientName {
+    const host = hostInName(name);
+    return host === undefined || this.#realm.credentials.info(name) !== undefined ? name : { host, guest: name };
   }
 
   /** Entries of the audit trail older than `before`, the newest first. */

@@ -4,7 +4,7 @@ import { type Closing, closings } from "../routing/closings.ts";
 import { closingMessages } from "../routing/encoding.ts";
 import { type Grant, type KeptWatches, type Link, type Pairs, LinkMemory, type TokenGrant } from "../routing/link.ts";
 import type { Services } from "../routing/services.ts";
-import { type Attachment, attachedWatches, attachmentOf, rightsOf, watchesOf } from "./attachment.ts";
+import { type Attachment, attachedWatches, attachmentOf, grantOf, rightsOf, watchesOf } from "./attachment.ts";
 import { subprotocolIn, tagsOf } from "./link-tags.ts";
 import type { Counters, KeptSums } from "./usage.ts";
 
@@ -46,7 +46,7 @@ export class SocketLink implements Link {
     this.resumes = attachment.resumes;
     this.format = formatOf(attachment.format) ?? native;
     this.revision = attachment.revision;
-    this.grant = attachment.grant;
+    this.grant = grantOf(attachment);
     const { token } = attachment;
     this.token = token && { ...token, rights: rightsOf(token) };
     this.pairs = new AttachedPairs(attachment, (pairs) => {

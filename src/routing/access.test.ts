@@ -7,11 +7,7 @@ import { Delivery } from "./delivery.ts";
 import type { Grant } from "./link.ts";
 import { Rules } from "./rules.ts";
 import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
-import { type FakeLink, FakeLinks, type FakeRealm, realmOf } from "../../test/support/routing-fakes.ts";
-
-function grantOf(host: string, peer = "*", protocol = "*"): Grant {
-  return { host, peer, protocol, expiresAtMs: Number.MAX_SAFE_INTEGER };
-}
+import { type FakeLink, FakeLinks, type FakeRealm, grantOf, realmOf } from "../../test/support/routing-fakes.ts";
 
 function changeRules({ runtime, routing }: FakeRealm, text: string): void {
   const before = runtime.currentRules;
@@ -87,13 +83,111 @@ describe("an open", () => {
     expect([...bob.take(), ...guest.take()]).toEqual([]);
   });
 
-  test("an open from any client reaches no guest", () => {
+  test("an open from any client reaches no guest that serves nothing, and those that may not know of it are told that it is absent", () => {
     const realm = realmOf();
     const guest = realm.join("alice/eve", { grant: grantOf("alice") });
     const second = realm.join("alice/fay", { grant: grantOf("alice") });
-    for (const link of [realm.join("alice"), realm.join("bob"), second, guest])
+    for (const link of [realm.join("alice"), realm.join("bob")])
       expect(outcomeOf(realm, link, "alice/eve")).toBe(errorCodes.notAllowed);
+    for (const link of [second, guest]) expect(outcomeOf(realm, link, "alice/eve")).toBe(errorCodes.peerAbsent);
     expect(guest.take()).toEqual([]);
+  });
+});
+
+describe("an open to a guest", () => {
+  const serving = (host: string, ...serves: string[]): Grant => grantOf(host, "", "", serves);
+
+  test("a guest that serves something is opened that, by its host and all others that may open it to its host, and nothing else", () => {
+    const realm = realmOf();
+    const guest = realm.join("alice/eve", { grant: serving("alice", "chat", "files/*") });
+    realm.runtime.currentRules = Rules.parse("deny carol -> alice : *");
+    const [alice, bob, carol] = [realm.join("alice"), realm.join("bob"), realm.join("carol")];
+    for (const link of [alice, bob]) {
+      expect(outcomeOf(realm, link, "alice/eve", "chat")).toBe("routed");
+      expect(outcomeOf(realm, link, "alice/eve", "files/a")).toBe("routed");
+      expect(outcomeOf(realm, link, "alice/eve", "files")).toBe(errorCodes.notAllowed);
+    }
+    // It is as if nobody were there.
+    for (const peer of ["alice/eve", "alice/fay"])
+      expect(outcomeOf(realm, carol, peer, "chat")).toBe(errorCodes.peerAbsent);
+    expect(guest.take().filter((heard) => "kind" in heard && heard.kind === "open")).toHaveLength(4);
+    // It still opens nothing.
+    expect(outcomeOf(realm, guest, "alice", "chat")).toBe(errorCodes.notAllowed);
+  });
+
+  test("a guest that claims what its host serves gets no open that its invitation doesn't name", () => {
+    const realm = realmOf();
+    const guest = realm.join("alice/eve", { grant: serving("alice", "chat") });
+    realm.join("alice");
+    const bob = realm.join("bob");
+    realm.routing.receive(guest, toRouter({ kind: "serve", share: 0, add: ["*", "ssh", "alice"], remove: [] }));
+    expect(outcomeOf(realm, bob, "alice", "ssh")).toBe("routed");
+    expect(outcomeOf(realm, bob, "alice/eve", "ssh")).toBe(errorCodes.notAllowed);
+    expect(outcomeOf(realm, bob, "alice/eve", "chat")).toBe("routed");
+    expect(guest.take()).toHaveLength(1);
+  });
+
+  test("of the sessions of one guest's name, only those whose invitation says so get an open", () => {
+    const realm = realmOf();
+    const bob = realm.join("bob");
+    const chat = realm.join("alice/eve", { grant: serving("alice", "chat"), instance: "chat" });
+    const files = realm.join("alice/eve", { grant: serving("alice", "files"), instance: "files" });
+    expect(outcomeOf(realm, bob, "alice/eve", "chat")).toBe("routed");
+    expect(outcomeOf(realm, bob, "alice/eve:files", "chat")).toBe(errorCodes.notAllowed);
+    expect(outcomeOf(realm, bob, "alice/eve:files", "files")).toBe("routed");
+    expect([chat.take().length, files.take().length]).toEqual([1, 1]);
+  });
+
+  test("guests of one host open to each other what the invitations of both say, whatever the rules' default", () => {
+    const realm = realmOf();
+    realm.runtime.currentRules = Rules.parse("default closed");
+    realm.join("alice/eve", { grant: serving("alice", "chat") });
+    realm.join("bob/eve", { grant: serving("bob", "chat") });
+    const fay = realm.join("alice/fay", { grant: grantOf("alice", "*/eve", "*") });
+    expect(outcomeOf(realm, fay, "alice/eve", "chat")).toBe("routed");
+    expect(outcomeOf(realm, fay, "alice/eve", "files")).toBe(errorCodes.notAllowed);
+    expect(outcomeOf(realm, fay, "bob/eve", "chat")).toBe(errorCodes.notAllowed);
+  });
+
+  test("a client whose name looks like a guest's is opened what the rules say for its own name, and nothing of it is told otherwise", () => {
+    const realm = realmOf();
+    realm.runtime.currentRules = Rules.parse(
+      "allow bob -> team : chat\nallow carol -> team/eve : chat\ndefault closed",
+    );
+    realm.join("team/eve");
+    const [bob, carol] = [realm.join("bob"), realm.join("carol")];
+    for (const peer of ["team/eve", "team/fay"])
+      expect(outcomeOf(realm, bob, peer, "chat")).toBe(errorCodes.peerAbsent);
+    expect(outcomeOf(realm, bob, "team/eve", "ssh")).toBe(errorCodes.notAllowed);
+    expect(outcomeOf(realm, carol, "team/eve", "chat")).toBe("routed");
+  });
+
+  test("changed rules cut a guest from those that may no longer open to it", () => {
+    const realm = realmOf();
+    const guest = realm.join("alice/eve", { grant: serving("alice", "chat") });
+    const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+    for (const link of [alice, bob]) expect(outcomeOf(realm, link, "alice/eve", "chat")).toBe("routed");
+    guest.take();
+    changeRules(realm, "deny bob -> alice : *");
+    expect([alice.take(), bob.take(), guest.take()]).toEqual([[], [cut(guest)], [cut(bob)]]);
+    changeRules(realm, "deny * -> alice/eve : files");
+    expect([alice.take(), bob.take(), guest.take()]).toEqual([[changed(guest)], [], [changed(alice)]]);
+  });
+
+  test("a guest that comes back with an invitation for less is told to check, and denied what it no longer serves", () => {
+    const realm = realmOf();
+    const bob = realm.join("bob");
+    const session = "e".repeat(32);
+    realm.join("alice/eve", { session, grant: serving("alice", "chat", "files") });
+    for (const protocol of ["chat", "files"]) expect(outcomeOf(realm, bob, "alice/eve", protocol)).toBe("routed");
+    const again = realm.links.make("alice/eve", { session, grant: serving("alice", "chat") });
+    realm.routing.join(again);
+    for (const link of [again, bob]) link.take();
+    realm.routing.receive(again, toRouter({ kind: "resume", session: bob.session, peer: "bob" }));
+    expect(bob.take()).toContainEqual(changed(again));
+    for (const protocol of ["chat", "files"])
+      realm.routing.receive(bob, toRouter({ kind: "check", address: again.address, opener: 1, protocol }));
+    expect(bob.take()).toEqual([expect.objectContaining({ kind: "denied", protocol: "files" })]);
   });
 });
 

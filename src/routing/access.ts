@@ -1,14 +1,16 @@
-import { goneReasons, type RouterFrameOf } from "@messagepasser/protocol";
+import { goneReasons, hostInName, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Delivery } from "./delivery.ts";
 import { arePaired, type Link, type Links, linksAt, principalOf, unpair } from "./link.ts";
-import { patternOf } from "./pattern.ts";
-import { mayReach, opensBy, servesBy, servesNothing } from "./token-rights.ts";
-import type { Opener, Rules } from "./rules.ts";
+import { type Entitled, isNarrowed, mayReach, openingProblem, servesNothing, servingProblem } from "./rights.ts";
+import type { ClientName, Rules } from "./rules.ts";
 
 /** One side of an open: a link, or the name of a client that may not be connected. */
-export type Party = Pick<Link, "name"> & Partial<Pick<Link, "grant" | "token">>;
+export type Party = Pick<Link, "name"> & Entitled;
 
-/** Which opens the realm's rules and a guest's invitation allow, and what changed rules do to what is open. */
+/** What a client may know of another one: nothing, that it is there, or also what it serves. */
+export type Sight = "nothing" | "presence" | "services";
+
+/** Which opens the realm's rules, invitations and tokens allow, and what changed rules do to what is open. */
 export class Access {
   readonly #links: Links;
   readonly #delivery: Delivery;
@@ -20,18 +22,32 @@ export class Access {
     this.#rules = rules;
   }
 
-  /**
-   * Why a client may not open a protocol to a peer, or `undefined`. A guest may open what its invitation says, if its host may,
-   * and the holder of a token what the token says.
-   */
+  /** Why a client may not open a protocol to a peer, or `undefined`. */
   denialOf(opener: Party, peer: Party, protocol: string): string | undefined {
-    const { grant, token } = opener;
-    if (grant !== undefined && !(patternOf(grant.peer).fits(peer.name) && patternOf(grant.protocol).fits(protocol)))
-      return `The invitation is for "${grant.protocol}" to "${grant.peer}"`;
-    if (!opensBy(token, peer.name, protocol)) return `The token isn't for "${protocol}" to "${peer.name}"`;
-    if (!servesBy(peer.token, protocol)) return "The peer's token doesn't let it serve this protocol";
-    const { isAllowed, line } = this.#rules().decide(openerOf(opener), principalOf(peer), protocol);
+    const problem = openingProblem(opener, peer.name, protocol) ?? servingProblem(peer, protocol);
+    if (problem !== undefined) return problem;
+    const { isAllowed, line } = this.#rules().decide(clientName(opener), clientName(peer), protocol);
     return isAllowed ? undefined : `Line ${line} of the realm's rules doesn't allow it`;
+  }
+
+  /** Why a client may not open a protocol to anybody of a name, or `undefined`. */
+  denialOfName(opener: Party, name: string, protocol: string): string | undefined {
+    const denial = this.denialOf(opener, { name }, protocol);
+    const host = denial === undefined ? undefined : hostInName(name);
+    if (host === undefined) return denial;
+    // Who has the name may be a guest, to which other rules apply.
+    const grant = { host, peer: "", protocol: "", serves: ["*"], expiresAtMs: 0 };
+    return this.denialOf(opener, { name, grant }, protocol) && denial;
+  }
+
+  /** The links of a name, which `denialOfName` does not deny to a client, without those of which it may know nothing. */
+  seenAmong(opener: Party, links: readonly Link[]): readonly Link[] {
+    return links.filter((link) => isDecidedByName(link) || this.sightOf(opener, link) !== "nothing");
+  }
+
+  /** Those among such links to which a client may open a protocol. */
+  acceptorsAmong(opener: Party, links: readonly Link[], protocol: string): readonly Link[] {
+    return links.filter((link) => isDecidedByName(link) || this.denialOf(opener, link, protocol) === undefined);
   }
 
   /** Whether one of two clients may open anything to the other. */
@@ -40,11 +56,13 @@ export class Access {
     return mayOpenSomething(one, other, rules) || mayOpenSomething(other, one, rules);
   }
 
-  /** Whether a client may know that another one is there. */
-  sees(one: Party, other: Party, rules = this.#rules()): boolean {
+  /** What a client may know of another one. What a guest serves is for those that may open something to it. */
+  sightOf(one: Party, other: Party, rules = this.#rules()): Sight {
+    if (mayOpenSomething(one, other, rules)) return "services";
     // A client knows its own sessions and guests.
     const isOwn = one.grant === undefined && principalOf(other) === one.name;
-    return isOwn || mayOpenSomething(one, other, rules) || mayOpenSomething(other, one, rules);
+    if (!isOwn && !mayOpenSomething(other, one, rules)) return "nothing";
+    return isNarrowed(other) ? "presence" : "services";
   }
 
   /** Answers a client that asks whether its Connections of one protocol may go on. @param isWithinRate see `OpenRate` */
@@ -60,7 +78,7 @@ export class Access {
   changeRules(before: Rules): void {
     const after = this.#rules();
     const isSame = (one: Link, other: Link): boolean => {
-      const [opener, peer] = [openerOf(one), principalOf(other)];
+      const [opener, peer] = [clientName(one), clientName(other)];
       return before.digest(opener, peer) === after.digest(opener, peer);
     };
     for (const [one, other] of pairsOf(this.#links)) {
@@ -79,12 +97,12 @@ export class Access {
     }
   }
 
-  /** Two links are paired again. Rules and tokens may have changed meanwhile, unless they allow everything between the two. */
+  /** Two links are paired again. Rules and rights may have changed meanwhile, unless they allow everything between the two. */
   resumed(one: Link, other: Link): void {
     const rules = this.#rules();
-    const hasToken = one.token !== undefined || other.token !== undefined;
+    const isEitherNarrowed = isNarrowed(one) || isNarrowed(other);
     const areAllOpen = (opener: Link, peer: Link): boolean =>
-      !hasToken && rules.areAllOpen(openerOf(opener), principalOf(peer));
+      !isEitherNarrowed && rules.areAllOpen(clientName(opener), clientName(peer));
     if (!areAllOpen(one, other) || !areAllOpen(other, one)) this.#sayChanged(one, other);
   }
 
@@ -102,12 +120,16 @@ export class Access {
 }
 
 function mayOpenSomething(opener: Party, peer: Party, rules: Rules): boolean {
-  if (peer.grant !== undefined || (opener.grant && !patternOf(opener.grant.peer).fits(peer.name))) return false;
-  if (!mayReach(opener.token, peer.name) || servesNothing(peer.token)) return false;
-  return rules.isAnythingAllowed(openerOf(opener), principalOf(peer));
+  if (!mayReach(opener, peer.name) || servesNothing(peer)) return false;
+  return rules.isAnythingAllowed(clientName(opener), clientName(peer));
 }
 
-function openerOf({ name, grant }: Party): Opener {
+/** Whether its name alone says what may be opened to a link. */
+function isDecidedByName(link: Link): boolean {
+  return !isNarrowed(link) && hostInName(link.name) === undefined;
+}
+
+function clientName({ name, grant }: Party): ClientName {
   return grant === undefined ? name : { host: grant.host, guest: name };
 }
 

@@ -49,6 +49,8 @@ export interface Grant {
   /** Patterns of the peers and the protocols that the guest may open. */
   readonly peer: string;
   readonly protocol: string;
+  /** Patterns of the protocols that others may open to the guest. */
+  readonly serves: readonly string[];
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
 }

@@ -23,7 +23,6 @@ import type { Departures } from "./departures.ts";
 import { routerMessages } from "./encoding.ts";
 import type { Last } from "./last-sessions.ts";
 import { areBarred } from "./principals.ts";
-import { servesBy } from "./token-rights.ts";
 import { arePaired, canPair, type Endpoint, type Labels, type Link, type Links, pair } from "./link.ts";
 
 /** What the checks read, and don't change. */
@@ -155,7 +154,7 @@ function decideOpen(from: Link, open: RouterFrameOf<"open">, situation: Situatio
   }
 
   // Before any answer that depends on whether the peer is connected.
-  const denial = access.denialOf(from, splitLabel(peer), protocol);
+  const denial = access.denialOfName(from, splitLabel(peer).name, protocol);
   if (denial !== undefined) return refusal(notAllowed, denial);
 
   const to = recipientOf(from, open, situation);
@@ -177,11 +176,14 @@ function decideOpen(from: Link, open: RouterFrameOf<"open">, situation: Situatio
 
 /** The session that gets an open, or why none does. */
 function recipientOf(from: Link, open: RouterFrameOf<"open">, situation: Situation): Link | Refusal {
-  const { links, delivery, nowMs, random } = situation;
+  const { links, access, delivery, nowMs, random } = situation;
   const { address, session, peer, protocol } = open;
   const { badOpen, notAllowed, peerReplaced, unknownProtocol } = errorCodes;
   const { name, instance } = splitLabel(peer);
-  const all = links.named(name).filter(({ memory }) => !memory.isOver);
+  const all = access.seenAmong(
+    from,
+    links.named(name).filter(({ memory }) => !memory.isOver),
+  );
   const wanted = all.filter((link) => instance === "" || link.instance === instance || isCalled(from, link, peer));
   // With an address, it is the session that must not get the open.
   const isExcluded = address !== routerAddress;
@@ -192,15 +194,13 @@ function recipientOf(from: Link, open: RouterFrameOf<"open">, situation: Situati
   if (isExcluded && there.length === 0)
     return refusal(errorCodes.peerAbsent, `No other session of "${name}" is connected`);
   const heard = there.filter((link) => !isSilent(link, nowMs));
-  const [silent] = there;
-  if (heard.length === 0)
+  const [[silent], [first]] = [there, heard];
+  if (first === undefined)
     return silent === undefined
       ? absent(situation)
       : { ...absent(situation), givenUp: { link: silent, closing: closings.silent, unsentBytes: 0 } };
-  const clients = heard.filter(({ grant }) => grant === undefined);
-  if (clients.length === 0) return refusal(notAllowed, "A guest accepts no Connections");
-  const acceptors = clients.filter(({ token }) => servesBy(token, protocol));
-  if (acceptors.length === 0) return refusal(notAllowed, "The peer's token doesn't let it serve this protocol");
+  const acceptors = access.acceptorsAmong(from, heard, protocol);
+  if (acceptors.length === 0) return refusal(notAllowed, access.denialOf(from, first, protocol) ?? "");
 
   let able = acceptors;
   if (from.format.addressing === "name") {

@@ -3,9 +3,16 @@ import { json } from "@messagepasser/protocol/formats";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toRouter } from "../../test/support/batches.ts";
-import { crowdOf, fill, type FakeLink, type FakeRealm, realmOf, sleep } from "../../test/support/routing-fakes.ts";
+import {
+  crowdOf,
+  fill,
+  type FakeLink,
+  type FakeRealm,
+  grantOf,
+  realmOf,
+  sleep,
+} from "../../test/support/routing-fakes.ts";
 import { closings } from "./closings.ts";
-import type { Grant } from "./link.ts";
 import { Rules } from "./rules.ts";
 import type { Services } from "./services.ts";
 
@@ -48,10 +55,6 @@ function changeRules({ routing, runtime }: FakeRealm, text: string): void {
   const before = runtime.currentRules;
   runtime.currentRules = Rules.parse(text);
   routing.changeRules(before);
-}
-
-function grantOf(host: string, peer = "*"): Grant {
-  return { host, peer, protocol: "*", expiresAtMs: 2_000_000 };
 }
 
 describe("a watch", () => {
@@ -290,6 +293,34 @@ describe("what a watcher may see", () => {
     expect(toldTo(alice)).toBe("");
     realm.routing.receive(alice, toRouter({ kind: "list", request: 1, cursor: "" }));
     expect(alice.take()).toMatchObject([{ names: ["alice", "alice/guest", "bob", "carol"] }]);
+  });
+
+  test("what a guest serves is told to those that may open something to it, and no more than its invitation says", () => {
+    const realm = realmOf();
+    changeRules(realm, "allow bob -> alice : chat\nallow alice -> carol : x\ndefault closed");
+    const links = ["alice", "bob", "carol", "dave"].map((name) => join(realm, name));
+    const grant = grantOf("alice", "*", "*", ["chat", "files/*"]);
+    const guest = join(realm, "alice/eve", { grant, services: undefined });
+    const told = (): unknown[] =>
+      links.map((link) => {
+        watch(realm, link, "alice/eve");
+        realm.runtime.pass(1_000);
+        return link.take().flatMap((item) => ("kind" in item && item.kind === "present" ? [item.services] : []));
+      });
+    expect(told()).toEqual([[["chat", "files/*"]], [["chat", "files/*"]], [[]], []]);
+    const add = ["*", "files/a", "ssh"];
+    realm.routing.receive(guest, toRouter({ kind: "serve", share: 0, add, remove: [] }));
+    realm.runtime.pass(1_000);
+    for (const link of links) link.take();
+    expect(told()).toEqual([[["chat", "files/*", "files/a"]], [["chat", "files/*", "files/a"]], [[]], []]);
+    // Bob may no longer open to the guest, but the guest to him.
+    changeRules(realm, "allow alice -> bob carol : x\ndefault closed");
+    realm.runtime.pass(1_000);
+    expect(links[1]?.take()).toContainEqual(expect.objectContaining({ kind: "present", services: [] }));
+    changeRules(realm, "default closed");
+    realm.runtime.pass(1_000);
+    expect(links.slice(1).map((link) => toldTo(link))).toEqual(["-alice/eve", "-alice/eve", ""]);
+    expect(told()).toEqual([[["chat", "files/*", "files/a"]], [], [], []]);
   });
 
   test("a guest is told only of peers that its invitation names", () => {

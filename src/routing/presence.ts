@@ -145,12 +145,13 @@ export class Presence {
     const { access } = this.#start;
     for (const watcher of this.#all.values()) {
       for (const other of this.#sorted) {
-        const isSeen = access.sees(watcher.link, other);
-        if (isSeen === access.sees(watcher.link, other, before) || other.memory.isOver) continue;
+        const [sight, sightBefore] = [access.sightOf(watcher.link, other), access.sightOf(watcher.link, other, before)];
+        if (sight === sightBefore || other.memory.isOver) continue;
         for (const watch of watcher.watches) {
           if (!watch.pattern.fits(other.name)) continue;
-          if (isSeen) watch.joined(other, keyOf(other));
-          else watch.left(other, keyOf(other));
+          if (sight === "nothing") watch.left(other, keyOf(other));
+          else if (sightBefore === "nothing") watch.joined(other, keyOf(other));
+          else watch.changed(other, keyOf(other));
         }
       }
       if (!isDone(watcher)) this.#schedule(watcher);
@@ -232,7 +233,7 @@ export class Presence {
     const key = keyOf(link);
     for (const watcher of this.#all.values()) {
       const watches = watcher.watches.filter(({ pattern }) => pattern.fits(link.name));
-      if (watches.length === 0 || !this.#start.access.sees(watcher.link, link)) continue;
+      if (watches.length === 0 || this.#start.access.sightOf(watcher.link, link) === "nothing") continue;
       for (const watch of watches) change(watch, key);
       if (!isDone(watcher)) this.#schedule(watcher, isWhole);
     }
@@ -300,7 +301,7 @@ export class Presence {
         else this.#tellLater(watcher, watcher.toldAtMs + routerLimits.tellEveryMs);
         break;
       }
-      const frames = watch.take(routerLimits.toldBytes, this.#sorted, (other) => access.sees(link, other));
+      const frames = watch.take(routerLimits.toldBytes, this.#sorted, (other) => access.sightOf(link, other));
       const toldBytes = delivery.say(link, ...frames);
       if (link.memory.isOver) break;
       watcher.unansweredBytes += toldBytes;

@@ -1,9 +1,9 @@
 import { routerLimits } from "@messagepasser/protocol";
 import { expect, test } from "vitest";
+import { grantOf } from "../../test/support/routing-fakes.ts";
 import { Principals } from "./principals.ts";
 
 const { maxIdleAccounts } = routerLimits;
-const grantOf = (host: string) => ({ host, peer: "*", protocol: "*", expiresAtMs: 0 });
 
 test("a client has one account for all its links, and its guests have another one together", () => {
   const principals = new Principals();

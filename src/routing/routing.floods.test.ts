@@ -2,7 +2,7 @@ import { errorCodes, goneReasons, limits, routerLimits } from "@messagepasser/pr
 import { formats } from "@messagepasser/protocol/formats";
 import { describe, expect, test } from "vitest";
 import { batchOf, framesOf, openTo, toRouter } from "../../test/support/batches.ts";
-import { type FakeLink, type FakeRealm, realmOf } from "../../test/support/routing-fakes.ts";
+import { type FakeLink, type FakeRealm, grantOf, realmOf } from "../../test/support/routing-fakes.ts";
 
 const chunk = new Uint8Array(65_536);
 const { maxUnreadBytes } = limits;
@@ -31,10 +31,6 @@ function flood(
 function fillUp(realm: FakeRealm, to: FakeLink, from: FakeLink): void {
   flood(realm, to, [from], mostBytes / 2);
   realm.runtime.nowMs += filledAfterMs + 1;
-}
-
-function grantOf(host: string) {
-  return { host, peer: "*", protocol: "*", expiresAtMs: Infinity };
 }
 
 describe("a flood", () => {

@@ -1,7 +1,7 @@
 import { closeCodes, errorCodes, goneReasons, limits, routerLimits } from "@messagepasser/protocol";
 import { describe, expect, test } from "vitest";
 import { openTo, toRouter } from "../../test/support/batches.ts";
-import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
+import { type FakeLink, grantOf, realmOf } from "../../test/support/routing-fakes.ts";
 
 describe("opens and resumes", () => {
   test.for(["open", "resume"] as const)(
@@ -72,7 +72,7 @@ describe("opens of $source", () => {
 
   test("an open of $source is not allowed to a guest", () => {
     const realm = realmOf();
-    const guest = realm.join("alice/eve", { grant: { host: "alice", peer: "*", protocol: "*", expiresAtMs: 0 } });
+    const guest = realm.join("alice/eve", { grant: grantOf("alice") });
     realm.routing.receive(guest, askFor("1x1"));
     expect(guest.take()).toMatchObject([{ kind: "refused", code: errorCodes.notAllowed }]);
     realm.routing.receive(guest, toRouter(openTo("$echo")));
@@ -100,7 +100,7 @@ describe("lists", () => {
 describe("the opens of a guest", () => {
   test("the opens of all guests of a host have one rate, and the host's own are not refused for them", () => {
     const realm = realmOf();
-    const grant = { host: "alice", peer: "*", protocol: "*", expiresAtMs: 0 };
+    const grant = grantOf("alice");
     const [alice, ...guests] = [realm.join("alice"), ...[1, 2].map((at) => realm.join(`alice/${at}`, { grant }))];
     const open = (from: FakeLink, count: number): number => {
       let routed = 0;

@@ -287,7 +287,7 @@ export class Routing {
     this.#listedLinks = 0;
     for (const link of this.#links.all()) {
       this.#listedLinks++;
-      if (link.name > cursor && this.#access.sees(from, link)) found.add(link.name);
+      if (link.name > cursor && this.#access.sightOf(from, link) !== "nothing") found.add(link.name);
     }
     const names = Array.from(found).sort(byCodeUnit);
     const page = names.slice(0, limits.maxPageLength);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { patternOf } from "./pattern.ts";
-import { type Opener, Rules, RulesError } from "./rules.ts";
+import { type ClientName, Rules, RulesError } from "./rules.ts";
 
 const document = `# people
 role staff = alice, bob
@@ -128,7 +128,7 @@ describe("rules", () => {
         "\n",
       ) + "\ndefault closed",
     );
-    const lineFor = (opener: Opener, peer: string): number => rules.decide(opener, peer, "x").line;
+    const lineFor = (opener: ClientName, peer: string): number => rules.decide(opener, peer, "x").line;
     const guest = { host: "alice", guest: "alice/printer" };
     expect([lineFor("alice", "vault"), lineFor("alice", "bob")]).toEqual([2, 2]);
     expect([lineFor(guest, "vault"), lineFor(guest, "bob")]).toEqual([1, 2]);
@@ -137,6 +137,35 @@ describe("rules", () => {
     // A host chooses its guests' names: they give nothing that the host doesn't have.
     expect(lineFor({ host: "eve", guest: "eve/admin" }, "bob")).toBe(5);
     expect(Rules.parse("deny alice/* -> * : *").areAllOpen(guest, "bob")).toBe(false);
+  });
+
+  const printer = { host: "alice", guest: "alice/printer" };
+  const fax = { host: "alice", guest: "alice/fax" };
+
+  test.each<readonly [rules: string, opener: ClientName, isAllowed: boolean]>([
+    ["", "bob", true],
+    ["default closed", "bob", false],
+    ["allow bob -> alice : x\ndefault closed", "bob", true],
+    ["deny * -> alice : *", "bob", false],
+    ["deny * -> alice/p* : *", "bob", false],
+    ["allow bob -> alice : x\ndeny * -> alice/* : *", "bob", true],
+    ["deny * -> alice/* : *\nallow bob -> alice : x", "bob", false],
+    // A host chooses its guests' names: they make nobody reachable that the rules don't.
+    ["allow bob -> *printer : x\ndefault closed", "bob", false],
+    ["allow bob -> alice/printer : x\ndefault closed", "bob", false],
+    ["default closed", "alice", true],
+    ["default closed", fax, true],
+    ["default closed", { host: "bob", guest: "bob/fax" }, false],
+    ["deny * -> * : *", "alice", false],
+    ["deny alice -> alice/printer : *", "alice", false],
+    ["deny alice/fax -> * : *", fax, false],
+  ])("with the rules %j an open of %o to a guest of alice is allowed: %s", (text, opener, isAllowed) => {
+    const rules = Rules.parse(text);
+    expect(rules.decide(opener, printer, "x").isAllowed).toBe(isAllowed);
+    expect(rules.isAnythingAllowed(opener, printer)).toBe(isAllowed);
+    // What was found out for a client holds for no guest with the same rules.
+    expect(rules.isAnythingAllowed(opener, "zoe")).toBe(rules.decide(opener, "zoe", "x").isAllowed);
+    expect(rules.digest(opener, printer)).not.toBe(Rules.parse("deny * -> * : x").digest(opener, printer));
   });
 
   test("a comparison of rules tells between which two names something changed, and whether anything is still allowed", () => {

@@ -11,8 +11,8 @@ interface Rule {
   readonly protocols: readonly Pattern[];
 }
 
-/** The name of a client that opens, or of a guest and the client that invited it. */
-export type Opener = string | { readonly host: string; readonly guest: string };
+/** The name of a client, or of a guest and the client that invited it. */
+export type ClientName = string | { readonly host: string; readonly guest: string };
 
 /** Whether clients may invite guests. */
 interface InviteRule {
@@ -37,8 +37,9 @@ export class RulesError extends Error {
  *     deny  invite *
  *     default closed
  *
- * A guest may open what its host may, unless a line before that denies it to the guest's own name: lines can't allow a
- * guest what its host may not, since hosts choose the names of their guests.
+ * A guest may open what its host may, and be opened what its host may be opened, unless a line before that denies it to
+ * the guest's own name: lines can't allow a guest what its host may not, since hosts choose the names of their guests. What
+ * a client and its guests open to these guests is allowed unless a line denies it.
  *
  * In names and protocols `*` stands for any characters. A name with spaces or signs is a JSON string. Without a line
  * `default`, everything is allowed that no other line denies. A rule with `invite` says whose guests are let in, whatever
@@ -50,8 +51,8 @@ export class Rules {
   /** Clients by the rules for what they open, and for what is opened to them. */
   readonly #openers: NameGroups<Rule>;
   readonly #peers: NameGroups<Rule>;
-  /** Whether those of one group may open anything to those of another. */
-  #reach = new Map<readonly Rule[], Map<readonly Rule[], boolean>>();
+  /** Whether the lines let those of one group open anything to those of another. */
+  #reach = new Map<readonly Rule[], Map<readonly Rule[], boolean | "default">>();
   #reachSize = 0;
 
   private constructor(rules: readonly Rule[], inviteRules: readonly InviteRule[], byDefault: Decision) {
@@ -125,11 +126,12 @@ export class Rules {
   }
 
   /** Whether a client may open a protocol to a peer. */
-  decide(opener: Opener, peer: string, protocol: string): Decision {
-    for (const { line, isAllow, peers, protocols } of this.#rulesFor(opener)) {
-      if (fits(peers, peer) && fits(protocols, protocol)) return { isAllowed: isAllow, line };
+  decide(opener: ClientName, peer: ClientName, protocol: string): Decision {
+    for (const rule of this.#rulesFor(opener)) {
+      const { line, isAllow, protocols } = rule;
+      if (fitsPeer(rule, peer) && fits(protocols, protocol)) return { isAllowed: isAllow, line };
     }
-    return this.#default;
+    return this.#defaultFor(opener, peer);
   }
 
   /** Whether the guests of a client are let in. */
@@ -138,19 +140,23 @@ export class Rules {
   }
 
   /** A digest of what one client may open to another: equal digests allow the same. */
-  digest(opener: Opener, peer: string): string {
+  digest(opener: ClientName, peer: ClientName): string {
     const lines = this.#between(opener, peer).map(({ isAllow, protocols }) => [
       isAllow,
       ...protocols.map(({ source }) => source),
     ]);
-    return JSON.stringify([...lines, this.#default.isAllowed]);
+    return JSON.stringify([...lines, this.#defaultFor(opener, peer).isAllowed]);
   }
 
   /** Whether one client may open anything to another. */
-  isAnythingAllowed(opener: Opener, peer: string): boolean {
+  isAnythingAllowed(opener: ClientName, peer: ClientName): boolean {
     const ofOpener = this.#rulesFor(opener);
-    if (ofOpener.length === 0) return this.#default.isAllowed;
-    const ofPeer = this.#peers.of(peer, ({ peers }) => fits(peers, peer));
+    const byLines = ofOpener.length === 0 ? "default" : this.#reachOf(ofOpener, peer);
+    return byLines === "default" ? this.#defaultFor(opener, peer).isAllowed : byLines;
+  }
+
+  #reachOf(ofOpener: readonly Rule[], peer: ClientName): boolean | "default" {
+    const ofPeer = this.#peers.of(keyOf(peer), (rule) => fitsPeer(rule, peer));
     let reach = this.#reach.get(ofOpener);
     const known = reach?.get(ofPeer);
     if (known !== undefined) return known;
@@ -161,40 +167,56 @@ export class Rules {
       reach = undefined;
     }
     if (reach === undefined) this.#reach.set(ofOpener, (reach = new Map()));
-    const isAllowed = this.#isAnyAllowed(ofOpener, new Set(ofPeer));
-    reach.set(ofPeer, isAllowed);
-    return isAllowed;
-  }
-
-  #isAnyAllowed(ofOpener: readonly Rule[], ofPeer: ReadonlySet<Rule>): boolean {
-    // An allow line counts unless a line above it denies everything.
-    for (const rule of ofOpener) {
-      if (!ofPeer.has(rule)) continue;
-      if (rule.isAllow) return true;
-      if (rule.protocols.some(({ source }) => source === "*")) return false;
-    }
-    return this.#default.isAllowed;
+    const byLines = isAnyAllowed(ofOpener, new Set(ofPeer));
+    reach.set(ofPeer, byLines);
+    return byLines;
   }
 
   /** Whether one client may open everything to another. */
-  areAllOpen(opener: Opener, peer: string): boolean {
-    return this.#default.isAllowed && this.#between(opener, peer).every(({ isAllow }) => isAllow);
+  areAllOpen(opener: ClientName, peer: ClientName): boolean {
+    return this.#defaultFor(opener, peer).isAllowed && this.#between(opener, peer).every(({ isAllow }) => isAllow);
   }
 
-  #between(opener: Opener, peer: string): readonly Rule[] {
-    return this.#rulesFor(opener).filter(({ peers }) => fits(peers, peer));
+  #between(opener: ClientName, peer: ClientName): readonly Rule[] {
+    return this.#rulesFor(opener).filter((rule) => fitsPeer(rule, peer));
   }
 
   /** The rules for one opener, in their order. */
-  #rulesFor(opener: Opener): readonly Rule[] {
-    const { host, guest } = typeof opener === "string" ? { host: opener, guest: undefined } : opener;
-    // No name has a line feed.
-    const key = guest === undefined ? host : `${host}\n${guest}`;
-    return this.#openers.of(
-      key,
-      ({ isAllow, openers }) => fits(openers, host) || (guest !== undefined && !isAllow && fits(openers, guest)),
-    );
+  #rulesFor(opener: ClientName): readonly Rule[] {
+    return this.#openers.of(keyOf(opener), ({ isAllow, openers }) => fitsClient(openers, isAllow, opener));
   }
+
+  /** What decides where no line does. A client has invited its guests to serve something: they are its own. */
+  #defaultFor(opener: ClientName, peer: ClientName): Decision {
+    const isOwnGuest = typeof peer !== "string" && peer.host === (typeof opener === "string" ? opener : opener.host);
+    return isOwnGuest ? { isAllowed: true, line: 0 } : this.#default;
+  }
+}
+
+/** Whether lines let an opener open anything to a peer, by the rules for the two. */
+function isAnyAllowed(ofOpener: readonly Rule[], ofPeer: ReadonlySet<Rule>): boolean | "default" {
+  // An allow line counts unless a line above it denies everything.
+  for (const rule of ofOpener) {
+    if (!ofPeer.has(rule)) continue;
+    if (rule.isAllow) return true;
+    if (rule.protocols.some(({ source }) => source === "*")) return false;
+  }
+  return "default";
+}
+
+/** A key of a client's name. No name has a line feed. */
+function keyOf(name: ClientName): string {
+  return typeof name === "string" ? name : `${name.host}\n${name.guest}`;
+}
+
+function fitsPeer({ isAllow, peers }: Rule, peer: ClientName): boolean {
+  return fitsClient(peers, isAllow, peer);
+}
+
+/** Whether the names in a rule are a client's, or those for a guest. */
+function fitsClient(names: readonly Pattern[], isAllow: boolean, client: ClientName): boolean {
+  if (typeof client === "string") return fits(names, client);
+  return fits(names, client.host) || (!isAllow && fits(names, client.guest));
 }
 
 interface Word {

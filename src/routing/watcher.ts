@@ -1,6 +1,8 @@
 import type { RouterFrame } from "@messagepasser/protocol";
+import type { Sight } from "./access.ts";
 import type { Link } from "./link.ts";
 import { type Pattern, patternOf } from "./pattern.ts";
+import { servedBy } from "./rights.ts";
 
 /** A session of which a watcher must be told. */
 interface Change {
@@ -78,9 +80,9 @@ export class Watch {
    * Takes the next frames for the client, of about this many bytes at most.
    *
    * @param roster all links, in the order of their addresses
-   * @param sees whether the client may know of a link
+   * @param sightOf what the client may know of a link
    */
-  take(bytes: number, roster: readonly Link[], sees: (link: Link) => boolean): RouterFrame[] {
+  take(bytes: number, roster: readonly Link[], sightOf: (link: Link) => Sight): RouterFrame[] {
     const { request } = this;
     const frames: RouterFrame[] = [];
     let left = bytes;
@@ -89,7 +91,7 @@ export class Watch {
       this.#changes.delete(key);
       const { session, name } = link;
       if (hasLeft) frames.push({ kind: "left", request, session, name });
-      else frames.push(presentIn(request, link));
+      else frames.push(presentIn(request, link, sightOf(link)));
       left -= costOf(link);
     }
     if (this.#toldUpTo === everything) return frames;
@@ -100,8 +102,10 @@ export class Watch {
       const link = roster[at];
       if (link === undefined) break;
       this.#toldUpTo = link.address;
-      if (link.memory.isOver || !this.pattern.fits(link.name) || !sees(link)) continue;
-      frames.push(presentIn(request, link));
+      if (link.memory.isOver || !this.pattern.fits(link.name)) continue;
+      const sight = sightOf(link);
+      if (sight === "nothing") continue;
+      frames.push(presentIn(request, link, sight));
       left -= costOf(link);
     }
     this.#toldUpTo = everything;
@@ -116,14 +120,10 @@ export function keyOf({ name, session }: Link): string {
   return `${session}\n${name}`;
 }
 
-/** The protocols that a session serves. One whose client has not said so may serve anything. */
-function servedBy({ services }: Link): readonly string[] {
-  return services === undefined ? ["*"] : [...services.alone, ...services.shared];
-}
-
-function presentIn(request: number, link: Link): RouterFrame {
+function presentIn(request: number, link: Link, sight: Sight): RouterFrame {
   const { session, name, instance, sinceMs } = link;
-  return { kind: "present", request, session, name, instance, sinceMs, services: servedBy(link) };
+  const services = sight === "services" ? servedBy(link) : [];
+  return { kind: "present", request, session, name, instance, sinceMs, services };
 }
 
 /** About how many bytes the frame of a session has. */

@@ -59,6 +59,7 @@ export function invitationOf(host: string, secret: string, fields: Partial<Invit
     expiresAtMs: Date.now() + 3_600_000,
     uses: 1,
     nonce: randomBytes(8).toString("hex"),
+    serves: [],
     ...fields,
   };
 }

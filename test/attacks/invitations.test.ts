@@ -49,6 +49,7 @@ describe("an invitation that its host never made", () => {
     ["more uses", { uses: 1_000 }],
     ["another peer", { peer: "*" }],
     ["another protocol", { protocol: "*" }],
+    ["protocols to serve", { serves: ["*"] }],
     ["another nonce", { nonce: "0".repeat(16) }],
     ["another revision", { revision: 2 }],
     ["another secret", { secretId: "0".repeat(16) }],
@@ -79,8 +80,9 @@ describe("an invitation that its host never made", () => {
     const key = partsOf(host).inviteKey;
     const fields = list(invitationOf("host", host));
     const others: unknown[] = [
-      [2, ...fields.slice(1)],
-      fields.slice(0, 9),
+      [1, ...fields.slice(1)],
+      [3, ...fields.slice(1)],
+      fields.slice(0, 10),
       [...fields, "more"],
       Object.fromEntries(fields.entries()),
       ...[0, -1, 0.5, 1_001, "1", null].map((uses) => fields.with(8, uses)),
@@ -158,11 +160,14 @@ describe("a guest", () => {
     expect(await link.hear("done", "data")).toMatchObject({ kind: "done" });
   });
 
-  test("a guest takes no Connections, neither from its host nor from other clients", async () => {
+  test("a guest that serves nothing takes no Connections, and a client that may not know of it isn't told that it is there", async () => {
     using link = await guestLink(victims, text);
-    for (const name of ["opener", "host"]) {
+    for (const [name, code] of [
+      ["opener", "peer-absent"],
+      ["host", "not-allowed"],
+    ] as const) {
       const opener = await victims.connect(name);
-      expect(((await failureOf(opener.open("host/guest", "echo"))) as ConnectionError).code).toBe("not-allowed");
+      expect(((await failureOf(opener.open("host/guest", "echo"))) as ConnectionError).code).toBe(code);
       await opener.close();
     }
     expect((await link.hearAll()).map(({ kind }) => kind)).not.toContain("open");

@@ -265,6 +265,11 @@ export class FakeRuntime implements Runtime {
   }
 }
 
+/** An invitation that doesn't expire. Its guest opens anything to anybody and serves nothing, unless said otherwise. */
+export function grantOf(host: string, peer = "*", protocol = "*", serves: readonly string[] = []): Grant {
+  return { host, peer, protocol, serves, expiresAtMs: Number.MAX_SAFE_INTEGER };
+}
+
 export interface FakeRealm {
   readonly links: FakeLinks;
   readonly routing: Routing;

@@ -193,12 +193,13 @@ test("a guest's link with the most to remember fits its attachment, and not much
     const [socket] = state.getWebSockets();
     if (socket === undefined) throw new Error("No socket");
     const attachment = socket.deserializeAttachment() as object;
+    const serves = new Uint8Array(routerLimits.maxInvitationServesBytes);
     const withPairs = (count: number): object => ({
       ...attachment,
       instance: longestInstance,
       services: mostServices,
       formatMemory: new Uint8Array(originalLimits.maxGobDefinitionBytes),
-      grant: { host: longest, peer: longest, protocol: longest, expiresAtMs: Date.now() },
+      grant: { host: longest, peer: longest, protocol: longest, serves, expiresAtMs: Date.now() },
       pairs: new Uint32Array(count),
     });
     socket.serializeAttachment(withPairs(routerLimits.maxPairs));

@@ -174,6 +174,7 @@ describe("failed authentication", () => {
       expiresAtMs: Date.now() + 60_000,
       uses: 1,
       nonce: newSession().slice(0, 16),
+      serves: [],
     });
     const invited = (key: Uint8Array): string =>
       invitationText(bytes, createHmac("sha256", key).update(bytes).digest().subarray(0, 16));

@@ -528,7 +528,8 @@ describe("a link with the most pairs", () => {
       const attachment = socket.deserializeAttachment() as { pairs: Uint32Array; usage: number[] };
       expect(attachment.pairs).toHaveLength(routerLimits.maxPairs);
       expect(attachment).toMatchObject({ name: longestName, overflowed: true });
-      const grant = { host: longestName, peer: longestName, protocol: longestName, expiresAtMs: 0 };
+      const serves = new Uint8Array(routerLimits.maxInvitationServesBytes);
+      const grant = { host: longestName, peer: longestName, protocol: longestName, serves, expiresAtMs: 0 };
       const formatMemory = new Uint8Array(originalLimits.maxGobDefinitionBytes);
       const usage = Array.from({ length: 1 + usageCounters.length }, () => Number.MAX_SAFE_INTEGER);
       expect(attachment.usage).toHaveLength(usage.length);

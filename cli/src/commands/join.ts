@@ -64,6 +64,7 @@ function explained(error: unknown, expiresAt: Date): unknown {
 
 /** The peer or protocol that an invitation names, unless it has a pattern. */
 function only(pattern: string, what: string): string {
+  if (pattern === "") throw new Failure(statuses.usage, "The invitation is for no opens: the guest only serves");
   if (!pattern.includes("*")) return pattern;
   throw new Failure(statuses.usage, `The invitation is for any ${what} like "${pattern}": give the ${what}`);
 }

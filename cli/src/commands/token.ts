@@ -1,6 +1,7 @@
 import { holderName, keyIdProblem, type Openable } from "@messagepasser/protocol";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AdminApi } from "../admin-api.ts";
+import { oneMore } from "../lists.ts";
 import { note, printJson, printSecret } from "../output.ts";
 import { type AdminFlags, checkedPeer, textOf, withAdminFlags } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
@@ -51,7 +52,7 @@ export function addToken(program: Command): void {
       "what the holder may open; may be repeated (default: what the rules allow)",
       openOf,
     )
-    .option("--serve <protocol>", "what the holder serves; may be repeated (default: nothing)", serveOf)
+    .option("--serve <protocol>", "what the holder serves; may be repeated (default: nothing)", oneMore)
     .option("--audience <audience>", 'the token\'s "aud"')
     .option("--json", "print JSON")
     .addHelpText(
@@ -139,8 +140,4 @@ function openOf(text: string, before: readonly Openable[] = []): Openable[] {
   if (peer === "" || rest.length === 0 || rest.join(":") === "")
     throw new InvalidArgumentError("Give a peer and a protocol, as in bob:chat.");
   return [...before, { peer, protocol: rest.join(":") }];
-}
-
-function serveOf(protocol: string, before: readonly string[] = []): string[] {
-  return [...before, protocol];
 }

@@ -1,0 +1,64 @@
+import type { Link } from "./link.ts";
+import { patternOf } from "./pattern.ts";
+
+// What an invitation and a token narrow. A client with a secret of its own is narrowed by rules only.
+
+/** A client with what it may do by its invitation or its token, if it has one of the two. */
+export type Entitled = Partial<Pick<Link, "grant" | "token">>;
+
+/** Whether what a client may do was narrowed. */
+export function isNarrowed({ grant, token }: Entitled): boolean {
+  return grant !== undefined || token !== undefined;
+}
+
+/** Why its invitation or its token doesn't let a client open a protocol to a peer; `undefined` if it does. */
+export function openingProblem({ grant, token }: Entitled, peer: string, protocol: string): string | undefined {
+  if (grant !== undefined && !(patternOf(grant.peer).fits(peer) && patternOf(grant.protocol).fits(protocol)))
+    return grant.peer === ""
+      ? "The invitation is for no opens"
+      : `The invitation is for "${grant.protocol}" to "${grant.peer}"`;
+  const { open } = token?.rights ?? {};
+  const isOpenable =
+    open?.some((each) => patternOf(each.peer).fits(peer) && patternOf(each.protocol).fits(protocol)) ?? true;
+  return isOpenable ? undefined : `The token isn't for "${protocol}" to "${peer}"`;
+}
+
+/** Whether a client may open anything to a peer, by its invitation or its token. */
+export function mayReach({ grant, token }: Entitled, peer: string): boolean {
+  if (grant !== undefined) return patternOf(grant.peer).fits(peer);
+  return token?.rights.open?.some((each) => patternOf(each.peer).fits(peer)) ?? true;
+}
+
+/** Why its invitation or its token doesn't let a client serve a protocol; `undefined` if it does. */
+export function servingProblem(client: Entitled, protocol: string): string | undefined {
+  const isServable = servable(client)?.some((pattern) => patternOf(pattern).fits(protocol)) ?? true;
+  return isServable
+    ? undefined
+    : `The peer's ${client.grant === undefined ? "token" : "invitation"} doesn't let it serve this protocol`;
+}
+
+/** Whether nobody may open anything to a client, by its invitation or its token. */
+export function servesNothing(client: Entitled): boolean {
+  return servable(client)?.length === 0;
+}
+
+/** The protocols that a session serves, as far as its invitation or its token lets it. One that has not said so may serve all of them. */
+export function servedBy(link: Entitled & Pick<Link, "services">): readonly string[] {
+  const { services } = link;
+  const said = services && [...services.alone, ...services.shared];
+  const allowed = servable(link);
+  if (allowed === undefined) return said ?? ["*"];
+  return said === undefined ? allowed : said.flatMap((pattern) => narrowed(pattern, allowed));
+}
+
+/** Patterns of what an invitation or a token lets a client serve; `undefined` for everything. */
+function servable({ grant, token }: Entitled): readonly string[] | undefined {
+  return grant?.serves ?? (token && (token.rights.serve ?? []));
+}
+
+/** What of a pattern is allowed. */
+function narrowed(pattern: string, allowed: readonly string[]): readonly string[] {
+  // A pattern that fits another one's text, "*" included, fits all that the other one fits.
+  if (allowed.some((each) => patternOf(each).fits(pattern))) return [pattern];
+  return allowed.filter((each) => patternOf(pattern).fits(each));
+}
