@@ -68,10 +68,10 @@ export interface OpenOptions extends WaitOptions {
   /**
    * The only session of the peer that may get the open, as `connection.session` names it.
    *
-   * @defaultValue one that the router chooses: of those that handle the protocol, the newest
+   * @defaultValue one that the router chooses: of those that handle the protocol, the newest, or one of those that share it
    */
   readonly session?: string;
-  /** The only instance of the peer that may get the open: the one whose `connect` has this `instance`. */
+  /** The only instance of the peer that may get the open: the session whose `connect` has this `instance`. */
   readonly instance?: string;
 }
 
@@ -88,7 +88,7 @@ export interface CloseOptions {
 /** Options of {@link Client.peers}. */
 export interface PeersOptions extends WaitOptions {
   /**
-   * Whether to tell of each session instead of each name.
+   * Whether to list each session instead of each name.
    *
    * @defaultValue `false`
    */
@@ -114,7 +114,7 @@ export class Client implements AsyncDisposable {
   readonly name: string;
   /** This session: 32 hexadecimal digits, which no other session has. A name may have many sessions at once. */
   readonly session: string;
-  /** What this session is called; empty for nothing. */
+  /** The instance of this session; empty for none. */
   readonly instance: string;
   /** The realm of this client. Clients of one realm can reach each other. */
   readonly realm: string;
@@ -238,11 +238,12 @@ export class Client implements AsyncDisposable {
     return new Connection(await accepted);
   }
 
-  /** The sessions of all clients that the other form of this call names, in the order of names and then of their age. */
+  /** The sessions of the clients that the other form of this call names, in the order of names, the oldest session first. */
   async peers(options: PeersOptions & { readonly details: true }): Promise<PeerSession[]>;
   /**
    * The names of all connected clients of the realm that this one may open something to, or that may open something to it,
-   * in the order of their UTF-16 code units. Its own name is among them, and so are its guests'. Waits for a link while there is none.
+   * in the order of their UTF-16 code units. Its own name is among them, and so are its guests'. Waits for a link while there
+   * is none.
    *
    * @throws LinkError with the code `closed` if this client was closed, or with the code that ended it.
    * @throws TypeError for an option of the wrong type.
@@ -268,9 +269,9 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Watches who is connected: first comes each session that is there, then each that comes, goes, or serves something new.
-   * Continues over lost links, after which it tells only the differences, and costs nothing while nothing changes. Several
-   * changes of one session that the program has not read yet become one. Ends when the loop is left or the client is closed.
+   * Watches who is connected: yields each session that is connected, then each that connects, leaves, or serves something
+   * else. Continues over lost links, after which it yields only the differences. Several changes of one session that the
+   * program has not read yet become one. Ends when the loop is left or the client is closed.
    *
    * @param pattern which names to watch: in it, `*` stands for any characters. At most 128 bytes. A client can watch 8
    *   patterns at once, each as often as it likes.

@@ -21,13 +21,15 @@ export interface ConnectOptions {
   /** The name by which peers reach this client: 1 to 128 bytes of UTF-8, without `:` and without a leading `$`. */
   readonly name: string;
   /**
-   * The secret that the router made for this name, an invitation, or a token that an application signed. A function is asked for it before each link, so that
-   * each link may have a new one; it has 10 s to answer. If the router refuses its secret, the function is asked once more.
+   * The secret that the router made for this name, an invitation, or a token that an application signed. A function is called
+   * before each link, so that each link may have a new secret; the function has 10 s to answer. If the router refuses its
+   * secret, the function is called once more.
    */
   readonly secret: string | (() => string | Promise<string>);
   /**
-   * What this session is called, 1 to 64 bytes of UTF-8 without `:`, so that peers can open to it in particular. A name has
-   * at most one session of an instance: a new one takes over, and the old one ends with the code `superseded`.
+   * A name for this session, 1 to 64 bytes of UTF-8 without `:`, so that peers can open to this session in particular. A
+   * client's name has at most one session of an instance: a new one takes its place, and the former one ends with the code
+   * `superseded`.
    *
    * @defaultValue none: a name may have many sessions at once, and connecting ends none of them
    */

@@ -82,7 +82,7 @@ export const routerFrames = {
   resume: { type: 0x07, fields: { session: "id", peer: label } },
   /** Router to both clients of a resume: you may exchange segments, at these addresses. */
   paired: { type: 0x08, fields: { address: "u32", session: "id", peer: label } },
-  /** Router to client, the other answer to a resume: that session has no link (`lost`), or never will (all other reasons). */
+  /** Router to client, the other answer to a resume: that session has no link now (`lost`), or is over (all other reasons). */
   absent: { type: 0x09, fields: { session: "id", reason: "u8", peer: label } },
   /** Router to client: no peer has this address any more. */
   gone: { type: 0x0a, fields: { address: "u32", reason: "u8" } },
@@ -108,15 +108,15 @@ export const routerFrames = {
     type: 0x12,
     fields: { share: "u8", add: ["texts", limits.maxProtocolBytes], remove: ["texts", limits.maxProtocolBytes] },
   },
-  /** Client to router: tell me which sessions there are, of clients whose names fit the pattern, and what changes from now on. */
+  /** Client to router: asks which sessions are connected whose names fit the pattern, and what changes from now on. */
   watch: { type: 0x13, fields: { request: "u32", pattern: name } },
-  /** Client to router: tell me nothing more of this watch. */
+  /** Client to router: ends this watch. */
   unwatch: { type: 0x14, fields: { request: "u32" } },
-  /** Router to client: this session is there, since `sinceMs`, in milliseconds since 1970, and serves protocols that fit these patterns. */
+  /** Router to client: this session is connected, began at `sinceMs`, in milliseconds since 1970, and serves these patterns. */
   present: { type: 0x15, fields: { request: "u32", session: "id", name, instance: name, sinceMs: "u64", services } },
-  /** Router to client: this session is not there any more, whether or not you were told that it was. */
+  /** Router to client: this session is no longer connected, or no longer seen. The client need not have been told that it was. */
   left: { type: 0x16, fields: { request: "u32", session: "id", name } },
-  /** Router to client: with `complete` 0, all that is there follows; with 1, that was all. */
+  /** Router to client: with `complete` 0, all sessions that are connected follow; with 1, those were all. */
   snapshot: { type: 0x17, fields: { request: "u32", complete: "u8" } },
   /** Router to client: when the router sent this, in milliseconds of its own clock, modulo 2^32. */
   clock: { type: 0x18, fields: { timeMs: "u32" } },
@@ -159,7 +159,7 @@ export const dataFlags = {
 /** Set in a type: a receiver that doesn't know the frame skips it instead of closing the link. */
 export const ignorableBit = 0x80;
 
-/** In an open: any session that holds the peer's name. */
+/** In an open: any session of the peer's name. */
 export const anySession = "0".repeat(32);
 
 /** Set in a Connection id on the wire: the frame's sender opened the Connection. */

@@ -174,9 +174,9 @@ export const routerLimits = {
   toldBytes: 65_536,
   /** Bytes that all watchers are told before other events have their turn. */
   toldAtOnceBytes: 1_048_576,
-  /** Names of clients that left, of which the router remembers the last session. Stops guests' names from filling the memory. */
+  /** Sessions and instances that left and that the router remembers. Stops guests' names from filling the memory. */
   maxLastSessions: 4_096,
-  /** Peers of a client that left whom the router tells when another session takes the name; others ask. Stops the same. */
+  /** Peers of a session that left whom the router tells when another session takes the instance; others ask. Stops the same. */
   maxWaitingPeers: 64,
   /** The last address of a link: those from 0xffff_ff00 on belong to the built-in peers. */
   lastAddress: 0xffff_feff,

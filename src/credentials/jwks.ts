@@ -77,7 +77,7 @@ export class KeySets {
   /** Asks for a set, and keeps the keys before if no good ones come. Never rejects. */
   async #renew(id: string, url: string, before: KeySet, runtime: JwksRuntime): Promise<KeySet> {
     const triedAtMs = runtime.now();
-    // Others that come meanwhile don't ask.
+    // Tokens that come meanwhile don't ask again.
     this.#keep(id, { ...before, triedAtMs });
     let set = { ...before, triedAtMs };
     try {

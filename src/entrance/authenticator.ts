@@ -36,7 +36,7 @@ class SecretAuthenticator implements Authenticator {
     this.#pepper = pepper;
   }
 
-  // A promise, since others may have to ask for theirs.
+  // A promise, since other authenticators may have to ask somebody.
   authenticate(claim: Claim): Promise<Admission | undefined> {
     return Promise.resolve(isInvitation(claim.secret) ? this.#guest(claim) : this.#client(claim));
   }

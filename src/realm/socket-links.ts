@@ -133,7 +133,7 @@ export class SocketLinks implements Links {
     return others.length < routerLimits.maxSessions;
   }
 
-  /** The same for a guest of a client, which may have so many guests. */
+  /** Whether a client may have one more guest, in this session. */
   hasRoomForGuest(host: string, session: string): boolean {
     const others = Array.from(this.guestsOf(host)).filter((link) => link.session !== session);
     return others.length < routerLimits.maxGuestsAtOnce;

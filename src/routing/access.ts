@@ -65,7 +65,7 @@ export class Access {
     return isNarrowed(other) ? "presence" : "services";
   }
 
-  /** Answers a client that asks whether its Connections of one protocol may go on. @param isWithinRate see `OpenRate` */
+  /** Answers a client that asks whether its Connections of one protocol may go on. @param isWithinRate whether the client stays within its rate of opens */
   check(from: Link, { address, opener, protocol }: RouterFrameOf<"check">, isWithinRate: boolean): void {
     const to = this.#links.byAddress(address);
     if (to === undefined || !arePaired(from, to)) return;

@@ -1,6 +1,6 @@
 import { routerLimits } from "@messagepasser/protocol";
 
-/** When a link is told the router's clock: now and then where much goes to it, by which its client sees how long that waits. */
+/** When a link is told the router's clock, by which its client measures how long data waits: now and then where much goes to it. */
 export class ClockTurn {
   #bytes = 0;
   #toldMs = 0;

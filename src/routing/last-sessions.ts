@@ -18,9 +18,9 @@ export interface Last {
 type Holder = Pick<Link, "label" | "instance" | "session">;
 
 /**
- * Which session last had an instance, so that whoever waits for an earlier one is told that it won't come back. Sessions
- * without an instance are remembered each by itself. In memory only, and not many: a client that waits asks every few
- * seconds, so the object doesn't sleep, and gives up in the end.
+ * Which session last had an instance, so that clients that wait for an earlier session are told that it won't come back.
+ * Sessions without an instance are remembered each by itself. In memory only, and not many: a client that waits asks every
+ * few seconds, which keeps the object awake, and gives up in the end.
  */
 export class LastSessions {
   readonly #byKey = new Map<string, Last>();

@@ -6,7 +6,7 @@ import type { Account } from "./principals.ts";
 
 /** How much the router may still hold in memory of what it sent to one link. Only `UnreadLimiter` changes it. */
 export class Meter {
-  /** Whose link it is. */
+  /** The account of the link's principal. */
   readonly account: Account;
   /** Bytes after the last mark that was reached, while another mark is under way; otherwise 0. */
   heldBytes = 0;
@@ -25,7 +25,7 @@ export class Meter {
   allowanceBytes = 0;
   readonly pace = new Pace();
   readonly clock = new ClockTurn();
-  /** Who sent what is unread. */
+  /** The unread bytes, by who sent them. */
   readonly inflow = new Inflow();
   /** When the link last became busy or answered a mark, in milliseconds since 1970. */
   progressMs = 0;

@@ -52,7 +52,7 @@ interface Route {
 interface Refusal {
   readonly code: number;
   readonly reason: string;
-  /** The link that holds the peer's name, where it turned out to be of no use. */
+  /** The link that was chosen, where it turned out to be of no use. */
   readonly givenUp?: GivenUp;
 }
 

@@ -36,14 +36,14 @@ interface Watcher {
  */
 export class Presence {
   readonly #start: PresenceStart;
-  /** `undefined` until they are needed after a wake. */
+  /** All links that watch; `undefined` after a wake until they are needed. */
   #watchers: Map<Link, Watcher> | undefined;
-  /** Addresses of links that were noted as watching: those after a wake that may be. */
+  /** Addresses that are noted in storage: after a wake, only these links may be watching. */
   #noted: ReadonlySet<number> = new Set();
   #isNoting = false;
-  /** Those that are told before the event is over. */
+  /** Watchers that are told before the event is over. */
   readonly #urgent = new Set<Watcher>();
-  /** Those that are told later, and when, in milliseconds since 1970. */
+  /** Watchers that are told later, and when, in milliseconds since 1970. */
   readonly #later = new Map<Watcher, number>();
   /** Sessions of which watchers are told later, since those of their clients come or change too often. */
   readonly #late = new Set<Link>();
@@ -140,7 +140,7 @@ export class Presence {
     });
   }
 
-  /** Tells watchers what they may know by new rules, and may no longer know. @param before the rules until now */
+  /** Tells watchers which clients they see by new rules, and which they no longer see. @param before the rules until now */
   rulesChanged(before: Rules): void {
     const { access } = this.#start;
     for (const watcher of this.#all.values()) {
@@ -169,12 +169,12 @@ export class Presence {
     this.#urgent.add(watcher);
   }
 
-  /** Tells watchers what can't wait, or some of it. @returns whether there was anything, so that delivery may have given links up */
+  /** Tells the urgent watchers, or as many as may be told at once. @returns whether there were any: delivery may have given links up */
   flush(): boolean {
     if (this.#urgent.size === 0) return false;
     let bytes = 0;
     for (const watcher of this.#urgent) {
-      // Others have their turn before the rest.
+      // Other events have their turn before the rest.
       if (bytes > routerLimits.toldAtOnceBytes) break;
       this.#urgent.delete(watcher);
       bytes += this.#tell(watcher);
@@ -184,7 +184,7 @@ export class Presence {
     return true;
   }
 
-  /** Notes a new watcher, unless it is gone by then: lists are many, and each note costs a row in the storage. */
+  /** Notes a new watcher a second later, unless it is gone by then: most watches are short, and each note costs a row in storage. */
   #noteSoon({ address }: Link): void {
     if (this.#isNoting || this.#noted.has(address)) return;
     this.#isNoting = true;
@@ -228,7 +228,7 @@ export class Presence {
     return this.#roster;
   }
 
-  /** Notes a change for those that may know of it. */
+  /** Notes a change for watchers that see the link. */
   #note(link: Link, change: (watch: Watch, key: string) => void, isWhole = true): void {
     const key = keyOf(link);
     for (const watcher of this.#all.values()) {
@@ -239,7 +239,7 @@ export class Presence {
     }
   }
 
-  /** @param isWhole whether it can be told now, since no more of it comes */
+  /** @param isWhole whether the change can be told now: a new session is told with what it serves, which comes later */
   #schedule(watcher: Watcher, isWhole = true): void {
     if (watcher.isBlocked) return;
     const nowMs = this.#start.now();
@@ -296,7 +296,7 @@ export class Presence {
     for (let watch = unfinished(watcher); watch !== undefined; watch = unfinished(watcher)) {
       if (meter.marks.length === 0) watcher.unansweredBytes = 0;
       if (!delivery.unread.admits(meter, limits.maxBatchBytes) || watcher.unansweredBytes > routerLimits.toldBytes) {
-        // Without a mark under way there is no answer to wait for: others hold what memory there is.
+        // Without a mark under way no answer will come: other clients hold the memory that there is.
         if (meter.marks.length > 0) watcher.isBlocked = true;
         else this.#tellLater(watcher, watcher.toldAtMs + routerLimits.tellEveryMs);
         break;
@@ -327,7 +327,7 @@ export class Presence {
   /** Notes in the link what has to outlive a hibernation. */
   #keep({ link, watches, isBlocked }: Watcher): void {
     const before = link.watches;
-    // Where it isn't blocked, a timer keeps the object awake until everything is told.
+    // For a watcher that isn't blocked, a timer keeps the object awake until everything is told.
     const isSame =
       before?.isBehind === isBlocked &&
       before.watches.length === watches.length &&

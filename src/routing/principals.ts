@@ -12,7 +12,7 @@ export class Account {
   heldBytes = 0;
   /** The part of `heldBytes` that closed links hold. Only the ends of their sockets free it. */
   closingBytes = 0;
-  /** Bytes that the principal has sent to the links of others, and those have not read: on its own account, for guests too. */
+  /** Bytes that the principal has sent to the links of others, and that are unread there. Those of its guests count here too. */
   causedBytes = 0;
   /** The principals that flooded a link of this account, and may not pair with one for a while. */
   readonly bars = new Map<Account, Bar>();
@@ -31,7 +31,7 @@ export class Account {
   /** The rate of sessions that come or change what they serve, as watchers are told. */
   readonly changes = new TokenBucket(routerLimits.maxToldChangesAtOnce, routerLimits.maxToldChangesPerSecond);
 
-  /** What the holders of one key's tokens share, of which this account is one's. */
+  /** What this account shares with the other holders of the same key's tokens. */
   readonly group: Group | undefined;
 
   /**
@@ -53,7 +53,7 @@ export class Account {
 
   /**
    * The account that pays for what one link sends to another: its principal's, whichever of its sessions and guests it is.
-   * Only between the links of one principal guests have an account of their own.
+   * Only between links of one principal do guests pay from an account of their own.
    */
   payerTo(receiver: Account): Account {
     return this.principal === receiver.principal ? this : this.principal;
@@ -62,7 +62,7 @@ export class Account {
   /** Keeps a principal, which flooded a link of this account, away for a while: each time four times as long. */
   bar(payer: Account, nowMs: number): void {
     const { firstBarMs, maxBarMs } = routerLimits;
-    // Those that have gone by are no longer needed.
+    // Bars that are over are no longer needed.
     for (const [other, { untilMs }] of this.bars) if (nowMs > untilMs + maxBarMs) this.bars.delete(other);
     const durationMs = Math.min(4 * (this.bars.get(payer)?.durationMs ?? firstBarMs / 4), maxBarMs);
     this.bars.set(payer, { untilMs: nowMs + durationMs, durationMs });

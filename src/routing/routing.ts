@@ -91,7 +91,7 @@ export class Routing {
   mayJoin(joining: Party): boolean {
     const account = this.#delivery.principals.of(joining);
     const nowMs = this.#runtime.now();
-    // A holder that comes too often itself doesn't count among the others.
+    // A holder that connects too often uses up only its own rate, and not that of its key's other holders.
     return (
       this.#delivery.unread.mayBegin(account) && account.joins.take(nowMs) && account.group?.joins.take(nowMs) !== false
     );
@@ -100,7 +100,7 @@ export class Routing {
   /** Adds a new link, which takes over from any link of its session or its instance, and welcomes its client. */
   join(link: Link): void {
     for (const holder of this.#links.named(link.name)) {
-      // The same session is a client that reconnects. Another one takes the instance over: the old one must not fight for it.
+      // A link of the same session is a client that reconnects. Another session takes the instance over for good.
       if (holder.session === link.session) {
         link.sinceMs = holder.sinceMs;
         this.#departures.drop(holder, goneReasons.lost, closings.replaced);
@@ -124,7 +124,7 @@ export class Routing {
     this.#settle();
   }
 
-  /** Carries out what an event has led to beside its answers. */
+  /** Closes links that were given up, and tells watchers what the event has changed. */
   #settle(): void {
     this.#departures.dropGivenUp();
     if (this.#presence.flush()) this.#departures.dropGivenUp();
@@ -208,7 +208,7 @@ export class Routing {
         else if (!this.#control(from, said.frame)) return false;
       }
     } finally {
-      // Also what came before a fault.
+      // What came before a fault takes effect too.
       forwardRun();
     }
     for (const name of gone) this.#delivery.sayGone(from, { address: routerAddress, name, label: name });
@@ -259,7 +259,7 @@ export class Routing {
   #mayList(from: Link): boolean {
     const { opens } = this.#delivery.meterOf(from).account;
     const isWithinRate = opens.take(from.memory.heardAtMs, 1 + this.#listedLinks / routerLimits.linksPerToken);
-    // On its next link it asks again.
+    // On its next link the client asks again.
     if (!isWithinRate) this.#departures.drop(from, goneReasons.lost, closings.tooManyLists);
     return isWithinRate;
   }

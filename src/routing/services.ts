@@ -9,7 +9,7 @@ export interface Services {
   readonly shared: readonly string[];
 }
 
-/** How a session serves a protocol. `maybe`: its client has not said, so it may. */
+/** How a session serves a protocol. `maybe`: its client has sent no `serve` yet. */
 export type Service = "alone" | "shared" | "maybe" | "none";
 
 const nothing: Services = { alone: [], shared: [] };
@@ -40,7 +40,7 @@ export function servicesAfter(
     alone: alone.filter((pattern) => !taken.has(pattern)),
     shared: shared.filter((pattern) => !taken.has(pattern)),
   };
-  // One that is in both lists is removed.
+  // A pattern in both lists is removed.
   const added = new Set(add.filter((pattern) => !remove.includes(pattern)));
   const after =
     share === 0 ? { ...kept, alone: [...kept.alone, ...added] } : { ...kept, shared: [...kept.shared, ...added] };

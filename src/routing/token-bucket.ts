@@ -1,4 +1,4 @@
-/** A rate: so many tokens at once, and so many more in a second. */
+/** A rate: this many tokens at once, and this many more in a second. */
 export class TokenBucket {
   readonly #most: number;
   readonly #perSecond: number;

@@ -18,7 +18,7 @@ export interface WatchStart {
   readonly pattern: string;
 }
 
-/** The whole realm has been told. */
+/** The client knows the whole realm. */
 const everything = Infinity;
 
 /** One pattern that a client watches, and what it has yet to be told. Several changes of one session become one. */
@@ -46,7 +46,7 @@ export class Watch {
     return this.#toldUpTo === everything && this.#changes.size === 0;
   }
 
-  /** Everything is to be told again. */
+  /** Has everything told again, by a new snapshot. */
   restart(): void {
     this.#toldUpTo = 0;
     this.#hasBegun = false;
@@ -69,10 +69,10 @@ export class Watch {
   }
 
   #note(key: string, change: Change): void {
-    // The snapshot will tell it.
+    // The snapshot has yet to reach this link.
     if (change.link.address > this.#toldUpTo) return;
     this.#changes.set(key, change);
-    // A snapshot takes no memory.
+    // A snapshot takes no memory, and changes do.
     if (this.#changes.size > this.#mostChanges()) this.restart();
   }
 

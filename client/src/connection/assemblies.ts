@@ -39,7 +39,7 @@ export class Assemblies {
     this.#held.add(bytes);
   }
 
-  /** A message of so many bytes is finished or thrown away, or nobody waits for it any more. */
+  /** A message of this many bytes is finished or thrown away, or nobody waits for it any more. */
   release(assembler: Assembler, bytes: number): void {
     this.#held.add(-bytes);
     this.#waiting.delete(assembler);

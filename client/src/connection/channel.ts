@@ -153,7 +153,7 @@ export class Channel implements Turn, Tended {
     else if (this.#state === "open") this.#writeCredit();
   }
 
-  /** The open went this way just now, for the first time on it. */
+  /** The open was just sent on this route, for the first time. */
   routed(to: Destination): void {
     if (this.#lastWord === undefined) this.#route = new Route(to, this.#connection, false);
     else this.bind(to);
@@ -202,7 +202,7 @@ export class Channel implements Turn, Tended {
     this.#sayDone();
   }
 
-  /** Half-close, and throws away what still arrives. Of a channel that is over it asks nothing. */
+  /** Half-close, and throws away what still arrives. Does nothing to a channel that is over. */
   close(signal: AbortSignal | undefined): Promise<void> {
     const wasOver = this.isOver;
     this.stop();
@@ -288,7 +288,7 @@ export class Channel implements Turn, Tended {
       case "credit":
         if (this.#isInStep) this.sender.credit(frame.received, frame.limit);
         else this.#hearPosition(frame.received, frame.limit);
-        // It may be more than is used.
+        // The program may not use all of it: the rest is given back.
         this.#tendLater();
         break;
       case "fin":

@@ -44,7 +44,7 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
     return this.#channel.start.home.peer?.session ?? "";
   }
 
-  /** What that client calls this session, by the option `instance` of its `connect`; empty for nothing. */
+  /** The instance of that session, which is the option `instance` of the peer's `connect`; empty for none. */
   get instance(): string {
     return this.#channel.start.home.peer?.instance ?? "";
   }
@@ -208,7 +208,7 @@ export class Connection implements AsyncDisposable, AsyncIterable<Message> {
     this.#channel.reject(errorCodes.rejected, reason);
   }
 
-  /** @internal Sends back everything that arrives, a message of several pieces as so many messages, and then closes. */
+  /** @internal Sends back everything that arrives, each piece of a message as a message of its own, and then closes. */
   echo(): Promise<void> {
     this.#channel.accept();
     return echo(this.#channel);

@@ -58,7 +58,7 @@ export class Arrivals {
     // A copy, since a view would keep its whole batch alive until the program decides, and only its own bytes are counted.
     if (last || first.length > 0)
       channel.receiveFirst({ kind: "data", connection: key, last, text, offset: 0, payload: first.slice() });
-    // A turn later, when the program was told what came before: it may add the handler only then, as after `connect`.
+    // A turn later: the program may add its handler only once it was told what came before, as after `connect`.
     this.#start.defer(() => {
       if (!channel.isOver) this.#start.onIncoming(channel);
       // Nobody will ever read its first message.

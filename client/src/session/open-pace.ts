@@ -15,7 +15,7 @@ export interface Leaver {
 
 /** The opens to one peer. */
 interface Lane {
-  /** How many it has neither accepted nor refused, and the bytes that they carry. */
+  /** How many opens the peer has neither accepted nor refused, and the bytes that they carry. */
   undecided: number;
   undecidedBytes: number;
   readonly waiting: Set<Leaver>;
@@ -88,13 +88,13 @@ export class OpenPace implements Turn {
 
   #isLinkFree({ bytes }: Leaver): boolean {
     const link = this.#link();
-    // Without a link, it leaves with the next one.
+    // Without a link, the open leaves with the next link.
     if (bytes === 0 || link?.isFull !== true) return true;
     link.requestTurn(this);
     return false;
   }
 
-  /** Counts one more, unless that is too many: then all is served again when one may leave. */
+  /** Counts one more open, unless that is too many: then a timer tries again. */
   #isInRate(): boolean {
     const nowMs = this.#clock.now();
     const earned = ((nowMs - this.#countedAtMs) * maxPacedOpensPerSecond) / 1_000;

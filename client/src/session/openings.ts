@@ -61,7 +61,7 @@ interface Opening {
   isWaiting: boolean;
   /** Whether it was refused once for a protocol that nobody served. */
   mayHaveCrossed: boolean;
-  /** Whether it may have reached a peer, of which a lost link would have told. */
+  /** Whether a session may have got it: a link was lost before the router had answered. */
   mayHaveArrived: boolean;
   /** How often the router has refused it for now. */
   refusals: number;
@@ -97,7 +97,7 @@ export class Openings {
     return ++this.#lastConnection;
   }
 
-  /** The channels of which nobody knows yet where they lead. */
+  /** The channels whose session at the other end isn't known yet. */
   *channels(): Iterable<Channel> {
     for (const { channel, home } of this.#openings.values()) if (home.peer === undefined) yield channel;
   }
@@ -141,7 +141,7 @@ export class Openings {
   /** Sends them all: there is a new link. */
   sendAgain(): void {
     for (const opening of this.#openings.values()) if (!opening.isHeld) this.#send(opening);
-    // The link for whose turn some waited is lost.
+    // Opens that waited for a turn of the lost link.
     this.#pace.takeTurn();
   }
 
@@ -153,7 +153,7 @@ export class Openings {
   lose(): void {
     for (const [connection, opening] of this.#openings) {
       const { channel, home } = opening;
-      // With a known peer it is taken up from there; one that was given up is asked for by nobody.
+      // Where the session is known, its peer sends the open again. An open that was given up isn't sent again.
       if (home.peer !== undefined) this.#openings.delete(connection);
       else if (channel.isOver) channel.forget();
       else opening.mayHaveArrived ||= channel.opens > 0 && !opening.isWaiting;
@@ -165,7 +165,7 @@ export class Openings {
     const opening = this.#openings.get(connection);
     if (opening === undefined) {
       if (connection > this.#lastConnection) throw new ProtocolError(`Connection ${connection} was never opened`, 0);
-      // It ended by what the peer said of the same open on its way before.
+      // The peer has answered the same open, which came on an earlier link, and its answer ended the Connection.
       return;
     }
     this.#openings.delete(connection);
@@ -206,7 +206,7 @@ export class Openings {
       channel.fail(channel.error(connectionCode(code), reason));
       return;
     }
-    // The peer may have got it, and is away: it is given the time that the open has.
+    // The session that got the open is away, and may come back until the open times out.
     if (home.peer !== undefined) {
       this.#openings.delete(connection);
       return;
@@ -225,7 +225,7 @@ export class Openings {
         return;
       }
     }
-    // It is there and was not found, or the router can't be asked to tell.
+    // Such a session is listed and yet was not found, or no more names can be watched.
     clock.after(pauseMs, again);
   }
 

@@ -10,7 +10,7 @@ import type { Clock } from "../link/platform.ts";
 export interface Search {
   readonly clock: Clock;
   readonly graceMs: number;
-  /** Asks the router for the peer, if that can be asked. */
+  /** Asks the router for the peer, if there is a link. */
   ask(peer: Peer): void;
   /** The grace is over. */
   giveUp(peer: Peer): void;
@@ -30,7 +30,7 @@ export class Peer {
   readonly channels = new Map<number, Channel>();
   /** The highest id that the peer opened with. */
   lastOpen = 0;
-  /** The highest one of before the session was said to be over. Should it come back, none of those is handled again. */
+  /** `lastOpen` as it was when the session was said to be over. If the session comes back, no open up to this id is handled again. */
   endedOpen = 0;
   #at: Destination | undefined;
   #stopSearch: (() => void) | undefined;

@@ -3,8 +3,8 @@ import type { Link } from "../link/link.ts";
 import { Peer, type Search } from "./peer.ts";
 
 /**
- * The peers' sessions that a client knows: those with channels, and for a while those that had some. Each by its name too:
- * the router vouches for names, while a session is chosen by its client, and known to all whom that talked with.
+ * The peers' sessions that a client knows: those with channels, and for a while those that had some. A session is known by
+ * its name too: the router vouches for names, while each client chooses its session, and all its peers know it.
  */
 export class Peers {
   readonly #search: Search;
@@ -48,7 +48,7 @@ export class Peers {
     if (peer.channels.size > 0) peer.search(this.#search, kind);
   }
 
-  /** The own link is lost: no address means anything any more. */
+  /** This client's link is lost: no address means anything any more. */
   loseAll(): void {
     for (const peer of this.#bySession.values()) this.lose(peer, "offline");
   }

@@ -29,7 +29,7 @@ export class Serving {
     if (this.#served.delete(protocol)) this.#change();
   }
 
-  /** There is a new link, whose router knows nothing yet. It is told at the end of this turn, when the program was told. */
+  /** There is a new link, whose router knows nothing yet. The router is told at the end of this turn, after the program. */
   tellAll(): void {
     this.#told = undefined;
     this.#defer(() => {
@@ -47,7 +47,7 @@ export class Serving {
   #tell(): void {
     const link = this.#link();
     if (link === undefined) return;
-    // What is too much to tell is told as everything: the opens of no handler are refused here.
+    // Where that is too much for the router, it is told `*`, and opens without a handler are refused here.
     const wanted = fits(this.#served) ? this.#served : new Map([[everything, false]]);
     const told = this.#told ?? new Map<string, boolean>();
     const remove = [...told.keys()].filter((protocol) => !wanted.has(protocol));

@@ -156,7 +156,7 @@ export class Session implements LinkEvents {
     return this.#state === "online" ? this.#link : undefined;
   }
 
-  /** Every channel of which the other end may still want to hear. */
+  /** Every channel that the other end may still send frames for. */
   *channels(): Iterable<Channel> {
     yield* this.#openings.channels();
     for (const peer of this.#peers) yield* peer.channels.values();
@@ -230,7 +230,7 @@ export class Session implements LinkEvents {
         break;
       case "absent": {
         const peer = this.#peers.of(frame.peer, frame.session);
-        // One that is bound has come back meanwhile.
+        // A peer with an address has come back meanwhile.
         if (peer?.address === 0 || frame.reason !== goneReasons.lost) this.#lose(peer, frame.reason);
         break;
       }
@@ -300,7 +300,7 @@ export class Session implements LinkEvents {
   }
 
   #dialAgain(): void {
-    // One that is still being dialled would be a second one.
+    // A link that is still being dialled would be a second one.
     this.#link.drop({ closeCode: 1006, reason: "dialled anew" });
     this.#cancelDial();
     this.#link = this.#dial();
@@ -342,7 +342,7 @@ export class Session implements LinkEvents {
   #end(error: LinkError | undefined): void {
     if (this.#state === "over") return;
     this.#state = "over";
-    // One that is being dialled.
+    // It may still be dialling.
     this.#link.drop({ closeCode: 1006, reason: "" });
     this.#cancelDial();
     for (const stop of this.#stopListening) stop?.();
