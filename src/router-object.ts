@@ -17,7 +17,7 @@ import { RuleStore } from "./realm/rule-store.ts";
 import { closeUnreadable, SocketLink } from "./realm/socket-link.ts";
 import { SocketLinks } from "./realm/socket-links.ts";
 import { UsageKeeper } from "./realm/usage-keeper.ts";
-import { type Closing, closings, malformed } from "./routing/closings.ts";
+import { type Closing, closings, malformed, ofHolders } from "./routing/closings.ts";
 import type { Grant } from "./routing/link.ts";
 import { Routing } from "./routing/routing.ts";
 
@@ -203,8 +203,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
           await alarms.copyToKv(name);
         },
         tokensChanged: async () => {
-          for (const link of this.#links.holders())
-            if (!this.#registry.isValid(link)) this.#routing.drop(link, goneReasons.ended, closings.tokenRevoked);
+          this.#closeHolders((link) => !this.#registry.isValid(link), goneReasons.ended, closings.tokenRevoked);
           await alarms.copyToKv();
         },
         rulesChanged: (before) => {
@@ -247,9 +246,15 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
 
   /** Closes links whose tokens have expired. Their clients may come back with others, so their Connections wait. */
   #closeExpired(): void {
-    for (const link of this.#links.holders())
-      if (link.token !== undefined && link.token.expiresAtMs <= Date.now())
-        this.#routing.drop(link, goneReasons.lost, closings.tokenExpired);
+    const nowMs = Date.now();
+    const isOver = ({ token }: SocketLink): boolean => token !== undefined && token.expiresAtMs <= nowMs;
+    this.#closeHolders(isOver, goneReasons.lost, closings.tokenExpired);
+  }
+
+  /** Closes links of tokens. Those that are closed together don't come back together. */
+  #closeHolders(isOver: (link: SocketLink) => boolean, reason: number, closing: Closing): void {
+    const over = Array.from(this.#links.holders()).filter(isOver);
+    for (const link of over) this.#routing.drop(link, reason, ofHolders(closing, over.length));
   }
 
   /** When to look for expired tokens next, in milliseconds since 1970; `undefined` for never. */

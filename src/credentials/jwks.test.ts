@@ -14,11 +14,15 @@ function jwkOf(kid: string, key: KeyObject = generateKeyPairSync("ed25519").publ
 class World implements JwksRuntime {
   answer: () => Response | Promise<Response> = () => Response.json({ keys: [] });
   requests = 0;
+  reads = 0;
   nowMs = 1_000_000_000_000;
   readonly stored = new Map<string, string>();
   readonly background: Promise<unknown>[] = [];
   readonly kv = {
-    get: (key: string) => Promise.resolve(JSON.parse(this.stored.get(key) ?? "null") as unknown),
+    get: (key: string) => {
+      this.reads++;
+      return Promise.resolve(JSON.parse(this.stored.get(key) ?? "null") as unknown);
+    },
     put: (key: string, value: string) => Promise.resolve(void this.stored.set(key, value)),
   };
 
@@ -53,6 +57,25 @@ test("a set is asked for once for all its tokens, by the next Worker not at all,
   expect(await find(sets, world, "a")).toMatchObject({ key: { algorithm: "EdDSA" } });
   expect(await find(sets, world, "b")).toMatchObject({ key: { algorithm: "ES256" } });
   expect(await find(new KeySets(), world, "a")).toMatchObject({ key: { algorithm: "EdDSA" } });
+  expect(world.requests).toBe(1);
+});
+
+test("a Worker reads a set from KV once, whatever keys tokens name", async () => {
+  const world = new World();
+  world.has(jwkOf("a"));
+  await find(new KeySets(), world, "a");
+  const sets = new KeySets();
+  world.reads = 0;
+  for (const kid of ["a", "x", "a", "y", undefined]) await find(sets, world, kid);
+  expect([world.reads, world.requests]).toEqual([1, 1]);
+});
+
+test("tokens that come while a Worker reads a set from KV have it asked for once", async () => {
+  const [sets, world] = [new KeySets(), new World()];
+  world.has(jwkOf("a"));
+  expect(await Promise.all(["a", "a", "a"].map((kid) => find(sets, world, kid)))).toContainEqual({
+    key: expect.objectContaining({ algorithm: "EdDSA" }) as object,
+  });
   expect(world.requests).toBe(1);
 });
 

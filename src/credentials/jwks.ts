@@ -53,7 +53,9 @@ export class KeySets {
   ): Promise<Found> {
     const { setFreshMs, setLifeMs, setPauseMs } = routerLimits;
     const nowMs = runtime.now();
-    const set = this.#known.get(id) ?? (await this.#stored(id, runtime));
+    if (!this.#known.has(id)) await this.#load(id, runtime);
+    // Another token may have had it asked for meanwhile.
+    const set = this.#known.get(id) ?? nothing;
     const mayAsk = nowMs - set.triedAtMs >= setPauseMs;
     const isGood = nowMs - set.fetchedAtMs < setLifeMs;
     const key = isGood ? keyNamed(set, kid) : undefined;
@@ -68,10 +70,11 @@ export class KeySets {
     return found === undefined ? "none" : { key: found };
   }
 
-  async #stored(id: string, { kv }: JwksRuntime): Promise<KeySet> {
+  /** Reads what KV has: once, whatever tokens name. */
+  async #load(id: string, { kv }: JwksRuntime): Promise<void> {
     // Only this class writes it.
     const stored = (await kv.get(jwksKey(id), "json").catch(() => null)) as KeySet | null;
-    return stored?.version === 1 ? stored : nothing;
+    if (!this.#known.has(id)) this.#keep(id, stored?.version === 1 ? stored : nothing);
   }
 
   /** Asks for a set, and keeps the keys before if no good ones come. Never rejects. */

@@ -153,7 +153,7 @@ function nameOf(key: string, subject: unknown): string {
 /** @throws TokenError for rights that can't be read: what a newer router understands must narrow them here too. */
 function rightsIn(claim: unknown): TokenRights {
   if (claim === undefined) return {};
-  if (typeof claim !== "object" || claim === null) throw badRights();
+  if (typeof claim !== "object" || claim === null || Array.isArray(claim)) throw badRights();
   const { open, serve, ...others } = claim as Record<string, unknown>;
   if (Object.keys(others).length > 0) throw badRights();
   if (open !== undefined && !(Array.isArray(open) && open.every(isOpenable))) throw badRights();

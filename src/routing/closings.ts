@@ -1,4 +1,4 @@
-import { closeCodes } from "@messagepasser/protocol";
+import { closeCodes, routerLimits } from "@messagepasser/protocol";
 
 /** Why and how the router ends a link. */
 export interface Closing {
@@ -49,6 +49,14 @@ export const closings = {
   // What was sent to the link stays in the router's memory for a while.
   tooSlow: { code: closeCodes.tooSlow, reason: "This link is read too slowly: connect again", delayMs: 5_000 },
 } as const satisfies Record<string, Closing>;
+
+/**
+ * The end of the links of this many holders of tokens at once. Each client asks its application for another token, so they
+ * come back no faster than the holders of one key may in the long run.
+ */
+export function ofHolders(closing: Closing, count: number): Closing {
+  return { ...closing, delayMs: Math.floor(((count - 1) * 1_000) / routerLimits.maxHolderJoinsPerSecond) };
+}
 
 /** The end of a link that broke a rule of the protocol. */
 export function malformed(problem: string): Closing {

@@ -120,6 +120,21 @@ describe("the holder of a token", () => {
     },
   );
 
+  test("links whose tokens expire together are told to come back over a while, so that no application is asked for all at once", async () => {
+    const clock = stopTime();
+    const realm = new Realm();
+    const key = await addKey(realm);
+    const iat = Math.floor(clock.now / 1_000);
+    using ann = await realm.link("+shop/ann", tokenOf({ sub: "ann", iat, exp: iat + 60 }, key));
+    using ben = await realm.link("+shop/ben", tokenOf({ sub: "ben", iat, exp: iat + 60 }, key));
+    clock.now = (iat + 60) * 1_000;
+    expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
+    for (const link of [ann, ben]) {
+      await link.closedByRouter();
+      expect(link.announcedDelayMs).toBe(Math.floor(1_000 / routerLimits.maxHolderJoinsPerSecond));
+    }
+  });
+
   test.each<[string, (realm: Realm) => Promise<unknown>]>([
     ["the holder's tokens are revoked", (realm) => revoke(realm, { name: "+shop/ann" })],
     ["the key's tokens are revoked", (realm) => revoke(realm, { key: "shop" })],
@@ -208,6 +223,7 @@ describe("a token that isn't taken", () => {
       [{ aud: 7 }, "The token's \"aud\" must be the realm's address"],
       [{ sub: undefined }, 'The token has no "sub"'],
       [{ sub: 7 }, 'The token\'s "sub" must be a string'],
+      [{ mp: [] }, expect.stringContaining('The token\'s "mp" must be as in')],
       [{ mp: 7 }, expect.stringContaining('The token\'s "mp" must be as in')],
       [{ mp: { open: [{ peer: "bob" }] } }, expect.stringContaining('The token\'s "mp" must be as in')],
       [{ mp: { serve: [""] } }, expect.stringContaining('The token\'s "mp" must be as in')],

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { limits, routerAddress, type RouterFrame } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
@@ -108,6 +110,40 @@ describe("watch", () => {
     router.say(routerAddress, left(1, "a"), ...present(1, "a"), ...present(1, "d"), left(1, "d"));
     router.say(routerAddress, ...present(1, "b!"), ...present(1, "b"), left(1, "c"), ...present(1, "c!"), left(1, "x"));
     expect(await loop.read()).toEqual(["changed c!"]);
+  });
+
+  test("a loop that reads nothing keeps nothing of sessions that came and left meanwhile", async () => {
+    const loop = new Loop();
+    await loop.read();
+    router.say(routerAddress, ...snapshot(1, "a"));
+    expect(await loop.read()).toEqual(["here a"]);
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const usedBytes = (): number => {
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const name = "b".repeat(limits.maxNameBytes);
+    const passBy = (count: number): void => {
+      for (let from = 0; from < count; from += 100)
+        router.say(
+          routerAddress,
+          ...Array.from({ length: 100 }, (_, at): RouterFrame[] => {
+            const session = (from + at).toString(16).padStart(32, "f");
+            const who = { request: 1, session, name };
+            return [
+              { kind: "present", ...who, instance: "", sinceMs: 1, services: [] },
+              { kind: "left", ...who },
+            ];
+          }).flat(),
+        );
+    };
+    passBy(1_000);
+    const beforeBytes = usedBytes();
+    passBy(20_000);
+    expect(usedBytes() - beforeBytes).toBeLessThan(2_000_000);
+    router.say(routerAddress, left(1, "a"));
+    expect(await loop.read()).toEqual(["gone a"]);
   });
 
   test("two sessions of one name are told each for itself", async () => {

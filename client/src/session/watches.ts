@@ -151,7 +151,9 @@ export class Reader {
 
   /** The router has told something. */
   note(key: string | undefined): void {
-    if (key !== undefined) this.#changed.add(key);
+    // A session that came and left again before the program read of it would stay here for ever.
+    if (key !== undefined && (this.#view.sessions.has(key) || this.#known.has(key))) this.#changed.add(key);
+    else if (key !== undefined) this.#changed.delete(key);
     this.#wait?.resolve(undefined);
     this.#wait = undefined;
     this.onTold?.();
