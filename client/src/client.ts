@@ -19,7 +19,7 @@ import { firstAccepted } from "./second-open.ts";
 import type { Session } from "./session/session.ts";
 import type { Watches } from "./session/watches.ts";
 import type { LinkStatus } from "./status.ts";
-import { after, within } from "./waiting.ts";
+import { after } from "./waiting.ts";
 
 /**
  * Handles a Connection that another client opened. The Connection stays open after the handler has returned, until one
@@ -211,31 +211,24 @@ export class Client implements AsyncDisposable {
       new ConnectionError(code, `Cannot open "${protocol}" to "${peer}": ${what}`, { peer, protocol });
     if (this.#closing !== undefined) throw fail("closed", "this client is closed");
     if (this.#session.isOver) throw fail("link-lost", (await this.closed)?.message ?? "this client is closed");
-    const rule = openProblem(peer, protocol, entries) ?? targetProblem(session, instance);
+    const isForAny = session === anySession && instance === "";
+    const rule = openProblem(peer, protocol, entries) ?? (isForAny ? undefined : targetProblem(session, instance));
     if (rule !== undefined) throw fail("bad-open", rule);
     const firstProblem = first === undefined ? undefined : messageProblem(first);
     if (firstProblem !== undefined) throw firstProblem;
 
     const to = { label: labelOf(peer, instance), session };
     const channel = this.#session.open(peer, protocol, { metadata, first, waitMs, to });
-    const longestMs = timeoutMs + waitMs;
-    const isForAny = session === anySession && instance === "";
     const patienceMs = isForAny ? Math.min(clientLimits.secondOpenAfterMs, timeoutMs / 4) : Infinity;
-    const accepted = firstAccepted(channel, patienceMs, (silent, copy) =>
+    const wait = { patienceMs, timeoutMs: timeoutMs + waitMs, signal };
+    const accepted = await firstAccepted(channel, wait, (silent, copy) =>
       this.#session.open(peer, protocol, {
         metadata,
         first: copy,
         to: { label: peer, session: silent, isExcluded: true },
       }),
     );
-    await within(accepted, { timeoutMs: longestMs, signal }, (what) => {
-      const error =
-        what === "aborted"
-          ? channel.error("aborted", "the wait for an answer was aborted")
-          : channel.error("open-timed-out", `no answer within ${longestMs} ms`);
-      channel.reset(errorCodes.openTimedOut, "", error);
-    });
-    return new Connection(await accepted);
+    return new Connection(accepted);
   }
 
   /** The sessions of the clients that the other form of this call names, in the order of names, the oldest session first. */

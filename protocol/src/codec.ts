@@ -234,6 +234,7 @@ function decodeMap(reader: ByteReader, maxBytes: number): Record<string, string>
   const count = reader.u16();
   if (count > limits.maxMetadataEntries)
     throw new ProtocolError(`${count} entries, at most ${limits.maxMetadataEntries} allowed,`, start);
+  if (count === 0) return {};
   const entries: [string, string][] = [];
   for (let at = 0; at < count; at++) entries.push([reader.text(maxBytes), reader.text(maxBytes)]);
   if (reader.position - start - 2 - 4 * count > maxBytes)

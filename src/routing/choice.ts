@@ -19,6 +19,8 @@ interface Circumstances {
  * @returns `undefined` if each has said that it doesn't serve the protocol
  */
 export function chosenOf(links: readonly Link[], protocol: string, circumstances: Circumstances): Link | undefined {
+  const [only] = links;
+  if (links.length < 2) return only && serviceOf(only.services, protocol) !== "none" ? only : undefined;
   const by = (wanted: readonly string[]): readonly Link[] =>
     links.filter(({ services }) => wanted.includes(serviceOf(services, protocol)));
   const newest = newestOf(by(["alone", "shared"]));

@@ -4,6 +4,11 @@ export interface Pattern {
   fits(text: string): boolean;
 }
 
+/** Whether a string fits a pattern that is asked only once. Most patterns are names as they are, which need no compiling. */
+export function isFit(source: string, text: string): boolean {
+  return source === text || (source.includes("*") && patternOf(source).fits(text));
+}
+
 /** Compiles a pattern. Matching takes linear time for every pattern, unlike with a regular expression. */
 export function patternOf(source: string): Pattern {
   const [first = "", ...rest] = source.split("*");

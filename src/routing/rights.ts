@@ -1,5 +1,5 @@
 import type { Link } from "./link.ts";
-import { patternOf } from "./pattern.ts";
+import { isFit } from "./pattern.ts";
 
 // What an invitation and a token narrow. A client with a secret of its own is narrowed by rules only.
 
@@ -13,25 +13,24 @@ export function isNarrowed({ grant, token }: Entitled): boolean {
 
 /** Why its invitation or its token doesn't let a client open a protocol to a peer; `undefined` if it does. */
 export function openingProblem({ grant, token }: Entitled, peer: string, protocol: string): string | undefined {
-  if (grant !== undefined && !(patternOf(grant.peer).fits(peer) && patternOf(grant.protocol).fits(protocol)))
+  if (grant !== undefined && !(isFit(grant.peer, peer) && isFit(grant.protocol, protocol)))
     return grant.peer === ""
       ? "The invitation is for no opens"
       : `The invitation is for "${grant.protocol}" to "${grant.peer}"`;
   const { open } = token?.rights ?? {};
-  const isOpenable =
-    open?.some((each) => patternOf(each.peer).fits(peer) && patternOf(each.protocol).fits(protocol)) ?? true;
+  const isOpenable = open?.some((each) => isFit(each.peer, peer) && isFit(each.protocol, protocol)) ?? true;
   return isOpenable ? undefined : `The token isn't for "${protocol}" to "${peer}"`;
 }
 
 /** Whether a client may open anything to a peer, by its invitation or its token. */
 export function mayReach({ grant, token }: Entitled, peer: string): boolean {
-  if (grant !== undefined) return patternOf(grant.peer).fits(peer);
-  return token?.rights.open?.some((each) => patternOf(each.peer).fits(peer)) ?? true;
+  if (grant !== undefined) return isFit(grant.peer, peer);
+  return token?.rights.open?.some((each) => isFit(each.peer, peer)) ?? true;
 }
 
 /** Why its invitation or its token doesn't let a client serve a protocol; `undefined` if it does. */
 export function servingProblem(client: Entitled, protocol: string): string | undefined {
-  const isServable = servable(client)?.some((pattern) => patternOf(pattern).fits(protocol)) ?? true;
+  const isServable = servable(client)?.some((pattern) => isFit(pattern, protocol)) ?? true;
   return isServable
     ? undefined
     : `The peer's ${client.grant === undefined ? "token" : "invitation"} doesn't let it serve this protocol`;
@@ -59,6 +58,6 @@ function servable({ grant, token }: Entitled): readonly string[] | undefined {
 /** What of a pattern is allowed. */
 function narrowed(pattern: string, allowed: readonly string[]): readonly string[] {
   // A pattern that fits another one's text, "*" included, fits all that the other one fits.
-  if (allowed.some((each) => patternOf(each).fits(pattern))) return [pattern];
-  return allowed.filter((each) => patternOf(pattern).fits(each));
+  if (allowed.some((each) => isFit(each, pattern))) return [pattern];
+  return allowed.filter((each) => isFit(pattern, each));
 }

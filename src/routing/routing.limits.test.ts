@@ -294,7 +294,7 @@ test("a link's first bytes below the first mark are neither marked nor counted",
   const [alice, bob] = [realm.join("alice"), realm.join("bob")];
   realm.pair(alice, bob);
   // Enough for the router's clock to go before it.
-  realm.routing.receive(alice, batchOf([bob.address, chunk.subarray(0, 1_000)]));
+  realm.routing.receive(alice, batchOf([bob.address, chunk.subarray(0, routerLimits.clockEveryBytes)]));
   const leftBytes = firstMarkBytes - 1 - bob.sentBytes - segmentHeaderBytes;
   realm.routing.receive(alice, batchOf([bob.address, chunk.subarray(0, leftBytes)]));
   expect(bob.marks).toEqual([]);

@@ -1,5 +1,5 @@
 import { limits, protocolProblem, ProtocolError, type RouterFrameOf, utf8Length } from "@messagepasser/protocol";
-import { patternOf } from "./pattern.ts";
+import { isFit } from "./pattern.ts";
 
 /** The protocols that a session serves, as patterns. */
 export interface Services {
@@ -17,7 +17,7 @@ const nothing: Services = { alone: [], shared: [] };
 /** How a session with these services serves a protocol. @param services `undefined` where its client has not said */
 export function serviceOf(services: Services | undefined, protocol: string): Service {
   if (services === undefined) return "maybe";
-  const fits = (source: string): boolean => patternOf(source).fits(protocol);
+  const fits = (source: string): boolean => isFit(source, protocol);
   if (services.alone.some(fits)) return "alone";
   return services.shared.some(fits) ? "shared" : "none";
 }

@@ -151,7 +151,7 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "the same address on the same link is no new route",
-    changes: [[peer, "    if (this.#at?.carrier === link && this.#at.address === address) return;\n", ""]],
+    changes: [[session, "    if (known?.label === label && known.session === session) return known;\n", ""]],
   },
   {
     rule: "a position says what the receiver has, whatever the link",

@@ -212,6 +212,7 @@ export class Downlink {
 
   get #roomBytes(): number {
     if (this.#heldMs !== undefined) return 0;
+    if (this.#isFree) return Infinity;
     const isDraining = this.#delay.isDraining(this.#clock.now(), this.#roundMs + this.#wayMs);
     const drainBytes = isDraining ? this.#bytesPerMs * (this.#slackMs + this.#wayMs / 4) : 0;
     return this.#mostBytes - this.#outstandingBytes - drainBytes;

@@ -57,9 +57,8 @@ export class Peer {
     return this.#away ?? { kind: "online" };
   }
 
-  /** The peer is at an address of this link now. Does nothing where that is known. */
+  /** The peer is at an address of this link now, which was not known. */
   bind(link: Carrier, address: number): void {
-    if (this.#at?.carrier === link && this.#at.address === address) return;
     const wasAway = this.isSought;
     this.stopSearch();
     const at = { carrier: link, address };

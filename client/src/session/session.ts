@@ -364,6 +364,9 @@ export class Session implements LinkEvents {
   }
 
   #bind(address: number, label: string, session: string): Peer {
+    const known = this.#peers.at(address);
+    // Each open comes by here. On one link an address stays with its session.
+    if (known?.label === label && known.session === session) return known;
     const wasSought = this.#peers.of(label, session)?.isSought === true;
     const peer = this.#peers.bind(this.#link, address, label, session);
     if (wasSought) this.#tell({ kind: "resumed", peer: peer.name });
