@@ -44,7 +44,7 @@ export const connectionRetries = {
   closed: false,
 } satisfies Record<Kebab<Exclude<keyof typeof errorCodes, GoneName>> | "peer-gone" | "link-lost" | "closed", boolean>;
 
-/** Two ways for a peer's session to be of no use any more, between which programs have nothing to choose: "peer-gone". */
+/** Two codes of the wire for a peer that is gone, which programs need not tell apart: both are "peer-gone". */
 type GoneName = "peerReplaced" | "graceExpired";
 
 /**

@@ -101,7 +101,7 @@ function beforeIn(fields: ReadonlyMap<string, unknown>): number {
   const beforeMs = rfc3339Ms(before);
   if (beforeMs === undefined || beforeMs > nextS * 1_000)
     throw bad(
-      '"before" must be a time that exists and is not in the future, in RFC 3339: as in "2030-01-31T12:00:00Z"',
+      '"before" must be a time that exists and is not in the future, in RFC 3339: as in "2026-01-31T12:00:00Z"',
     );
   return Math.ceil(beforeMs / 1_000);
 }

@@ -71,16 +71,20 @@ Examples:
     .description("revoke tokens, and close the links that they opened (needs the admin token)")
     .option("--name <name>", "revoke the tokens of this holder, as +KEY/SUBJECT")
     .option("--key <id>", "revoke the tokens of this key")
-    .option("--before <time>", "revoke what was issued before, as in 2030-01-31T12:00:00Z (default: now)", timeOf)
+    .option(
+      "--before <time>",
+      "revoke what was issued before this time, as in 2026-01-31T12:00:00Z (default: now)",
+      timeOf,
+    )
     .option("--json", "print JSON")
     .addHelpText(
       "after",
       `
-Tokens that are issued later are valid: have the login server refuse whom it should.
+Tokens that are issued later are valid, so the login server must also refuse the user.
 
 Examples:
   mp token revoke --name +shop/ann
-  mp token revoke --key shop --before 2030-01-31T12:00:00Z`,
+  mp token revoke --key shop --before 2026-01-31T12:00:00Z`,
     )
     .action(revoke);
 }

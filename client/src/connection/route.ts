@@ -3,7 +3,7 @@ import type { Turn } from "../link/turns.ts";
 
 /** What carries frames: the link. */
 export interface Carrier {
-  /** Whether it takes no more data for now. */
+  /** Whether the link takes no more data for now. */
   readonly isFull: boolean;
   /** How much of a message should be written at once, so that others come in between. */
   readonly pieceBytes: number;

@@ -37,7 +37,7 @@ export function writableOf(sink: MessageSink): WritableStream<Message> {
       const { signal } = controller as unknown as { readonly signal: AbortSignal };
       // Not the sink's own abort, which waits for a write that may itself wait for the other end's window.
       signal.addEventListener("abort", () => {
-        // Whatever else than a text it is, it may tell a stranger what is none of their business: an Error has paths in it.
+        // Only a string goes to the other end: an Error may have private paths in it.
         sink.abort(typeof signal.reason === "string" ? signal.reason : "");
       });
     },

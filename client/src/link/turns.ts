@@ -17,7 +17,7 @@ export class Turns {
   /** How many of those that wait are still to have their turn in this round. */
   #leftInRound = 0;
 
-  /** Does nothing if it waits already, so that a peer that reconnects often gets no extra turns. */
+  /** Does nothing for a Connection that waits already, so that a peer that reconnects often gets no extra turns. */
   add(turn: Turn): void {
     if (this.#served.has(turn)) this.#waiting.add(turn);
     else if (!this.#waiting.has(turn)) this.#fresh.add(turn);
