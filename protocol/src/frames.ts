@@ -35,6 +35,7 @@ export interface FrameShape {
 }
 
 const name = ["text", limits.maxNameBytes] as const;
+const instance = ["text", limits.maxInstanceBytes] as const;
 const label = ["text", limits.maxLabelBytes] as const;
 const protocol = ["text", limits.maxProtocolBytes] as const;
 const reason = ["text", limits.maxReasonBytes] as const;
@@ -113,7 +114,7 @@ export const routerFrames = {
   /** Client to router: ends this watch. */
   unwatch: { type: 0x14, fields: { request: "u32" } },
   /** Router to client: this session is connected, began at `sinceMs`, in milliseconds since 1970, and serves these patterns. */
-  present: { type: 0x15, fields: { request: "u32", session: "id", name, instance: name, sinceMs: "u64", services } },
+  present: { type: 0x15, fields: { request: "u32", session: "id", name, instance, sinceMs: "u64", services } },
   /** Router to client: this session is no longer connected, or no longer seen. The client need not have been told that it was. */
   left: { type: 0x16, fields: { request: "u32", session: "id", name } },
   /** Router to client: with `complete` 0, all sessions that are connected follow; with 1, those were all. */
