@@ -36,9 +36,9 @@ export const closings = {
     // After a deploy links are found unreadable one by one, when they are looked up.
     delayMs: 1_000,
   },
-  tooManyLists: {
+  tooManyRequests: {
     code: closeCodes.overloaded,
-    reason: "Too many questions: wait, then ask again",
+    reason: "Too many lists, watches and services at once: wait, then connect again",
     delayMs: 5_000,
   },
   tooManyWatches: {

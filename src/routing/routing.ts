@@ -260,7 +260,7 @@ export class Routing {
     const { opens } = this.#delivery.meterOf(from).account;
     const isWithinRate = opens.take(from.memory.heardAtMs, 1 + this.#listedLinks / routerLimits.linksPerToken);
     // On its next link the client asks again.
-    if (!isWithinRate) this.#departures.drop(from, goneReasons.lost, closings.tooManyLists);
+    if (!isWithinRate) this.#departures.drop(from, goneReasons.lost, closings.tooManyRequests);
     return isWithinRate;
   }
 
@@ -274,7 +274,7 @@ export class Routing {
   #serve(from: Link, frame: RouterFrameOf<"serve">): void {
     // On its next link the client says all that it serves.
     if (!this.#delivery.meterOf(from).account.opens.take(from.memory.heardAtMs)) {
-      this.#departures.drop(from, goneReasons.lost, closings.tooManyLists);
+      this.#departures.drop(from, goneReasons.lost, closings.tooManyRequests);
       return;
     }
     from.services = servicesAfter(from.services, frame);
