@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
-import { ScriptedRouter } from "../../test/support/scripted-router.ts";
-import { Client } from "./client.ts";
+import { clientOf, ScriptedRouter } from "../../test/support/scripted-router.ts";
+import type { Client } from "./client.ts";
 import { Connection } from "./connection/connection.ts";
 import { invite } from "./invite.ts";
 
@@ -16,13 +16,7 @@ beforeEach(async () => {
   const [channel] = router.incoming;
   if (channel === undefined) throw new Error("No Connection came");
   connection = new Connection(channel);
-  client = new Client(router.session, {
-    name: "bob",
-    realm: "default",
-    session: "",
-    instance: "",
-    onHandlerError: () => undefined,
-  });
+  client = clientOf(router);
 });
 
 const wrongMetadata = [new Map([["a", "b"]]), new Set(["a"]), new Date(0), ["a"], 7, "text", null];

@@ -1,28 +1,17 @@
 import { once } from "node:events";
 import { subprotocols } from "@messagepasser/protocol";
-import type { Client, PeerChange } from "messagepasser";
+import type { PeerChange } from "messagepasser";
 import { protobuf } from "messagepasser/protobuf";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
 import { newSession } from "../support/credentials.ts";
 import { dial, rawLink } from "./raw-links.ts";
-import { type Realm, startRealm } from "./realm.ts";
+import { sharedRealm } from "./realm.ts";
 import { startSide } from "./side.ts";
 
 // Presence over real sockets: what clients are told about the sessions of others.
 
-let realm: Realm;
-let alice: Client;
-
-beforeAll(async () => {
-  realm = await startRealm();
-  alice = await realm.connect("alice");
-});
-
-afterAll(async () => {
-  await alice.close();
-  await realm[Symbol.asyncDispose]();
-});
+const shared = sharedRealm();
 
 /** The next changes, as `here bob`. */
 async function next(changes: AsyncIterator<PeerChange>, count: number): Promise<string[]> {
@@ -36,13 +25,13 @@ async function next(changes: AsyncIterator<PeerChange>, count: number): Promise<
 
 describe("watch", () => {
   test("a client is told who is there, who comes and who goes, in any format", async () => {
-    const changes = alice.watch();
+    const changes = shared.alice.watch();
     expect(await next(changes, 1)).toEqual(["here alice"]);
-    const bob = await realm.connect("bob", { format: protobuf });
+    const bob = await shared.realm.connect("bob", { format: protobuf });
     const ofBob = bob.watch("alice");
     expect([await next(changes, 1), await next(ofBob, 1)]).toEqual([["here bob"], ["here alice"]]);
-    expect(await alice.peers()).toEqual(["alice", "bob"]);
-    const [own, other] = await alice.peers({ details: true });
+    expect(await shared.alice.peers()).toEqual(["alice", "bob"]);
+    const [own, other] = await shared.alice.peers({ details: true });
     expect([own?.name, other?.name, own?.session === other?.session]).toEqual(["alice", "bob", false]);
     expect(Math.abs((other?.sinceMs ?? 0) - Date.now())).toBeLessThan(60_000);
     await bob.close();
@@ -52,15 +41,15 @@ describe("watch", () => {
   });
 
   test("a client that lost its link is told the differences once it is back", async () => {
-    await using side = await startSide(realm, "watcher");
-    const bob = await realm.connect("bob");
+    await using side = await startSide(shared.realm, "watcher");
+    const bob = await shared.realm.connect("bob");
     const changes = side.client.watch("*o*");
     expect(await next(changes, 1)).toEqual(["here bob"]);
     side.path.break();
     await side.statuses.next("offline");
     await bob.close();
-    await using _ = await realm.connect("carol");
-    await using __ = await realm.connect("robert");
+    await using _ = await shared.realm.connect("carol");
+    await using __ = await shared.realm.connect("robert");
     side.path.mend();
     expect((await next(changes, 3)).toSorted()).toEqual(["gone bob", "here carol", "here robert"]);
     await changes.return(undefined);
@@ -79,12 +68,12 @@ describe("a crowd", () => {
       return sockets;
     };
     const join = async (name: string): Promise<WebSocket> => {
-      const socket = await dial(realm, name, subprotocols.native, sessions.get(name));
+      const socket = await dial(shared.realm, name, subprotocols.native, sessions.get(name));
       await once(socket, "open");
       return socket;
     };
     const crowd = await joinAll();
-    const watcher = await rawLink(realm, "the watcher");
+    const watcher = await rawLink(shared.realm, "the watcher");
     const view = new Set<string>();
     let [messages, snapshots] = [0, 0];
     watcher.socket.on("message", () => messages++);

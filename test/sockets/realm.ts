@@ -1,4 +1,5 @@
 import { type Client, connect, type NodeConnectOptions } from "messagepasser";
+import { afterAll, beforeAll } from "vitest";
 import { addClient } from "../../scripts/admin-client.ts";
 import { type Router, startRouter } from "../../scripts/router.ts";
 
@@ -24,6 +25,21 @@ export async function startRealm(): Promise<Realm> {
     connect: async (name, options) => await connect(router.url, { name, secret: await secretOf(name), ...options }),
     [Symbol.asyncDispose]: () => router[Symbol.asyncDispose](),
   };
+}
+
+/** A realm and a client of it, which are there for all tests of a file. */
+export function sharedRealm(): { realm: Realm; alice: Client } {
+  // Filled before the first test.
+  const shared = {} as { realm: Realm; alice: Client };
+  beforeAll(async () => {
+    shared.realm = await startRealm();
+    shared.alice = await shared.realm.connect("alice");
+  });
+  afterAll(async () => {
+    await shared.alice.close();
+    await shared.realm[Symbol.asyncDispose]();
+  });
+  return shared;
 }
 
 /** The reason that a promise rejects with; fails if it doesn't. */

@@ -1,24 +1,13 @@
 import { once } from "node:events";
 import { errorCodes } from "@messagepasser/protocol";
 import type { Client, Connection } from "messagepasser";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { rawLink } from "./raw-links.ts";
-import { type Realm, startRealm } from "./realm.ts";
+import { sharedRealm } from "./realm.ts";
 
 // Many programs of one name at once.
 
-let realm: Realm;
-let alice: Client;
-
-beforeAll(async () => {
-  realm = await startRealm();
-  alice = await realm.connect("alice");
-});
-
-afterAll(async () => {
-  await alice.close();
-  await realm[Symbol.asyncDispose]();
-});
+const shared = sharedRealm();
 
 /** A session that answers each open with what it is called. */
 async function worker(
@@ -27,7 +16,7 @@ async function worker(
   options: { instance?: string; share?: boolean } = {},
 ): Promise<Client> {
   const { share = false, ...rest } = options;
-  const client = await realm.connect(name, rest);
+  const client = await shared.realm.connect(name, rest);
   client.handle("who", (connection) => connection.send(called), { share });
   // Its router has heard what it serves.
   await client.peers();
@@ -35,16 +24,16 @@ async function worker(
 }
 
 async function ask(name: string, options: { session?: string; instance?: string } = {}): Promise<unknown> {
-  await using connection = await alice.open(name, "who", options);
+  await using connection = await shared.alice.open(name, "who", options);
   return await connection.receive();
 }
 
 describe("two sessions of one name", () => {
   test("two sessions of one name both go on; the newest that handles a protocol gets its opens, and then the other one", async () => {
     await using old = await worker("bob", "old");
-    await using connection = await alice.open("bob", "who");
+    await using connection = await shared.alice.open("bob", "who");
     const young = await worker("bob", "young");
-    await using idle = await realm.connect("bob");
+    await using idle = await shared.realm.connect("bob");
     expect(await ask("bob")).toBe("young");
     expect(await idle.peers()).toContain("bob");
     await young.close();
@@ -63,8 +52,10 @@ describe("two sessions of one name", () => {
       await ask("carol"),
     ];
     expect(answers).toEqual(["desk", "laptop", "plain"]);
-    await expect(alice.open("carol", "who", { instance: "phone" })).rejects.toMatchObject({ code: "peer-absent" });
-    await expect(alice.open("carol", "else")).rejects.toMatchObject({ code: "unknown-protocol" });
+    await expect(shared.alice.open("carol", "who", { instance: "phone" })).rejects.toMatchObject({
+      code: "peer-absent",
+    });
+    await expect(shared.alice.open("carol", "else")).rejects.toMatchObject({ code: "unknown-protocol" });
     plain.unhandle("who");
     desk.unhandle("who");
     await Promise.all([plain.peers(), desk.peers()]);
@@ -78,7 +69,7 @@ describe("two sessions of one name", () => {
       opened.resolve(connection);
     });
     await here.peers();
-    await using there = await realm.connect("dave", { instance: "there" });
+    await using there = await shared.realm.connect("dave", { instance: "there" });
     await using connection = await there.open("dave", "hello");
     expect(connection).toMatchObject({ peer: "dave", instance: "here", session: here.session });
     expect(await opened.promise).toMatchObject({ peer: "dave", instance: "there", session: there.session });
@@ -87,11 +78,11 @@ describe("two sessions of one name", () => {
 
 test("a session that doesn't answer loses the open to another one after a part of the time, and hears that it is withdrawn", async () => {
   await using live = await worker("frank", "live");
-  using dead = await rawLink(realm, "frank");
+  using dead = await rawLink(shared.realm, "frank");
   dead.toRouter({ kind: "serve", share: 0, add: ["who"], remove: [] });
   dead.toRouter({ kind: "list", request: 1, cursor: "" });
   await dead.hear("peers");
-  await using connection = await alice.open("frank", "who", { first: "hello", timeoutMs: 2_000 });
+  await using connection = await shared.alice.open("frank", "who", { first: "hello", timeoutMs: 2_000 });
   expect(connection.session).toBe(live.session);
   expect(await connection.receive()).toBe("live");
   expect(await dead.hear("open")).toMatchObject({ protocol: "who", first: new TextEncoder().encode("hello") });
@@ -112,7 +103,7 @@ test("sessions that share a protocol each get some of 60 opens, and all of them 
 test("an instance that is started again 20 times takes over each time, and peers of the old one are told within a second", async () => {
   let current = await worker("erin", "0", { instance: "desk" });
   for (let at = 1; at <= 20; at++) {
-    const connection = await alice.open("erin", "who");
+    const connection = await shared.alice.open("erin", "who");
     const next = await worker("erin", String(at), { instance: "desk" });
     const endsInTime = Promise.race([connection.closed, once(AbortSignal.timeout(1_000), "abort")]);
     expect(await endsInTime).toMatchObject({ code: "peer-gone" });
@@ -124,9 +115,9 @@ test("an instance that is started again 20 times takes over each time, and peers
 });
 
 test("a name has at most 100 sessions, and the next one waits until another leaves", async () => {
-  const clients = await Promise.all(Array.from({ length: 100 }, () => realm.connect("many")));
-  await expect(realm.connect("many")).rejects.toMatchObject({ code: "overloaded" });
+  const clients = await Promise.all(Array.from({ length: 100 }, () => shared.realm.connect("many")));
+  await expect(shared.realm.connect("many")).rejects.toMatchObject({ code: "overloaded" });
   await clients[0]?.close();
-  const next = await realm.connect("many");
+  const next = await shared.realm.connect("many");
   await Promise.all([next, ...clients].map((client) => client.close()));
 });

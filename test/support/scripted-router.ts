@@ -10,6 +10,7 @@ import {
   RouterFrameReader,
   SegmentReader,
 } from "@messagepasser/protocol";
+import { Client } from "../../client/src/client.ts";
 import type { Channel } from "../../client/src/connection/channel.ts";
 import type { Platform, SocketEvents } from "../../client/src/link/platform.ts";
 import type { SecretSource } from "../../client/src/link/secret.ts";
@@ -181,6 +182,17 @@ export class ScriptedRouter {
       }
     }
   }
+}
+
+/** The client of a session, which ignores what handlers throw. */
+export function clientOf({ session }: ScriptedRouter): Client {
+  return new Client(session, {
+    name: "bob",
+    realm: "default",
+    session: "",
+    instance: "",
+    onHandlerError: () => undefined,
+  });
 }
 
 /** The session of the peer at an address, if it has only one. */

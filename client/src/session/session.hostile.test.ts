@@ -1,7 +1,6 @@
 import { clientLimits, encodeBatch, limits, openerBit, routerAddress } from "@messagepasser/protocol";
 import { beforeEach, expect, test } from "vitest";
-import { ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
-import { Client } from "../client.ts";
+import { clientOf, ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
 import { LinkError } from "../errors.ts";
 
 // A session whose router is hostile, or passes on what a hostile peer does.
@@ -11,16 +10,6 @@ let router: ScriptedRouter;
 beforeEach(async () => {
   router = await ScriptedRouter.start();
 });
-
-function clientOf({ session }: ScriptedRouter): Client {
-  return new Client(session, {
-    name: "bob",
-    realm: "default",
-    session: "",
-    instance: "",
-    onHandlerError: () => undefined,
-  });
-}
 
 test("a router that allows 4 GiB of windows gets no more granted than any router has room for", async () => {
   router.say(routerAddress, { kind: "mark", token: 1, budget: 2 ** 32 - 1 });

@@ -2,8 +2,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { limits, routerAddress, type RouterFrame } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, test } from "vitest";
-import { ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
-import { Client } from "../client.ts";
+import { clientOf, ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
+import type { Client } from "../client.ts";
 import { LinkError } from "../errors.ts";
 import type { PeerChange } from "../presence.ts";
 
@@ -12,13 +12,7 @@ let client: Client;
 
 beforeEach(async () => {
   router = await ScriptedRouter.start();
-  client = new Client(router.session, {
-    name: "bob",
-    realm: "default",
-    session: "",
-    instance: "",
-    onHandlerError: () => undefined,
-  });
+  client = clientOf(router);
 });
 
 /** Sessions by name: `a` and `a2` are two of one name, and `a!` is `a` serving something. */
