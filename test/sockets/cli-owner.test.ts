@@ -100,6 +100,37 @@ describe("mp invite and mp join", () => {
     });
   });
 
+  test("a guest that mp invite lets only serve listens by its invitation, and its host opens to it", async () => {
+    const { of } = await realmOf("serving", "alice");
+    const invited = await mp(["invite", "worker", "--serve", "build", "--serve", "test/*"], of("alice"));
+    expect(invited).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining('"alice/worker" may serve "build", "test/*" until'),
+    });
+    const listening = start(["listen", "test/a"], {
+      ...of("alice"),
+      MP_NAME: "alice/worker",
+      MP_SECRET: invited.text.trim(),
+    });
+    listening.child.stdin.end();
+    await listening.says("Listening");
+    expect(await mp(["connect", "alice/worker", "test/a"], of("alice"), Buffer.from("do it"))).toMatchObject({
+      status: 0,
+    });
+    expect((await listening.done).text).toBe("do it");
+    const joined = await mp(["join"], { ...of("alice"), MP_INVITATION: invited.text.trim() });
+    expect(joined).toMatchObject({ status: 2, stderr: expect.stringContaining("the guest only serves") });
+    const half = await Promise.all([
+      mp(["invite", "worker"], of("alice")),
+      mp(["invite", "worker", "bob"], of("alice")),
+    ]);
+    for (const { status, stderr } of half)
+      expect([status, stderr]).toEqual([
+        2,
+        expect.stringContaining("Give a peer and a protocol, or what the guest serves"),
+      ]);
+  });
+
   test("the router's clock decides about an invitation, and not the clock of the machine that joins", async () => {
     const { of } = await realmOf("clocks", "alice", "bob");
     const [long, short] = await Promise.all(
