@@ -1,7 +1,8 @@
-import { clientLimits, limits } from "@messagepasser/protocol";
+import { clientLimits, errorCodes, limits } from "@messagepasser/protocol";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ScriptedRouter, sessionOf } from "../../../test/support/scripted-router.ts";
 import type { Channel } from "../connection/channel.ts";
+import type { ConnectionError } from "../errors.ts";
 
 // Opens of a session whose router is played.
 
@@ -72,6 +73,28 @@ describe("a burst of opens", () => {
     await left();
     openMany(1, "peer-99");
     expect(await left()).toHaveLength(1);
+  });
+
+  test("a burst of opens that nobody serves stays below the rate, though each is sent twice", async () => {
+    const outcomes = Array.from({ length: 5_200 }, (_, at) => {
+      const channel = router.session.open(`peer-${at % 100}`, "p");
+      return channel.accepted.then(
+        () => "accepted",
+        (error: unknown) => (error as ConnectionError).code,
+      );
+    });
+    const stepMs = 50;
+    let sent = 0;
+    for (let passedMs = 0; sent < 10_400; passedMs += stepMs) {
+      for (let connections = await left(); connections.length > 0; connections = await left()) {
+        sent += connections.length;
+        for (const connection of connections)
+          router.say(0, { kind: "refused", connection, code: errorCodes.unknownProtocol, reason: "nobody" });
+      }
+      expect(sent).toBeLessThanOrEqual(limits.maxOpensAtOnce + (limits.maxOpensPerSecond * passedMs) / 1_000);
+      await router.advance(stepMs);
+    }
+    expect(new Set(await Promise.all(outcomes))).toEqual(new Set(["unknown-protocol"]));
   });
 
   test("opens that wait for their turn survive a lost link, and those given up meanwhile never leave", async () => {

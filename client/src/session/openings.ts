@@ -14,7 +14,7 @@ import { backoffMs } from "../link/backoff.ts";
 import type { Link } from "../link/link.ts";
 import type { Clock } from "../link/platform.ts";
 import type { PeerSession } from "../presence.ts";
-import { OpenPace } from "./open-pace.ts";
+import { type Leaver, OpenPace } from "./open-pace.ts";
 import type { Peer } from "./peer.ts";
 import type { Reader } from "./watches.ts";
 
@@ -55,6 +55,8 @@ interface Opening {
   readonly to: Target;
   /** Until when, by the clock, to ask again for a peer that is absent. */
   readonly waitUntilMs: number;
+  /** Its place among the opens that leave in turn. */
+  leaver: Leaver | undefined;
   /** Whether it is not its turn yet. */
   isHeld: boolean;
   /** Whether the router has refused it for now, and it will be sent again. */
@@ -109,8 +111,22 @@ export class Openings {
     { waitMs = 0, to = { label: channel.peer, session: anySession } }: OpenStart,
   ): void {
     const opening = this.#keep(channel, home, to, this.#start.clock.now() + waitMs);
+    const decided = (): void => {
+      if (opening.leaver !== undefined) this.#pace.decided(opening.leaver);
+      opening.reader?.close();
+      // Nobody was told of it.
+      if (channel.isOver && channel.opens === 0) channel.forget();
+    };
+    channel.accepted.then(decided, decided);
+    this.#sendInTurn(opening);
+  }
+
+  /** Sends an open when it is its turn, which may be at once. */
+  #sendInTurn(opening: Opening): void {
+    const { channel, leaver: before } = opening;
+    if (before !== undefined) this.#pace.decided(before);
     opening.isHeld = true;
-    const leaver = {
+    opening.leaver = {
       peer: channel.peer,
       bytes: (channel.sender.first?.payload.length ?? 0) + sizeOf(channel.metadata),
       leave: () => {
@@ -118,14 +134,7 @@ export class Openings {
         this.#send(opening);
       },
     };
-    const decided = (): void => {
-      this.#pace.decided(leaver);
-      opening.reader?.close();
-      // Nobody was told of it.
-      if (channel.isOver && channel.opens === 0) channel.forget();
-    };
-    channel.accepted.then(decided, decided);
-    this.#pace.add(leaver);
+    this.#pace.add(opening.leaver);
   }
 
   /** Sends a channel's open once more, to a peer's session that may not have got it. */
@@ -193,7 +202,9 @@ export class Openings {
     const { clock } = this.#start;
     const leftMs = opening.waitUntilMs - clock.now();
     const again = (): void => {
-      if (opening.isWaiting && this.#openings.get(connection) === opening) this.#send(opening);
+      if (!opening.isWaiting || opening.isHeld || this.#openings.get(connection) !== opening) return;
+      if (channel.isOver) channel.forget();
+      else this.#sendInTurn(opening);
     };
     const isFinal = leftMs <= 0 && !opening.mayHaveArrived && home.peer === undefined;
     // A session that begins to serve the protocol in this moment tells the router so on another link than this one.
@@ -235,6 +246,7 @@ export class Openings {
       home,
       to,
       waitUntilMs,
+      leaver: undefined,
       isHeld: false,
       isWaiting: false,
       mayHaveCrossed: false,
