@@ -202,7 +202,7 @@ describe("what a watcher is told at once", () => {
     expect(toldTo(alice)).toBe("-bob");
   });
 
-  test("what a new session serves is told together with it, as soon as its client has said so, or after a second", () => {
+  test("a new session is told together with its services, as soon as its client has said them, or after a second", () => {
     const realm = realmOf();
     const alice = join(realm, "alice");
     watch(realm, alice, "b*");
@@ -295,7 +295,7 @@ describe("what a watcher may see", () => {
     expect(alice.take()).toMatchObject([{ names: ["alice", "alice/guest", "bob", "carol"] }]);
   });
 
-  test("what a guest serves is told to those that may open something to it, and no more than its invitation says", () => {
+  test("the services of a guest are told to clients that may open something to it, and no more than its invitation says", () => {
     const realm = realmOf();
     changeRules(realm, "allow bob -> alice : chat\nallow alice -> carol : x\ndefault closed");
     const links = ["alice", "bob", "carol", "dave"].map((name) => join(realm, name));
@@ -403,7 +403,7 @@ describe("a watcher that reads slowly", () => {
     expect(view.isComplete).toBe(true);
   });
 
-  test("what a watcher has not been told is told again after a hibernation", () => {
+  test("changes that a watcher has not been told are told after a hibernation", () => {
     let realm = realmOf();
     const alice = join(realm, "alice");
     for (let count = 0; count < 10_000; count++) realm.join(`client ${count}`);

@@ -144,7 +144,7 @@ describe("what is no flood", () => {
     }
   });
 
-  test("what an earlier, larger budget let peers send is no flood once the link is slow", () => {
+  test("bytes that an earlier, larger budget let peers send are no flood once the link is slow", () => {
     const realm = realmOf();
     const [alice, bob] = [realm.join("alice"), realm.join("bob")];
     realm.pair(alice, bob);

@@ -40,7 +40,7 @@ test("a frame that removes more protocols than a session may serve breaks the pr
   expect(() => servicesAfter(undefined, serve({ add: many.slice(1), remove: many }))).toThrow(/More than 64 protocols/);
 });
 
-test("what a session serves never passes the limits, whatever is added and removed in whatever order", () => {
+test("the services of a session never pass the limits, whatever is added and removed in whatever order", () => {
   const patterns = fc.array(fc.string({ unit: fc.constantFrom("a", "b", "*", "é"), minLength: 1, maxLength: 100 }), {
     maxLength: 40,
   });

@@ -237,8 +237,8 @@ export class UnreadLimiter {
   }
 
   /**
-   * The budget that a client is told now: at most twice the one before, and twice the one that it knows by now. So where many clients begin at once, the router
-   * knows how many they are before their budgets grow.
+   * The budget that a client is told now: at most twice the one before, and twice the one that the client knows by now. So
+   * where many clients begin at once, the router knows how many they are before their budgets grow.
    *
    * @param isNew as `budgetOf` has it
    */

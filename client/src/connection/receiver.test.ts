@@ -379,7 +379,7 @@ describe("what a Connection holds after its end", () => {
     return bytes;
   };
 
-  test("what ended Connections hold takes budget until it is read or thrown away, so that peers are granted less", async () => {
+  test("messages in ended Connections take budget until they are read or thrown away, so that peers are granted less", async () => {
     const client = new Commons();
     const harnesses = ended(1_000, "bob", client);
     expect(client.budget.has(limits.minWindowBytes)).toBe(false);
@@ -394,7 +394,7 @@ describe("what a Connection holds after its end", () => {
     expect(client.budget.has(limits.maxBudgetBytes + 1)).toBe(false);
   });
 
-  test("what a program let go of unread takes budget no longer once it is collected", async () => {
+  test("messages that a program let go of unread take no budget once they are collected", async () => {
     const client = new Commons();
     ended(10, "bob", client);
     expect(client.budget.has(limits.maxBudgetBytes)).toBe(false);
@@ -408,7 +408,7 @@ describe("what a Connection holds after its end", () => {
       .toBe(true);
   });
 
-  test("what a peer leaves unread in Connections that it resets is bounded, and its oldest goes first", async () => {
+  test("messages that a peer leaves unread in Connections that it resets are bounded, and the oldest go first", async () => {
     const client = new Commons();
     const bystander = ended(1, "bob", client);
     const harnesses = ended(6_000, "mallory", client);

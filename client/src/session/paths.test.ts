@@ -13,7 +13,7 @@ test("a peer and its guests share what a client holds for them, and have round t
   expect(other?.account).not.toBe(host?.account);
 });
 
-test("what is held for a peer goes on to count, however many other names come and go", () => {
+test("bytes that are held for a peer still count, however many other names come and go", () => {
   const paths = new Paths(new Budget(), new Downlink(systemClock));
   const { account } = paths.to("alice");
   const { account: idle } = paths.to("bob");
