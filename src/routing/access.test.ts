@@ -1,7 +1,7 @@
 import { anySession, closeCodes, errorCodes, goneReasons, limits } from "@messagepasser/protocol";
 import { json } from "@messagepasser/protocol/formats";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Access } from "./access.ts";
 import { Delivery } from "./delivery.ts";
 import type { Grant } from "./link.ts";
@@ -136,6 +136,20 @@ describe("an open to a guest", () => {
     expect(outcomeOf(realm, bob, "alice/eve:files", "chat")).toBe(errorCodes.notAllowed);
     expect(outcomeOf(realm, bob, "alice/eve:files", "files")).toBe("routed");
     expect([chat.take().length, files.take().length]).toEqual([1, 1]);
+  });
+
+  test("an open to a name of many guests asks the rules as often as one to a name of a single guest", () => {
+    const realm = realmOf();
+    const bob = realm.join("bob");
+    const decide = vi.spyOn(realm.runtime.currentRules, "decide");
+    const asked = [1, 50].map((count) => {
+      while (realm.links.named("alice/eve").length < count)
+        realm.join("alice/eve", { grant: serving("alice", "chat") });
+      decide.mockClear();
+      expect(outcomeOf(realm, bob, "alice/eve", "chat")).toBe("routed");
+      return decide.mock.calls.length;
+    });
+    expect(asked[1]).toBe(asked[0]);
   });
 
   test("guests of one host open to each other what the invitations of both say, whatever the rules' default", () => {

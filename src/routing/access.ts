@@ -42,12 +42,24 @@ export class Access {
 
   /** The links of a name, which `denialOfName` does not deny to a client, without those of which it may know nothing. */
   seenAmong(opener: Party, links: readonly Link[]): readonly Link[] {
+    if (links.every(isDecidedByName)) return links;
     return links.filter((link) => isDecidedByName(link) || this.sightOf(opener, link) !== "nothing");
   }
 
   /** Those among such links to which a client may open a protocol. */
   acceptorsAmong(opener: Party, links: readonly Link[], protocol: string): readonly Link[] {
-    return links.filter((link) => isDecidedByName(link) || this.denialOf(opener, link, protocol) === undefined);
+    if (links.every(isDecidedByName)) return links;
+    // By host, if any: rules are long, and a name may have many guests.
+    const decisions = new Map<string | undefined, boolean>();
+    return links.filter((link) => {
+      if (isDecidedByName(link)) return true;
+      if (servingProblem(link, protocol) !== undefined) return false;
+      const host = link.grant?.host;
+      const isAllowed =
+        decisions.get(host) ?? this.#rules().decide(clientName(opener), clientName(link), protocol).isAllowed;
+      decisions.set(host, isAllowed);
+      return isAllowed;
+    });
   }
 
   /** Whether one of two clients may open anything to the other. */

@@ -83,6 +83,8 @@ export class LinkMemory {
   readonly outbox = new Outbox();
   /** When the client's last message came, in milliseconds since 1970. */
   heardAtMs = 0;
+  /** What of these services the client may serve by its invitation or token, once a watcher was told. */
+  served: { readonly services: Services | undefined; readonly patterns: readonly string[] } | undefined;
   /** When the session was last chosen for an open, as a count of choices. */
   chosenAt = 0;
   /** Whether the router gave the link up, or its socket is closed: it gets nothing more, and its messages are ignored. */

@@ -1,8 +1,11 @@
 import { errorCodes, goneReasons, limits, type TokenRights } from "@messagepasser/protocol";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openTo, toRouter } from "../../test/support/batches.ts";
-import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
+import { FakeLink, grantOf, realmOf } from "../../test/support/routing-fakes.ts";
 import type { TokenGrant } from "./link.ts";
+import { patternOf } from "./pattern.ts";
+import { servedBy, servingProblem } from "./rights.ts";
 
 function tokenOf(rights: TokenRights): TokenGrant {
   return { key: "shop", expiresAtMs: Number.MAX_SAFE_INTEGER, rights };
@@ -62,4 +65,39 @@ test("a holder that serves nothing lists the names to which its token lets it op
   heard(ann);
   realm.routing.receive(ann, toRouter({ kind: "list", request: 1, cursor: "" }));
   expect(heard(ann)).toEqual([{ kind: "peers", request: 1, cursor: "", names: ["+shop/ann", "bob"] }]);
+});
+
+test("what is told of a guest's services is what its client says and its invitation allows, whatever the patterns", () => {
+  const pattern = fc.string({ unit: fc.constantFrom("a", "b", "*"), minLength: 1, maxLength: 4 });
+  const protocol = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(fc.array(pattern), fc.array(pattern), protocol, (allowed, said, name) => {
+      const fits = (patterns: readonly string[]): boolean => patterns.some((each) => patternOf(each).fits(name));
+      const grant = grantOf("alice", "", "", allowed);
+      const link = new FakeLink(1, "alice/eve", { grant, services: { alone: said, shared: [] } });
+      const isServed = servingProblem(link, name) === undefined && fits(said);
+      expect(fits(servedBy(link)) && !isServed).toBe(false);
+      // Where one of two patterns has all of the other, nothing is missing.
+      const areNested = said.length === 1 && allowed.length === 1 && (said[0] === "*" || allowed[0] === "*");
+      if (areNested) expect(fits(servedBy(link))).toBe(isServed);
+      link.services = { alone: ["*"], shared: [] };
+      expect(fits(servedBy(link))).toBe(fits(allowed));
+    }),
+  );
+});
+
+test("a watcher can read what is told of a client's services, however many its token and its client say, and however long", () => {
+  const realm = realmOf();
+  const bob = realm.join("bob");
+  const letters = Array.from({ length: 60 }, (_, at) => String.fromCharCode(65 + at));
+  const long = "x".repeat(limits.maxProtocolBytes + 1);
+  const ann = realm.join("+shop/ann", { token: tokenOf({ serve: [...letters, long, `*${long}`] }) });
+  const told = (): unknown[] => {
+    realm.routing.receive(bob, toRouter({ kind: "watch", request: 1, pattern: "+shop/*" }));
+    return bob.take().flatMap((item) => ("kind" in item && item.kind === "present" ? item.services : []));
+  };
+  expect(told()).toEqual(letters);
+  const add = Array.from({ length: 40 }, (_, at) => "*".repeat(at + 1));
+  realm.routing.receive(ann, toRouter({ kind: "serve", share: 0, add, remove: [] }));
+  expect(told()).toEqual(letters);
 });

@@ -1,3 +1,4 @@
+import { limits, utf8Length } from "@messagepasser/protocol";
 import type { Link } from "./link.ts";
 import { isFit } from "./pattern.ts";
 
@@ -42,17 +43,27 @@ export function servesNothing(client: Entitled): boolean {
 }
 
 /** The protocols that a session serves, as far as its invitation or its token lets it. One that has not said so may serve all of them. */
-export function servedBy(link: Entitled & Pick<Link, "services">): readonly string[] {
-  const { services } = link;
-  const said = services && [...services.alone, ...services.shared];
+export function servedBy(link: Link): readonly string[] {
+  const { services, memory } = link;
   const allowed = servable(link);
-  if (allowed === undefined) return said ?? ["*"];
-  return said === undefined ? allowed : said.flatMap((pattern) => narrowed(pattern, allowed));
+  const said = services === undefined ? ["*"] : [...services.alone, ...services.shared];
+  if (allowed === undefined) return said;
+  // Each watcher asks, and to compare many patterns with many takes long.
+  if (memory.served === undefined || memory.served.services !== services) {
+    const patterns = new Set(said.flatMap((pattern) => narrowed(pattern, allowed)));
+    memory.served = { services, patterns: Array.from(patterns).filter(fitsFrame) };
+  }
+  return memory.served.patterns;
 }
 
 /** Patterns of what an invitation or a token lets a client serve; `undefined` for everything. */
 function servable({ grant, token }: Entitled): readonly string[] | undefined {
   return grant?.serves ?? (token && (token.rights.serve ?? []));
+}
+
+/** Whether a pattern, which may be of a token, is short enough to be told. */
+function fitsFrame(pattern: string): boolean {
+  return utf8Length(pattern) <= limits.maxProtocolBytes;
 }
 
 /** What of a pattern is allowed. */

@@ -161,6 +161,30 @@ describe("a guest", () => {
     expect(await refusal(guest, "alice/eve", "test")).toBe(errorCodes.peerAbsent);
   });
 
+  test("a guest is opened what its invitation lets it serve, over hibernation, until its invitation or its host's secret ends", async () => {
+    const realm = new Realm();
+    const { secret } = await realm.add("alice");
+    using alice = await realm.link("alice", secret);
+    using bob = await realm.join("bob");
+    const text = invite("alice", secret, { peer: "", protocol: "", serves: ["test", "亀/*"], uses: 2 });
+    using first = await realm.link("alice/eve", text);
+    using second = await realm.link("alice/eve", text);
+    await evictDurableObject(realm.stub);
+    for (const link of [alice, bob]) {
+      expect(await refusal(link, "alice/eve", "亀/a")).toBe("routed");
+      expect(await refusal(link, "alice/eve", "other")).toBe(errorCodes.notAllowed);
+      // The newest of the two.
+      expect(await second.nextOf("open")).toMatchObject({ peer: link.name, protocol: "亀/a" });
+    }
+    expect(await refusal(second, "bob", "test")).toBe(errorCodes.notAllowed);
+    await putRules(realm, "deny bob -> alice : *");
+    expect(await bob.next()).toMatchObject({ kind: "gone", reason: goneReasons.forbidden });
+    expect(await second.next()).toMatchObject({ kind: "gone", reason: goneReasons.forbidden });
+    expect(await refusal(bob, "alice/eve", "test")).toBe(errorCodes.peerAbsent);
+    await realm.revoke("alice");
+    for (const guest of [first, second]) expect(await guest.closedByRouter()).toEqual(revoked);
+  });
+
   test("a guest resumes with the peers that it may open to, and they with it, and with no other peer", async () => {
     const realm = new Realm();
     const { secret } = await realm.add("alice");
