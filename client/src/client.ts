@@ -10,12 +10,13 @@ import {
 import type { Channel } from "./connection/channel.ts";
 import { Connection, type WaitOptions } from "./connection/connection.ts";
 import { type Message, messageProblem } from "./connection/message.ts";
+import { plainView } from "./connection/pending.ts";
 import { ConnectionError, type ConnectionErrorCode, LinkError } from "./errors.ts";
 import { metadataEntries, openProblem, targetProblem } from "./open-check.ts";
 import { checkOptions, waitProblem } from "./options.ts";
 import type { PeerChange, PeerSession } from "./presence.ts";
 import { everything } from "./session/serving.ts";
-import { firstAccepted } from "./second-open.ts";
+import { firstAccepted, isOneFrame } from "./second-open.ts";
 import type { Session } from "./session/session.ts";
 import type { Watches } from "./session/watches.ts";
 import type { LinkStatus } from "./status.ts";
@@ -219,15 +220,16 @@ export class Client implements AsyncDisposable {
 
     const to = { label: labelOf(peer, instance), session };
     const channel = this.#session.open(peer, protocol, { metadata, first, waitMs, to });
-    const patienceMs = isForAny ? Math.min(clientLimits.secondOpenAfterMs, timeoutMs / 4) : Infinity;
+    const mayRepeat = isForAny && isOneFrame(first);
+    // The program may change its bytes.
+    const copy = mayRepeat && typeof first === "object" ? plainView(first).slice() : first;
+    const openAnother = (but: string): Channel => {
+      const another = { label: peer, session: but, isExcluded: true };
+      return this.#session.open(peer, protocol, { metadata, first: copy, to: another });
+    };
+    const patienceMs = Math.min(clientLimits.secondOpenAfterMs, timeoutMs / 4);
     const wait = { patienceMs, timeoutMs: timeoutMs + waitMs, signal };
-    const accepted = await firstAccepted(channel, wait, (silent, copy) =>
-      this.#session.open(peer, protocol, {
-        metadata,
-        first: copy,
-        to: { label: peer, session: silent, isExcluded: true },
-      }),
-    );
+    const accepted = await firstAccepted(channel, wait, mayRepeat ? openAnother : undefined);
     return new Connection(accepted);
   }
 

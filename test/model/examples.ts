@@ -1,5 +1,4 @@
-import { longGraceMs } from "./run.ts";
-import type { Schedule, Step } from "./steps.ts";
+import { longGraceMs, type Schedule, type Step } from "./steps.ts";
 
 /** Schedules that once failed, each with what went wrong. Alice's wire is the first. */
 const failedOnce: Record<string, readonly Step[]> = {
@@ -52,6 +51,43 @@ const failedOnce: Record<string, readonly Step[]> = {
   ],
 };
 
+/** The same with several sessions of a name. */
+const failedWithSessions: Record<string, readonly Step[]> = {
+  "an open that a peer had got was refused, since only a session of another protocol was back": [
+    { do: "join", who: 1, instance: "", says: "none" },
+    { do: "flow" },
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+    { do: "up", wire: 0, count: 1 },
+    { do: "down", wire: 1, count: 1 },
+    { do: "break", wire: 1, noticed: "both", survivors: 0 },
+    { do: "break", wire: 0, noticed: "both", survivors: 0 },
+    { do: "pass", ms: 600, flows: false },
+    { do: "up", wire: 0, count: 1 },
+    { do: "down", wire: 0, count: 1 },
+    { do: "up", wire: 0, count: 5 },
+    { do: "down", wire: 0, count: 2 },
+    { do: "pass", ms: 100, flows: false },
+    { do: "up", wire: 0, count: 2 },
+    { do: "down", wire: 0, count: 2 },
+  ],
+  "an open that was sent again to another session went to the first one once more": [
+    { do: "open", from: 0, to: 1, protocol: "wait", first: undefined },
+    { do: "up", wire: 0, count: 1 },
+    { do: "down", wire: 1, count: 1 },
+    { do: "break", wire: 0, noticed: "client", survivors: 0 },
+    { do: "join", who: 1, instance: "two", says: "all" },
+    { do: "pass", ms: 1_100, flows: true },
+    { do: "pass", ms: 3_000, flows: true },
+  ],
+  "an open that crossed the end of a handler was refused, though another session had one": [
+    { do: "join", who: 1, instance: "", says: "all" },
+    { do: "flow" },
+    { do: "unhandle", who: 2, protocol: "take" },
+    { do: "open", from: 0, to: 1, protocol: "take", first: 20 },
+    { do: "up", wire: 0, count: 1 },
+  ],
+};
+
 /** Schedules that find a mutation at once for which random ones take hundreds of tries. */
 const findsMutation: Record<string, readonly Step[]> = {
   "the opener's link breaks while its open is under way, and again at the router": [
@@ -82,6 +118,21 @@ const findsMutation: Record<string, readonly Step[]> = {
     { do: "close", end: 0 },
     { do: "kill", survivors: 0 },
   ],
+  "the newest session has gone without a word, and another one is heard of": [
+    { do: "join", who: 1, instance: "two", says: "nothing" },
+    { do: "flow" },
+    { do: "vanish", who: 2 },
+    { do: "pass", ms: 40_000, flows: true },
+    { do: "pass", ms: 40_000, flows: true },
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+  ],
+  "a session stops to handle a protocol that another one still handles": [
+    { do: "join", who: 1, instance: "two", says: "all" },
+    { do: "flow" },
+    { do: "unhandle", who: 2, protocol: "take" },
+    { do: "flow" },
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+  ],
   "an open is given up while the acceptor's link is broken": [
     { do: "break", wire: 1, noticed: "client", survivors: 0 },
     { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
@@ -89,9 +140,9 @@ const findsMutation: Record<string, readonly Step[]> = {
   ],
 };
 
-const all = { ...failedOnce, ...findsMutation };
+const all = { ...failedOnce, ...failedWithSessions, ...findsMutation };
 
 export const examples: readonly (readonly [why: string, Schedule])[] = Object.entries(all).map(([why, steps]) => [
   why,
-  { names: 2, graceMs: longGraceMs, seed: 0, steps },
+  { names: 2, says: "nothing", graceMs: longGraceMs, seed: 0, steps },
 ]);

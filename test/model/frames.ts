@@ -10,6 +10,9 @@ import type { SocketEnd } from "../../client/src/link/platform.ts";
 import type { Talk } from "./talk.ts";
 import type { Wire } from "./wire.ts";
 
+/** The address of an open whose session is the one that must not get it. */
+const excludingAddress = 1;
+
 /** The parts of the world that an inspector needs. */
 interface Inspected {
   readonly talks: readonly Talk[];
@@ -66,15 +69,22 @@ export class FrameInspector {
     }
   }
 
-  /** An open of which is known who got it is for nobody else: no handler runs in two lives. */
+  /**
+   * An open of which is known who got it is for nobody else: no handler runs in two lives. A second one is not for the session
+   * that got the first.
+   */
   #checkOpens(wire: Wire, frames: RouterFrameReader): void {
     for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
       if (frame.kind !== "open") continue;
-      const routedTo = this.#talkOf(wire, frame)?.routedTo ?? frame.session;
-      if (frame.session !== routedTo)
-        this.#world.fail(
-          `${wire.toString()} opens to ${frame.session === anySession ? "any session" : "another session"}`,
-        );
+      const talk = this.#talkOf(wire, frame);
+      const silent = talk?.isSecond === true ? talk.call.talks[0]?.routedTo : undefined;
+      const { session, address } = frame;
+      const isRight =
+        talk?.routedTo === undefined
+          ? silent === undefined || (session === silent && address === excludingAddress)
+          : session === talk.routedTo && address === routerAddress;
+      if (!isRight)
+        this.#world.fail(`${wire.toString()} opens to ${session === anySession ? "any session" : "another session"}`);
     }
   }
 

@@ -131,7 +131,7 @@ export const links: readonly Mutation[] = [
   },
   {
     rule: "an open that is refused since nobody is there, after it may have got through, waits",
-    changes: [[openings, "if (code !== errorCodes.peerAbsent || isFinal) {", "if (code !== undefined) {"]],
+    changes: [[openings, "if (!isAbsence || isFinal) {", "if (isAbsence || isFinal) {"]],
   },
   {
     rule: "a client asks for a lost peer until it is there",

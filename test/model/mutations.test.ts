@@ -8,6 +8,7 @@ import { examples } from "./examples.ts";
 import { mutatedModel, type Mutation } from "./mutate.ts";
 import { ends } from "./mutations-of-ends.ts";
 import { links } from "./mutations-of-links.ts";
+import { sessions } from "./mutations-of-sessions.ts";
 import type { run } from "./run.ts";
 import { schedules } from "./schedules.ts";
 
@@ -35,7 +36,7 @@ async function runWithout(mutation: Mutation, name: string): Promise<typeof run>
 }
 
 describe("mutations of the model", () => {
-  test.each([...links, ...ends].map((mutation, at) => [mutation.rule, at, mutation] as const))(
+  test.each([...links, ...ends, ...sessions].map((mutation, at) => [mutation.rule, at, mutation] as const))(
     "the model notices when a rule is missing: %s",
     { timeout: 120_000 },
     async (_, at, mutation) => {

@@ -5,17 +5,23 @@ import { LinkMemory } from "../../src/routing/link.ts";
 import { Routing } from "../../src/routing/routing.ts";
 import { Rules } from "../../src/routing/rules.ts";
 import { FakeLink, FakeLinks } from "../support/routing-fakes.ts";
+import { faultIn, type Judged, verdictsOn } from "./judge.ts";
 import type { Wire } from "./wire.ts";
 
 const open = Rules.parse("");
 
-/** The router's end of a wire. All sessions of a name are of one instance, so that the newest takes over. */
-class SimulatedLink extends FakeLink {
+/** The router's end of a wire. */
+class SimulatedLink extends FakeLink implements Judged {
+  told: Map<string, boolean> | undefined;
   readonly #wire: Wire;
 
   constructor(address: number, wire: Wire, nowMs: number) {
-    super(address, wire.name, { session: wire.session, instance: "one", lastHeardMs: nowMs });
+    super(address, wire.name, { session: wire.session, instance: wire.instance, lastHeardMs: nowMs });
     this.#wire = wire;
+  }
+
+  get heardMs(): number {
+    return Math.max(this.lastHeardMs, this.memory.heardAtMs);
   }
 
   override send(batch: Uint8Array): void {
@@ -57,12 +63,20 @@ export class Router {
   receive(wire: Wire, batch: Uint8Array): void {
     const link = this.#ends.get(wire);
     if (link === undefined) return;
+    const there = [...this.#ends.values()].filter(({ memory }) => !memory.isOver);
+    const verdicts = link.memory.isOver ? undefined : verdictsOn(batch, link, there, this.#clock.now());
+    const before = wire.down.length;
     try {
       if (!this.#routing.receive(link, batch)) this.#routing.drop(link, goneReasons.ended, closings.bye);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#routing.drop(link, goneReasons.lost, malformed(error.message));
       throw new Error(`The router refused a batch of "${wire.name}": ${error.message}`, { cause: error });
+    }
+    if (verdicts === undefined || verdicts.size === 0) return;
+    for (const answer of wire.down.slice(before)) {
+      const fault = answer instanceof Uint8Array ? faultIn(answer, verdicts) : undefined;
+      if (fault !== undefined) throw new Error(fault);
     }
   }
 

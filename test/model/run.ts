@@ -3,9 +3,6 @@ import { forgetShared } from "./life.ts";
 import type { Schedule } from "./steps.ts";
 import { take, World } from "./world.ts";
 
-/** Longer than a schedule can last. */
-export const longGraceMs = 3_600_000;
-
 /** Runs a schedule to its end. @throws Error for what mustn't happen, with the notes of all that did if it is traced. */
 export async function run(schedule: Schedule, isTraced = false): Promise<void> {
   forgetShared();
@@ -18,7 +15,7 @@ export async function run(schedule: Schedule, isTraced = false): Promise<void> {
     await world.flow();
     for (const step of schedule.steps) await take(world, step);
     world.note("All faults are over");
-    await finish(world, schedule.graceMs < longGraceMs);
+    await finish(world);
   } catch (error) {
     if (world.notes !== undefined) throw new Error(`${String(error)}\n${world.notes.join("\n")}`, { cause: error });
     throw error;

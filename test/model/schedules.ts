@@ -1,6 +1,5 @@
 import fc from "fast-check";
-import { longGraceMs } from "./run.ts";
-import type { Schedule, Step } from "./steps.ts";
+import { longGraceMs, type Schedule, type Step } from "./steps.ts";
 
 const any = fc.nat(1_000);
 /** Mostly small, now and then more than a frame holds, rarely more than a window. */
@@ -11,6 +10,8 @@ const size = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 60_000, max: 70_000 }) },
   { weight: 1, arbitrary: fc.integer({ min: 250_000, max: 300_000 }) },
 );
+const protocol = fc.constantFrom("take", "take", "answer", "answer", "wait", "refuse");
+const says = fc.constantFrom("all", "shared", "shared", "none", "nothing");
 const survivors = fc.constantFrom(0, 0, 1, 2, 100);
 const count = fc.constantFrom(1, 1, 1, 2, 5);
 
@@ -25,7 +26,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     5,
     fc.record({
       do: fc.constant("pass"),
-      ms: fc.constantFrom(1, 100, 600, 1_100, 5_000, 11_000, 40_000),
+      ms: fc.constantFrom(1, 100, 600, 1_100, 3_000, 5_000, 11_000, 40_000),
       flows: fc.boolean(),
     }),
   ),
@@ -35,8 +36,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant("open"),
       from: any,
       to: any,
-      protocol: fc.constantFrom("take", "take", "answer", "answer", "wait", "refuse"),
+      protocol,
       first: fc.option(size, { nil: undefined }),
+      aim: fc.constantFrom("any", "any", "any", "any", "any", "instance", "session"),
+      at: any,
     }),
   ),
   weighted(14, fc.record({ do: fc.constant("send"), end: any, size, isText: fc.boolean() })),
@@ -48,14 +51,21 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     8,
     fc.record({ do: fc.constant("break"), wire: any, noticed: fc.constantFrom("client", "router", "both"), survivors }),
   ),
+  weighted(3, fc.record({ do: fc.constant("stall"), wire: any })),
+  weighted(1, fc.record({ do: fc.constant("unstall"), wire: any })),
   weighted(1, fc.record({ do: fc.constant("kill"), survivors })),
   weighted(1, fc.record({ do: fc.constant("sleep") })),
   weighted(1, fc.record({ do: fc.constant("restart"), who: any, saysBye: fc.boolean() })),
+  weighted(2, fc.record({ do: fc.constant("join"), who: any, instance: fc.constantFrom("", "", "two"), says })),
+  weighted(1, fc.record({ do: fc.constant("vanish"), who: any })),
+  weighted(2, fc.record({ do: fc.constant("handle"), who: any, protocol, isShared: fc.boolean() })),
+  weighted(1, fc.record({ do: fc.constant("unhandle"), who: any, protocol })),
 );
 
 /** Schedules of all kinds. Most have a grace that never ends, since then nothing at all may be lost. */
 export const schedules: fc.Arbitrary<Schedule> = fc.record({
   names: fc.constantFrom(2, 2, 3),
+  says: fc.constantFrom("all", "shared", "nothing", "nothing"),
   graceMs: fc.constantFrom(longGraceMs, longGraceMs, longGraceMs, longGraceMs, 3_000),
   seed: fc.nat(),
   steps: fc.array(step, { maxLength: 80, size: "max" }),

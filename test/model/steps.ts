@@ -1,4 +1,8 @@
-import type { Protocol } from "./talk.ts";
+/** What the other end's program does with an open: take it, take it by an answer, wait, or refuse it. */
+export type Protocol = "take" | "answer" | "wait" | "refuse";
+
+/** Which sessions of a name an open is for: any, those of an instance, or one in particular. */
+export type Aim = "any" | "instance" | "session";
 
 /**
  * What a schedule does, one after the other. Numbers choose among those that there are at that time, so that every
@@ -18,6 +22,10 @@ export type Step =
       readonly protocol: Protocol;
       /** The size of a first message that goes with the open. */
       readonly first: number | undefined;
+      /** Default: any. */
+      readonly aim?: Aim;
+      /** Chooses the instance or the session. */
+      readonly at?: number;
     }
   | { readonly do: "send"; readonly end: number; readonly size: number; readonly isText: boolean }
   | { readonly do: "receive"; readonly end: number; readonly forAll: boolean }
@@ -33,15 +41,32 @@ export type Step =
       readonly noticed: "client" | "router" | "both";
       readonly survivors: number;
     }
+  /** From now on nothing gets through a wire, which neither end notices; or something again. */
+  | { readonly do: "stall" | "unstall"; readonly wire: number }
   /** The router dies with all links, and another one begins. Of what it had sent, the first messages still arrive. */
   | { readonly do: "kill"; readonly survivors: number }
   /** The router sleeps and wakes. */
   | { readonly do: "sleep" }
-  /** Another client of the same name begins, after the one before has said bye, or without. */
-  | { readonly do: "restart"; readonly who: number; readonly saysBye: boolean };
+  /** Another client of the same name and instance begins, after the one before has said bye, or without. */
+  | { readonly do: "restart"; readonly who: number; readonly saysBye: boolean }
+  /** One more session of a name begins. It takes over its instance, if it has one. */
+  | { readonly do: "join"; readonly who: number; readonly instance: string; readonly says: Says }
+  /** A program and its machine are gone, of which nobody tells the router. */
+  | { readonly do: "vanish"; readonly who: number }
+  /** A client begins to handle a protocol, alone or as one of several that share it. */
+  | { readonly do: "handle"; readonly who: number; readonly protocol: Protocol; readonly isShared: boolean }
+  | { readonly do: "unhandle"; readonly who: number; readonly protocol: Protocol };
+
+/** What a client says that it serves when it begins: all protocols, alone or shared; none of these; or it says nothing ever. */
+export type Says = "all" | "shared" | "none" | "nothing";
+
+/** Longer than a schedule can last. */
+export const longGraceMs = 3_600_000;
 
 export interface Schedule {
   readonly names: number;
+  /** What the first client of each name says. */
+  readonly says: Says;
   /** How long ends wait for each other: so long that it never matters, or so short that it does. */
   readonly graceMs: number;
   readonly seed: number;

@@ -4,9 +4,7 @@ import type { Message } from "../../client/src/connection/message.ts";
 import { ConnectionError } from "../../client/src/errors.ts";
 import type { Life } from "./life.ts";
 import { areEqual, describeMessage, makeMessage } from "./messages.ts";
-
-/** What the other end's program does with an open: take it, take it by an answer, wait, or refuse it. */
-export type Protocol = "take" | "answer" | "wait" | "refuse";
+import type { Protocol } from "./steps.ts";
 
 /** The part of the world that a program sees. */
 export interface Watch {
@@ -19,26 +17,57 @@ export interface Watch {
   fail(problem: string): void;
 }
 
+/** One call of a program that opens, which may send an open, and a second one to another session. */
+export interface Call {
+  readonly to: Aimed;
+  readonly calm: Calm | undefined;
+  readonly talks: Talk[];
+  /** The talk that the program got, or what the call failed with; `undefined` while it is under way. */
+  outcome: { readonly talk: Talk | undefined } | undefined;
+}
+
+/** Whom an open is for. */
+export interface Aimed {
+  readonly name: string;
+  /** Empty for any. */
+  readonly instance: string;
+  /** `anySession` for any. */
+  readonly session: string;
+}
+
+/** A session that takes the protocol of an open, as the router knows, and all others of its name of which the router knows all. */
+export interface Calm {
+  readonly witness: Life;
+  /** With the unrest of each. */
+  readonly settled: ReadonlyMap<Life, number>;
+}
+
 /** One open, what became of it, and what the model knows of it: all ends that programs have of the Connection. */
 export class Talk {
   readonly #watch: Watch;
   readonly id: number;
   readonly opener: End;
-  readonly to: string;
+  readonly call: Call;
   readonly protocol: Protocol;
-  /** The other ends: more than one only if the peer began another life before the opener knew who got the open. */
+  /** The other ends: more than one only if the opener lost its link before it knew who got the open, and sent it again. */
   readonly acceptors: End[] = [];
   /** The session that got the open, once the opener was told. */
   routedTo: string | undefined;
   /** How the open went; `undefined` while it is under way. */
   outcome: { readonly error: ConnectionError | undefined } | undefined;
 
-  constructor(watch: Watch, id: number, life: Life, channel: Channel, to: string, protocol: Protocol) {
+  constructor(watch: Watch, id: number, call: Call, life: Life, channel: Channel) {
     this.#watch = watch;
     this.id = id;
-    this.to = to;
-    this.protocol = protocol;
+    this.call = call;
+    this.protocol = channel.protocol as Protocol;
     this.opener = new End(watch, this, life, channel, 0);
+    call.talks.push(this);
+  }
+
+  /** Whether it is the second open of its call. */
+  get isSecond(): boolean {
+    return this.call.talks.indexOf(this) > 0;
   }
 
   /** The program at the other end has the Connection in its hands. */
@@ -53,12 +82,19 @@ export class Talk {
     return end === this.opener ? this.acceptors : [this.opener];
   }
 
+  /** The other end that the opener talks with. */
+  get acceptor(): End | undefined {
+    const session = this.opener.channel.start.home.peer?.session;
+    return this.acceptors.find(({ life }) => life.id === session) ?? this.acceptors[0];
+  }
+
   get ends(): readonly End[] {
     return [this.opener, ...this.acceptors];
   }
 
   toString(): string {
-    return `talk ${this.id} (${this.opener.life.toString()} to ${this.to}, ${this.protocol})`;
+    const { name, instance } = this.call.to;
+    return `talk ${this.id} (${this.opener.life.toString()} to ${name}${instance && `:${instance}`}, ${this.protocol})`;
   }
 }
 

@@ -23,6 +23,9 @@ interface RouterEnd {
 export class Wire implements Socket {
   readonly name: string;
   readonly session: string;
+  readonly instance: string;
+  /** Nothing gets through, which neither end notices. */
+  isStalled = false;
   /** To the router, in order. */
   readonly up: Up[] = [upgrade];
   /** To the client, in order. */
@@ -38,13 +41,14 @@ export class Wire implements Socket {
 
   /** @param onSend hears what the client sends before anything can happen to it. */
   constructor(
-    { name, id }: { readonly name: string; readonly id: string },
+    { name, id, instance }: { readonly name: string; readonly id: string; readonly instance: string },
     router: RouterEnd,
     events: SocketEvents,
     onSend: (wire: Wire, message: Uint8Array | string) => void,
   ) {
     this.name = name;
     this.session = id;
+    this.instance = instance;
     this.#router = router;
     this.#events = events;
     this.#onSend = onSend;
@@ -53,6 +57,11 @@ export class Wire implements Socket {
   /** The client believes that there is a link, or will be. */
   get isUp(): boolean {
     return !this.#isDropped && !this.#isTold;
+  }
+
+  /** The router knows all that the client has said, and hears more. */
+  get isIdle(): boolean {
+    return this.isUp && !this.isStalled && !this.#isRouterGone && this.up.length === 0;
   }
 
   get bufferedBytes(): number {
@@ -100,6 +109,13 @@ export class Wire implements Socket {
     if (item === undefined || this.#isTold) return;
     if (typeof item === "string" || item instanceof Uint8Array) this.#events.onMessage(item);
     else this.#tell(item);
+  }
+
+  /** The client is gone, of which the router isn't told. */
+  vanish(): void {
+    this.#isDropped = this.#isTold = true;
+    this.up.length = 0;
+    this.down.length = 0;
   }
 
   /** The client notices that the wire is dead. Of what it sent, the first messages still get through. */

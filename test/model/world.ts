@@ -1,17 +1,23 @@
-import { errorCodes } from "@messagepasser/protocol";
+import { anySession, clientLimits, errorCodes, flipOpenerBit, labelOf } from "@messagepasser/protocol";
 import type { Channel } from "../../client/src/connection/channel.ts";
+import type { Message } from "../../client/src/connection/message.ts";
+import type { ConnectionError } from "../../client/src/errors.ts";
+import { firstAccepted, isOneFrame } from "../../client/src/second-open.ts";
+import type { Target } from "../../client/src/session/openings.ts";
 import { FrameInspector } from "./frames.ts";
 import { Life, type Runtime } from "./life.ts";
-import { makeMessage } from "./messages.ts";
+import { describeMessage, makeMessage } from "./messages.ts";
 import { Router } from "./router.ts";
-import type { Schedule, Step } from "./steps.ts";
-import { type End, type Protocol, Talk, type Watch } from "./talk.ts";
+import { longGraceMs, type Protocol, type Says, type Schedule, type Step } from "./steps.ts";
+import { type Aimed, type Call, type Calm, type End, Talk, type Watch } from "./talk.ts";
 import { randomOf, Time } from "./time.ts";
 import type { Wire } from "./wire.ts";
 
 /** More turns than any honest exchange needs: past it, somebody talks to himself for ever. */
 const mostTurns = 10_000;
 const nothing = Promise.resolve();
+/** How many sessions join in a schedule, of all names. */
+const mostLives = 7;
 
 /** Real sessions and a real router on a network, a clock and a dice that do what a schedule says. */
 export class World implements Watch {
@@ -21,16 +27,20 @@ export class World implements Watch {
   readonly talks: Talk[] = [];
   readonly names: readonly string[];
   readonly notes: string[] | undefined;
+  readonly graceMs: number;
   readonly #router: Router;
   readonly #runtime: Runtime;
   readonly #inspector: FrameInspector;
   readonly #problems: string[] = [];
+  readonly #says: Says;
   #deferred: (() => void)[] = [];
   #stirs = 0;
 
   /** @param isTraced whether to keep notes of all that happens. */
-  constructor({ names, graceMs, seed }: Schedule, isTraced: boolean) {
+  constructor({ names, says, graceMs, seed }: Schedule, isTraced: boolean) {
     this.names = ["alice", "bob", "carol"].slice(0, names);
+    this.graceMs = graceMs;
+    this.#says = says;
     this.notes = isTraced ? [] : undefined;
     const random = randomOf(seed);
     this.#router = new Router(this.time.clockOf(this, random));
@@ -49,6 +59,11 @@ export class World implements Watch {
     };
   }
 
+  /** Whether ends may wait for each other for longer than their grace. */
+  get isGraceShort(): boolean {
+    return this.graceMs < longGraceMs;
+  }
+
   note(text: string): void {
     this.notes?.push(`${this.time.nowMs.toFixed(0).padStart(7)} ${text}`);
   }
@@ -62,59 +77,83 @@ export class World implements Watch {
     this.#problems.push(problem);
   }
 
-  /** The life that has a name now: the newest. */
+  /** The newest life of a name. */
   lifeOf(name: string): Life | undefined {
     return this.lives.findLast((life) => life.name === name);
-  }
-
-  /** How many lives a name has had. */
-  livesOf(name: string): number {
-    return this.lives.filter((life) => life.name === name).length;
   }
 
   get ends(): End[] {
     return this.talks.flatMap(({ ends }) => ends);
   }
 
-  begin(name: string): Life {
+  /** @param instance default: the one that the first life of each name has */
+  begin(name: string, instance = "one", says: Says = this.#says): void {
     const id = (this.lives.length + 0xa1).toString(16).repeat(16);
-    this.note(`${name}/${id.slice(0, 2)} begins`);
-    const life = new Life(name, id, this.#runtime);
+    // Before the router knows, since the one before may come back first.
+    this.#supersede({ name, session: id, instance });
+    const life = new Life({ name, id, instance, says }, this.#runtime);
+    this.note(`${life.toString()} begins and says ${says}`);
     life.session.onIncoming = (channel) => {
       this.#handle(life, channel);
     };
     this.lives.push(life);
-    return life;
   }
 
-  open(life: Life, to: string, protocol: Protocol, first: number | undefined): void {
+  /** Something changes for a client, or for all. */
+  disturb(life?: Life): void {
+    for (const each of life === undefined ? this.lives : [life]) each.unrest++;
+  }
+
+  /** As `Client.open` does, but without a limit of time. */
+  open(life: Life, to: Aimed, protocol: Protocol, first: number | undefined): void {
     const id = this.talks.length;
     const message =
       first === undefined ? undefined : makeMessage(`${id}>0/${life.id.slice(0, 2)}`, first, first % 2 === 0);
-    const channel = life.session.open(to, protocol, { metadata: { talk: String(id) }, first: message });
-    const talk = new Talk(this, id, life, channel, to, protocol);
-    if (message !== undefined) talk.opener.sent.push(message);
-    this.talks.push(talk);
-    this.note(`${talk.toString()} opens${first === undefined ? "" : ` with ${first} bytes`}`);
-    const key = `answer to the open of ${talk.toString()}`;
+    const call: Call = {
+      to,
+      calm: isOneFrame(message) ? this.#calmOf(to, protocol) : undefined,
+      talks: [],
+      outcome: undefined,
+    };
+    const open = (target: Target): Channel => {
+      const channel = life.session.open(to.name, protocol, {
+        metadata: { call: String(id) },
+        first: message,
+        to: target,
+      });
+      this.#track(call, life, channel, message);
+      return channel;
+    };
+    const openAnother = (but: string): Channel => open({ label: to.name, session: but, isExcluded: true });
+    const isForAny = to.instance === "" && to.session === anySession && isOneFrame(message);
+    const channel = open({ label: labelOf(to.name, to.instance), session: to.session });
+    const wait = { patienceMs: clientLimits.secondOpenAfterMs, timeoutMs: Infinity, signal: undefined };
+    const key = `call ${id} of ${life.toString()}`;
     this.pending.add(key);
-    const settle = (error?: Error): void => {
+    const settle = (won: Channel | undefined): void => {
       this.pending.delete(key);
       this.stir();
-      // Each failure of a channel is an error of Connections.
-      talk.outcome = { error: error as ReturnType<Channel["error"]> | undefined };
-      this.note(`${talk.toString()} is ${error === undefined ? "open" : `not open: ${error.message}`}`);
+      call.outcome = { talk: call.talks.find(({ opener }) => opener.channel === won) };
+      for (const talk of call.talks) {
+        if (talk.opener.channel === won || call.talks.length === 1) continue;
+        // One that failed has its outcome, and another one that goes on would be a second Connection.
+        if (!talk.opener.channel.isOver) this.fail(`${talk.toString()} goes on beside another of its call`);
+        talk.opener.hasAborted = true;
+      }
     };
-    channel.accepted.then(() => {
-      settle();
-    }, settle);
+    firstAccepted(channel, wait, isForAny ? openAnother : undefined).then(settle, (error: unknown) => {
+      settle(undefined);
+      this.#checkCalm(call, error);
+    });
   }
 
-  giveUp(talk: Talk): void {
-    const { channel } = talk.opener;
-    this.note(`${talk.toString()} is given up`);
-    talk.opener.hasAborted = true;
-    channel.reset(errorCodes.openTimedOut, "", channel.error("open-timed-out", "no answer"));
+  giveUp({ talks }: Call): void {
+    this.note(`${String(talks[0])} is given up`);
+    for (const { opener } of talks) {
+      const { channel } = opener;
+      opener.hasAborted = true;
+      channel.reset(errorCodes.openTimedOut, "", channel.error("open-timed-out", "no answer"));
+    }
   }
 
   decide(end: End, accepts: boolean): void {
@@ -123,7 +162,19 @@ export class World implements Watch {
     else end.abort();
   }
 
+  stall(wire: Wire, isStalled: boolean): void {
+    wire.isStalled = isStalled;
+    this.disturb(this.lives.find((life) => life.wires.includes(wire)));
+    this.note(`${wire.toString()} ${isStalled ? "lets nothing through" : "lets everything through again"}`);
+  }
+
+  vanish(life: Life): void {
+    this.note(`${life.toString()} vanishes`);
+    life.vanish();
+  }
+
   kill(survivors: number): void {
+    this.disturb();
     this.note("The router dies");
     for (const wire of this.#router.die()) wire.orphan(survivors);
   }
@@ -135,7 +186,7 @@ export class World implements Watch {
 
   /** Wires on which something is under way. */
   wiresWith(direction: "up" | "down"): Wire[] {
-    return this.wires.filter((wire) => wire[direction].length > 0);
+    return this.wires.filter((wire) => !wire.isStalled && wire[direction].length > 0);
   }
 
   get wires(): Wire[] {
@@ -147,6 +198,7 @@ export class World implements Watch {
     if (this.notes !== undefined)
       this.#inspector.note(direction === "up" ? `${wire.toString()} → router` : `router → ${wire.toString()}`, item);
     if (direction === "down" && item instanceof Uint8Array) this.#inspector.delivered(wire, item);
+    if (typeof item === "symbol") this.#supersede(wire);
     if (direction === "up") wire.deliverUp();
     else wire.deliverDown();
   }
@@ -194,13 +246,77 @@ export class World implements Watch {
     throw new Error("A turn of the event loop brings about the next one for ever");
   }
 
+  #track(call: Call, life: Life, channel: Channel, first: Message | undefined): void {
+    const talk = new Talk(this, this.talks.length, call, life, channel);
+    if (first !== undefined) talk.opener.sent.push(first);
+    this.talks.push(talk);
+    this.note(`${talk.toString()} opens${first === undefined ? "" : ` with ${describeMessage(first)}`}`);
+    const key = `answer to the open of ${talk.toString()}`;
+    this.pending.add(key);
+    const settle = (error?: Error): void => {
+      this.pending.delete(key);
+      this.stir();
+      // Each failure of a channel is an error of Connections.
+      talk.outcome = { error: error as ReturnType<Channel["error"]> | undefined };
+      this.note(`${talk.toString()} is ${error === undefined ? "open" : `not open: ${error.message}`}`);
+    };
+    channel.accepted.then(() => {
+      settle();
+    }, settle);
+  }
+
+  /** @returns `undefined` where no session that takes the protocol is known to the router */
+  #calmOf({ name, instance, session }: Aimed, protocol: Protocol): Calm | undefined {
+    const witness = this.lives.find(
+      (life) =>
+        life.name === name &&
+        life.isSettled &&
+        life.handles(protocol) &&
+        (instance === "" || life.instance === instance) &&
+        (session === anySession || life.id === session),
+    );
+    const settled = this.lives.filter((life) => life.name === name && life.isSettled);
+    return witness && { witness, settled: new Map(settled.map((life) => [life, life.unrest])) };
+  }
+
+  /** Where a session that takes the protocol is there all the time, an open isn't refused because of others. */
+  #checkCalm({ calm, to, talks }: Call, error: unknown): void {
+    const { code } = error as ConnectionError;
+    const isRefusal = code === "unknown-protocol" || code === "peer-absent";
+    if (calm === undefined || !isRefusal || talks[0]?.opener.channel.start.home.hasStrayed === true) return;
+    const { settled, witness } = calm;
+    const isDisturbed = (life: Life): boolean => settled.get(life) !== life.unrest;
+    if (isDisturbed(witness)) return;
+    // An open goes on to another session once. Those that have begun, or ended, may have it first.
+    const others = this.lives.filter((life) => life.name === to.name && isDisturbed(life));
+    if (others.length <= 1)
+      this.fail(`an open to "${to.name}" failed with "${code}", though a session is there that takes it`);
+  }
+
+  /** A wire takes an instance over, also where that of an older session comes last. */
+  #supersede({ name, session, instance }: Pick<Wire, "name" | "session" | "instance">): void {
+    for (const life of this.lives)
+      if (life.name === name && life.instance === instance && instance !== "" && life.id !== session) life.doom();
+  }
+
   #handle(life: Life, channel: Channel): void {
-    const talk = this.talks[Number(channel.metadata["talk"])];
-    if (talk === undefined || talk.opener.life.name !== channel.peer || talk.protocol !== channel.protocol) {
-      throw new Error(`Nobody opened what ${life.toString()} got from "${channel.peer}"`);
-    }
+    const { peer, key, protocol } = channel;
+    const session = channel.start.home.peer?.session;
+    const talk = this.talks.find(
+      ({ opener }) => opener.life.id === session && opener.channel.key === flipOpenerBit(key),
+    );
+    if (talk === undefined || talk.opener.life.name !== peer || talk.protocol !== protocol)
+      throw new Error(`Nobody opened what ${life.toString()} got from "${peer}"`);
+    if (channel.metadata["call"] !== String(talk.call.talks[0]?.id)) throw new Error(`${talk.toString()} is damaged`);
     this.note(`${life.toString()} handles ${talk.toString()}`);
-    if (talk.acceptors.some((end) => end.life === life)) this.fail(`${talk.toString()} is handled twice`);
+    // The two opens of a call are for two sessions.
+    if (talk.call.talks.some(({ acceptors }) => acceptors.some((end) => end.life === life)))
+      this.fail(`${talk.toString()} is handled twice`);
+    // As a client without a handler does.
+    if (!life.handles(talk.protocol)) {
+      channel.reject(errorCodes.unknownProtocol, "");
+      return;
+    }
     const end = talk.join(life, channel);
     switch (talk.protocol) {
       case "take":
@@ -220,6 +336,18 @@ export class World implements Watch {
 /** One of several, by any number. */
 function pick<T>(from: readonly T[], number: number): T | undefined {
   return from[number % Math.max(1, from.length)];
+}
+
+/** The sessions that an open is for. */
+function aimOf(world: World, { to, aim = "any", at = 0 }: Extract<Step, { do: "open" }>): Aimed {
+  const name = pick(world.names, to) ?? "";
+  const lives = world.lives.filter((life) => life.name === name);
+  const life = pick(lives, at);
+  return {
+    name,
+    instance: aim === "instance" ? (life?.instance ?? "") : "",
+    session: aim === "session" ? (life?.id ?? anySession) : anySession,
+  };
 }
 
 /** Does one step of a schedule. One that finds nothing to act on does nothing. */
@@ -243,7 +371,7 @@ export async function take(world: World, step: Step): Promise<void> {
         world.lives.filter((each) => each.wasOnline && !each.isOver),
         step.from,
       );
-      if (life !== undefined) world.open(life, pick(world.names, step.to) ?? "", step.protocol, step.first);
+      if (life !== undefined) world.open(life, aimOf(world, step), step.protocol, step.first);
       break;
     }
     case "decide": {
@@ -256,10 +384,10 @@ export async function take(world: World, step: Step): Promise<void> {
     }
     case "giveUp": {
       const talk = pick(
-        world.talks.filter((each) => each.outcome === undefined),
+        world.talks.filter(({ isSecond, call }) => !isSecond && call.outcome === undefined),
         step.open,
       );
-      if (talk !== undefined) world.giveUp(talk);
+      if (talk !== undefined) world.giveUp(talk.call);
       break;
     }
     case "break": {
@@ -268,9 +396,20 @@ export async function take(world: World, step: Step): Promise<void> {
         step.wire,
       );
       if (wire === undefined) break;
+      world.disturb(world.lives.find((life) => life.wires.includes(wire)));
       world.note(`${wire.toString()} breaks, noticed by ${step.noticed}`);
       if (step.noticed !== "client") wire.breakAtRouter(step.survivors);
       if (step.noticed !== "router") wire.breakAtClient(step.survivors);
+      break;
+    }
+    case "stall":
+    case "unstall": {
+      const wire = pick(
+        world.wires.filter((each) => each.isUp && each.isStalled === (step.do === "unstall")),
+        step.wire,
+      );
+      if (wire === undefined) break;
+      world.stall(wire, step.do === "stall");
       break;
     }
     case "kill":
@@ -281,8 +420,35 @@ export async function take(world: World, step: Step): Promise<void> {
       break;
     case "restart": {
       const name = pick(world.names, step.who) ?? "";
-      if (step.saysBye) world.lifeOf(name)?.session.bye();
-      world.begin(name);
+      const life = world.lifeOf(name);
+      if (step.saysBye) life?.bye();
+      world.begin(name, life?.instance);
+      break;
+    }
+    case "join":
+      // Each needs time, and more than that find nothing more.
+      if (world.lives.length < mostLives) world.begin(pick(world.names, step.who) ?? "", step.instance, step.says);
+      break;
+    case "vanish": {
+      // Without a successor, others would wait for its session until their grace is over.
+      const life = pick(
+        world.lives.filter(({ isOver, instance }) => !isOver && (instance !== "" || world.isGraceShort)),
+        step.who,
+      );
+      if (life !== undefined) world.vanish(life);
+      break;
+    }
+    case "handle":
+    case "unhandle": {
+      const life = pick(
+        world.lives.filter(({ isOver }) => !isOver),
+        step.who,
+      );
+      if (life === undefined) break;
+      world.disturb(life);
+      world.note(`${life.toString()} ${step.do}s ${step.protocol}`);
+      if (step.do === "handle") life.handle(step.protocol, step.isShared);
+      else life.unhandle(step.protocol);
       break;
     }
     default: {

@@ -44,6 +44,8 @@ export interface Path {
 /** Which session has the other end of a channel, once that is known. */
 export interface OtherEnd {
   readonly peer: Other | undefined;
+  /** Whether another session may have got the open too. */
+  readonly hasStrayed?: boolean;
 }
 
 interface Other {

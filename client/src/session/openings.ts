@@ -25,6 +25,8 @@ const excluded = 1;
 /** Where a channel is kept. An opener's channel has no home until the router has said which session got the open. */
 export interface Home {
   peer: Peer | undefined;
+  /** Whether another session may have got the open too, since it was sent again before anybody knew who had it. */
+  hasStrayed?: boolean;
 }
 
 /** What a Connection is opened with. */
@@ -213,7 +215,8 @@ export class Openings {
       clock.after(clientLimits.crossedOpenMs, again);
       return;
     }
-    if (code !== errorCodes.peerAbsent || isFinal) {
+    const isAbsence = code === errorCodes.peerAbsent || (code === errorCodes.unknownProtocol && opening.mayHaveArrived);
+    if (!isAbsence || isFinal) {
       channel.fail(channel.error(connectionCode(code), reason));
       return;
     }
@@ -296,8 +299,9 @@ export function sizeOf(metadata: Readonly<Record<string, string>>): number {
 }
 
 /** The session that got an open is known now. */
-function settle({ channel, home }: Opening, peer: Peer): void {
+function settle({ channel, home, mayHaveArrived }: Opening, peer: Peer): void {
   home.peer = peer;
+  home.hasStrayed = mayHaveArrived;
   peer.channels.set(channel.key, channel);
   if (peer.at !== undefined) channel.routed(peer.at);
 }
