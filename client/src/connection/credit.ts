@@ -34,11 +34,14 @@ export class Credit {
   }
 
   /**
-   * The least that is granted at once, since each credit costs a frame. A larger part of the window would leave a sender
-   * far away without credit half of the time.
+   * Whether enough can be granted to be worth a frame. A larger part of the window would leave a sender far away without
+   * credit half of the time. Asked for each message, so it works the window out once.
+   *
+   * @param unusedBytes what is granted and was not taken
    */
-  get leastStepBytes(): number {
-    return Math.min(this.windowBytes / 4, this.#downlink.stepBytes);
+  isDue(unusedBytes: number): boolean {
+    const { windowBytes } = this;
+    return windowBytes - unusedBytes >= Math.min(windowBytes / 4, this.#downlink.stepBytes);
   }
 
   /** Asks for a turn to grant. */

@@ -353,7 +353,7 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, G
     if (this.#isCounted) this.#giveBack(Math.min(cost, this.#grantedBytes));
     else this.#holdUncounted(-Math.min(cost, this.#uncountedBytes));
     if (!this.#isCounted || this.#hasFin) return;
-    if (this.#wantedBytes >= this.#credit.leastStepBytes) this.#credit.request();
+    if (this.#credit.isDue(this.#limit - this.#taken)) this.#credit.request();
   }
 
   /** Grants what the program has taken; a step of it, where the link is slow. */
@@ -364,14 +364,11 @@ export class Receiver implements AsyncIterator<Message, undefined>, Assembler, G
     if (needed < limits.minWindowBytes / 2 && !this.#budget.has(limits.minWindowBytes / 2)) return false;
     this.#credit.update(this.#taken, this.#limit);
     const { mostStepBytes } = this.#credit;
-    this.#grant(Math.min(this.#wantedBytes, mostStepBytes), Math.min(needed, mostStepBytes));
+    const wanted = this.#taken + this.#credit.windowBytes - this.#limit;
+    this.#grant(Math.min(wanted, mostStepBytes), Math.min(needed, mostStepBytes));
     this.#told = this.#received;
     this.#sink.credit(this.#received, this.#limit);
-    return this.#wantedBytes >= this.#credit.leastStepBytes;
-  }
-
-  get #wantedBytes(): number {
-    return this.#taken + this.#credit.windowBytes - this.#limit;
+    return this.#credit.isDue(this.#limit - this.#taken);
   }
 
   #grant(wanted: number, needed: number): void {
