@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { addClient } from "../scripts/admin-client.ts";
-import { startRouter } from "../scripts/router.ts";
+import type { addClient } from "../scripts/admin-client.ts";
+import type { startRouter } from "../scripts/router.ts";
 import { Child, type Command } from "./processes/child.ts";
 import { nodeCommand } from "./processes/compiled.ts";
 import type { InteractiveCalls } from "./processes/interactive-process.ts";
@@ -17,7 +17,7 @@ A case is a direction, a rate in Mbit/s, and how many Connections send bulk if m
 
   --rounds N         how often each case is measured. Default: 3
   --seconds N        how long a round lasts. Default: 6
-  --against DIR      another checkout, built, whose client takes turns with this one's
+  --against DIR      another checkout, built, whose router and clients take turns with these
   --help             print this
 `;
 
@@ -48,13 +48,14 @@ if (values.help) process.stdout.write(help);
 else await run(positionals.length > 0 ? positionals : allCases);
 
 async function run(cases: readonly string[]): Promise<void> {
-  const clients = [["this", "messagepasser"]];
-  if (values.against !== undefined) clients.push(["against", join(values.against, "client/dist/node.js")]);
+  const root = join(import.meta.dirname, "..");
+  const checkouts = [["this", root]];
+  if (values.against !== undefined) checkouts.push(["against", values.against]);
   for (const name of cases) {
     for (let round = 0; round < Number(values.rounds); round++) {
       // The first of a round takes turns, too.
-      for (const [title = "", module = ""] of round % 2 === 0 ? clients : clients.toReversed()) {
-        const figures = Object.entries(await measured(name, module)).map(
+      for (const [title = "", checkout = ""] of round % 2 === 0 ? checkouts : checkouts.toReversed()) {
+        const figures = Object.entries(await measured(name, checkout)).map(
           ([key, value]) => `${key} ${value.toFixed(1)}`,
         );
         console.log(`${name.padEnd(10)} ${title.padEnd(8)} ${figures.join("  ")}`);
@@ -64,23 +65,27 @@ async function run(cases: readonly string[]): Promise<void> {
 }
 
 /** One round of a case, with all processes new. Times in ms, rates in Mbit/s. */
-async function measured(name: string, module: string): Promise<Record<string, number>> {
+async function measured(name: string, checkout: string): Promise<Record<string, number>> {
   const [, direction, rate = "", connections = "1"] = /^(up|down|both)-(drop|\d+)(?:x(\d+))?$/.exec(name) ?? [];
   if (direction === undefined) throw new TypeError(`No such case: "${name}"`);
   const isDrop = rate === "drop";
   await using own = new AsyncDisposableStack();
-  const router = own.use(await startRouter());
+  const scripts = join(checkout, "scripts");
+  const { startRouter: start } = (await import(join(scripts, "router.ts"))) as { startRouter: typeof startRouter };
+  const { addClient: add } = (await import(join(scripts, "admin-client.ts"))) as { addClient: typeof addClient };
+  const module = join(checkout, "client/dist/node.js");
+  const router = own.use(await start());
   const commandOf = (file: string): Command => nodeCommand(join(import.meta.dirname, "processes", file));
   const line = own.use(new Child<LineCalls>("slow line", commandOf("slow-line.ts")));
   const { hostname: host, port } = router.url;
   const linePort = await line.call("listen", { host, port: Number(port) });
   await line.call("set", speedsOf(isDrop ? fastMegabits : Number(rate)));
-  const start = async (who: string, url: string): Promise<Child<InteractiveCalls>> => {
+  const connect = async (who: string, url: string): Promise<Child<InteractiveCalls>> => {
     const child = own.use(new Child<InteractiveCalls>(`process of ${who}`, commandOf("interactive-process.ts")));
-    await child.call("connect", { module, url, name: who, secret: await addClient(router, who) });
+    await child.call("connect", { module, url, name: who, secret: await add(router, who) });
     return child;
   };
-  const [bob, alice] = [await start("bob", router.url.href), await start("alice", `ws://127.0.0.1:${linePort}/`)];
+  const [bob, alice] = [await connect("bob", router.url.href), await connect("alice", `ws://127.0.0.1:${linePort}/`)];
   const talk = async (durationMs: number) => await alice.call("timeRoundTrips", { peer: "bob", durationMs });
   const idle = (await talk(1_500)).map(({ tookMs }) => tookMs);
   const bulk = { connections: Number(connections), messageBytes };

@@ -127,6 +127,11 @@ export class BatchWriter {
     this.#view = new DataView(buffer);
   }
 
+  /** The bytes of what is gathered. */
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
   /** Appends any frame but data. */
   frame(address: number, frame: ControlFrame): void {
     this.#append(address, this.#format?.encode(frame) ?? encodeFrame(frame));

@@ -121,6 +121,10 @@ export const routerFrames = {
   snapshot: { type: 0x17, fields: { request: "u32", complete: "u8" } },
   /** Router to client: when the router sent this, in milliseconds of its own clock, modulo 2^32. */
   clock: { type: 0x18, fields: { timeMs: "u32" } },
+  /** Client to router: asks when all before this arrived. At most one in a message. */
+  measure: { type: 0x19, fields: {} },
+  /** Router to client: when the oldest `measure` without an answer arrived, as in `clock`. */
+  measured: { type: 0x1a, fields: { timeMs: "u32" } },
 } as const satisfies Record<string, FrameShape>;
 
 /**

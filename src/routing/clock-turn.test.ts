@@ -1,7 +1,15 @@
-import { routerLimits } from "@messagepasser/protocol";
+import {
+  encodeBatch,
+  ProtocolError,
+  routerAddress,
+  type RouterFrame,
+  RouterFrameReader,
+  routerLimits,
+  SegmentReader,
+} from "@messagepasser/protocol";
 import { expect, test } from "vitest";
 import { batchOf } from "../../test/support/batches.ts";
-import { realmOf } from "../../test/support/routing-fakes.ts";
+import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
 import { ClockTurn } from "./clock-turn.ts";
 
 const { clockEveryBytes, clockEveryMs, fastClockBytes, fastClockEveryMs } = routerLimits;
@@ -13,6 +21,21 @@ function timesTold(bytesPerMs: number, messageBytes: number, forMs: number): num
   for (let sent = 0; sent < forMs * bytesPerMs; sent += messageBytes) {
     const nowMs = 1_000_000 + sent / bytesPerMs;
     if (turn.isDue(messageBytes, () => Math.floor(nowMs))) told++;
+  }
+  return told;
+}
+
+/** What a link was told of the time since the last call. */
+function timesOf(link: FakeLink): RouterFrame[] {
+  const told: RouterFrame[] = [];
+  for (const message of link.messages.splice(0)) {
+    const segments = new SegmentReader(message as Uint8Array);
+    while (segments.next()) {
+      if (segments.address !== routerAddress) continue;
+      const frames = new RouterFrameReader(segments.bytes, segments.start, segments.end);
+      for (let frame = frames.next(); frame !== undefined; frame = frames.next())
+        if (frame.kind === "clock" || frame.kind === "measured") told.push(frame);
+    }
   }
   return told;
 }
@@ -42,4 +65,27 @@ test("the clock goes before what a peer sends, by itself", () => {
   const bytes = new Uint8Array(clockEveryBytes);
   realm.routing.receive(alice, batchOf([bob.address, bytes], [bob.address, bytes]));
   expect(lengths).toEqual([16, 2 * (clockEveryBytes + 8)]);
+});
+
+test("a client that measures is told when what it sent arrived, and not the clock as well", () => {
+  const realm = realmOf();
+  const [alice, bob] = [realm.join("alice"), realm.join("bob")];
+  realm.pair(alice, bob);
+  const measure = encodeBatch(routerAddress, { kind: "measure" });
+  timesOf(alice);
+  realm.runtime.nowMs = 2 ** 32 + 5_000;
+  realm.routing.receive(alice, measure);
+  expect(timesOf(alice)).toEqual([{ kind: "measured", timeMs: 5_000 }]);
+  realm.routing.receive(bob, batchOf([alice.address, new Uint8Array(clockEveryBytes)]));
+  expect(timesOf(alice)).toEqual([]);
+  realm.runtime.nowMs += clockEveryMs;
+  realm.routing.receive(bob, batchOf([alice.address, new Uint8Array(clockEveryBytes)]));
+  expect(timesOf(alice)).toEqual([{ kind: "clock", timeMs: 5_000 + clockEveryMs }]);
+});
+
+test("a second measure in one message ends the link, as each costs an answer", () => {
+  const realm = realmOf();
+  const alice = realm.join("alice");
+  const measures = encodeBatch(routerAddress, { kind: "measure" }, { kind: "measure" });
+  expect(() => realm.routing.receive(alice, measures)).toThrow(ProtocolError);
 });

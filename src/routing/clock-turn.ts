@@ -12,8 +12,13 @@ export class ClockTurn {
     const nowMs = now();
     const { clockEveryMs, fastClockEveryMs, fastClockBytes } = routerLimits;
     if (nowMs - this.#toldMs < (this.#bytes < fastClockBytes ? clockEveryMs : fastClockEveryMs)) return false;
+    this.told(nowMs);
+    return true;
+  }
+
+  /** The link is told the clock. @param nowMs milliseconds since 1970. */
+  told(nowMs: number): void {
     this.#bytes = 0;
     this.#toldMs = nowMs;
-    return true;
   }
 }

@@ -196,6 +196,13 @@ export class Delivery {
     to.send(message);
   }
 
+  /** Tells a client when what it sends now has arrived. */
+  sayArrival(to: Link): void {
+    const timeMs = this.#now();
+    this.meterOf(to).clock.told(timeMs);
+    this.say(to, { kind: "measured", timeMs: timeMs >>> 0 });
+  }
+
   /** Sends the router's clock, if it is due before these bytes. @returns the bytes of that. */
   #sayClock(to: Link, { clock }: Meter, bytes: number): number {
     const { format } = to;

@@ -52,6 +52,8 @@ export class Routing {
   readonly #opens: Opens;
   /** Whether the message that is being routed has held a `list`. */
   #hasListed = false;
+  /** Whether it has held a `measure`. */
+  #hasMeasured = false;
   /** How many links the last list went through: what the next one costs. */
   #listedLinks = 0;
 
@@ -141,7 +143,7 @@ export class Routing {
     // A message that was under way when the router closed the link.
     if (memory.isOver) return true;
     memory.heardAtMs = this.#runtime.now();
-    this.#hasListed = false;
+    this.#hasListed = this.#hasMeasured = false;
     this.#delivery.gather();
     try {
       if (format.addressing === "name") return this.#receiveNamed(from, format, message);
@@ -236,6 +238,11 @@ export class Routing {
         if (this.#hasListed) throw new ProtocolError("A second list in one message: it ends", position);
         this.#hasListed = true;
         this.#list(from, frame);
+        break;
+      case "measure":
+        if (this.#hasMeasured) throw new ProtocolError("A second measure in one message: it ends", position);
+        this.#hasMeasured = true;
+        this.#delivery.sayArrival(from);
         break;
       case "serve":
         this.#serve(from, frame);

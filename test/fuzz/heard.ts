@@ -42,7 +42,7 @@ function readBatch(format: SegmentFormat, message: WireMessage, unread: Readonly
     const frames =
       address === routerAddress ? format.routerFrames(message, start, end) : format.peerFrames(message, start, end);
     for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
-      if (["list", "bye", "resume", "reached", "check", "watch", "unwatch"].includes(frame.kind))
+      if (["list", "bye", "measure", "resume", "reached", "check", "watch", "unwatch"].includes(frame.kind))
         throw new Error(`A client is told "${frame.kind}", which only clients say`);
       // Only an open to the router has the router's address.
       if (frame.kind === "open" && frame.address === routerAddress)

@@ -20,8 +20,8 @@ export const links: readonly Mutation[] = [
     changes: [
       [
         link,
-        "    if (this.#isOver) return;\n    if (message === heartbeat.pong) {",
-        "    if (message === heartbeat.pong) {",
+        "    if (this.#isOver) return;\n    if (message === heartbeat.pong) return;",
+        "    if (message === heartbeat.pong) return;",
       ],
       [link, "while (!this.#isOver && segments.next()) {", "while (segments.next()) {"],
       [link, "while (!this.#isOver && (frame = frames.next())", "while ((frame = frames.next())"],

@@ -28,7 +28,7 @@ export class ScriptedRouter {
   readonly session: Session;
   /** Opens that the program has yet to decide on. */
   readonly incoming: Channel[] = [];
-  /** The frames from the session to the router. */
+  /** The frames from the session to the router, without those that measure the way. */
   readonly said: RouterFrame[] = [];
   /** How many messages it sent. */
   batches = 0;
@@ -163,6 +163,10 @@ export class ScriptedRouter {
     return true;
   }
 
+  readonly #answerMeasure = (): void => {
+    this.say(routerAddress, { kind: "measured", timeMs: Math.floor(this.#nowMs) });
+  };
+
   #hear(message: Uint8Array | string): void {
     if (typeof message === "string") {
       this.#deferred.push(() => this.#socket?.onMessage("mp:pong"));
@@ -174,7 +178,10 @@ export class ScriptedRouter {
       const { address, start, end } = segments;
       if (address === routerAddress) {
         const frames = new RouterFrameReader(message, start, end);
-        for (let frame = frames.next(); frame !== undefined; frame = frames.next()) this.said.push(frame);
+        for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
+          if (frame.kind === "measure") this.#deferred.push(this.#answerMeasure);
+          else this.said.push(frame);
+        }
       } else {
         const frames = new PeerFrameReader(message, start, end);
         for (let frame = frames.next(); frame !== undefined; frame = frames.next())

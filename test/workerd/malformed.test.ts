@@ -31,13 +31,14 @@ function fromHex(hex: Hex): Uint8Array {
 function problemForRouter(batch: Uint8Array): ProtocolError | "bye" | undefined {
   try {
     const segments = new SegmentReader(batch);
-    let lists = 0;
+    let [lists, measures] = [0, 0];
     while (segments.next()) {
       if (segments.address !== 0) continue;
       const frames = new RouterFrameReader(batch, segments.start, segments.end);
       for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
         if (frame.kind === "bye") return "bye";
         if (frame.kind === "list" && ++lists > 1) throw new ProtocolError("A second list", frames.position);
+        if (frame.kind === "measure" && ++measures > 1) throw new ProtocolError("A second measure", frames.position);
       }
     }
     return undefined;

@@ -9,8 +9,6 @@ export class Credit {
   readonly #granter: Granter;
   /** The link was told of all below this offset that it has arrived. */
   #told = 0;
-  /** Whether the next grant begins a measurement. */
-  #isProbe = false;
   /** Once something past this offset has come, `arrived` wants to know. */
   tellAt = Infinity;
 
@@ -21,7 +19,7 @@ export class Credit {
   }
 
   get windowBytes(): number {
-    return Math.min(this.#tuner.windowBytes, this.#downlink.windowBytes);
+    return Math.min(this.#tuner.windowBytes, this.#downlink.windowBytes(this.#tuner.roundTripMs));
   }
 
   get firstWindowBytes(): number {
@@ -56,13 +54,11 @@ export class Credit {
 
   /** Something is about to be granted. @param taken the offset up to which all was taken. @param limit the limit until now. */
   update(taken: number, limit: number): void {
-    this.#isProbe = this.#tuner.update(taken, limit);
+    this.#tuner.update(taken, limit);
   }
 
   granted(bytes: number): void {
     this.#downlink.granted(bytes);
-    if (this.#isProbe) this.#downlink.probe(this.#granter);
-    this.#isProbe = false;
     this.#tellNext();
   }
 
@@ -70,10 +66,9 @@ export class Credit {
   arrived(received: number): void {
     const bytes = received - this.#told;
     this.#told = received;
-    const isProbed = received > this.#tuner.probeLimit;
-    if (isProbed) this.#tuner.passed();
+    if (received > this.#tuner.probeLimit) this.#downlink.measured(this.#tuner.passed());
     this.#tellNext();
-    this.#downlink.arrived(bytes, isProbed ? this.#granter : undefined);
+    this.#downlink.arrived(bytes);
   }
 
   /** The other end has given back what was granted. */
@@ -83,9 +78,8 @@ export class Credit {
 
   /** Nothing more comes of what was granted up to this limit. */
   end(limit: number): void {
-    const bytes = limit - this.#told;
+    this.#downlink.ungranted(limit - this.#told);
     this.#told = limit;
-    this.#downlink.ungranted(bytes);
   }
 
   #tellNext(): void {

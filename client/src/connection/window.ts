@@ -44,10 +44,16 @@ export class WindowTuner {
     return this.#probeLimit;
   }
 
-  /** Data past the probe's limit arrived. */
-  passed(): void {
-    this.#roundTrip.ms = Math.min(this.#roundTrip.ms, this.#now() - this.#probeStartMs);
+  get roundTripMs(): number {
+    return this.#roundTrip.ms;
+  }
+
+  /** Data past the probe's limit arrived. @returns the round trip. */
+  passed(): number {
+    const tookMs = this.#now() - this.#probeStartMs;
+    this.#roundTrip.ms = Math.min(this.#roundTrip.ms, tookMs);
     this.#probeLimit = Infinity;
+    return tookMs;
   }
 
   /** Credit is about to be given. @param taken the offset up to which all was taken. @param limit the limit until now. @returns whether a measurement of the round trip begins. */

@@ -23,12 +23,16 @@ import type { Platform, Socket, SocketEnd } from "./platform.ts";
 import { askForSecret, type SecretSource } from "./secret.ts";
 import { type Turn, Turns } from "./turns.ts";
 import type { Downlink } from "./downlink.ts";
+import { RouterClock } from "./router-clock.ts";
 import { Uplink } from "./uplink.ts";
 
 const { answerWithinMs, maxBufferedBytes, maxUnsentBytes } = clientLimits;
 
 /** The heartbeat interval. Proxies close connections that are silent for a minute. */
 const pingEveryMs = 25_000;
+
+/** What takes a slow line no time to speak of. */
+const littleBytes = 512;
 
 /** Stands for the socket while the function for the secret is asked. Nothing is sent before the router's welcome. */
 const noSocket: Socket = { bufferedBytes: 0, send: () => undefined, close: () => undefined, drop: () => undefined };
@@ -65,8 +69,10 @@ export class Link implements Carrier {
   readonly #flush = (): void => {
     this.#isFlushing = false;
     if (this.#isOver) return;
+    this.#limit();
     this.#turns.serve(this.#isFullNow);
     this.#batch.flush();
+    if (this.isFull && !this.#isSocketFull && !this.#turns.isEmpty) this.#wait();
   };
   readonly #isFullNow = (): boolean => this.isFull;
   isFull = false;
@@ -80,6 +86,13 @@ export class Link implements Carrier {
   /** Whether anything arrived since the last ping. */
   #isAlive = true;
   #cancelTimer: () => void = () => undefined;
+  /** While data waits until it may be sent. */
+  #cancelWait: (() => void) | undefined;
+  readonly #clock = new RouterClock();
+  /** Whether the way was measured so long ago, if ever, that it is to be measured before anything waits. */
+  #isStale = true;
+  /** Whether the batch that is being gathered holds a `measure`. */
+  #isMeasuring = false;
 
   /** @param format `undefined` for the native format. */
   constructor(
@@ -103,8 +116,11 @@ export class Link implements Carrier {
       const { bufferedBytes } = this.#socket;
       // Until it drains: `onDrain` is what lets those that wait go on.
       this.#isSocketFull ||= bufferedBytes > maxBufferedBytes;
-      if (this.#uplink.sent(batch.length)) this.#ping();
+      this.#uplink.sent(batch.length, this.#isMeasuring);
+      this.#isMeasuring = false;
       this.#limit();
+      // Data that follows at once takes it along.
+      if (this.#uplink.isStuck) this.#measure();
       if (bufferedBytes <= maxUnsentBytes) return;
       // Later, since whoever writes doesn't expect the link's end.
       platform.defer(() => {
@@ -164,6 +180,10 @@ export class Link implements Carrier {
 
   /** Writes a data frame; the parameters are those of `BatchWriter.data`. */
   data(target: DataTarget, flags: number, offset: number, payload: Uint8Array): void {
+    if (this.#isStale) {
+      this.#measure();
+      if (payload.length > littleBytes) this.#batch.flush();
+    } else if (this.#uplink.isDue(this.#batch.length + payload.length)) this.#measure();
     this.#batch.data(target, flags, offset, payload);
     this.#schedule();
   }
@@ -180,7 +200,8 @@ export class Link implements Carrier {
   probe(withinMs: number = answerWithinMs): void {
     this.#cancelTimer();
     this.#isAlive = false;
-    this.#ping();
+    this.#isStale = true;
+    this.#socket.send(heartbeat.ping);
     this.#cancelTimer = this.#platform.clock.after(withinMs, () => {
       // After a long turn, timers run before sockets are read: look again afterwards.
       this.#platform.defer(() => {
@@ -224,9 +245,22 @@ export class Link implements Carrier {
     this.#batch.flushBytes = Math.min(limits.flushBatchBytes, pieceBytes, roomBytes > 0 ? roomBytes : Infinity);
   }
 
-  #ping(): void {
-    this.#socket.send(heartbeat.ping);
-    this.#uplink.pinged();
+  /** Asks, in the batch that is being gathered, when that has arrived. */
+  #measure(): void {
+    if (this.#isMeasuring) return;
+    this.#isMeasuring = true;
+    this.#isStale = false;
+    this.frame(routerAddress, { kind: "measure" });
+  }
+
+  /** Goes on when the line has carried some of what was sent. */
+  #wait(): void {
+    const { waitMs } = this.#uplink;
+    if (waitMs === undefined) return;
+    this.#cancelWait ??= this.#platform.clock.after(waitMs, () => {
+      this.#cancelWait = undefined;
+      this.#flush();
+    });
   }
 
   #schedule(): void {
@@ -238,16 +272,10 @@ export class Link implements Carrier {
   #receive(message: Uint8Array | string): void {
     this.#isAlive = true;
     if (this.#isOver) return;
-    if (message === heartbeat.pong) {
-      if (this.#uplink.ponged(this.#events.downlink.backMs)) this.#ping();
-      this.#limit();
-      this.#schedule();
-      return;
-    }
+    if (message === heartbeat.pong) return;
     this.#isReceiving = true;
     try {
       if (typeof message === "string") throw new ProtocolError("Text on a binary format", 0);
-      this.#uplink.received(message.length);
       const segments = new SegmentReader(message);
       while (!this.#isOver && segments.next()) {
         const { address, start, end } = segments;
@@ -273,8 +301,13 @@ export class Link implements Carrier {
   #receiveControl(frames: FrameReader<RouterFrame>): void {
     let frame: RouterFrame | undefined;
     while (!this.#isOver && (frame = frames.next()) !== undefined) {
-      if (frame.kind === "clock") this.#events.downlink.clocked(frame.timeMs);
-      else this.#events.onRouterFrame(frame);
+      if (frame.kind === "clock") this.#events.downlink.clocked(this.#clock.at(frame.timeMs));
+      else if (frame.kind === "measured") {
+        const timeMs = this.#clock.at(frame.timeMs);
+        this.#uplink.measured(timeMs);
+        this.#events.downlink.clocked(timeMs);
+        if (this.#uplink.isStuck) this.#measure();
+      } else this.#events.onRouterFrame(frame);
     }
   }
 
@@ -282,6 +315,7 @@ export class Link implements Carrier {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#cancelTimer();
+    this.#cancelWait?.();
     this.#events.downlink.pause();
     this.#events.onEnd(end);
   }

@@ -17,6 +17,10 @@ export class Turns {
   /** How many of those that wait are still to have their turn in this round. */
   #leftInRound = 0;
 
+  get isEmpty(): boolean {
+    return this.#fresh.size === 0 && this.#waiting.size === 0;
+  }
+
   /** Does nothing for a Connection that waits already, so that a peer that reconnects often gets no extra turns. */
   add(turn: Turn): void {
     if (this.#served.has(turn)) this.#waiting.add(turn);

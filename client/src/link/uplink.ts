@@ -1,171 +1,103 @@
-import { Allowance, targetMs } from "./allowance.ts";
-import { LinkDelay } from "./delay.ts";
+import { Pace } from "./pace.ts";
 
-/** How much is sent at most from one ping to the next. */
-const mostStepBytes = 524_288;
-/** Where more than this arrives in a round, and half as much as is sent, pings may wait for that on their way back. */
-const leastReceivedBytes = 16_384;
-/** The least part of what is allowed otherwise that is under way in a drain. */
-const leastShare = 0.125;
-/** What goes on for so long, though little is sent, is no hiccup of the line. */
-const lastingMs = 200;
-/** No rate is measured over less. */
-const leastRateMs = 0.1;
+/** How much may be under way until something has waited. */
+const firstBytes = 65_536;
+/** How much is sent from one question to the next at least, on a fast line, where each follows the other by so many ms. */
+const [leastFastBytes, questionMs] = [131_072, 10];
+/** Past this nothing holds a link back. */
+const mostBytes = 67_108_864;
 
-/** A ping that is under way. */
+/** A question for the router's clock that is under way. */
 interface Mark {
   readonly sentMs: number;
   /** Sent before it. */
   readonly sentBytes: number;
-  /** How much had arrived by then, and when that was heard. */
-  readonly arrivedBytes: number;
-  readonly arrivedMs: number;
 }
 
 /**
- * How much may be under way to the router. A ping behind what was sent is a mark: its answer says that all before it has
- * arrived, and how long it had to wait. Pure, with the clock injected.
+ * How much may be sent to the router. A question for its clock behind what was sent is a mark: the answer says when all
+ * before it had arrived. Pure, with the clock injected.
  */
 export class Uplink {
   readonly #now: () => number;
-  readonly #delay = new LinkDelay();
-  readonly #allowance = new Allowance();
+  readonly #pace: Pace;
   readonly #marks: Mark[] = [];
   /** Bytes since the beginning. */
   #sent = 0;
   #arrived = 0;
-  #arrivedMs = 0;
-  #markedBytes = 0;
-  /** A round ends with the answer to the first ping that was sent in it. These are of the round that is being measured. */
-  #roundStartMs = 0;
-  #bytesPerMs = 0;
-  #queueMs = Infinity;
-  #usedShare = 0;
-  /** What came from the router in this round, and how much of what was sent had arrived before it. */
-  #received = 0;
-  #roundStartBytes = 0;
-  /** Whether so much comes from the router that a ping can't tell what it waits for. */
-  #isBlind = false;
-  /** How long answers wait of late. */
-  #backMs = 0;
-  /** The part of the allowance that may be used: little where the line is being drained. */
-  #share = 1;
-  /** Since when too much waits, and how much had arrived by then. */
-  #excessMs = Infinity;
-  #excessBytes = 0;
-  /** How much had been sent when less was allowed for that reason. Until that has shown something, nothing else is measured. */
-  #cutBytes = Infinity;
-  /** Since when all of that has arrived, and yet too much waits. */
-  #drainedMs = Infinity;
+  /** How much is to be sent until the next question; after the last one, until something has waited; and when that was. */
+  #dueBytes = firstBytes / 4;
+  #freeBytes = leastFastBytes;
+  #askedMs = -Infinity;
+  /** How much may be under way, and when that was last made more. */
+  #allowedBytes = firstBytes;
+  #doubledMs = 0;
+  #lagMs = 0;
 
   constructor(now: () => number) {
     this.#now = now;
+    this.#pace = new Pace(now, true);
   }
 
   /** How much may be sent at once, so that others come in between. */
   get pieceBytes(): number {
-    return this.#isBlind ? Infinity : this.#allowance.pieceBytes;
+    return this.#pace.isFree ? Infinity : this.#pace.stepBytes;
   }
 
   /** How much data may be sent now; 0 or less for none. */
   get roomBytes(): number {
-    return this.#isBlind ? Infinity : this.#arrived + this.#allowedBytes - this.#sent;
+    return Math.min(this.#arrived + this.#allowedBytes - this.#sent, this.#pace.roomBytes);
   }
 
-  /** Bytes came from the router. */
-  received(bytes: number): void {
-    this.#received += bytes;
+  /** In how many ms more may be sent, where only time has to pass. */
+  get waitMs(): number | undefined {
+    return this.#sent - this.#arrived < this.#allowedBytes ? this.#pace.waitMs : undefined;
   }
 
-  /** Bytes were sent. Returns whether a ping is to follow. */
-  sent(bytes: number): boolean {
-    if (this.#sent === this.#arrived) this.#arrivedMs = this.#now();
-    this.#sent += bytes;
-    this.#usedShare = Math.max(this.#usedShare, (this.#sent - this.#arrived) / this.#allowedBytes);
-    return this.#isStuck || this.#sent - this.#markedBytes >= Math.min(this.#allowance.stepBytes, mostStepBytes);
-  }
-
-  /** A ping was sent. */
-  pinged(): void {
-    const sentBytes = (this.#markedBytes = this.#sent);
-    this.#marks.push({ sentMs: this.#now(), sentBytes, arrivedBytes: this.#arrived, arrivedMs: this.#arrivedMs });
-  }
-
-  /** The first ping without an answer has got it. Returns whether another is to follow. @param backMs how long the answer waited, if that is known. */
-  ponged(backMs?: number): boolean {
-    const mark = this.#marks.shift();
-    if (mark === undefined) return false;
-    const nowMs = this.#now();
-    if (backMs !== undefined) this.#received = 0;
-    this.#backMs = backMs ?? 0;
-    const roundTripMs = nowMs - mark.sentMs;
-    this.#delay.add(roundTripMs, nowMs);
-    this.#arrived = mark.sentBytes;
-    this.#arrivedMs = nowMs;
-    const bytesPerMs = (mark.sentBytes - mark.arrivedBytes) / Math.max(nowMs - mark.arrivedMs, leastRateMs);
-    this.#bytesPerMs = Math.max(this.#bytesPerMs, bytesPerMs);
-    const { wayMs } = this.#delay;
-    this.#share = this.#delay.isDraining(nowMs) ? Math.max(wayMs / (wayMs + targetMs) / 2, leastShare) : 1;
-    const queueMs = roundTripMs - wayMs - this.#backMs;
-    this.#queueMs = Math.min(this.#queueMs, queueMs);
-    if (this.#isBlind || queueMs <= this.#allowance.excessMs(wayMs))
-      this.#excessMs = this.#cutBytes = this.#drainedMs = Infinity;
-    else if (mark.arrivedBytes >= this.#cutBytes) {
-      // All from before the cut had arrived, and little was under way: what this waits for is others', or on the way back.
-      this.#drainedMs = Math.min(this.#drainedMs, nowMs);
-      if (nowMs - this.#drainedMs > Math.max(wayMs, lastingMs)) {
-        this.#delay.restart(roundTripMs);
-        this.#allowance.recover(roundTripMs);
-        this.#excessMs = this.#cutBytes = this.#drainedMs = Infinity;
-        // What was measured in this round was measured against the way of before.
-        this.#beginRound(nowMs);
-      }
-    } else if (this.#excessMs === Infinity) [this.#excessMs, this.#excessBytes] = [nowMs, this.#arrived];
-    else if (nowMs - this.#excessMs > Math.max(wayMs, targetMs)) {
-      // What has waited for long arrives at the rate that the line has now.
-      this.#bytesPerMs = (this.#arrived - this.#excessBytes) / (nowMs - this.#excessMs);
-      this.#queueMs = queueMs;
-      const cutBytes = Math.min(this.#cutBytes, this.#sent);
-      this.#excessMs = this.#cutBytes = Infinity;
-      this.#endRound(nowMs);
-      this.#cutBytes = cutBytes;
-    }
-    if (mark.sentMs >= this.#roundStartMs) this.#endRound(nowMs);
-    return this.#isStuck;
-  }
-
-  /** While answers wait on their way back, as much more has arrived as the line carries in that time. */
-  get #allowedBytes(): number {
-    const { wayMs } = this.#delay;
-    const { bytes } = this.#allowance;
-    const backBytes = wayMs === Infinity ? 0 : (bytes * this.#backMs) / (wayMs + this.#allowance.slackMs(wayMs));
-    return bytes * this.#share + backBytes;
+  /** Whether a question is to go with what is about to be sent. @param bytes with that. */
+  isDue(bytes: number): boolean {
+    return this.#sent + bytes >= this.#dueBytes;
   }
 
   /** Whether nothing may be sent, and no answer is under way that would change that. */
-  get #isStuck(): boolean {
-    return this.#marks.length === 0 && this.roomBytes <= 0;
+  get isStuck(): boolean {
+    return this.#marks.length === 0 && this.#sent - this.#arrived >= this.#allowedBytes;
   }
 
-  #endRound(nowMs: number): void {
-    const received = this.#received;
-    this.#isBlind = received > Math.max(leastReceivedBytes, (this.#arrived - this.#roundStartBytes) / 2);
-    if (this.#share === 1 && !this.#isBlind && this.#cutBytes === Infinity)
-      this.#allowance.update({
-        bytesPerMs: this.#bytesPerMs,
-        wayMs: this.#delay.wayMs,
-        queueMs: this.#queueMs,
-        usedShare: this.#usedShare,
-      });
-    this.#beginRound(nowMs);
+  /** Bytes were sent. @param isMeasured whether a question was the last of them. */
+  sent(bytes: number, isMeasured: boolean): void {
+    this.#sent += bytes;
+    this.#pace.sent(bytes);
+    if (!isMeasured) return;
+    const sentMs = this.#now();
+    const isSoon = sentMs - this.#askedMs < questionMs;
+    this.#freeBytes = isSoon ? Math.min(2 * this.#freeBytes, mostBytes) : Math.max(this.#freeBytes / 2, leastFastBytes);
+    this.#askedMs = sentMs;
+    const { isFree, stepBytes } = this.#pace;
+    this.#dueBytes = this.#sent + (isFree ? Math.min(this.#freeBytes, this.#allowedBytes / 4) : stepBytes);
+    this.#marks.push({ sentMs, sentBytes: this.#sent });
   }
 
-  #beginRound(nowMs: number): void {
-    this.#roundStartMs = nowMs;
-    this.#roundStartBytes = this.#arrived;
-    this.#received = 0;
-    this.#bytesPerMs = 0;
-    this.#queueMs = Infinity;
-    this.#usedShare = 0;
+  /** The first question without an answer has got it. @param routerMs when it came to the router, by the router's clock. */
+  measured(routerMs: number): void {
+    const mark = this.#marks.shift();
+    if (mark === undefined) return;
+    const nowMs = this.#now();
+    const usedBytes = mark.sentBytes - this.#arrived;
+    this.#arrived = mark.sentBytes;
+    const delayMs = routerMs - mark.sentMs;
+    const underWayBytes = this.#sent - this.#arrived;
+    this.#pace.heard({ delayMs, bytes: this.#arrived, underWayBytes, atMs: routerMs, lagMs: this.#lagMs });
+    // What takes longer is a queue, which is brought down, and not how long that takes.
+    this.#lagMs = Math.max(nowMs - mark.sentMs - this.#pace.queueMs, 0);
+    if (this.#pace.isFree) {
+      if (mark.sentMs < this.#doubledMs || usedBytes < this.#allowedBytes / 8) return;
+      this.#doubledMs = nowMs;
+      this.#allowedBytes = Math.min(this.#allowedBytes * 2, mostBytes);
+    } else
+      this.#allowedBytes = Math.max(
+        this.#pace.bytesPerMs * (this.#lagMs + 4 * this.#pace.slackMs),
+        4 * this.#pace.stepBytes,
+      );
   }
 }

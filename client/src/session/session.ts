@@ -310,7 +310,7 @@ export class Session implements LinkEvents {
     const isFirst = this.#state === "connecting";
     this.#state = "online";
     this.#redial.online();
-    this.#link.probe();
+    this.#link.keepAlive();
     this.#tell({ kind: "online" });
     this.#welcomed.resolve(undefined);
     this.serving.tellAll();

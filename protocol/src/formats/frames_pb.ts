@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
 export const file_frames: GenFile =
   /*@__PURE__*/
   fileDesc(
-    "CgxmcmFtZXMucHJvdG8SEG1lc3NhZ2VwYXNzZXIudjEiMQoGRnJhbWVzEicKBmZyYW1lcxgBIAMoCzIXLm1lc3NhZ2VwYXNzZXIudjEuRnJhbWUixgoKBUZyYW1lEiwKB3dlbGNvbWUYASABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLldlbGNvbWVIABIkCgNieWUYAiABKAsyFS5tZXNzYWdlcGFzc2VyLnYxLkJ5ZUgAEiwKB2Nsb3NpbmcYAyABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLkNsb3NpbmdIABImCgRvcGVuGAQgASgLMhYubWVzc2FnZXBhc3Nlci52MS5PcGVuSAASKgoGcm91dGVkGAUgASgLMhgubWVzc2FnZXBhc3Nlci52MS5Sb3V0ZWRIABIsCgdyZWZ1c2VkGAYgASgLMhkubWVzc2FnZXBhc3Nlci52MS5SZWZ1c2VkSAASKgoGcmVzdW1lGAcgASgLMhgubWVzc2FnZXBhc3Nlci52MS5SZXN1bWVIABIqCgZwYWlyZWQYCCABKAsyGC5tZXNzYWdlcGFzc2VyLnYxLlBhaXJlZEgAEioKBmFic2VudBgJIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuQWJzZW50SAASJgoEZ29uZRgKIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuR29uZUgAEiYKBG1hcmsYCyABKAsyFi5tZXNzYWdlcGFzc2VyLnYxLk1hcmtIABIsCgdyZWFjaGVkGAwgASgLMhkubWVzc2FnZXBhc3Nlci52MS5SZWFjaGVkSAASJgoEbGlzdBgNIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuTGlzdEgAEigKBXBlZXJzGA4gASgLMhcubWVzc2FnZXBhc3Nlci52MS5QZWVyc0gAEjcKDXJ1bGVzX2NoYW5nZWQYDyABKAsyHi5tZXNzYWdlcGFzc2VyLnYxLlJ1bGVzQ2hhbmdlZEgAEigKBWNoZWNrGBAgASgLMhcubWVzc2FnZXBhc3Nlci52MS5DaGVja0gAEioKBmRlbmllZBgRIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuRGVuaWVkSAASKAoFc2VydmUYEiABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLlNlcnZlSAASKAoFd2F0Y2gYEyABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLldhdGNoSAASLAoHdW53YXRjaBgUIAEoCzIZLm1lc3NhZ2VwYXNzZXIudjEuVW53YXRjaEgAEiwKB3ByZXNlbnQYFSABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLlByZXNlbnRIABImCgRsZWZ0GBYgASgLMhYubWVzc2FnZXBhc3Nlci52MS5MZWZ0SAASLgoIc25hcHNob3QYFyABKAsyGi5tZXNzYWdlcGFzc2VyLnYxLlNuYXBzaG90SAASKAoFY2xvY2sYGCABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLkNsb2NrSAASKgoGY3JlZGl0GEAgASgLMhgubWVzc2FnZXBhc3Nlci52MS5DcmVkaXRIABImCgRkYXRhGEEgASgLMhYubWVzc2FnZXBhc3Nlci52MS5EYXRhSAASJAoDZmluGEIgASgLMhUubWVzc2FnZXBhc3Nlci52MS5GaW5IABImCgRzdG9wGEMgASgLMhYubWVzc2FnZXBhc3Nlci52MS5TdG9wSAASKAoFcmVzZXQYRCABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLlJlc2V0SAASJgoEZG9uZRhFIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuRG9uZUgAEigKBXlpZWxkGEYgASgLMhcubWVzc2FnZXBhc3Nlci52MS5ZaWVsZEgAQgYKBGtpbmQiRwoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgMEgwKBG5hbWUYAiABKAkSDQoFcmVhbG0YAyABKAkSDgoGYnVkZ2V0GAQgASgNIgUKA0J5ZSI5CgdDbG9zaW5nEgwKBGNvZGUYASABKA0SEAoIZGVsYXlfbXMYAiABKA0SDgoGcmVhc29uGAMgASgJIvIBCgRPcGVuEhIKCmNvbm5lY3Rpb24YASABKA0SDwoHYWRkcmVzcxgCIAEoDRIPCgdzZXNzaW9uGAMgASgMEgwKBHBlZXIYBCABKAkSEAoIcHJvdG9jb2wYBSABKAkSDQoFbGltaXQYBiABKAQSNgoIbWV0YWRhdGEYByADKAsyJC5tZXNzYWdlcGFzc2VyLnYxLk9wZW4uTWV0YWRhdGFFbnRyeRINCgVmbGFncxgIIAEoDRINCgVmaXJzdBgJIAEoDBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTAoGUm91dGVkEhIKCmNvbm5lY3Rpb24YASABKA0SDwoHYWRkcmVzcxgCIAEoDRIPCgdzZXNzaW9uGAMgASgMEgwKBHBlZXIYBCABKAkiOwoHUmVmdXNlZBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIicKBlJlc3VtZRIPCgdzZXNzaW9uGAEgASgMEgwKBHBlZXIYAiABKAkiOAoGUGFpcmVkEg8KB2FkZHJlc3MYASABKA0SDwoHc2Vzc2lvbhgCIAEoDBIMCgRwZWVyGAMgASgJIjcKBkFic2VudBIPCgdzZXNzaW9uGAEgASgMEg4KBnJlYXNvbhgCIAEoDRIMCgRwZWVyGAMgASgJIicKBEdvbmUSDwoHYWRkcmVzcxgBIAEoDRIOCgZyZWFzb24YAiABKA0iJQoETWFyaxINCgV0b2tlbhgBIAEoDRIOCgZidWRnZXQYAiABKA0iGAoHUmVhY2hlZBINCgV0b2tlbhgBIAEoDSInCgRMaXN0Eg8KB3JlcXVlc3QYASABKA0SDgoGY3Vyc29yGAIgASgJIjcKBVBlZXJzEg8KB3JlcXVlc3QYASABKA0SDgoGY3Vyc29yGAIgASgJEg0KBW5hbWVzGAMgAygJIh8KDFJ1bGVzQ2hhbmdlZBIPCgdhZGRyZXNzGAEgASgNIjoKBUNoZWNrEg8KB2FkZHJlc3MYASABKA0SDgoGb3BlbmVyGAIgASgNEhAKCHByb3RvY29sGAMgASgJIksKBkRlbmllZBIPCgdhZGRyZXNzGAEgASgNEg4KBm9wZW5lchgCIAEoDRIQCghwcm90b2NvbBgDIAEoCRIOCgZyZWFzb24YBCABKAkiMwoFU2VydmUSDQoFc2hhcmUYASABKA0SCwoDYWRkGAIgAygJEg4KBnJlbW92ZRgDIAMoCSIpCgVXYXRjaBIPCgdyZXF1ZXN0GAEgASgNEg8KB3BhdHRlcm4YAiABKAkiGgoHVW53YXRjaBIPCgdyZXF1ZXN0GAEgASgNIm8KB1ByZXNlbnQSDwoHcmVxdWVzdBgBIAEoDRIPCgdzZXNzaW9uGAIgASgMEgwKBG5hbWUYAyABKAkSEAoIaW5zdGFuY2UYBCABKAkSEAoIc2luY2VfbXMYBSABKAQSEAoIc2VydmljZXMYBiADKAkiNgoETGVmdBIPCgdyZXF1ZXN0GAEgASgNEg8KB3Nlc3Npb24YAiABKAwSDAoEbmFtZRgDIAEoCSItCghTbmFwc2hvdBIPCgdyZXF1ZXN0GAEgASgNEhAKCGNvbXBsZXRlGAIgASgNIhgKBUNsb2NrEg8KB3RpbWVfbXMYASABKA0iPQoGQ3JlZGl0EhIKCmNvbm5lY3Rpb24YASABKA0SEAoIcmVjZWl2ZWQYAiABKAQSDQoFbGltaXQYAyABKAQiZwoERGF0YRISCgpjb25uZWN0aW9uGAEgASgNEgwKBGxhc3QYAiABKAgSDAoEdGV4dBgDIAEoCBITCgZvZmZzZXQYBCABKARIAIgBARIPCgdwYXlsb2FkGAUgASgMQgkKB19vZmZzZXQiKQoDRmluEhIKCmNvbm5lY3Rpb24YASABKA0SDgoGb2Zmc2V0GAIgASgEIhoKBFN0b3ASEgoKY29ubmVjdGlvbhgBIAEoDSI5CgVSZXNldBISCgpjb25uZWN0aW9uGAEgASgNEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIhoKBERvbmUSEgoKY29ubmVjdGlvbhgBIAEoDSI7CgVZaWVsZBISCgpjb25uZWN0aW9uGAEgASgNEg8KB2dyYW50ZWQYAiABKAQSDQoFbGltaXQYAyABKARiBnByb3RvMw",
+    "CgxmcmFtZXMucHJvdG8SEG1lc3NhZ2VwYXNzZXIudjEiMQoGRnJhbWVzEicKBmZyYW1lcxgBIAMoCzIXLm1lc3NhZ2VwYXNzZXIudjEuRnJhbWUipAsKBUZyYW1lEiwKB3dlbGNvbWUYASABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLldlbGNvbWVIABIkCgNieWUYAiABKAsyFS5tZXNzYWdlcGFzc2VyLnYxLkJ5ZUgAEiwKB2Nsb3NpbmcYAyABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLkNsb3NpbmdIABImCgRvcGVuGAQgASgLMhYubWVzc2FnZXBhc3Nlci52MS5PcGVuSAASKgoGcm91dGVkGAUgASgLMhgubWVzc2FnZXBhc3Nlci52MS5Sb3V0ZWRIABIsCgdyZWZ1c2VkGAYgASgLMhkubWVzc2FnZXBhc3Nlci52MS5SZWZ1c2VkSAASKgoGcmVzdW1lGAcgASgLMhgubWVzc2FnZXBhc3Nlci52MS5SZXN1bWVIABIqCgZwYWlyZWQYCCABKAsyGC5tZXNzYWdlcGFzc2VyLnYxLlBhaXJlZEgAEioKBmFic2VudBgJIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuQWJzZW50SAASJgoEZ29uZRgKIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuR29uZUgAEiYKBG1hcmsYCyABKAsyFi5tZXNzYWdlcGFzc2VyLnYxLk1hcmtIABIsCgdyZWFjaGVkGAwgASgLMhkubWVzc2FnZXBhc3Nlci52MS5SZWFjaGVkSAASJgoEbGlzdBgNIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuTGlzdEgAEigKBXBlZXJzGA4gASgLMhcubWVzc2FnZXBhc3Nlci52MS5QZWVyc0gAEjcKDXJ1bGVzX2NoYW5nZWQYDyABKAsyHi5tZXNzYWdlcGFzc2VyLnYxLlJ1bGVzQ2hhbmdlZEgAEigKBWNoZWNrGBAgASgLMhcubWVzc2FnZXBhc3Nlci52MS5DaGVja0gAEioKBmRlbmllZBgRIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuRGVuaWVkSAASKAoFc2VydmUYEiABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLlNlcnZlSAASKAoFd2F0Y2gYEyABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLldhdGNoSAASLAoHdW53YXRjaBgUIAEoCzIZLm1lc3NhZ2VwYXNzZXIudjEuVW53YXRjaEgAEiwKB3ByZXNlbnQYFSABKAsyGS5tZXNzYWdlcGFzc2VyLnYxLlByZXNlbnRIABImCgRsZWZ0GBYgASgLMhYubWVzc2FnZXBhc3Nlci52MS5MZWZ0SAASLgoIc25hcHNob3QYFyABKAsyGi5tZXNzYWdlcGFzc2VyLnYxLlNuYXBzaG90SAASKAoFY2xvY2sYGCABKAsyFy5tZXNzYWdlcGFzc2VyLnYxLkNsb2NrSAASLAoHbWVhc3VyZRgZIAEoCzIZLm1lc3NhZ2VwYXNzZXIudjEuTWVhc3VyZUgAEi4KCG1lYXN1cmVkGBogASgLMhoubWVzc2FnZXBhc3Nlci52MS5NZWFzdXJlZEgAEioKBmNyZWRpdBhAIAEoCzIYLm1lc3NhZ2VwYXNzZXIudjEuQ3JlZGl0SAASJgoEZGF0YRhBIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuRGF0YUgAEiQKA2ZpbhhCIAEoCzIVLm1lc3NhZ2VwYXNzZXIudjEuRmluSAASJgoEc3RvcBhDIAEoCzIWLm1lc3NhZ2VwYXNzZXIudjEuU3RvcEgAEigKBXJlc2V0GEQgASgLMhcubWVzc2FnZXBhc3Nlci52MS5SZXNldEgAEiYKBGRvbmUYRSABKAsyFi5tZXNzYWdlcGFzc2VyLnYxLkRvbmVIABIoCgV5aWVsZBhGIAEoCzIXLm1lc3NhZ2VwYXNzZXIudjEuWWllbGRIAEIGCgRraW5kIkcKB1dlbGNvbWUSDwoHc2Vzc2lvbhgBIAEoDBIMCgRuYW1lGAIgASgJEg0KBXJlYWxtGAMgASgJEg4KBmJ1ZGdldBgEIAEoDSIFCgNCeWUiOQoHQ2xvc2luZxIMCgRjb2RlGAEgASgNEhAKCGRlbGF5X21zGAIgASgNEg4KBnJlYXNvbhgDIAEoCSLyAQoET3BlbhISCgpjb25uZWN0aW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKA0SDwoHc2Vzc2lvbhgDIAEoDBIMCgRwZWVyGAQgASgJEhAKCHByb3RvY29sGAUgASgJEg0KBWxpbWl0GAYgASgEEjYKCG1ldGFkYXRhGAcgAygLMiQubWVzc2FnZXBhc3Nlci52MS5PcGVuLk1ldGFkYXRhRW50cnkSDQoFZmxhZ3MYCCABKA0SDQoFZmlyc3QYCSABKAwaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkwKBlJvdXRlZBISCgpjb25uZWN0aW9uGAEgASgNEg8KB2FkZHJlc3MYAiABKA0SDwoHc2Vzc2lvbhgDIAEoDBIMCgRwZWVyGAQgASgJIjsKB1JlZnVzZWQSEgoKY29ubmVjdGlvbhgBIAEoDRIMCgRjb2RlGAIgASgNEg4KBnJlYXNvbhgDIAEoCSInCgZSZXN1bWUSDwoHc2Vzc2lvbhgBIAEoDBIMCgRwZWVyGAIgASgJIjgKBlBhaXJlZBIPCgdhZGRyZXNzGAEgASgNEg8KB3Nlc3Npb24YAiABKAwSDAoEcGVlchgDIAEoCSI3CgZBYnNlbnQSDwoHc2Vzc2lvbhgBIAEoDBIOCgZyZWFzb24YAiABKA0SDAoEcGVlchgDIAEoCSInCgRHb25lEg8KB2FkZHJlc3MYASABKA0SDgoGcmVhc29uGAIgASgNIiUKBE1hcmsSDQoFdG9rZW4YASABKA0SDgoGYnVkZ2V0GAIgASgNIhgKB1JlYWNoZWQSDQoFdG9rZW4YASABKA0iJwoETGlzdBIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCSI3CgVQZWVycxIPCgdyZXF1ZXN0GAEgASgNEg4KBmN1cnNvchgCIAEoCRINCgVuYW1lcxgDIAMoCSIfCgxSdWxlc0NoYW5nZWQSDwoHYWRkcmVzcxgBIAEoDSI6CgVDaGVjaxIPCgdhZGRyZXNzGAEgASgNEg4KBm9wZW5lchgCIAEoDRIQCghwcm90b2NvbBgDIAEoCSJLCgZEZW5pZWQSDwoHYWRkcmVzcxgBIAEoDRIOCgZvcGVuZXIYAiABKA0SEAoIcHJvdG9jb2wYAyABKAkSDgoGcmVhc29uGAQgASgJIjMKBVNlcnZlEg0KBXNoYXJlGAEgASgNEgsKA2FkZBgCIAMoCRIOCgZyZW1vdmUYAyADKAkiKQoFV2F0Y2gSDwoHcmVxdWVzdBgBIAEoDRIPCgdwYXR0ZXJuGAIgASgJIhoKB1Vud2F0Y2gSDwoHcmVxdWVzdBgBIAEoDSJvCgdQcmVzZW50Eg8KB3JlcXVlc3QYASABKA0SDwoHc2Vzc2lvbhgCIAEoDBIMCgRuYW1lGAMgASgJEhAKCGluc3RhbmNlGAQgASgJEhAKCHNpbmNlX21zGAUgASgEEhAKCHNlcnZpY2VzGAYgAygJIjYKBExlZnQSDwoHcmVxdWVzdBgBIAEoDRIPCgdzZXNzaW9uGAIgASgMEgwKBG5hbWUYAyABKAkiLQoIU25hcHNob3QSDwoHcmVxdWVzdBgBIAEoDRIQCghjb21wbGV0ZRgCIAEoDSIYCgVDbG9jaxIPCgd0aW1lX21zGAEgASgNIgkKB01lYXN1cmUiGwoITWVhc3VyZWQSDwoHdGltZV9tcxgBIAEoDSI9CgZDcmVkaXQSEgoKY29ubmVjdGlvbhgBIAEoDRIQCghyZWNlaXZlZBgCIAEoBBINCgVsaW1pdBgDIAEoBCJnCgREYXRhEhIKCmNvbm5lY3Rpb24YASABKA0SDAoEbGFzdBgCIAEoCBIMCgR0ZXh0GAMgASgIEhMKBm9mZnNldBgEIAEoBEgAiAEBEg8KB3BheWxvYWQYBSABKAxCCQoHX29mZnNldCIpCgNGaW4SEgoKY29ubmVjdGlvbhgBIAEoDRIOCgZvZmZzZXQYAiABKAQiGgoEU3RvcBISCgpjb25uZWN0aW9uGAEgASgNIjkKBVJlc2V0EhIKCmNvbm5lY3Rpb24YASABKA0SDAoEY29kZRgCIAEoDRIOCgZyZWFzb24YAyABKAkiGgoERG9uZRISCgpjb25uZWN0aW9uGAEgASgNIjsKBVlpZWxkEhIKCmNvbm5lY3Rpb24YASABKA0SDwoHZ3JhbnRlZBgCIAEoBBINCgVsaW1pdBgDIAEoBGIGcHJvdG8z",
   );
 
 /**
@@ -215,6 +215,20 @@ export type Frame = Message<"messagepasser.v1.Frame"> & {
          */
         value: Clock;
         case: "clock";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Measure measure = 25;
+         */
+        value: Measure;
+        case: "measure";
+      }
+    | {
+        /**
+         * @generated from field: messagepasser.v1.Measured measured = 26;
+         */
+        value: Measured;
+        case: "measured";
       }
     | {
         /**
@@ -876,6 +890,33 @@ export type Clock = Message<"messagepasser.v1.Clock"> & {
 export const ClockSchema: GenMessage<Clock> = /*@__PURE__*/ messageDesc(file_frames, 25);
 
 /**
+ * @generated from message messagepasser.v1.Measure
+ */
+export type Measure = Message<"messagepasser.v1.Measure"> & {};
+
+/**
+ * Describes the message messagepasser.v1.Measure.
+ * Use `create(MeasureSchema)` to create a new message.
+ */
+export const MeasureSchema: GenMessage<Measure> = /*@__PURE__*/ messageDesc(file_frames, 26);
+
+/**
+ * @generated from message messagepasser.v1.Measured
+ */
+export type Measured = Message<"messagepasser.v1.Measured"> & {
+  /**
+   * @generated from field: uint32 time_ms = 1;
+   */
+  timeMs: number;
+};
+
+/**
+ * Describes the message messagepasser.v1.Measured.
+ * Use `create(MeasuredSchema)` to create a new message.
+ */
+export const MeasuredSchema: GenMessage<Measured> = /*@__PURE__*/ messageDesc(file_frames, 27);
+
+/**
  * @generated from message messagepasser.v1.Credit
  */
 export type Credit = Message<"messagepasser.v1.Credit"> & {
@@ -899,7 +940,7 @@ export type Credit = Message<"messagepasser.v1.Credit"> & {
  * Describes the message messagepasser.v1.Credit.
  * Use `create(CreditSchema)` to create a new message.
  */
-export const CreditSchema: GenMessage<Credit> = /*@__PURE__*/ messageDesc(file_frames, 26);
+export const CreditSchema: GenMessage<Credit> = /*@__PURE__*/ messageDesc(file_frames, 28);
 
 /**
  * @generated from message messagepasser.v1.Data
@@ -935,7 +976,7 @@ export type Data = Message<"messagepasser.v1.Data"> & {
  * Describes the message messagepasser.v1.Data.
  * Use `create(DataSchema)` to create a new message.
  */
-export const DataSchema: GenMessage<Data> = /*@__PURE__*/ messageDesc(file_frames, 27);
+export const DataSchema: GenMessage<Data> = /*@__PURE__*/ messageDesc(file_frames, 29);
 
 /**
  * @generated from message messagepasser.v1.Fin
@@ -956,7 +997,7 @@ export type Fin = Message<"messagepasser.v1.Fin"> & {
  * Describes the message messagepasser.v1.Fin.
  * Use `create(FinSchema)` to create a new message.
  */
-export const FinSchema: GenMessage<Fin> = /*@__PURE__*/ messageDesc(file_frames, 28);
+export const FinSchema: GenMessage<Fin> = /*@__PURE__*/ messageDesc(file_frames, 30);
 
 /**
  * @generated from message messagepasser.v1.Stop
@@ -972,7 +1013,7 @@ export type Stop = Message<"messagepasser.v1.Stop"> & {
  * Describes the message messagepasser.v1.Stop.
  * Use `create(StopSchema)` to create a new message.
  */
-export const StopSchema: GenMessage<Stop> = /*@__PURE__*/ messageDesc(file_frames, 29);
+export const StopSchema: GenMessage<Stop> = /*@__PURE__*/ messageDesc(file_frames, 31);
 
 /**
  * @generated from message messagepasser.v1.Reset
@@ -998,7 +1039,7 @@ export type Reset = Message<"messagepasser.v1.Reset"> & {
  * Describes the message messagepasser.v1.Reset.
  * Use `create(ResetSchema)` to create a new message.
  */
-export const ResetSchema: GenMessage<Reset> = /*@__PURE__*/ messageDesc(file_frames, 30);
+export const ResetSchema: GenMessage<Reset> = /*@__PURE__*/ messageDesc(file_frames, 32);
 
 /**
  * @generated from message messagepasser.v1.Done
@@ -1014,7 +1055,7 @@ export type Done = Message<"messagepasser.v1.Done"> & {
  * Describes the message messagepasser.v1.Done.
  * Use `create(DoneSchema)` to create a new message.
  */
-export const DoneSchema: GenMessage<Done> = /*@__PURE__*/ messageDesc(file_frames, 31);
+export const DoneSchema: GenMessage<Done> = /*@__PURE__*/ messageDesc(file_frames, 33);
 
 /**
  * @generated from message messagepasser.v1.Yield
@@ -1040,4 +1081,4 @@ export type Yield = Message<"messagepasser.v1.Yield"> & {
  * Describes the message messagepasser.v1.Yield.
  * Use `create(YieldSchema)` to create a new message.
  */
-export const YieldSchema: GenMessage<Yield> = /*@__PURE__*/ messageDesc(file_frames, 32);
+export const YieldSchema: GenMessage<Yield> = /*@__PURE__*/ messageDesc(file_frames, 34);
