@@ -7,6 +7,11 @@ export async function addClient(router: Where, name: string, realm = "default"):
   return await add(router, `${realm}/clients`, { name });
 }
 
+/** Has the router take tokens of the keys at a URL (JWKS). */
+export async function addKeySet(router: Where, id: string, jwksUrl: string, realm = "default"): Promise<void> {
+  await add(router, `${realm}/keys`, { id, jwksUrl });
+}
+
 /** Adds a key for tokens, which the router makes, and returns its secret. */
 export async function addKey(router: Where, id: string, realm = "default"): Promise<string> {
   return await add(router, `${realm}/keys`, { id });

@@ -24,12 +24,16 @@ export class RouterProcess implements AsyncDisposable {
   #url = new URL("ws://127.0.0.1:1");
   adminToken = "";
 
-  private constructor(directory: string) {
+  readonly #environment: NodeJS.ProcessEnv;
+
+  private constructor(directory: string, environment: NodeJS.ProcessEnv) {
     this.#directory = directory;
+    this.#environment = environment;
   }
 
-  static async start(): Promise<RouterProcess> {
-    const router = new RouterProcess(await mkdtemp(join(tmpdir(), "messagepasser-router-")));
+  /** @param environment variables beside those of this process */
+  static async start(environment: NodeJS.ProcessEnv = {}): Promise<RouterProcess> {
+    const router = new RouterProcess(await mkdtemp(join(tmpdir(), "messagepasser-router-")), environment);
     await router.startAgain();
     return router;
   }
@@ -45,7 +49,7 @@ export class RouterProcess implements AsyncDisposable {
       // A group of its own, which workerd is in too.
       detached: true,
       // Files that it leaves behind when it is killed go with the rest.
-      env: { ...process.env, TMPDIR: this.#directory },
+      env: { ...process.env, ...this.#environment, TMPDIR: this.#directory },
     });
     this.#child = child;
     const [, url = "", adminToken = ""] = await lineOf(child, /MP_URL=(\S+) MP_ADMIN_TOKEN=(\S+)/);
