@@ -1,5 +1,5 @@
 import type { Link } from "./link.ts";
-import { serviceOf } from "./services.ts";
+import { type Service, serviceOf } from "./services.ts";
 
 /** The most that two sessions differ in unread bytes and still count as equally busy. */
 const equalBytes = 16_384;
@@ -21,11 +21,14 @@ interface Circumstances {
 export function chosenOf(links: readonly Link[], protocol: string, circumstances: Circumstances): Link | undefined {
   const [only] = links;
   if (links.length < 2) return only && serviceOf(only.services, protocol) !== "none" ? only : undefined;
-  const by = (wanted: readonly string[]): readonly Link[] =>
-    links.filter(({ services }) => wanted.includes(serviceOf(services, protocol)));
-  const newest = newestOf(by(["alone", "shared"]));
-  if (newest === undefined) return newestOf(by(["maybe"]));
-  return serviceOf(newest.services, protocol) === "alone" ? newest : spread(by(["shared"]), circumstances);
+  // Once for each session, since its patterns may be many.
+  const offers = links.map((link) => ({ link, service: serviceOf(link.services, protocol) }));
+  const by = (...wanted: readonly Service[]): readonly Link[] =>
+    offers.flatMap(({ link, service }) => (wanted.includes(service) ? [link] : []));
+  const newest = newestOf(by("alone", "shared"));
+  if (newest === undefined) return newestOf(by("maybe"));
+  const sharing = by("shared");
+  return sharing.includes(newest) ? spread(sharing, circumstances) : newest;
 }
 
 function newestOf(links: readonly Link[]): Link | undefined {

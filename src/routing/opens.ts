@@ -217,7 +217,8 @@ function recipientOf(from: Link, open: RouterFrameOf<"open">, situation: Situati
   const circumstances = { random, unreadBytes: (link: Link) => delivery.meterOf(link).heldBytes };
   // A link that died unnoticed is quiet. To ask the platform costs an open, so only where there is a choice.
   const awake = able.length > 1 ? able.filter((link) => !isSilent(link, nowMs, routerLimits.quietAfterMs)) : [];
-  const to = chosenOf(awake, protocol, circumstances) ?? chosenOf(able, protocol, circumstances);
+  const ofAwake = chosenOf(awake, protocol, circumstances);
+  const to = ofAwake ?? (awake.length < able.length ? chosenOf(able, protocol, circumstances) : undefined);
   return to ?? refusal(unknownProtocol, `No session of "${name}" that is connected serves "${protocol}"`);
 }
 

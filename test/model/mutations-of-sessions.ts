@@ -48,13 +48,11 @@ export const sessions: readonly Mutation[] = [
   },
   {
     rule: "the router gives an open to no session that has said that it doesn't serve the protocol",
-    changes: [
-      [choice, "wanted.includes(serviceOf(services, protocol))", "wanted.length > 0 || services === undefined"],
-    ],
+    changes: [[choice, "wanted.includes(service)", "wanted.length > 0"]],
   },
   {
     rule: "an open that nobody is known to serve goes to a session that has said nothing",
-    changes: [[choice, 'return newestOf(by(["maybe"]));', "return undefined;"]],
+    changes: [[choice, 'return newestOf(by("maybe"));', "return undefined;"]],
   },
   {
     rule: "the newest session that serves a protocol alone gets its opens",
