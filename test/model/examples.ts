@@ -126,10 +126,12 @@ const findsMutation: Record<string, readonly Step[]> = {
     { do: "pass", ms: 40_000, flows: true },
     { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
   ],
-  "a session stops to handle a protocol that another one still handles": [
+  "two sessions stop handling a protocol that another one still handles": [
     { do: "join", who: 1, instance: "two", says: "all" },
+    { do: "join", who: 1, instance: "", says: "all" },
     { do: "flow" },
     { do: "unhandle", who: 2, protocol: "take" },
+    { do: "unhandle", who: 3, protocol: "take" },
     { do: "flow" },
     { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
   ],
