@@ -17,15 +17,25 @@ export async function addKey(router: Where, id: string, realm = "default"): Prom
   return await add(router, `${realm}/keys`, { id });
 }
 
+/** Gives a new realm its shards. */
+export async function setShards(router: Where, shards: number, realm = "default"): Promise<void> {
+  await ask(router, "PUT", `${realm}/shards`, { shards });
+}
+
 async function add(router: Where, path: string, body: object): Promise<string> {
+  // The router's own answers: see admin.ts.
+  return ((await ask(router, "POST", path, body)) as { readonly secret: string }).secret;
+}
+
+/** @returns the answer; `undefined` for an empty one */
+async function ask(router: Where, method: string, path: string, body: object): Promise<unknown> {
   const url = new URL(`/admin/v1/realms/${path}`, router.url.href.replace(/^ws/, "http"));
   const response = await fetch(url, {
-    method: "POST",
+    method,
     headers: { authorization: `Bearer ${router.adminToken}`, "content-type": "application/json" },
     body: JSON.stringify(body),
   });
-  // The router's own answers: see admin.ts.
-  const answer = (await response.json()) as { readonly secret: string; readonly detail: string };
-  if (!response.ok) throw new Error(`Cannot add ${JSON.stringify(body)}: ${answer.detail}`);
-  return answer.secret;
+  const answer: unknown = response.status === 204 ? undefined : await response.json();
+  if (!response.ok) throw new Error(`Cannot ${method} ${JSON.stringify(body)}: ${JSON.stringify(answer)}`);
+  return answer;
 }

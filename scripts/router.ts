@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { build } from "esbuild";
 import { defaultRealm } from "@messagepasser/protocol";
 import { Miniflare } from "miniflare";
+import { objectNameOf } from "../src/shards/object-name.ts";
 
 export interface RouterOptions {
   /** 0, the default, asks the system for a free one. */
@@ -34,8 +35,12 @@ export interface Router extends AsyncDisposable {
   /** As in "ws://127.0.0.1:8787". */
   readonly url: URL;
   readonly adminToken: string;
-  /** Takes the object of the realm "default" out of memory, as the runtime does after ten idle seconds: with its links, or not. */
-  evict(links: "hibernate" | "close"): Promise<void>;
+  /**
+   * Takes an object of the realm "default" out of memory, as the runtime does after ten idle seconds: with its links, or not.
+   *
+   * @param shard of the realm. Default: 0, which is the only one of most realms.
+   */
+  evict(links: "hibernate" | "close", shard?: number): Promise<void>;
 }
 
 const loopback = "127.0.0.1";
@@ -90,8 +95,8 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
   const ready = await miniflare.ready;
   const url = isDirect ? await miniflare.unsafeGetDirectURL(name) : ready;
   url.protocol = url.protocol.replace(/^http/, "ws");
-  const evict: Router["evict"] = (webSockets) =>
-    miniflare.unsafeEvictDurableObject(name, "RouterObject", { name: defaultRealm, webSockets });
+  const evict: Router["evict"] = (webSockets, shard = 0) =>
+    miniflare.unsafeEvictDurableObject(name, "RouterObject", { name: objectNameOf(defaultRealm, shard), webSockets });
   return { url, adminToken, evict, [Symbol.asyncDispose]: () => miniflare.dispose() };
 }
 

@@ -3,8 +3,16 @@ import { goneReasons, heartbeat, ProtocolError, routerLimits } from "@messagepas
 import { makeRealm } from "./admin/realms.ts";
 import type { Env } from "./env.ts";
 import { Addresses } from "./realm/addresses.ts";
-import { type Admission, type AdmittingObject, type Upgrade, upgradeIn } from "./realm/admission.ts";
+import {
+  type Admission,
+  type AdmittingObject,
+  type Moved,
+  movedResponse,
+  type Upgrade,
+  upgradeIn,
+} from "./realm/admission.ts";
 import { newAttachment } from "./realm/attachment.ts";
+import { LayoutStore } from "./realm/layout-store.ts";
 import {
   type AdministeredObject,
   type DirectoryObject,
@@ -14,46 +22,117 @@ import {
 } from "./realm/realm-admin.ts";
 import { Registry } from "./realm/registry.ts";
 import { RuleStore } from "./realm/rule-store.ts";
+import { type CalledObject, ShardCaller } from "./realm/shard-caller.ts";
 import { closeUnreadable, SocketLink } from "./realm/socket-link.ts";
 import { SocketLinks } from "./realm/socket-links.ts";
 import { UsageKeeper } from "./realm/usage-keeper.ts";
 import { type Closing, closings, malformed, ofHolders } from "./routing/closings.ts";
 import type { Grant } from "./routing/link.ts";
 import { Routing } from "./routing/routing.ts";
+import { addressesOf } from "./shards/address.ts";
+import { homeOf } from "./shards/home.ts";
+import { shardNamed } from "./shards/object-name.ts";
+import { Trunks } from "./shards/trunks.ts";
 
 /**
  * One realm. This class turns the platform's events into calls: `Routing` decides where frames go, `Registry` who may have
  * a link. The object may hibernate between events, so lasting state is in sockets' attachments and in storage.
  */
-export class RouterObject extends DurableObject<Env> implements AdministeredObject, AdmittingObject, DirectoryObject {
+export class RouterObject
+  extends DurableObject<Env>
+  implements AdministeredObject, AdmittingObject, CalledObject, DirectoryObject
+{
   readonly #realm: string;
+  /** The number of this object's shard, and how many there are. */
+  readonly #shard: number;
+  readonly #layout: LayoutStore;
+  #shardCount = 1;
+  /** `undefined` in a realm of one shard. */
+  #trunks: Trunks | undefined;
+  /** Whether an alarm will find out whether other shards still have their links, as far as is known since the wake. */
+  #checksShards = false;
   readonly #usage: UsageKeeper;
   readonly #links: SocketLinks;
-  readonly #routing: Routing;
-  readonly #addresses: Addresses;
+  #routing: Routing;
+  #addresses: Addresses;
   #openedRegistry: Registry | undefined;
   #openedRules: RuleStore | undefined;
 
   constructor(context: DurableObjectState, env: Env) {
     super(context, env);
     // The Worker gets objects by name only.
-    this.#realm = context.id.name ?? "";
+    const { realm, shard } = shardNamed(context.id.name ?? "");
+    this.#realm = realm;
+    this.#shard = shard;
+    this.#layout = new LayoutStore(context.storage);
     this.#usage = new UsageKeeper(context.storage);
     this.#links = new SocketLinks(context, this.#usage.counters);
-    this.#routing = new Routing(this.#links, this.#realm, {
+    ({ trunks: this.#trunks, routing: this.#routing, addresses: this.#addresses } = this.#start(this.#layout.count));
+    // After a sleep there are sockets: without any, the links that other shards may know of are gone.
+    if (this.#trunks !== undefined && context.getWebSockets().length === 0) this.#trunks.reset();
+    context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
+  }
+
+  /** Everything that depends on how many shards the realm has. */
+  #start(count: number): { trunks: Trunks | undefined; routing: Routing; addresses: Addresses } {
+    const { storage } = this.ctx;
+    this.#shardCount = count;
+    const after = (delayMs: number, callback: () => void): void => {
+      setTimeout(callback, delayMs);
+    };
+    const caller = new ShardCaller(this.env, this.#realm);
+    const trunks =
+      count === 1
+        ? undefined
+        : new Trunks(this.#shard, count, {
+            randomU32,
+            after,
+            call: (to, bytes, ended) => {
+              void caller.call(to, bytes).then((outcome) => {
+                this.#routing.beginCall();
+                ended(outcome);
+                this.#routing.endCall();
+              });
+            },
+            number: (to) => this.#layout.trunk(to),
+            keep: (to, number) => {
+              this.#layout.keepTrunk(to, number);
+            },
+            paired: () => {
+              if (this.#checksShards) return;
+              this.#checksShards = true;
+              void this.#registry.alarms.wakeBy(Date.now() + routerLimits.checkShardsEveryMs);
+            },
+            subscribed: (to) => this.#layout.subscribed(to),
+            noteSubscribed: (to, patterns) => {
+              this.#layout.keepSubscribed(to, patterns);
+            },
+            take: (item, of) => {
+              this.#routing.take(item, of);
+            },
+            broken: (to, questions) => {
+              this.#routing.broken(to, questions);
+            },
+          });
+    const runtime = {
       now: () => Date.now(),
       randomU32,
       rules: () => this.#rules.current,
-      after: (delayMs, callback) => {
-        setTimeout(callback, delayMs);
-      },
-      abort: (reason) => {
+      after,
+      abort: (reason: string) => {
         console.error("The realm's object ends itself", reason);
-        context.abort(reason);
+        this.ctx.abort(reason);
       },
-    });
-    this.#addresses = new Addresses(context.storage.kv, (address) => this.#links.byAddress(address) !== undefined);
-    context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
+    };
+    return {
+      trunks,
+      routing: new Routing(this.#links, this.#realm, runtime, trunks),
+      addresses: new Addresses(
+        storage.kv,
+        addressesOf(this.#shard, count),
+        (address) => this.#links.byAddress(address) !== undefined,
+      ),
+    };
   }
 
   // These are opened when they are first needed: most wakes need none of them.
@@ -62,9 +141,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   }
 
   get #registry(): Registry {
-    return (this.#openedRegistry ??= new Registry(this.ctx.storage, this.env, this.#realm, () =>
-      this.#nextTokenExpiryMs(),
-    ));
+    return (this.#openedRegistry ??= new Registry(this.ctx.storage, this.env, this.#realm, () => this.#nextCheckMs()));
   }
 
   /** Opens a link for an upgrade that the Worker has admitted. */
@@ -72,6 +149,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     const upgrade = upgradeIn(request);
     // The Worker has another version. The client comes back when the deploy is complete.
     if (upgrade === undefined) return new Response(null, { status: 503 });
+    if (!this.#isHomeOf(upgrade.admission.name, upgrade.shards)) return movedResponse({ shards: this.#shardCount });
     const refused = this.#refusalOf(upgrade);
     if (refused !== undefined) {
       this.#usage.counters.addCall("upgrades");
@@ -93,7 +171,30 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     });
   }
 
-  wouldAdmit(admission: Admission, session: string | undefined): boolean {
+  /** Whether the links of a name are here, as its asker thinks who counts so many shards. */
+  #isHomeOf(name: string, shards: number): boolean {
+    return shards === this.#shardCount && homeOf(name, shards) === this.#shard;
+  }
+
+  /** How many shards the realm has, as this object knows it. */
+  shards(): number {
+    return this.#shardCount;
+  }
+
+  /** What another shard tells this one. */
+  takeCall(bytes: Uint8Array): Uint8Array {
+    // A realm of one shard gets no calls. 0: it can't be read.
+    if (this.#trunks === undefined) return new Uint8Array();
+    this.#routing.beginCall();
+    try {
+      return this.#trunks.receive(bytes);
+    } finally {
+      this.#routing.endCall();
+    }
+  }
+
+  wouldAdmit(admission: Admission, session: string | undefined, shards = this.#shardCount): boolean | Moved {
+    if (!this.#isHomeOf(admission.name, shards)) return { shards: this.#shardCount };
     this.#usage.counters.tickets += 1;
     this.#usage.keepIfDue();
     return this.#registry.wouldAdmit(admission, session);
@@ -189,6 +290,9 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
   ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
     this.#usage.counters.addCall("adminCalls");
     this.#usage.keepIfDue();
+    const [added] = parameters;
+    if (method === "addClient" && typeof added === "string" && !this.#isHomeOf(added, this.#shardCount))
+      throw new Error("The realm's shards have changed meanwhile");
     const { credentials, guests, keys, audit, alarms } = this.#registry;
     const admin = new RealmAdmin(
       {
@@ -211,6 +315,11 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
           this.#closeGuests(({ host }) => !this.#rules.current.mayInvite(host), closings.uninvited);
         },
         usage: () => ({ ...this.#usage.report(this.#links.all()), unclosed: this.#links.unclosed() }),
+        isUnused: () => Array.from(this.#links.all()).length === 0,
+        keepShards: (count) => {
+          this.#layout.count = count;
+          ({ trunks: this.#trunks, routing: this.#routing, addresses: this.#addresses } = this.#start(count));
+        },
         restart: async () => {
           this.#usage.keepAll(this.#links.all());
           await this.ctx.storage.sync();
@@ -241,6 +350,7 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     for (const name of this.#registry.expire()) this.#closeInvalid(name);
     this.#closeGuests(({ expiresAtMs }) => expiresAtMs <= Date.now(), closings.expired);
     this.#closeExpired();
+    this.#routing.checkShards();
     await this.#registry.alarms.advance();
   }
 
@@ -257,9 +367,10 @@ export class RouterObject extends DurableObject<Env> implements AdministeredObje
     for (const link of over) this.#routing.drop(link, reason, ofHolders(closing, over.length));
   }
 
-  /** When to look for expired tokens next, in milliseconds since 1970; `undefined` for never. */
-  #nextTokenExpiryMs(): number | undefined {
-    let nextMs = Infinity;
+  /** When to look for expired tokens, and at other shards, next, in milliseconds since 1970; `undefined` for never. */
+  #nextCheckMs(): number | undefined {
+    this.#checksShards = this.#routing.isPairedElsewhere;
+    let nextMs = this.#checksShards ? Date.now() + routerLimits.checkShardsEveryMs : Infinity;
     for (const { token } of this.#links.holders()) nextMs = Math.min(nextMs, token?.expiresAtMs ?? Infinity);
     return nextMs === Infinity ? undefined : Math.max(nextMs, Date.now() + routerLimits.minExpiryPauseMs);
   }

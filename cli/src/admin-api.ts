@@ -47,6 +47,7 @@ const keySecretIn = objectOf({ secret: orNull(string) });
 const decisionIn = objectOf<Decision>({ isAllowed: boolean, line: number });
 const entryIn = objectOf<AuditEntry>({ id: number, at: string, who: string, what: string, name: string });
 const entriesIn = objectOf({ entries: listOf(entryIn) });
+const shardsIn = objectOf({ shards: number });
 const usageIn = objectOf<Usage>({
   since: string,
   unclosed: listOf(string),
@@ -142,6 +143,16 @@ export class AdminApi {
   /** Ends all links of the realm. Its clients reconnect. */
   async restart(): Promise<void> {
     nothing(await this.#request("POST", "/restart"));
+  }
+
+  /** How many shards the realm has. */
+  async shards(): Promise<number> {
+    return shardsIn(await this.#get("/shards")).shards;
+  }
+
+  /** Gives a new realm its shards. */
+  async setShards(shards: number): Promise<void> {
+    nothing(await this.#request("PUT", "/shards", { shards }));
   }
 
   /** What the realm has used since the count began. */

@@ -20,7 +20,7 @@ export {
   problemStatuses,
 } from "./codes.ts";
 export { fromBase64url, toBase64, toBase64url } from "./base64.ts";
-export { ByteBuffer, setU32, u32At } from "./bytes.ts";
+export { ByteBuffer, ByteReader, ByteWriter, setU32, u32At } from "./bytes.ts";
 export { dataHeaderBytes, encodeFrame, frameHeaderBytes, PeerFrameReader, RouterFrameReader } from "./codec.ts";
 export {
   anySession,

@@ -180,6 +180,28 @@ export const routerLimits = {
   maxWaitingPeers: 64,
   /** The last address of a link: those from 0xffff_ff00 on belong to the built-in peers. */
   lastAddress: 0xffff_feff,
+  /** Shards of a realm. An address has 10 bits for the shard, but each shard may have a trunk to each other one. */
+  maxShards: 64,
+  /** Bytes of one call from a shard to another, unless one item is larger. Stops a call from keeping the other shard busy for long. */
+  maxCallBytes: 1_048_576,
+  /** Bytes that wait for one other shard: a third of it, for one principal, is a bit more than `maxBudgetBytes`. Stops a shard that doesn't answer from filling the memory of the others. */
+  maxTrunkBytes: 33_554_432,
+  /** Bytes that wait for all other shards together. Stops the same. */
+  maxTrunksBytes: 50_331_648,
+  /** Milliseconds until a failed call is made again; each failure doubles them. */
+  firstCallRetryMs: 50,
+  /** How often a failed call is made again before the pairs with the other shard are given up. */
+  maxCallRetries: 7,
+  /** Milliseconds for which a shard asks another nothing after it gave up their pairs; each time doubles them. */
+  firstTrunkPauseMs: 250,
+  /** The most milliseconds for which a shard asks another nothing. */
+  maxTrunkPauseMs: 10_000,
+  /** Sessions in one answer to a shard whose client watches: a quarter of `maxPendingChanges`. */
+  maxRosterPage: 250,
+  /** Milliseconds after which a shard calls those that its links are paired with: one that was reset, and that nobody wakes, tells nobody. */
+  checkShardsEveryMs: 600_000,
+  /** Links of other shards that a shard remembers. Stops guests' names from filling the memory. */
+  maxKnownStrangers: 20_000,
   /** Clients without a link of which the router remembers something. Stops guests' names from filling the memory. */
   maxIdleAccounts: 10_000,
   /** Tokens that a link may return without having got them. Stops a client from guessing the tokens of its marks. */

@@ -6,6 +6,7 @@ import { bad, fieldsIn, nameIn, textIn, validityIn } from "./body.ts";
 import { keyRoutes } from "./key-routes.ts";
 import { ProblemError } from "../problem.ts";
 import { restartReason } from "../realm/realm-admin.ts";
+import { shardRoutes } from "./shard-routes.ts";
 import { type AdminEnv, onlyWithToken } from "./token.ts";
 
 const onlyGoodRealm = createMiddleware<AdminEnv>(async (context, next) => {
@@ -51,6 +52,7 @@ export const admin = new Hono<AdminEnv>()
     return context.body(null, 204);
   })
   .route("/", keyRoutes)
+  .route("/", shardRoutes)
   .get("/realms/:realm/rules", async (context) => context.text(await administer(context, "rulesText")))
   .put("/realms/:realm/rules", async (context) => {
     const text = await textIn(context.req.raw, routerLimits.maxRulesBytes);

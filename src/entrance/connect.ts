@@ -1,6 +1,6 @@
 import { type Format, formatOf, formats } from "@messagepasser/protocol/formats";
 import { badRequest, ProblemError, problemResponse } from "../problem.ts";
-import { upgradeRequest } from "../realm/admission.ts";
+import { movedIn, upgradeRequest } from "../realm/admission.ts";
 import { offeredSubprotocols, ticketIn } from "./claim.ts";
 import {
   admissionIn,
@@ -40,15 +40,18 @@ async function admit(context: EntranceContext): Promise<Response> {
     throw new ProblemError(badRequest(`Offer one of these subprotocols: ${known}`));
   }
   const admission = await admissionIn(context, realm, ticketIn(offered));
-  const upgrade = upgradeRequest({
+  const upgrade = {
     admission,
     session: session ?? crypto.randomUUID().replaceAll("-", ""),
     instance,
     // A client of a by-name format can't tell a new link from the one before, so it can't resume.
     resumes: session !== undefined && format.addressing === "address",
     format: format.subprotocol,
+  };
+  const response = await askObject(env, admission, async (object, shards) => {
+    const answer = await object.fetch(upgradeRequest(upgrade, shards));
+    return movedIn(answer) ?? answer;
   });
-  const response = await askObject(env, admission.realm, (object) => object.fetch(upgrade));
   if (response.status === 101) return response;
   throw response.status === 401 ? await refusalOf(env, req.raw, admission) : new ProblemError(restarting);
 }

@@ -12,11 +12,12 @@ import { isRevokedInKv } from "../credentials/kv-records.ts";
 import { verifyTicket } from "../credentials/ticket.ts";
 import { type Env, isUnset } from "../env.ts";
 import { badRequest, notConfiguredRetryS, type Problem, ProblemError } from "../problem.ts";
-import type { Admission, AdmittingObject } from "../realm/admission.ts";
+import type { Admission, AdmittingObject, Moved } from "../realm/admission.ts";
 import { authenticatorOf } from "./authenticator.ts";
 import { claimIn } from "./claim.ts";
 import { countConnect, noteRefusal } from "./connect-limit.ts";
 import { countFailure } from "./failure-limit.ts";
+import { askHome } from "./shard-counts.ts";
 import { problemOfOrigin } from "./origins.ts";
 
 export type EntranceContext = Context<{ Bindings: Env }>;
@@ -95,18 +96,21 @@ async function verified(
 }
 
 /**
- * Asks a realm's object. @throws ProblemError if the object ended meanwhile or is overloaded
+ * Asks the object that has a client's links. @throws ProblemError if the object ended meanwhile or is overloaded
  *
- * @param ask what to ask, of a stub of the object.
+ * @param ask what to ask, of a stub of the object. The object of another shard answers how many there are.
  */
 export async function askObject<Answer>(
   env: Env,
-  realm: string,
-  ask: (object: DurableObjectStub & AdmittingObject) => Promise<Answer>,
+  { realm, name }: Pick<Admission, "realm" | "name">,
+  ask: (object: DurableObjectStub & AdmittingObject, shards: number) => Promise<Answer | Moved>,
 ): Promise<Answer> {
   try {
-    // The types of RPC don't know the object's methods.
-    return await ask(env.ROUTER.getByName(realm) as unknown as DurableObjectStub & AdmittingObject);
+    return await askHome(realm, name, async (objectName, shards) => {
+      // The types of RPC don't know the object's methods.
+      const object = env.ROUTER.getByName(objectName) as unknown as DurableObjectStub & AdmittingObject;
+      return await ask(object, shards);
+    });
   } catch (error) {
     console.warn("Cannot reach a realm's object", error);
     throw new ProblemError(restarting);

@@ -38,7 +38,7 @@ async function ticketFor(context: EntranceContext): Promise<string> {
   const realm = realmIn(context);
   const session = sessionIn(context);
   const admission = await admissionIn(context, realm);
-  if (await askObject(env, admission.realm, async (object) => await object.wouldAdmit(admission, session)))
+  if (await askObject(env, admission, async (object, shards) => await object.wouldAdmit(admission, session, shards)))
     return makeTicket(env.MP_PEPPER ?? "", realm, admission);
   throw await refusalOf(env, req.raw, admission);
 }

@@ -1,8 +1,10 @@
 import { routerLimits } from "@messagepasser/protocol";
 import { expect, test } from "vitest";
+import { addressesOf } from "../shards/address.ts";
 import { Addresses } from "./addresses.ts";
 
 const { lastAddress } = routerLimits;
+const all = addressesOf(0, 1);
 
 /** Storage as the runtime has it, which survives the object. */
 function storageOf(nextAddress?: number): ConstructorParameters<typeof Addresses>[0] {
@@ -13,7 +15,7 @@ function storageOf(nextAddress?: number): ConstructorParameters<typeof Addresses
 test("addresses begin with 1, and none comes twice though the object ends between any two", () => {
   const storage = storageOf();
   const taken = Array.from({ length: 5 }, () => {
-    const addresses = new Addresses(storage, () => false);
+    const addresses = new Addresses(storage, all, () => false);
     return Array.from({ length: 40 }, () => addresses.take());
   }).flat();
   expect(taken[0]).toBe(1);
@@ -21,8 +23,14 @@ test("addresses begin with 1, and none comes twice though the object ends betwee
 });
 
 test("addresses begin anew before those of the built-in peers, and pass over those that links have", () => {
-  const addresses = new Addresses(storageOf(lastAddress - 1), (address) => address === 2 || address === 3);
+  const addresses = new Addresses(storageOf(lastAddress - 1), all, (address) => address === 2 || address === 3);
   expect(Array.from({ length: 5 }, () => addresses.take())).toEqual([lastAddress - 1, lastAddress, 1, 4, 5]);
-  const later = new Addresses(storageOf(3 * lastAddress), () => false);
+  const later = new Addresses(storageOf(3 * lastAddress), all, () => false);
   expect([later.take(), later.take()]).toEqual([lastAddress, 1]);
+});
+
+test("a shard hands out the addresses of its part, and wraps within it", () => {
+  const { first, last } = addressesOf(3, 4);
+  const addresses = new Addresses(storageOf(last - first + 1), addressesOf(3, 4), (address) => address === first);
+  expect(Array.from({ length: 2 }, () => addresses.take())).toEqual([last, first + 1]);
 });

@@ -1,4 +1,4 @@
-import { routerLimits } from "@messagepasser/protocol";
+import type { AddressRange } from "../shards/address.ts";
 
 /** The part of the object's storage that keeps where addresses go on. */
 interface AddressStorage {
@@ -12,23 +12,26 @@ interface AddressStorage {
  */
 export class Addresses {
   readonly #storage: AddressStorage;
+  readonly #range: AddressRange;
   readonly #isTaken: (address: number) => boolean;
   /** Counts on when addresses begin anew. */
   #next = 0;
   #end = 0;
 
   /** @param isTaken whether a link has an address */
-  constructor(storage: AddressStorage, isTaken: (address: number) => boolean) {
+  constructor(storage: AddressStorage, range: AddressRange, isTaken: (address: number) => boolean) {
     this.#storage = storage;
+    this.#range = range;
     this.#isTaken = isTaken;
   }
 
   take(): number {
-    const { lastAddress } = routerLimits;
+    const { first, last } = this.#range;
+    const length = last - first + 1;
     for (;;) {
       const count = this.#count();
-      const address = ((count - 1) % lastAddress) + 1;
-      if (count <= lastAddress || !this.#isTaken(address)) return address;
+      const address = ((count - 1) % length) + first;
+      if (count <= length || !this.#isTaken(address)) return address;
     }
   }
 

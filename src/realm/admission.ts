@@ -39,30 +39,58 @@ export interface Upgrade {
   readonly format: string;
 }
 
+/** How many shards a realm has: the answer of an object that is not the one of the client, since its asker counts others. */
+export interface Moved {
+  readonly shards: number;
+}
+
 /** A realm's object, as the entrance asks it besides `fetch`. */
 export interface AdmittingObject {
-  /** Whether a link for this client would be opened now. @param session the client's session, if it has chosen one */
-  wouldAdmit(admission: Admission, session: string | undefined): boolean | Promise<boolean>;
+  /**
+   * Whether a link for this client would be opened now.
+   *
+   * @param session the client's session, if it has chosen one
+   * @param shards how many the asker thinks that the realm has
+   */
+  wouldAdmit(
+    admission: Admission,
+    session: string | undefined,
+    shards: number,
+  ): boolean | Moved | Promise<boolean | Moved>;
 }
 
 const header = "mp-admission";
-const version = 5;
+const version = 6;
 
 /**
  * The request that hands an upgrade to the realm's object. It is a new request, so none of the client's own headers is in
  * it. It has a version, since during a deploy the Worker and the object may run different code.
+ *
+ * @param shards how many the Worker thinks that the realm has
  */
-export function upgradeRequest(upgrade: Upgrade): Request {
+export function upgradeRequest(upgrade: Upgrade, shards = 1): Request {
   return new Request("https://router.internal/link", {
-    headers: { upgrade: "websocket", [header]: encodeURIComponent(JSON.stringify({ version, ...upgrade })) },
+    headers: { upgrade: "websocket", [header]: encodeURIComponent(JSON.stringify({ version, shards, ...upgrade })) },
   });
 }
 
 /** Reads a request of `upgradeRequest`; `undefined` if another version of the Worker made it. */
-export function upgradeIn(request: Request): Upgrade | undefined {
+export function upgradeIn(request: Request): (Upgrade & Moved) | undefined {
   const text = request.headers.get(header);
   if (text === null) return undefined;
   // Only the Worker can send requests to the object.
-  const upgrade = JSON.parse(decodeURIComponent(text)) as Upgrade & { version: number };
+  const upgrade = JSON.parse(decodeURIComponent(text)) as Upgrade & Moved & { version: number };
   return upgrade.version === version ? upgrade : undefined;
+}
+
+const shardsHeader = "mp-shards";
+
+/** The answer to an upgrade of which the Worker thought that the realm has another number of shards. */
+export function movedResponse({ shards }: Moved): Response {
+  return new Response(null, { status: 421, headers: { [shardsHeader]: String(shards) } });
+}
+
+/** How many shards an object says that the realm has; `undefined` if it says something else. */
+export function movedIn({ status, headers }: Response): Moved | undefined {
+  return status === 421 ? { shards: Number(headers.get(shardsHeader)) } : undefined;
 }

@@ -27,6 +27,10 @@ export interface AdministeredRealm extends Pick<Registry, "credentials" | "guest
   /** Applies changed rules to what is open. */
   rulesChanged(before: Rules): void;
   usage(): Usage;
+  /** Whether it has no links. */
+  isUnused(): boolean;
+  /** Stores how many shards there are, and begins anew as one of them. */
+  keepShards(count: number): void;
   /** Ends the realm's object, and with it the sockets of all clients. Never returns. */
   restart(): Promise<void>;
 }
@@ -39,6 +43,8 @@ export type AdminMethod = keyof RealmAdmin;
 
 /** A realm's object, as the Worker administers it. Calls carry data only: a stub would keep the object from hibernating. */
 export interface AdministeredObject {
+  /** How many shards the realm has, as this object knows it. */
+  shards(): number | Promise<number>;
   /** @param who is named in the audit trail */
   administer<Method extends AdminMethod>(
     who: string,
@@ -156,6 +162,20 @@ export class RealmAdmin {
   /** Entries of the audit trail older than `before`, the newest first. */
   auditPage(before: number, limit: number): AuditEntry[] {
     return this.#realm.audit.page(before, limit);
+  }
+
+  /** Gives the realm its shards, of which this is the first or another one. @returns why it can't have them, if it can't */
+  becomeShard(count: number, rules: string): string | undefined {
+    const { credentials, keys } = this.#realm;
+    if (credentials.list("", 1).clients.length > 0 || keys.list().length > 0)
+      return "The realm has clients or keys already: shards are for a new realm";
+    if (!this.#realm.isUnused()) return "The realm has links already: shards are for a new realm";
+    this.#realm.atomically(() => {
+      this.#realm.audit.add(this.#who, `shards ${count}`, "");
+      this.#realm.rules.replace(rules);
+      this.#realm.keepShards(count);
+    });
+    return undefined;
   }
 
   /** What the realm has used so far, this call included. */

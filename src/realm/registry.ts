@@ -18,16 +18,16 @@ export class Registry {
   readonly audit: AuditLog;
   readonly alarms: Alarms;
   readonly #tickets: TicketStore;
-  readonly #nextTokenExpiryMs: () => number | undefined;
+  readonly #nextCheckMs: () => number | undefined;
 
-  /** @param nextTokenExpiryMs when the next token of an open link expires, in milliseconds since 1970 */
+  /** @param nextCheckMs when to look next at what is open, as for tokens that expire, in milliseconds since 1970 */
   constructor(
     storage: DurableObjectStorage,
     { CREDENTIALS, MP_PEPPER }: Env,
     realm: string,
-    nextTokenExpiryMs: () => number | undefined,
+    nextCheckMs: () => number | undefined,
   ) {
-    this.#nextTokenExpiryMs = nextTokenExpiryMs;
+    this.#nextCheckMs = nextCheckMs;
     this.credentials = new CredentialStore(storage.sql, MP_PEPPER ?? "", realm);
     this.guests = new GuestStore(storage.sql, this.credentials);
     this.audit = new AuditLog(storage.sql);
@@ -77,7 +77,7 @@ export class Registry {
   }
 
   get #nextExpiryMs(): number | undefined {
-    const times = [this.credentials.nextExpiryMs, this.guests.nextExpiryMs, this.#nextTokenExpiryMs()].filter(
+    const times = [this.credentials.nextExpiryMs, this.guests.nextExpiryMs, this.#nextCheckMs()].filter(
       (time) => time !== undefined,
     );
     return times.length === 0 ? undefined : Math.min(...times);

@@ -1,6 +1,6 @@
 import { goneReasons, hostInName, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Delivery } from "./delivery.ts";
-import { arePaired, type Link, type Links, linksAt, principalOf, unpair } from "./link.ts";
+import { arePaired, type Link, type Links, linksAt, principalOf, type Sender, unpair } from "./link.ts";
 import { type Entitled, isNarrowed, mayReach, openingProblem, servesNothing, servingProblem } from "./rights.ts";
 import type { ClientName, Rules } from "./rules.ts";
 
@@ -77,9 +77,17 @@ export class Access {
     return isNarrowed(other) ? "presence" : "services";
   }
 
-  /** Answers a client that asks whether its Connections of one protocol may go on. @param isWithinRate whether the client stays within its rate of opens */
-  check(from: Link, { address, opener, protocol }: RouterFrameOf<"check">, isWithinRate: boolean): void {
-    const to = this.#links.byAddress(address);
+  /**
+   * Answers a client that asks whether its Connections of one protocol may go on.
+   *
+   * @param to the peer at the address, if there is one
+   * @param isWithinRate whether the client stays within its rate of opens
+   */
+  check(
+    from: Link,
+    { address, opener, protocol }: RouterFrameOf<"check">,
+    { to, isWithinRate }: { readonly to: Sender | undefined; readonly isWithinRate: boolean },
+  ): void {
     if (to === undefined || !arePaired(from, to)) return;
     const [opening, peer] = opener === 0 ? [to, from] : [from, to];
     const reason = isWithinRate ? this.denialOf(opening, peer, protocol) : "Too many checks at once";
@@ -111,11 +119,14 @@ export class Access {
 
   /** Two links are paired again. Rules and rights may have changed meanwhile, unless they allow everything between the two. */
   resumed(one: Link, other: Link): void {
+    if (!this.areAllOpen(one, other)) this.#sayChanged(one, other);
+  }
+
+  /** Whether rules and rights allow two clients everything with each other. */
+  areAllOpen(one: Party, other: Party): boolean {
     const rules = this.#rules();
-    const isEitherNarrowed = isNarrowed(one) || isNarrowed(other);
-    const areAllOpen = (opener: Link, peer: Link): boolean =>
-      !isEitherNarrowed && rules.areAllOpen(clientName(opener), clientName(peer));
-    if (!areAllOpen(one, other) || !areAllOpen(other, one)) this.#sayChanged(one, other);
+    const isOpen = (opener: Party, peer: Party): boolean => rules.areAllOpen(clientName(opener), clientName(peer));
+    return !isNarrowed(one) && !isNarrowed(other) && isOpen(one, other) && isOpen(other, one);
   }
 
   /** Each client knows its Connections: it asks for each protocol, and ends what is no longer allowed. */

@@ -28,6 +28,12 @@ export const closings = {
   tokenExpired: { code: closeCodes.expired, reason: "The token has expired: connect again with a new one", delayMs: 0 },
   tokenRevoked: { code: closeCodes.revoked, reason: "The token or its key was revoked", delayMs: 0 },
   failed: { code: closeCodes.restarting, reason: "The router failed: connect again", delayMs: 2_000 },
+  // What the client has asked may have been done or not, and no answer comes.
+  unanswered: {
+    code: closeCodes.restarting,
+    reason: "Another part of the realm has failed: connect again",
+    delayMs: 0,
+  },
   // Most likely no client reads this. A client that does was asleep, and comes back alone.
   silent: { code: closeCodes.restarting, reason: "Nothing was heard of this link: connect again", delayMs: 0 },
   unreadable: {

@@ -11,7 +11,7 @@ import { byNameAnswers } from "./by-name-answers.ts";
 import { callOf } from "./calling.ts";
 import { type Closing, closings } from "./closings.ts";
 import { batchesOf, batchOf, routerMessages } from "./encoding.ts";
-import type { Endpoint, Link } from "./link.ts";
+import type { Endpoint, Link, Sender } from "./link.ts";
 import type { Share } from "./inflow.ts";
 import { Meter } from "./meter.ts";
 import { type Account, Principals } from "./principals.ts";
@@ -52,11 +52,11 @@ export class Delivery {
   }
 
   /** What is unread of a link, on the account of the principal whose link it is. */
-  meterOf(link: Link): Meter {
+  meterOf(link: Sender): Meter {
     return link.memory.meter ?? this.#begin(link);
   }
 
-  #begin(link: Link): Meter {
+  #begin(link: Sender): Meter {
     const meter = new Meter(this.principals.of(link));
     link.memory.meter = meter;
     this.unread.begin(meter);
@@ -98,7 +98,7 @@ export class Delivery {
   }
 
   /** Sends frames of a peer, for which it pays unless it is a built-in one. @returns what the router must answer to their sender, because the recipient's format can't. */
-  carry(to: Link, from: Endpoint, frames: readonly PeerFrame[], payer?: Link): readonly PeerFrame[] {
+  carry(to: Link, from: Endpoint, frames: readonly PeerFrame[], payer?: Sender): readonly PeerFrame[] {
     const { format } = to;
     if (format.addressing === "address") {
       for (const batch of batchesOf(format, from.address, pieces(frames))) this.send(to, batch, payer);
@@ -121,7 +121,7 @@ export class Delivery {
    *
    * @param from whose principal pays for the message, if that isn't the link itself
    */
-  send(to: Link, message: WireMessage, from?: Link): void {
+  send(to: Link, message: WireMessage, from?: Sender): void {
     if (to.memory.isOver) return;
     const bytes = byteLength(message);
     const meter = this.meterOf(to);
@@ -147,7 +147,7 @@ export class Delivery {
   }
 
   /** What a principal has sent to a link; `undefined` where it is the link's own. */
-  #shareOf(from: Link, meter: Meter): Share | undefined {
+  #shareOf(from: Sender, meter: Meter): Share | undefined {
     const payer = this.meterOf(from).account.payerTo(meter.account);
     return payer === meter.account ? undefined : meter.inflow.of(payer);
   }
@@ -163,7 +163,7 @@ export class Delivery {
   }
 
   /** Whether a link may be sent a first message, which its client has not granted: not where it comes close to a flood. */
-  admitsFirst(to: Link, from: Link, bytes: number): boolean {
+  admitsFirst(to: Link, from: Sender, bytes: number): boolean {
     const meter = this.meterOf(to);
     const unreadBytes = meter.marks.length > 0 ? (this.#shareOf(from, meter)?.unreadBytes ?? 0) : 0;
     const mostBytes = unreadBytes + bytes + routerLimits.floodSlackBytes / 2;

@@ -2,13 +2,19 @@ import { goneReasons } from "@messagepasser/protocol";
 import type { Closing } from "./closings.ts";
 import type { Delivery, Flood, GivenUp } from "./delivery.ts";
 import { LastSessions } from "./last-sessions.ts";
+import type { Outbound } from "./outbound.ts";
 import type { Presence } from "./presence.ts";
 import { arePaired, type Link, type Links, linksAt, unpair } from "./link.ts";
 
-/** What ending links needs of the platform; see `Runtime`. */
-interface DeparturesRuntime {
-  now(): number;
-  abort(reason: string): void;
+/** What ending links needs. */
+interface DeparturesStart {
+  readonly links: Links;
+  readonly delivery: Delivery;
+  readonly presence: Presence;
+  /** `undefined` in a realm of one shard. */
+  readonly outbound: Outbound | undefined;
+  /** Of the platform; see `Runtime`. */
+  readonly runtime: { now(): number; abort(reason: string): void };
 }
 
 /** Ends links: closes them, removes them, and tells the clients that they were paired with. */
@@ -16,13 +22,15 @@ export class Departures {
   readonly #links: Links;
   readonly #delivery: Delivery;
   readonly #presence: Presence;
-  readonly #runtime: DeparturesRuntime;
+  readonly #outbound: Outbound | undefined;
+  readonly #runtime: DeparturesStart["runtime"];
   readonly lastSessions = new LastSessions();
 
-  constructor(links: Links, delivery: Delivery, presence: Presence, runtime: DeparturesRuntime) {
+  constructor({ links, delivery, presence, outbound, runtime }: DeparturesStart) {
     this.#links = links;
     this.#delivery = delivery;
     this.#presence = presence;
+    this.#outbound = outbound;
     this.#runtime = runtime;
   }
 
@@ -71,6 +79,7 @@ export class Departures {
       this.#delivery.sayGone(other, to);
       unpair(to, other);
     }
+    this.#outbound?.cutPayer(to, payer);
   }
 
   #close(link: Link, reason: number, { code, reason: text, delayMs }: Closing): void {
@@ -96,6 +105,8 @@ export class Departures {
       other.pairs.remove(link.address);
       if (reason === goneReasons.lost) waiting.push(other.address);
     }
+    const elsewhere = this.#outbound?.left(link, reason);
+    if (elsewhere !== undefined && reason === goneReasons.lost) waiting.push(...elsewhere);
     this.lastSessions.note(link, waiting);
   }
 
@@ -114,10 +125,12 @@ export class Departures {
       return;
     }
     const reason = goneReasons.superseded;
-    for (const other of linksAt(this.#links, last.waiting)) {
+    const absent = { kind: "absent", session: last.session, reason, peer: label } as const;
+    for (const address of last.waiting) {
+      const other = this.#links.byAddress(address);
+      if (other === undefined) this.#outbound?.say(address, absent);
       // A client of a by-name format was told that its Connections are over.
-      if (other.format.addressing === "address")
-        this.#delivery.say(other, { kind: "absent", session: last.session, reason, peer: label });
+      else if (other.format.addressing === "address") this.#delivery.say(other, absent);
     }
   }
 }

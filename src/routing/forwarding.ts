@@ -1,19 +1,24 @@
-import { limits, type PeerFrame, ProtocolError, type SegmentReader } from "@messagepasser/protocol";
+import { limits, type PeerFrame, ProtocolError, SegmentReader } from "@messagepasser/protocol";
 import { type SegmentFormat, uncountedOffset } from "@messagepasser/protocol/formats";
 import { type BuiltInPeer, builtInPeerAt, builtInPeerNamed } from "./built-in-peers.ts";
 import { calledBy } from "./calling.ts";
 import type { Delivery } from "./delivery.ts";
 import { framesIn } from "./encoding.ts";
-import { arePaired, type Link, type Links } from "./link.ts";
+import { arePaired, type Link, type Links, type Sender } from "./link.ts";
+import type { Outbound } from "./outbound.ts";
+import type { RemoteLink } from "./remote-link.ts";
 
 /** Forwards frames between clients: as they are where both clients have one format, otherwise rewritten. */
 export class Forwarding {
   readonly #links: Links;
   readonly #delivery: Delivery;
+  readonly #outbound: Outbound | undefined;
 
-  constructor(links: Links, delivery: Delivery) {
+  /** @param outbound `undefined` in a realm of one shard */
+  constructor(links: Links, delivery: Delivery, outbound: Outbound | undefined) {
     this.#links = links;
     this.#delivery = delivery;
+    this.#outbound = outbound;
   }
 
   /** Forwards a segment; false if its address leads nowhere. @throws ProtocolError for frames that must be read but can't be */
@@ -22,13 +27,30 @@ export class Forwarding {
     const to = this.#links.byAddress(address);
     if (to === undefined || !arePaired(from, to)) {
       const builtInPeer = builtInPeerAt(address);
-      if (builtInPeer !== undefined) this.#ask(builtInPeer, from, framesIn(format.peerFrames(bytes, start, end)));
-      return builtInPeer !== undefined;
+      if (builtInPeer === undefined) return this.#outbound?.segment(from, segments) === true;
+      this.#ask(builtInPeer, from, framesIn(format.peerFrames(bytes, start, end)));
+      return true;
     }
     if (start === end) return true;
     // If this fails, the sender is told that the recipient is gone, since the two are paired.
     if (to.format === format) this.#delivery.send(to, readdressed(segments, from.address), from);
     else this.#carry(to, from, framesIn(format.peerFrames(bytes, start, end)));
+    return true;
+  }
+
+  /**
+   * Forwards a segment of a client of another shard, whose format has addresses; false if its address leads nowhere.
+   *
+   * @throws ProtocolError for frames that must be read but can't be
+   */
+  segmentFrom(from: RemoteLink, bytes: Uint8Array): boolean {
+    const { format } = from;
+    const segments = new SegmentReader(bytes);
+    if (!segments.next() || format.addressing !== "address") return false;
+    const to = this.#links.byAddress(segments.address);
+    if (to === undefined || !arePaired(from, to)) return false;
+    if (to.format === format) this.#delivery.send(to, readdressed(segments, from.address), from);
+    else this.#rewrite(to, from, framesIn(format.peerFrames(bytes, segments.start, segments.end)));
     return true;
   }
 
@@ -58,9 +80,13 @@ export class Forwarding {
     this.#delivery.carry(from, builtInPeer, builtInPeer.answer(frames));
   }
 
-  #carry(to: Link, from: Link, frames: readonly PeerFrame[]): void {
+  #rewrite(to: Link, from: Sender, frames: readonly PeerFrame[]): readonly PeerFrame[] {
     checkOffsets(frames);
-    const answers = this.#delivery.carry(to, from, frames, from);
+    return this.#delivery.carry(to, from, frames, from);
+  }
+
+  #carry(to: Link, from: Link, frames: readonly PeerFrame[]): void {
+    const answers = this.#rewrite(to, from, frames);
     // A sender of a by-name format expects no answers of this kind.
     if (from.format.addressing === "address" && answers.length > 0) this.#delivery.carry(from, to, answers);
   }

@@ -13,8 +13,8 @@ export interface Endpoint {
   readonly label: string;
 }
 
-/** A client's link, as routing needs it. The realm's object backs it with a WebSocket and an attachment. */
-export interface Link extends Endpoint, Speaker {
+/** A client's link as the one at the other end of a pair needs it: a link of this object, or of another shard. */
+export interface Sender extends Endpoint {
   /** The format of the client's messages. */
   readonly format: Format;
   /** What a guest may do; absent for a client with a secret of its own. */
@@ -24,19 +24,23 @@ export interface Link extends Endpoint, Speaker {
   readonly session: string;
   /** What the client calls this one of its sessions; empty for none. A name has at most one session of an instance. */
   readonly instance: string;
+  /** The links that this link may exchange segments with. */
+  readonly pairs: Pairs;
+  readonly memory: LinkMemory;
+}
+
+/** A client's link, as routing needs it. The realm's object backs it with a WebSocket and an attachment. */
+export interface Link extends Sender, Speaker {
   /** When the session began, in milliseconds since 1970, as far as is known after an end of the object. */
   sinceMs: number;
   /** What the session serves; `undefined` until its client says so. */
   services: Services | undefined;
   /** Whether the client can come back in this session: it chose the session, and its format has addresses. */
   readonly resumes: boolean;
-  /** The links that this link may exchange segments with. */
-  readonly pairs: Pairs;
   /** What the client watches, if anything. Survives hibernation. */
   watches: KeptWatches | undefined;
   /** When the last message of the client arrived, in milliseconds since 1970, as far as is known after a wake. */
   readonly lastHeardMs: number;
-  readonly memory: LinkMemory;
   send(message: WireMessage): void;
   /** Tells the client why its link ends, and closes it. Does nothing to a link that is closing already. */
   close(code: number, reason: string, delayMs: number): void;
@@ -136,12 +140,12 @@ export function* linksAt<Each extends Link>(
 }
 
 /** Whether the router let an open or a resume between two links through: at least one of them lists the other. */
-export function arePaired(one: Link, other: Link): boolean {
+export function arePaired(one: Sender, other: Sender): boolean {
   return one.pairs.has(other.address) || other.pairs.has(one.address);
 }
 
 /** Whether one of two links has room to list the other, or lists it already. */
-export function canPair(one: Link, other: Link): boolean {
+export function canPair(one: Sender, other: Sender): boolean {
   return arePaired(one, other) || !one.pairs.isFull || !other.pairs.isFull;
 }
 
@@ -158,7 +162,7 @@ export interface Labels {
 }
 
 /** Lets two links exchange segments. At least one of them must have room to list the other, and one that calls by a label. */
-export function pair(one: Link, other: Link, labels: Labels): void {
+export function pair(one: Sender, other: Sender, labels: Labels): void {
   if (!one.pairs.add(other.address, labels.one)) one.pairs.overflow();
   if (!other.pairs.add(one.address, labels.other)) other.pairs.overflow();
 }

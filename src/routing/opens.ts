@@ -15,7 +15,7 @@ import {
 import { byteLength, type WireMessage } from "@messagepasser/protocol/formats";
 import type { Access } from "./access.ts";
 import { type BuiltInPeer, builtInPeerNamed } from "./built-in-peers.ts";
-import { callOf, futureCallOf, isNameTaken } from "./calling.ts";
+import { callsByLabel, futureCallOf, isCalled, isNameTaken, isOwnCall } from "./calling.ts";
 import { chosenOf } from "./choice.ts";
 import { closings } from "./closings.ts";
 import type { Delivery, GivenUp } from "./delivery.ts";
@@ -23,7 +23,9 @@ import type { Departures } from "./departures.ts";
 import { routerMessages } from "./encoding.ts";
 import type { Last } from "./last-sessions.ts";
 import { areBarred } from "./principals.ts";
-import { arePaired, canPair, type Endpoint, type Labels, type Link, type Links, pair } from "./link.ts";
+import { arePaired, canPair, type Endpoint, type Labels, type Link, type Links, pair, type Sender } from "./link.ts";
+import type { Outbound } from "./outbound.ts";
+import { RemoteLink } from "./remote-link.ts";
 
 /** What the checks read, and don't change. */
 interface Realm {
@@ -31,6 +33,8 @@ interface Realm {
   readonly links: Links;
   readonly access: Access;
   readonly delivery: Delivery;
+  /** `undefined` in a realm of one shard. */
+  readonly outbound: Outbound | undefined;
 }
 
 interface Situation extends Realm {
@@ -62,6 +66,20 @@ interface Absence {
   readonly givenUp?: GivenUp;
 }
 
+/** The shard that has the peer's links, and decides the rest. */
+interface Elsewhere {
+  readonly shard: number;
+}
+
+/** What a client of another shard is told. */
+interface Reply {
+  readonly frame: RouterFrame;
+  /** The link that it is paired with from now on. */
+  readonly to?: Link;
+  /** Whether the two may have been paired under other rules before. */
+  readonly mayDiffer?: boolean;
+}
+
 /** Opens and resumes. A function that changes nothing decides each of them; the methods here carry its decision out. */
 export class Opens {
   readonly #realm: Realm;
@@ -84,38 +102,80 @@ export class Opens {
     const tokens = builtInPeerNamed(open.peer)?.opensIn?.(protocol);
     const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs, tokens);
     const decision = decideOpen(from, open, { ...this.#realm, nowMs, random: this.#random, isWithinRate });
-    if ("code" in decision) {
-      const { code, reason, givenUp } = decision;
-      this.#drop(givenUp);
-      this.#delivery.say(from, { kind: "refused", connection, code, reason });
-    } else if ("messages" in decision) {
-      const to = this.#pair(from, decision);
-      to.memory.chosenAt = ++this.#choices;
-      this.#delivery.say(from, routedTo(connection, to));
+    if ("code" in decision || "messages" in decision)
+      this.#delivery.say(from, this.#carryOut(from, connection, decision).frame);
+    else if ("shard" in decision) {
+      if (this.#realm.outbound?.ask(decision.shard, { kind: "open", who: from, frame: open }) !== true)
+        this.#delivery.say(from, unreachable(connection));
     } else {
       this.#delivery.say(from, routedTo(connection, decision));
       this.#delivery.carry(from, decision, decision.open({ connection, protocol, limit }));
     }
   }
 
-  resume(from: Link, resume: RouterFrameOf<"resume">, nowMs: number): void {
-    const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs);
-    const last = this.#departures.lastSessions.ofLabel(resume.peer);
-    const decision = decideResume(from, resume, { ...this.#realm, nowMs, isWithinRate, last });
-    if ("absence" in decision) {
-      const { absence: reason, givenUp } = decision;
+  /** An open of a client of another shard, which has checked it. */
+  openFrom(from: RemoteLink, open: RouterFrameOf<"open">, nowMs: number): Reply {
+    const situation = { ...this.#realm, nowMs, random: this.#random, isWithinRate: true };
+    return this.#carryOut(from, open.connection, routeOpen(from, open, situation));
+  }
+
+  #carryOut(from: Sender, connection: number, decision: Refusal | Route): Reply {
+    if ("code" in decision) {
+      const { code, reason, givenUp } = decision;
       this.#drop(givenUp);
-      this.#delivery.say(from, { kind: "absent", session: resume.session, reason, peer: resume.peer });
-    } else if ("messages" in decision) {
-      const wasPaired = arePaired(from, decision.to);
-      const to = this.#pair(from, decision);
-      this.#delivery.say(from, pairedWith(to));
-      // Only the first time: otherwise a client could make its peer check its protocols as often as it likes.
-      if (!wasPaired) this.#realm.access.resumed(from, to);
+      return { frame: { kind: "refused", connection, code, reason } };
+    }
+    const to = this.#pair(from, decision);
+    to.memory.chosenAt = ++this.#choices;
+    return { frame: routedTo(connection, to), to };
+  }
+
+  resume(from: Link, resume: RouterFrameOf<"resume">, nowMs: number): void {
+    const { session, peer } = resume;
+    const { outbound } = this.#realm;
+    const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs);
+    const shard = outbound?.homeOf(splitLabel(peer).name);
+    if (
+      isWithinRate &&
+      shard !== undefined &&
+      labelProblem(peer) === undefined &&
+      builtInPeerNamed(peer) === undefined
+    ) {
+      const canAsk = !from.pairs.isFull && outbound?.ask(shard, { kind: "resume", who: from, frame: resume }) === true;
+      if (!canAsk) this.#delivery.say(from, { kind: "absent", session, reason: goneReasons.lost, peer });
+      return;
+    }
+    const last = this.#departures.lastSessions.ofLabel(peer);
+    const decision = decideResume(from, resume, { ...this.#realm, nowMs, isWithinRate, last });
+    if ("absence" in decision || "messages" in decision) {
+      const { frame, to, mayDiffer } = this.#carryOutResume(from, resume, decision);
+      this.#delivery.say(from, frame);
+      if (to !== undefined && mayDiffer === true) this.#realm.access.resumed(from, to);
     } else this.#delivery.say(from, pairedWith(decision));
   }
 
-  #pair(from: Link, { to, messages, labels }: Route): Link {
+  /** A resume of a client of another shard. */
+  resumeFrom(from: RemoteLink, resume: RouterFrameOf<"resume">, nowMs: number): Reply {
+    const last = this.#departures.lastSessions.ofLabel(resume.peer);
+    const decision = decideResume(from, resume, { ...this.#realm, nowMs, isWithinRate: true, last });
+    // The opener's home has the built-in peers too.
+    if (!("absence" in decision || "messages" in decision)) return { frame: pairedWith(decision) };
+    return this.#carryOutResume(from, resume, decision);
+  }
+
+  #carryOutResume(from: Sender, { session, peer }: RouterFrameOf<"resume">, decision: Absence | Route): Reply {
+    if ("absence" in decision) {
+      const { absence: reason, givenUp } = decision;
+      this.#drop(givenUp);
+      return { frame: { kind: "absent", session, reason, peer } };
+    }
+    // Only the first time: otherwise a client could make its peer check its protocols as often as it likes.
+    const mayDiffer = !arePaired(from, decision.to);
+    const to = this.#pair(from, decision);
+    return { frame: pairedWith(to), to, mayDiffer };
+  }
+
+  #pair(from: Sender, { to, messages, labels }: Route): Link {
     pair(from, to, labels);
     for (const message of messages) this.#delivery.send(to, message, from);
     return to;
@@ -128,9 +188,19 @@ export class Opens {
   }
 }
 
-/** Decides an open. The checks of an open are here, in their order. */
-function decideOpen(from: Link, open: RouterFrameOf<"open">, situation: Situation): Refusal | BuiltInPeer | Route {
-  const { links, access, delivery, nowMs, isWithinRate } = situation;
+/** The refusal of an open that the peer's shard can't be asked about. */
+export function unreachable(connection: number): RouterFrameOf<"refused"> {
+  const reason = "The part of the realm that the peer belongs to can't be reached now: wait";
+  return { kind: "refused", connection, code: errorCodes.busy, reason };
+}
+
+/** Decides an open. The checks of an open are here, and in `routeOpen`, in their order. */
+function decideOpen(
+  from: Link,
+  open: RouterFrameOf<"open">,
+  situation: Situation,
+): Refusal | BuiltInPeer | Elsewhere | Route {
+  const { access, isWithinRate, outbound } = situation;
   const { connection, peer, protocol, flags, first } = open;
   const { busy, badOpen, notAllowed } = errorCodes;
 
@@ -154,9 +224,23 @@ function decideOpen(from: Link, open: RouterFrameOf<"open">, situation: Situatio
   }
 
   // Before any answer that depends on whether the peer is connected.
-  const denial = access.denialOfName(from, splitLabel(peer).name, protocol);
+  const called = splitLabel(peer);
+  const denial = access.denialOfName(from, called.name, protocol);
   if (denial !== undefined) return refusal(notAllowed, denial);
 
+  const shard = outbound?.homeOf(called.name);
+  if (shard === undefined) return routeOpen(from, open, situation);
+  if (from.format.addressing === "name") return refusal(notAllowed, onlyAddresses);
+  return from.pairs.isFull ? refusal(busy, "This client has too many peers already") : { shard };
+}
+
+const onlyAddresses = "Between the shards of a realm only clients whose format has addresses can talk";
+
+/** Decides an open by the peer's sessions: what the home of the peer's name does. */
+function routeOpen(from: Sender, open: RouterFrameOf<"open">, situation: Situation): Refusal | Route {
+  const { links, delivery, nowMs } = situation;
+  const { peer, first } = open;
+  const { busy } = errorCodes;
   const to = recipientOf(from, open, situation);
   if (!("address" in to)) return to;
   if (areBarred(delivery.meterOf(from).account, delivery.meterOf(to).account, nowMs))
@@ -175,7 +259,7 @@ function decideOpen(from: Link, open: RouterFrameOf<"open">, situation: Situatio
 }
 
 /** The session that gets an open, or why none does. */
-function recipientOf(from: Link, open: RouterFrameOf<"open">, situation: Situation): Link | Refusal {
+function recipientOf(from: Sender, open: RouterFrameOf<"open">, situation: Situation): Link | Refusal {
   const { links, access, delivery, nowMs, random } = situation;
   const { address, session, peer, protocol } = open;
   const { badOpen, notAllowed, peerReplaced, unknownProtocol } = errorCodes;
@@ -203,6 +287,10 @@ function recipientOf(from: Link, open: RouterFrameOf<"open">, situation: Situati
   if (acceptors.length === 0) return refusal(notAllowed, access.denialOf(from, first, protocol) ?? "");
 
   let able = acceptors;
+  if (from instanceof RemoteLink) {
+    able = able.filter(({ format }) => format.addressing === "address");
+    if (able.length === 0) return refusal(notAllowed, onlyAddresses);
+  }
   if (from.format.addressing === "name") {
     // The name of a Connection could not say which of the two ends sent a frame.
     if (name === from.name)
@@ -222,23 +310,8 @@ function recipientOf(from: Link, open: RouterFrameOf<"open">, situation: Situati
   return to ?? refusal(unknownProtocol, `No session of "${name}" that is connected serves "${protocol}"`);
 }
 
-/** Whether a by-name client calls a link so. */
-function isCalled(by: Link, link: Link, call: string): boolean {
-  return by.format.addressing === "name" && arePaired(by, link) && callOf(by, link) === call;
-}
-
-/** Whether a call is one that the router gave a session for a by-name client: no client chooses such a label. */
-function isOwnCall({ format }: Link, call: string): boolean {
-  return format.addressing === "name" && /^[^:]+:@\d+$/.test(call);
-}
-
-/** Whether a link is of a by-name format, and will call the other by a label. */
-function callsByLabel(links: Links, by: Link, peer: Link): boolean {
-  return by.format.addressing === "name" && futureCallOf(links, by, peer) !== peer.name;
-}
-
 /** Whether a link has no room to list another one. */
-function isFullFor({ pairs }: Link, { address }: Link): boolean {
+function isFullFor({ pairs }: Sender, { address }: Sender): boolean {
   return pairs.isFull && !pairs.has(address);
 }
 
@@ -252,7 +325,7 @@ function absent({ name }: Realm): Refusal {
  * @param last the session that last had the peer's instance, if none has it
  */
 function decideResume(
-  from: Link,
+  from: Sender,
   { session, peer }: RouterFrameOf<"resume">,
   {
     last,
@@ -307,7 +380,7 @@ function refusal(code: number, reason: string): Refusal {
 }
 
 /** The open as the peer's client reads it. */
-function openMessages(links: Links, to: Link, from: Link, open: RouterFrameOf<"open">): readonly WireMessage[] {
+function openMessages(links: Links, to: Link, from: Sender, open: RouterFrameOf<"open">): readonly WireMessage[] {
   const { address, session } = from;
   const peer = to.format.addressing === "name" ? futureCallOf(links, to, from) : from.label;
   return routerMessages(to, [{ ...open, address, session, peer }]);

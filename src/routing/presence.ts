@@ -1,32 +1,26 @@
 import { limits, ProtocolError, routerLimits } from "@messagepasser/protocol";
 import type { Access } from "./access.ts";
+import type { CrossingItem, presenceChanges, StrangerThere } from "./crossing-item.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Link, Links } from "./link.ts";
 import type { Account } from "./principals.ts";
+import { type RemotePresence, rosterPage, seenOf } from "./remote-presence.ts";
+import { Roster } from "./roster.ts";
 import type { Rules } from "./rules.ts";
-import { keyOf, Watch, type WatchStart } from "./watcher.ts";
+import { keyOf, type Seen, Watch, type WatchStart } from "./watcher.ts";
+import { isDone, isWatched, keep, mostChangesOf, newWatcher, unfinished, type Watcher } from "./watching-link.ts";
 
 /** What telling watchers needs. */
 interface PresenceStart {
   readonly links: Links;
   readonly access: Access;
   readonly delivery: Delivery;
+  /** The sessions of other shards; `undefined` in a realm of one. */
+  readonly remote: RemotePresence | undefined;
   /** Milliseconds since 1970. */
   now(): number;
   /** Calls back later, and carries out then what delivery finds. */
   after(delayMs: number, callback: () => void): void;
-}
-
-/** A link that watches. */
-interface Watcher {
-  readonly link: Link;
-  readonly watches: Watch[];
-  /** When it was last told something, in milliseconds since 1970. */
-  toldAtMs: number;
-  /** Bytes of what it was told since it last answered a mark. */
-  unansweredBytes: number;
-  /** Whether nothing is told until it answers a mark. */
-  isBlocked: boolean;
 }
 
 /**
@@ -49,13 +43,11 @@ export class Presence {
   readonly #late = new Set<Link>();
   /** When the timer goes off, in milliseconds since 1970. */
   #timerAtMs = Infinity;
-  /** How many links have left since the roster was made. */
-  #departed = 0;
-  /** All links in the order of their addresses, while snapshots need them. */
-  #roster: Link[] | undefined;
+  readonly #roster: Roster;
 
   constructor(start: PresenceStart) {
     this.#start = start;
+    this.#roster = new Roster(start.links);
   }
 
   /**
@@ -72,12 +64,13 @@ export class Presence {
     const { account } = this.#start.delivery.meterOf(link);
     if (account.watches === routerLimits.maxWatchesOfClient) return undefined;
     account.watches++;
-    watcher.watches.push(new Watch(start, true, () => mostChangesOf(account)));
+    watcher.watches.push(this.#newWatch(start, true, account));
     this.#all.set(link, watcher);
-    this.#keep(watcher);
+    this.#subscribe();
+    keep(watcher);
     this.#noteSoon(link);
     this.#urgent.add(watcher);
-    return this.#sorted.length;
+    return this.#roster.all.length;
   }
 
   unwatch(link: Link, request: number): void {
@@ -86,23 +79,35 @@ export class Presence {
     if (watcher === undefined) return;
     this.#stop(watcher, request);
     if (watcher.watches.length === 0) this.#forget(watcher);
-    this.#keep(watcher);
+    keep(watcher);
+    this.#subscribe();
+  }
+
+  #newWatch(start: WatchStart, isNew: boolean, account: Account): Watch {
+    const shards = this.#start.remote?.shardsOf(start.pattern) ?? [];
+    return new Watch(start, isNew, { mostChanges: () => mostChangesOf(account), shards });
+  }
+
+  /** Tells other shards what to tell of. */
+  #subscribe(): void {
+    this.#start.remote?.subscribe(
+      Array.from(this.#all.values(), ({ watches }) => watches.map(({ pattern: { source } }) => source)).flat(),
+    );
   }
 
   joined(link: Link): void {
-    // The realm uses an address again only after all others.
-    if (this.#roster !== undefined && link.address > (this.#roster.at(-1)?.address ?? 0)) this.#roster.push(link);
-    else this.#roster = undefined;
+    this.#roster.joined(link);
     // A client says what it serves right after its welcome: the two are told together.
     const isWhole = link.services !== undefined || link.format.addressing === "name";
-    if (this.#mayTellOf(link))
-      this.#note(
-        link,
-        (watch, key) => {
-          watch.joined(link, key);
-        },
-        isWhole,
-      );
+    if (!this.#mayTellOf(link)) return;
+    this.#start.remote?.changed("joined", link);
+    this.#note(
+      link,
+      (watch, key) => {
+        watch.joined(link, key);
+      },
+      isWhole,
+    );
   }
 
   /** A session serves something else. */
@@ -111,6 +116,7 @@ export class Presence {
   }
 
   #noteChanged(link: Link): void {
+    this.#start.remote?.changed("changed", link);
     this.#note(link, (watch, key) => {
       watch.changed(link, key);
     });
@@ -118,12 +124,17 @@ export class Presence {
 
   /** Whether watchers may be told of a session now. If not, they are told later how it is by then. */
   #mayTellOf(link: Link): boolean {
-    if (this.#all.size === 0 || this.#late.has(link)) return false;
+    if (!this.#hasWatchers || this.#late.has(link)) return false;
     const nowMs = this.#start.now();
     if (this.#start.delivery.meterOf(link).account.changes.take(nowMs)) return true;
     this.#late.add(link);
     this.#wakeAt(nowMs + routerLimits.tellEveryMs);
     return false;
+  }
+
+  /** Whether clients watch anything, here or on other shards. */
+  get #hasWatchers(): boolean {
+    return this.#all.size > 0 || this.#start.remote?.isSubscribed === true;
   }
 
   /** A link is over: its client watches nothing more. */
@@ -132,19 +143,77 @@ export class Presence {
     if (watcher !== undefined) {
       this.#start.delivery.meterOf(link).account.watches -= watcher.watches.length;
       this.#forget(watcher);
+      this.#subscribe();
     }
-    if (this.#roster !== undefined && ++this.#departed > this.#roster.length / 2) this.#roster = undefined;
+    this.#start.remote?.changed("left", link);
+    this.#roster.left();
     this.#late.delete(link);
     this.#note(link, (watch, key) => {
       watch.left(link, key);
     });
   }
 
+  /** A session of another shard has come, serves something else, or has left. */
+  remoteChanged(change: (typeof presenceChanges)[number], there: StrangerThere): void {
+    const session = seenOf(there);
+    if (!isWatched(session.name, this.#all.values())) {
+      // Before this object slept, somebody watched it.
+      this.#start.remote?.correct(session.address);
+      this.#subscribe();
+    }
+    // What a session serves comes right after it, as with those of this shard.
+    const isWhole = change !== "joined" || !there.services.includes("*");
+    this.#note(
+      session,
+      (watch, key) => {
+        watch[change](session, key);
+      },
+      isWhole,
+    );
+  }
+
+  /** The next sessions of this shard for a watcher of another one. */
+  roster(page: Parameters<typeof rosterPage>[1]): ReturnType<typeof rosterPage> {
+    return rosterPage(this.#roster.all, page);
+  }
+
+  /** Sessions of another shard, as a watcher has asked for them. */
+  rosterCame({ to, request, next, sessions }: Extract<CrossingItem, { kind: "sessions" }>): void {
+    const link = this.#start.links.byAddress(to);
+    const watcher = link && this.#all.get(link);
+    if (watcher === undefined) return;
+    const { access } = this.#start;
+    const seen = sessions.map(seenOf).filter((session) => access.sightOf(watcher.link, session) !== "nothing");
+    for (const watch of watcher.watches) watch.pageCame(request, seen, next);
+    if (!watcher.isBlocked) this.#urgent.add(watcher);
+  }
+
+  /** What another shard has told may have changed. */
+  shardLost(shard: number): void {
+    const { remote } = this.#start;
+    if (remote === undefined) return;
+    remote.forget(shard);
+    if (this.#all.size === 0) return;
+    this.#subscribe();
+    for (const watcher of this.#all.values()) this.#tellAgain(watcher, shard);
+  }
+
+  /** @param shard which the watches concern. Default: all watches */
+  #tellAgain(watcher: Watcher, shard?: number): void {
+    for (const watch of watcher.watches) if (shard === undefined || watch.concerns(shard)) watch.restart();
+    if (isDone(watcher)) return;
+    this.#tellLater(watcher, this.#start.now() + routerLimits.tellEveryMs);
+  }
+
   /** Tells watchers which clients they see by new rules, and which they no longer see. @param before the rules until now */
   rulesChanged(before: Rules): void {
-    const { access } = this.#start;
+    const { access, remote } = this.#start;
     for (const watcher of this.#all.values()) {
-      for (const other of this.#sorted) {
+      if (remote !== undefined) {
+        this.#tellAgain(watcher);
+        continue;
+      }
+      for (const other of this.#roster.all) {
         const [sight, sightBefore] = [access.sightOf(watcher.link, other), access.sightOf(watcher.link, other, before)];
         if (sight === sightBefore || other.memory.isOver) continue;
         for (const watch of watcher.watches) {
@@ -180,7 +249,7 @@ export class Presence {
       bytes += this.#tell(watcher);
     }
     if (this.#urgent.size > 0) this.#wakeAt(this.#start.now());
-    else if (Array.from(this.#all.values()).every(isDone)) this.#roster = undefined;
+    else if (Array.from(this.#all.values()).every(isDone)) this.#roster.forget();
     return true;
   }
 
@@ -209,7 +278,7 @@ export class Presence {
       const { account } = this.#start.delivery.meterOf(link);
       const watcher = newWatcher(
         link,
-        watches.map((watch) => new Watch(watch, isBehind, () => mostChangesOf(account))),
+        watches.map((watch) => this.#newWatch(watch, isBehind, account)),
       );
       account.watches += watches.length;
       watchers.set(link, watcher);
@@ -220,16 +289,8 @@ export class Presence {
     return watchers;
   }
 
-  get #sorted(): readonly Link[] {
-    if (this.#roster === undefined) {
-      this.#departed = 0;
-      this.#roster = Array.from(this.#start.links.all()).sort((one, other) => one.address - other.address);
-    }
-    return this.#roster;
-  }
-
   /** Notes a change for watchers that see the link. */
-  #note(link: Link, change: (watch: Watch, key: string) => void, isWhole = true): void {
+  #note(link: Seen, change: (watch: Watch, key: string) => void, isWhole = true): void {
     const key = keyOf(link);
     for (const watcher of this.#all.values()) {
       const watches = watcher.watches.filter(({ pattern }) => pattern.fits(link.name));
@@ -277,7 +338,7 @@ export class Presence {
       }
     }
     for (const link of this.#late) {
-      if (this.#all.size > 0 && !this.#start.delivery.meterOf(link).account.changes.take(nowMs)) continue;
+      if (this.#hasWatchers && !this.#start.delivery.meterOf(link).account.changes.take(nowMs)) continue;
       this.#late.delete(link);
       this.#noteChanged(link);
     }
@@ -301,14 +362,26 @@ export class Presence {
         else this.#tellLater(watcher, watcher.toldAtMs + routerLimits.tellEveryMs);
         break;
       }
-      const frames = watch.take(routerLimits.toldBytes, this.#sorted, (other) => access.sightOf(link, other));
+      const frames = watch.take(routerLimits.toldBytes, this.#roster.all, (other) => access.sightOf(link, other));
       const toldBytes = delivery.say(link, ...frames);
       if (link.memory.isOver) break;
       watcher.unansweredBytes += toldBytes;
       bytes += toldBytes;
     }
-    this.#keep(watcher);
+    this.#askOn(watcher);
+    keep(watcher);
     return bytes;
+  }
+
+  /** Asks other shards for what is still to be told. */
+  #askOn(watcher: Watcher): void {
+    for (const watch of watcher.watches) {
+      const page = watch.nextPage;
+      if (page === undefined) continue;
+      const number = this.#start.remote?.ask(watcher.link, page, watch.pattern.source);
+      if (number === undefined) this.#tellLater(watcher, this.#start.now() + routerLimits.tellEveryMs);
+      else watch.asked(number);
+    }
   }
 
   #stop(watcher: Watcher, request: number): void {
@@ -323,38 +396,4 @@ export class Presence {
     this.#urgent.delete(watcher);
     this.#later.delete(watcher);
   }
-
-  /** Notes in the link what has to outlive a hibernation. */
-  #keep({ link, watches, isBlocked }: Watcher): void {
-    const before = link.watches;
-    // For a watcher that isn't blocked, a timer keeps the object awake until everything is told.
-    const isSame =
-      before?.isBehind === isBlocked &&
-      before.watches.length === watches.length &&
-      watches.every(({ request, pattern: { source } }, at) => {
-        const kept = before.watches[at];
-        return kept?.request === request && kept.pattern === source;
-      });
-    if (isSame) return;
-    const kept = watches.map(({ request, pattern: { source: pattern } }) => ({ request, pattern }));
-    link.watches = kept.length === 0 ? undefined : { isBehind: isBlocked, watches: kept };
-  }
-}
-
-function newWatcher(link: Link, watches: Watch[]): Watcher {
-  return { link, watches, toldAtMs: -Infinity, unansweredBytes: 0, isBlocked: false };
-}
-
-/** How many changes each watch of a client may have to tell: those of all its watches together take only so much memory. */
-function mostChangesOf({ watches }: Account): number {
-  return Math.min(routerLimits.maxPendingChanges, routerLimits.maxPendingChangesOfClient / watches);
-}
-
-/** The first watch of which something is not told. */
-function unfinished({ watches }: Watcher): Watch | undefined {
-  return watches.find((watch) => !watch.isDone);
-}
-
-function isDone(watcher: Watcher): boolean {
-  return unfinished(watcher) === undefined;
 }

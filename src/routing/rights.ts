@@ -42,8 +42,13 @@ export function servesNothing(client: Entitled): boolean {
   return servable(client)?.length === 0;
 }
 
+/** A session, with what it serves. */
+export interface Serving extends Entitled, Pick<Link, "services"> {
+  readonly memory: Pick<Link["memory"], "served">;
+}
+
 /** The protocols that a session serves, as far as its invitation or its token lets it. One that has not said so may serve all of them. */
-export function servedBy(link: Link): readonly string[] {
+export function servedBy(link: Serving): readonly string[] {
   const { services, memory } = link;
   const allowed = servable(link);
   const said = services === undefined ? ["*"] : [...services.alone, ...services.shared];

@@ -15,9 +15,15 @@ import { type Closing, closings } from "./closings.ts";
 import { Delivery } from "./delivery.ts";
 import { Departures } from "./departures.ts";
 import { Forwarding } from "./forwarding.ts";
-import type { Link, Links } from "./link.ts";
+import type { CrossingItem, Question } from "./crossing-item.ts";
+import { GatheredLists, pageOf } from "./gathered-lists.ts";
+import { Inbound } from "./inbound.ts";
+import type { Link, Links, Sender } from "./link.ts";
 import { Opens } from "./opens.ts";
+import type { OtherShards } from "./other-shards.ts";
+import { Outbound } from "./outbound.ts";
 import { Presence } from "./presence.ts";
+import { RemotePresence } from "./remote-presence.ts";
 import type { Rules } from "./rules.ts";
 import { servicesAfter } from "./services.ts";
 
@@ -50,6 +56,9 @@ export class Routing {
   readonly #presence: Presence;
   readonly #departures: Departures;
   readonly #opens: Opens;
+  /** What goes to other shards, and what comes from them; `undefined` in a realm of one shard. */
+  readonly #crossing:
+    { readonly outbound: Outbound; readonly inbound: Inbound; readonly lists: GatheredLists } | undefined;
   /** Whether the message that is being routed has held a `list`. */
   #hasListed = false;
   /** Whether it has held a `measure`. */
@@ -57,31 +66,51 @@ export class Routing {
   /** How many links the last list went through: what the next one costs. */
   #listedLinks = 0;
 
-  constructor(links: Links, realm: string, runtime: Runtime) {
+  /** @param others absent in a realm of one shard */
+  constructor(links: Links, realm: string, runtime: Runtime, others?: OtherShards) {
     this.#links = links;
     this.#realm = realm;
     this.#runtime = runtime;
     this.#delivery = new Delivery(runtime);
-    this.#forwarding = new Forwarding(links, this.#delivery);
+    const outbound = others && new Outbound(links, this.#delivery, others);
+    this.#forwarding = new Forwarding(links, this.#delivery, outbound);
     this.#access = new Access(links, this.#delivery, () => runtime.rules());
     this.#presence = new Presence({
       links,
       access: this.#access,
       delivery: this.#delivery,
+      remote: outbound && new RemotePresence(outbound),
       now: () => runtime.now(),
       after: (delayMs, callback) => {
         runtime.after(delayMs, () => {
           callback();
           this.#departures.dropGivenUp();
+          outbound?.flush();
         });
       },
     });
-    this.#departures = new Departures(links, this.#delivery, this.#presence, runtime);
+    const [delivery, presence] = [this.#delivery, this.#presence];
+    this.#departures = new Departures({ links, delivery, presence, outbound, runtime });
     this.#opens = new Opens(
-      { name: realm, links, access: this.#access, delivery: this.#delivery },
+      { name: realm, links, access: this.#access, delivery: this.#delivery, outbound },
       this.#departures,
       () => runtime.randomU32() / 2 ** 32,
     );
+    if (outbound === undefined) return;
+    const lists = new GatheredLists(links, this.#delivery, outbound);
+    const inbound = new Inbound({
+      links,
+      access: this.#access,
+      delivery: this.#delivery,
+      forwarding: this.#forwarding,
+      opens: this.#opens,
+      outbound,
+      lists,
+      presence: this.#presence,
+      now: () => runtime.now(),
+      namesFor: (from, frame) => this.#namesFor(from, frame),
+    });
+    this.#crossing = { outbound, inbound, lists };
   }
 
   /** Bytes that the router holds because clients have not read them: of all links, and of those that are closing. */
@@ -123,13 +152,51 @@ export class Routing {
   changeRules(before: Rules): void {
     this.#access.changeRules(before);
     this.#presence.rulesChanged(before);
+    const { outbound } = this.#crossing ?? {};
+    // The two ends of such a pair need not be known here: they resume, which checks them again.
+    if (outbound !== undefined) for (const link of this.#links.all()) outbound.cut(link);
     this.#settle();
+  }
+
+  /** Carries out what another shard tells. Never throws. */
+  take(item: CrossingItem, shard: number): void {
+    this.#crossing?.inbound.take(item, shard);
+  }
+
+  /** All pairs with the links of another shard end, and questions to it get no answer. @param questions by whether they may have arrived */
+  broken(shard: number, questions: { readonly sent: readonly Question[]; readonly unsent: readonly Question[] }): void {
+    this.#crossing?.outbound.broken(shard);
+    this.#crossing?.inbound.lost(questions.sent, true);
+    this.#crossing?.inbound.lost(questions.unsent, false);
+    this.#presence.shardLost(shard);
+  }
+
+  /** Finds out whether the links of other shards are still there that links of this one are paired with. */
+  checkShards(): void {
+    this.#crossing?.outbound.check();
+    this.#settle();
+  }
+
+  /** Whether links of this shard are paired with links of others. Slow. */
+  get isPairedElsewhere(): boolean {
+    return (this.#crossing?.outbound.pairedShards().size ?? 0) > 0;
+  }
+
+  /** Begins to carry out what another shard tells. `endCall` must follow. */
+  beginCall(): void {
+    this.#delivery.gather();
+  }
+
+  endCall(): void {
+    this.#settle();
+    this.#delivery.handOver();
   }
 
   /** Closes links that were given up, and tells watchers what the event has changed. */
   #settle(): void {
     this.#departures.dropGivenUp();
     if (this.#presence.flush()) this.#departures.dropGivenUp();
+    this.#crossing?.outbound.flush();
   }
 
   /**
@@ -254,7 +321,7 @@ export class Routing {
         this.#presence.unwatch(from, frame.request);
         break;
       case "check":
-        this.#access.check(from, frame, this.#delivery.meterOf(from).account.opens.take(nowMs));
+        this.#check(from, frame, nowMs);
         break;
       default:
         throw new ProtocolError(`Frame "${frame.kind}" is the router's to send: it ends`, position);
@@ -262,10 +329,21 @@ export class Routing {
     return true;
   }
 
+  #check(from: Link, frame: RouterFrameOf<"check">, nowMs: number): void {
+    const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs);
+    const { address } = frame;
+    const to = this.#links.byAddress(address) ?? this.#crossing?.outbound.peerOf(from, address);
+    this.#access.check(from, frame, { to, isWithinRate });
+  }
+
   /** Whether a client may ask for all links now; counts it. Past its rate its link ends, since it would wait in vain for an answer. */
   #mayList(from: Link): boolean {
     const { opens } = this.#delivery.meterOf(from).account;
-    const isWithinRate = opens.take(from.memory.heardAtMs, 1 + this.#listedLinks / routerLimits.linksPerToken);
+    const shards = this.#crossing?.outbound.shardCount ?? 1;
+    const isWithinRate = opens.take(
+      from.memory.heardAtMs,
+      shards * (1 + this.#listedLinks / routerLimits.linksPerToken),
+    );
     // On its next link the client asks again.
     if (!isWithinRate) this.#departures.drop(from, goneReasons.lost, closings.tooManyRequests);
     return isWithinRate;
@@ -288,18 +366,22 @@ export class Routing {
     this.#presence.changed(from);
   }
 
-  #list(from: Link, { request, cursor }: RouterFrameOf<"list">): void {
+  #list(from: Link, frame: RouterFrameOf<"list">): void {
     if (!this.#mayList(from)) return;
+    const own = this.#namesFor(from, frame);
+    if (this.#crossing === undefined) this.#delivery.say(from, own);
+    else if (!this.#crossing.lists.begin(from, frame, own))
+      this.#departures.drop(from, goneReasons.lost, closings.unanswered);
+  }
+
+  #namesFor(from: Sender, { request, cursor }: RouterFrameOf<"list">): RouterFrameOf<"peers"> {
     const found = new Set<string>();
     this.#listedLinks = 0;
     for (const link of this.#links.all()) {
       this.#listedLinks++;
       if (link.name > cursor && this.#access.sightOf(from, link) !== "nothing") found.add(link.name);
     }
-    const names = Array.from(found).sort(byCodeUnit);
-    const page = names.slice(0, limits.maxPageLength);
-    const last = names.length > page.length ? page.at(-1) : undefined;
-    this.#delivery.say(from, { kind: "peers", request, cursor: last ?? "", names: page });
+    return pageOf(request, found);
   }
 
   /** Ends a link: tells its client why, and its peers that it is gone. Does nothing to a link that is over. */
@@ -313,8 +395,4 @@ export class Routing {
     this.#departures.leave(link, reason);
     this.#settle();
   }
-}
-
-function byCodeUnit(left: string, right: string): number {
-  return left < right ? -1 : 1;
 }

@@ -11,8 +11,13 @@ export interface Mutation {
 
 const root = join(import.meta.dirname, "../..");
 
-/** The model with one rule less, as an ES module. @throws Error if a snippet doesn't stand there exactly once. */
-export async function mutatedModel({ changes }: Mutation): Promise<string> {
+/**
+ * The model with one rule less, as an ES module.
+ *
+ * @param entry the file of the model that runs a schedule
+ * @throws Error if a snippet doesn't stand there exactly once
+ */
+export async function mutatedModel({ changes }: Mutation, entry = "run.ts"): Promise<string> {
   const mutated = new Map<string, string>();
   for (const [file, snippet, instead] of changes) {
     const path = join(root, file);
@@ -24,7 +29,7 @@ export async function mutatedModel({ changes }: Mutation): Promise<string> {
     name: "mutation",
     setup({ onLoad, onResolve }) {
       // Libraries have no rules of the model's: left out, they needn't be bundled for each mutation.
-      onResolve({ filter: /^@(bufbuild|msgpack)\// }, ({ path }) => ({
+      onResolve({ filter: /^(fast-check$|@(bufbuild|msgpack)\/)/ }, ({ path }) => ({
         path: import.meta.resolve(path),
         external: true,
       }));
@@ -35,7 +40,7 @@ export async function mutatedModel({ changes }: Mutation): Promise<string> {
     },
   };
   const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, "run.ts")],
+    entryPoints: [join(import.meta.dirname, entry)],
     bundle: true,
     write: false,
     format: "esm",

@@ -73,7 +73,12 @@ export interface Failure {
 /** Soak to router process. */
 export type ToRouter =
   | { readonly kind: "start"; readonly start: RouterStart }
-  | { readonly kind: "evict"; readonly id: number; readonly webSockets: "hibernate" | "close" };
+  | {
+      readonly kind: "evict";
+      readonly id: number;
+      readonly webSockets: "hibernate" | "close";
+      readonly shard: number;
+    };
 
 export interface RouterStart {
   readonly port: number;

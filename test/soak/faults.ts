@@ -12,6 +12,8 @@ export interface Scene {
   readonly random: Random;
   readonly gates: readonly Gate[];
   readonly router: Router;
+  /** How many shards the realm has. */
+  readonly shards: number;
   readonly processes: readonly Clients[];
   readonly attacker: Attacker;
   /** Fires when faults must end: those that last undo themselves then. */
@@ -175,15 +177,21 @@ export const faults: Readonly<Record<FaultKind, (scene: Scene) => Promise<void>>
   },
 
   hibernate: async (scene) => {
-    if (scene.router.isUp && (await scene.router.evict("hibernate"))) strike(scene, "hibernate", "all", "hibernated");
+    const shard = anyShard(scene);
+    if (scene.router.isUp && (await scene.router.evict("hibernate", shard)))
+      strike(scene, "hibernate", "all", `shard ${shard} hibernated`);
   },
 
   evict: async (scene) => {
-    if (scene.router.isUp && (await scene.router.evict("close"))) strike(scene, "evict", "all", "evicted with a close");
+    const shard = anyShard(scene);
+    if (scene.router.isUp && (await scene.router.evict("close", shard)))
+      strike(scene, "evict", "all", `shard ${shard} evicted with a close`);
   },
 
   abort: async (scene) => {
-    if (scene.router.isUp && (await scene.router.abort())) strike(scene, "abort", "all", "the object aborted");
+    const shard = anyShard(scene);
+    if (scene.router.isUp && (await scene.router.abort(shard)))
+      strike(scene, "abort", "all", `the object of shard ${shard} aborted`);
   },
 
   kill: async (scene) => {
@@ -192,6 +200,10 @@ export const faults: Readonly<Record<FaultKind, (scene: Scene) => Promise<void>>
     await scene.router.kill();
   },
 };
+
+function anyShard({ random, shards }: Scene): number {
+  return random.integer(0, shards - 1);
+}
 
 async function drop(scene: Scene, kind: FaultKind, gates: readonly Gate[]): Promise<void> {
   if (gates.length === 0) return;

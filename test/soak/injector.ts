@@ -13,6 +13,8 @@ export interface InjectorStart {
   readonly epochMs: number;
   readonly gates: readonly Gate[];
   readonly router: Router;
+  /** How many shards the realm has. */
+  readonly shards: number;
   readonly processes: readonly Clients[];
   readonly attacker: Attacker;
   readonly faultsPerSecond: number;

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { addClient } from "../../scripts/admin-client.ts";
+import { addClient, setShards } from "../../scripts/admin-client.ts";
 import type { ClientDial, FromClients } from "./calls.ts";
 import { Clients } from "./clients.ts";
 import { Gate } from "./gate.ts";
@@ -55,6 +55,7 @@ async function soak(options: Options, interrupted: AbortSignal): Promise<{ resul
 async function begin(options: Options, folder: string, stack: AsyncDisposableStack): Promise<Run> {
   const epochMs = Date.now();
   const router = stack.use(await Router.start(folder));
+  if (options.shards > 1) await setShards(router, options.shards);
   const dials: ClientDial[] = [];
   const gates: Gate[] = [];
   const certificates = await makeCertificates();

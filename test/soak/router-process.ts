@@ -10,9 +10,9 @@ async function start({ port, workerFile, stateDirectory }: RouterStart): Promise
   tell({ kind: "ready", adminToken: router.adminToken });
 }
 
-async function evict(id: number, webSockets: "hibernate" | "close"): Promise<void> {
+async function evict(id: number, webSockets: "hibernate" | "close", shard: number): Promise<void> {
   try {
-    await router?.evict(webSockets);
+    await router?.evict(webSockets, shard);
     tell({ kind: "evicted", id });
   } catch (error) {
     tell({ kind: "evicted", id, error: String(error) });
@@ -31,7 +31,7 @@ function tell(message: FromRouter): void {
 // Only router.ts writes to this channel. A failure to start ends the process: its exit tells.
 process.on("message", (message: ToRouter) => {
   if (message.kind === "start") void start(message.start);
-  else void evict(message.id, message.webSockets);
+  else void evict(message.id, message.webSockets, message.shard);
 });
 process.on("disconnect", () => void leave());
 process.on("SIGINT", () => undefined);

@@ -76,12 +76,12 @@ export class Router implements AsyncDisposable {
     if (!this.#isEnding) await this.#run();
   }
 
-  /** Takes the realm's object out of memory; its sockets hibernate, or are closed. False if it didn't run. */
-  async evict(webSockets: "hibernate" | "close"): Promise<boolean> {
+  /** Takes the object of a shard of the realm out of memory; its sockets hibernate, or are closed. False if it didn't run. */
+  async evict(webSockets: "hibernate" | "close", shard: number): Promise<boolean> {
     const id = ++this.#lastEviction;
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
     this.#evictions.set(id, resolve);
-    this.#child?.send({ kind: "evict", id, webSockets });
+    this.#child?.send({ kind: "evict", id, webSockets, shard });
     const timer = setTimeout(() => {
       resolve("no answer in time");
     }, callDeadlineMs);
@@ -91,9 +91,9 @@ export class Router implements AsyncDisposable {
     return error === undefined;
   }
 
-  /** Makes the realm's object fail, as an exception in it would that the runtime can't forgive. */
-  abort(): Promise<boolean> {
-    return this.#ask("abort");
+  /** Makes the object of a shard fail, as an exception in it would that the runtime can't forgive. */
+  abort(shard: number): Promise<boolean> {
+    return this.#ask(`abort?shard=${shard}`);
   }
 
   /** Sets the clock that the router reads, against the true time; a kill or an abort of its process sets it right. */

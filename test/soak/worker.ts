@@ -3,6 +3,7 @@
 import { defaultRealm } from "@messagepasser/protocol";
 import worker, { RouterObject as DeployedObject } from "../../src/worker.ts";
 import type { Env } from "../../src/env.ts";
+import { objectNameOf } from "../../src/shards/object-name.ts";
 
 export class RouterObject extends DeployedObject {
   /** Ends the object at once, with its sockets; the caller gets an error, never an answer. */
@@ -28,7 +29,8 @@ export default {
     }
     if (pathname !== "/soak/abort") return worker.fetch(request, env, context);
     try {
-      await env.ROUTER.getByName(defaultRealm).soakAbort();
+      const shard = Number(searchParams.get("shard"));
+      await env.ROUTER.getByName(objectNameOf(defaultRealm, shard)).soakAbort();
     } catch {
       // As intended.
     }

@@ -161,13 +161,14 @@ export class FakeLink implements Link {
 export class FakeLinks implements Links {
   readonly #links = new Map<number, FakeLink>();
   readonly #capacity: number;
-  #nextAddress = 1;
+  #nextAddress: number;
   #watching: readonly number[] = [];
   /** How often the slow way was taken. */
   scans = 0;
 
-  constructor(capacity = Infinity) {
+  constructor(capacity = Infinity, firstAddress = 1) {
     this.#capacity = capacity;
+    this.#nextAddress = firstAddress;
   }
 
   /** A link that isn't there yet. */

@@ -204,7 +204,7 @@ test("the object refuses an upgrade that doesn't come from this version of the W
     };
     return { "mp-admission": encodeURIComponent(JSON.stringify(admission)) };
   };
-  for (const headers of [{}, ofVersion(1), ofVersion(5)]) {
+  for (const headers of [{}, ofVersion(5), ofVersion(7)]) {
     const response = await other.stub.fetch("https://router.internal/link", {
       headers: { upgrade: "websocket", ...headers },
     });

@@ -1,0 +1,185 @@
+import { env } from "cloudflare:workers";
+import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { describe, expect, test } from "vitest";
+import type { RouterObject } from "../../src/router-object.ts";
+import { homeOf } from "../../src/shards/home.ts";
+import { objectNameOf } from "../../src/shards/object-name.ts";
+import type { SegmentLink } from "../support/readings.ts";
+import { expectTalk, pairAgain, pairUp } from "./pairs.ts";
+import { admin, expectProblem, Realm } from "./realm.ts";
+
+/** A realm of several shards, and names that have their home on each. */
+class ShardedRealm extends Realm {
+  readonly count: number;
+
+  private constructor(count: number) {
+    super();
+    this.count = count;
+  }
+
+  static async of(count: number): Promise<ShardedRealm> {
+    const realm = new ShardedRealm(count);
+    expect((await setShards(realm, count)).status).toBe(204);
+    return realm;
+  }
+
+  shard(number: number): DurableObjectStub<RouterObject> {
+    return env.ROUTER.getByName(objectNameOf(this.name, number));
+  }
+
+  /** A name whose home is a shard. */
+  nameOn(shard: number, start = "client"): string {
+    for (let at = 0; ; at++) if (homeOf(`${start}${at}`, this.count) === shard) return `${start}${at}`;
+  }
+}
+
+async function setShards(realm: Realm, shards: unknown): Promise<Response> {
+  return await admin(`/realms/${realm.name}/shards`, { method: "PUT", body: JSON.stringify({ shards }) });
+}
+
+describe("a realm of four shards", () => {
+  const count = 4;
+
+  test("clients of different shards open to each other and talk both ways", async () => {
+    const realm = await ShardedRealm.of(count);
+    const alice = await realm.join(realm.nameOn(0));
+    const bob = await realm.join(realm.nameOn(count - 1));
+    const pair = await pairUp(alice, bob);
+    await expectTalk(alice, bob, pair);
+    const back = await pairUp(bob, alice);
+    await expectTalk(bob, alice, back);
+  });
+
+  test("clients of one shard talk as in any realm", async () => {
+    const realm = await ShardedRealm.of(count);
+    const alice = await realm.join(realm.nameOn(1));
+    const bob = await realm.join(realm.nameOn(1, "other"));
+    await expectTalk(alice, bob, await pairUp(alice, bob));
+  });
+
+  test("a peer of another shard hears that a link is gone, and the two resume", async () => {
+    const realm = await ShardedRealm.of(count);
+    const alice = await realm.join(realm.nameOn(0));
+    const name = realm.nameOn(1);
+    const { secret } = await realm.add(name);
+    const bob = await realm.link(name, secret);
+    const { to } = await pairUp(alice, bob);
+    bob.close();
+    expect(await alice.nextOf("gone")).toMatchObject({ address: to });
+    const again = await realm.link(name, secret, bob.session);
+    const pair = await pairAgain(alice, again);
+    await expectTalk(alice, again, pair);
+  });
+
+  test("two links still talk after both their objects slept", async () => {
+    const realm = await ShardedRealm.of(count);
+    const alice = await realm.join(realm.nameOn(0));
+    const bob = await realm.join(realm.nameOn(1));
+    const pair = await pairUp(alice, bob);
+    await expectTalk(alice, bob, pair);
+    for (const shard of [0, 1]) await evictDurableObject(realm.shard(shard), { webSockets: "hibernate" });
+    await expectTalk(alice, bob, pair);
+    await evictDurableObject(realm.shard(0), { webSockets: "hibernate" });
+    await expectTalk(bob, alice, { from: pair.to, to: pair.from });
+  });
+
+  test("a peer hears that a link is gone whose object was reset", async () => {
+    const realm = await ShardedRealm.of(count);
+    const alice = await realm.join(realm.nameOn(0));
+    const name = realm.nameOn(1);
+    const { secret } = await realm.add(name);
+    const bob = await realm.link(name, secret);
+    const { to } = await pairUp(alice, bob);
+    await evictDurableObject(realm.shard(1), { webSockets: "close" });
+    const again = await realm.link(name, secret, bob.session);
+    expect(await alice.nextOf("gone")).toMatchObject({ address: to });
+    await expectTalk(alice, again, await pairAgain(alice, again));
+  });
+
+  test("an alarm finds out that a shard was reset which nobody wakes", async () => {
+    const realm = await ShardedRealm.of(count);
+    const alice = await realm.join(realm.nameOn(0));
+    const bob = await realm.join(realm.nameOn(1));
+    const { to } = await pairUp(alice, bob);
+    await evictDurableObject(realm.shard(1), { webSockets: "close" });
+    await evictDurableObject(realm.shard(0), { webSockets: "hibernate" });
+    expect(await runDurableObjectAlarm(realm.shard(0))).toBe(true);
+    expect(await alice.nextOf("gone")).toMatchObject({ address: to });
+  });
+
+  test("a watch tells of the sessions of all shards, and of those that come and leave", async () => {
+    const realm = await ShardedRealm.of(count);
+    const names = Array.from({ length: count }, (_, shard) => realm.nameOn(shard)).sort();
+    const links: SegmentLink[] = [];
+    for (const name of names) links.push(await realm.join(name));
+    const [watcher] = links;
+    watcher?.toRouter({ kind: "watch", request: 3, pattern: "client*" });
+    expect(await watcher?.nextOf("snapshot")).toMatchObject({ request: 3, complete: 0 });
+    const told = new Set<string | undefined>();
+    for (const _ of names) told.add((await watcher?.nextOf("present"))?.name);
+    expect(told).toEqual(new Set(names));
+    expect(await watcher?.nextOf("snapshot")).toMatchObject({ request: 3, complete: 1 });
+    for (let shard = 0; shard < count; shard++)
+      await evictDurableObject(realm.shard(shard), { webSockets: "hibernate" });
+    const late = await realm.join(realm.nameOn(1, "client-late"));
+    expect(await watcher?.nextOf("present")).toMatchObject({ request: 3, name: late.name });
+    late.close();
+    expect(await watcher?.nextOf("left")).toMatchObject({ request: 3, name: late.name });
+  });
+
+  test("a watch of one name tells when that client comes to its shard", async () => {
+    const realm = await ShardedRealm.of(count);
+    const watcher = await realm.join(realm.nameOn(0));
+    const name = realm.nameOn(1);
+    watcher.toRouter({ kind: "watch", request: 1, pattern: name });
+    await watcher.nextOf("snapshot");
+    expect(await watcher.nextOf("snapshot")).toMatchObject({ complete: 1 });
+    await realm.join(name);
+    expect(await watcher.nextOf("present")).toMatchObject({ request: 1, name });
+  });
+
+  test("a watch goes on after another shard was reset", async () => {
+    const realm = await ShardedRealm.of(count);
+    const watcher = await realm.join(realm.nameOn(0));
+    const name = realm.nameOn(1);
+    const { secret } = await realm.add(name);
+    const bob = await realm.link(name, secret);
+    watcher.toRouter({ kind: "watch", request: 1, pattern: "*" });
+    const nextComplete = async (): Promise<void> => {
+      for (;;) {
+        const item = await watcher.next();
+        if (item.kind === "snapshot" && item.complete === 1) return;
+      }
+    };
+    await nextComplete();
+    await evictDurableObject(realm.shard(1), { webSockets: "close" });
+    await realm.link(name, secret, bob.session);
+    await nextComplete();
+    await realm.join(realm.nameOn(1, "third"));
+    expect(await watcher.nextOf("present")).toMatchObject({ name: realm.nameOn(1, "third") });
+  });
+
+  test("a list has the names of all shards", async () => {
+    const realm = await ShardedRealm.of(count);
+    const names = Array.from({ length: count }, (_, shard) => realm.nameOn(shard)).sort();
+    const links = [];
+    for (const name of names) links.push(await realm.join(name));
+    links[0]?.toRouter({ kind: "list", request: 7, cursor: "" });
+    expect(await links[0]?.nextOf("peers")).toMatchObject({ request: 7, cursor: "", names });
+  });
+});
+
+test("a realm's shards can't be changed once it has several, or has had clients", async () => {
+  const realm = await ShardedRealm.of(2);
+  expect((await setShards(realm, 2)).status).toBe(204);
+  expect(await (await admin(`/realms/${realm.name}/shards`)).json()).toEqual({ shards: 2 });
+  await expectProblem(await setShards(realm, 3), 409, "shards-fixed");
+  const used = new Realm();
+  await used.add("alice");
+  await expectProblem(await setShards(used, 2), 409, "shards-fixed");
+  expect(await (await admin(`/realms/${used.name}/shards`)).json()).toEqual({ shards: 1 });
+});
+
+test.each([0, 65, 1025, "four", 1.5, null])("a realm doesn't get %j shards", async (shards) => {
+  await expectProblem(await setShards(new Realm(), shards), 400, "bad-request");
+});
