@@ -251,7 +251,7 @@ function routeOpen(from: Sender, open: RouterFrameOf<"open">, situation: Situati
   const bytes = messages.reduce((sum, message) => sum + byteLength(message), 0);
   // Before the two are paired: the opener must not be told about the end of a link that it was never told about.
   if (!delivery.unread.admits(delivery.meterOf(to), bytes + limits.firstMarkBytes))
-    return { ...absent(situation), givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
+    return { ...absent(situation, open), givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
   const labels = { one: from.format.addressing === "name" && peer !== to.name, other: callsByLabel(links, to, from) };
   const lacksRoom = (labels.one && isFullFor(from, to)) || (labels.other && isFullFor(to, from));
   if (lacksRoom || !canPair(from, to)) return refusal(busy, "Both clients have too many peers already");
@@ -281,8 +281,8 @@ function recipientOf(from: Sender, open: RouterFrameOf<"open">, situation: Situa
   const [[silent], [first]] = [there, heard];
   if (first === undefined)
     return silent === undefined
-      ? absent(situation)
-      : { ...absent(situation), givenUp: { link: silent, closing: closings.silent, unsentBytes: 0 } };
+      ? absent(situation, open)
+      : { ...absent(situation, open), givenUp: { link: silent, closing: closings.silent, unsentBytes: 0 } };
   const acceptors = access.acceptorsAmong(from, heard, protocol);
   if (acceptors.length === 0) return refusal(notAllowed, access.denialOf(from, first, protocol) ?? "");
 
@@ -301,13 +301,13 @@ function recipientOf(from: Sender, open: RouterFrameOf<"open">, situation: Situa
       : able.filter((link) => !arePaired(from, link));
   }
   // A session that has got the open before is the one to say what it serves.
-  if (isOnly) return able[0] ?? absent(situation);
+  if (isOnly) return able[0] ?? absent(situation, open);
   const circumstances = { random, unreadBytes: (link: Link) => delivery.meterOf(link).heldBytes };
   // A link that died unnoticed is quiet. To ask the platform costs an open, so only where there is a choice.
   const awake = able.length > 1 ? able.filter((link) => !isSilent(link, nowMs, routerLimits.quietAfterMs)) : [];
   const ofAwake = chosenOf(awake, protocol, circumstances);
   const to = ofAwake ?? (awake.length < able.length ? chosenOf(able, protocol, circumstances) : undefined);
-  return to ?? refusal(unknownProtocol, `No session of "${name}" that is connected serves "${protocol}"`);
+  return to ?? refusal(unknownProtocol, `No session of "${peer}" that is connected serves "${protocol}"`);
 }
 
 /** Whether a link has no room to list another one. */
@@ -315,8 +315,10 @@ function isFullFor({ pairs }: Sender, { address }: Sender): boolean {
   return pairs.isFull && !pairs.has(address);
 }
 
-function absent({ name }: Realm): Refusal {
-  return refusal(errorCodes.peerAbsent, `Nobody of that name is connected to realm "${name}"`);
+function absent({ name }: Realm, { session, peer }: RouterFrameOf<"open">): Refusal {
+  const isForAny = session === anySession && splitLabel(peer).instance === "";
+  const who = isForAny ? "Nobody of that name" : "No session of that instance or id";
+  return refusal(errorCodes.peerAbsent, `${who} is connected to realm "${name}"`);
 }
 
 /**

@@ -101,3 +101,16 @@ test("a watcher can read what is told of a client's services, however many its t
   realm.routing.receive(ann, toRouter({ kind: "serve", share: 0, add, remove: [] }));
   expect(told()).toEqual(letters);
 });
+
+test("an open tells nobody whether a holder is connected that the opener may not see", () => {
+  const realm = realmOf();
+  const mallory = realm.join("mallory");
+  const answersToOpen = (): object[] => {
+    realm.routing.receive(mallory, toRouter(openTo("+shop/ann")));
+    return heard(mallory);
+  };
+  const before = answersToOpen();
+  expect(before).toMatchObject([{ kind: "refused", code: errorCodes.peerAbsent }]);
+  realm.join("+shop/ann", { token: tokenOf({ open: chat.open }) });
+  expect(answersToOpen()).toEqual(before);
+});

@@ -74,6 +74,13 @@ describe("open", () => {
       new RegExp(`carries ${limits.maxPayloadBytes + 1} bytes`),
     ],
     ["a flag of a first message that there isn't", { flags: 4 }, errorCodes.badOpen, /Unknown flags 4/],
+    [
+      "an instance that isn't there",
+      { peer: "bob:phone" },
+      errorCodes.peerAbsent,
+      /No session of that instance .*"home"/,
+    ],
+    ["a session that isn't there", { session: "e".repeat(32) }, errorCodes.peerAbsent, /No session of that .* id is/],
     ["an absent peer", { peer: longText }, errorCodes.peerAbsent, /Nobody of that name .*"home"/],
   ];
 
