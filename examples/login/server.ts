@@ -24,7 +24,9 @@ async function tokenFor(user: string): Promise<string> {
 
 async function logIn(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { user, password } = JSON.parse(await textOf(request)) as { user: string; password: string };
-  if (passwords.get(user) !== password) {
+  const expected = passwords.get(user);
+  // Without the first check, somebody who sends no password would be any user that there isn't.
+  if (expected === undefined || password !== expected) {
     response.writeHead(401).end();
     return;
   }

@@ -28,6 +28,10 @@ test("the example with a login server lets its users in by tokens, and strangers
   try {
     const [, url = ""] = await lineOf(server, /Open (\S+)/);
     expect((await fetch(new URL("/token", url), { method: "POST" })).status).toBe(401);
+    for (const body of [{ user: "zoe" }, { user: "ann" }, {}, { user: "zoe", password: null }]) {
+      const { status } = await fetch(new URL("/login", url), { method: "POST", body: JSON.stringify(body) });
+      expect(status, JSON.stringify(body)).toBe(401);
+    }
     const page = await browser.newPage();
     await page.goto(url);
     await page.fill("[name=password]", "wrong");
