@@ -78,7 +78,7 @@ export class TokenAuthenticator {
       waitUntil,
       now: () => Date.now(),
     });
-    if (found === "unknown") throw new ProblemError(keysUnknown);
+    if (found === "unknown") throw new ProblemError(keyUnknown);
     if (found === "none") return undefined;
     return { verifier: await importedKey(found.key), algorithm: found.key.algorithm };
   }
@@ -91,4 +91,9 @@ const keysUnknown = {
   code: "restarting",
   detail: "The keys of tokens can't be read now: connect again in a few seconds",
   retryAfterS: 5,
+} as const;
+
+const keyUnknown = {
+  ...keysUnknown,
+  detail: "The set of keys at the URL hasn't given the token's key yet: connect again in a few seconds",
 } as const;
