@@ -3,6 +3,7 @@ import {
   closeCodes,
   errorCodes,
   goneReasons,
+  limits,
   routerLimits,
   type RouterFrame,
 } from "@messagepasser/protocol";
@@ -310,4 +311,21 @@ describe("a session whose instance another one took", () => {
     realm.routing.join(realm.links.make("alice", { session, instance: "desk" }));
     expect(bob.take()).toEqual([]);
   });
+});
+
+test("opens to a name of a hundred sessions with as many patterns as they may serve don't keep the router busy", () => {
+  const realm = realmOf();
+  const alone = Array.from({ length: limits.maxServices }, (_, at) => `*a*${at}*`.padEnd(16, "b*"));
+  for (let count = 0; count < routerLimits.maxSessions; count++)
+    realm.join("mallory", { services: { alone, shared: [] } });
+  const sessions = realm.links.named("mallory");
+  realm.links.named = () => sessions;
+  const opens = Array.from({ length: 300 }, (_, at) =>
+    openTo("mallory", { connection: at + 1, protocol: "a".repeat(limits.maxProtocolBytes) }),
+  );
+  const alice = realm.join("alice");
+  const startMs = performance.now();
+  realm.routing.receive(alice, toRouter(...opens));
+  expect(performance.now() - startMs).toBeLessThan(2_000);
+  expect(alice.take()).toHaveLength(opens.length);
 });
