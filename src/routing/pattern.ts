@@ -9,6 +9,23 @@ export function isFit(source: string, text: string): boolean {
   return source === text || (source.includes("*") && patternOf(source).fits(text));
 }
 
+/** Those with a `*` among the patterns of a list. */
+const compiled = new WeakMap<readonly string[], readonly Pattern[]>();
+
+/**
+ * Whether a string fits one of a list's patterns, which are compiled once: an open to a name asks what each of its sessions
+ * serves, and those are a hundred with dozens of patterns each.
+ */
+export function fitsAny(sources: readonly string[], text: string): boolean {
+  if (sources.includes(text)) return true;
+  let patterns = compiled.get(sources);
+  if (patterns === undefined) {
+    patterns = sources.filter((source) => source.includes("*")).map(patternOf);
+    compiled.set(sources, patterns);
+  }
+  return patterns.some(({ fits }) => fits(text));
+}
+
 /** Compiles a pattern. Matching takes linear time for every pattern, unlike with a regular expression. */
 export function patternOf(source: string): Pattern {
   const [first = "", ...rest] = source.split("*");

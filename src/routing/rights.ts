@@ -1,6 +1,6 @@
 import { limits, utf8Length } from "@messagepasser/protocol";
 import type { Link } from "./link.ts";
-import { isFit } from "./pattern.ts";
+import { fitsAny, isFit } from "./pattern.ts";
 
 // What an invitation and a token narrow. A client with a secret of its own is narrowed by rules only.
 
@@ -31,8 +31,8 @@ export function mayReach({ grant, token }: Entitled, peer: string): boolean {
 
 /** Why its invitation or its token doesn't let a client serve a protocol; `undefined` if it does. */
 export function servingProblem(client: Entitled, protocol: string): string | undefined {
-  const isServable = servable(client)?.some((pattern) => isFit(pattern, protocol)) ?? true;
-  return isServable
+  const allowed = servable(client);
+  return allowed === undefined || fitsAny(allowed, protocol)
     ? undefined
     : `The peer's ${client.grant === undefined ? "token" : "invitation"} doesn't let it serve this protocol`;
 }
@@ -61,9 +61,11 @@ export function servedBy(link: Serving): readonly string[] {
   return memory.served.patterns;
 }
 
+const nothing: readonly string[] = [];
+
 /** Patterns of what an invitation or a token lets a client serve; `undefined` for everything. */
 function servable({ grant, token }: Entitled): readonly string[] | undefined {
-  return grant?.serves ?? (token && (token.rights.serve ?? []));
+  return grant?.serves ?? (token && (token.rights.serve ?? nothing));
 }
 
 /** Whether a pattern, which may be of a token, is short enough to be told. */

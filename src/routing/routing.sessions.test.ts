@@ -11,7 +11,7 @@ import { describe, expect, test } from "vitest";
 import { closings } from "./closings.ts";
 import { Rules } from "./rules.ts";
 import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
-import { type FakeLink, realmOf } from "../../test/support/routing-fakes.ts";
+import { type FakeLink, grantOf, realmOf } from "../../test/support/routing-fakes.ts";
 
 const bytes = Uint8Array.of(0x42, 0, 0, 1, 2, 3);
 const session = "a".repeat(32);
@@ -313,19 +313,24 @@ describe("a session whose instance another one took", () => {
   });
 });
 
-test("opens to a name of a hundred sessions with as many patterns as they may serve don't keep the router busy", () => {
-  const realm = realmOf();
-  const alone = Array.from({ length: limits.maxServices }, (_, at) => `*a*${at}*`.padEnd(16, "b*"));
-  for (let count = 0; count < routerLimits.maxSessions; count++)
-    realm.join("mallory", { services: { alone, shared: [] } });
-  const sessions = realm.links.named("mallory");
-  realm.links.named = () => sessions;
-  const opens = Array.from({ length: 300 }, (_, at) =>
-    openTo("mallory", { connection: at + 1, protocol: "a".repeat(limits.maxProtocolBytes) }),
-  );
-  const alice = realm.join("alice");
-  const startMs = performance.now();
-  realm.routing.receive(alice, toRouter(...opens));
-  expect(performance.now() - startMs).toBeLessThan(2_000);
-  expect(alice.take()).toHaveLength(opens.length);
-});
+const many = Array.from({ length: limits.maxServices }, (_, at) => `*a*${at}*`.padEnd(16, "b*"));
+
+test.each([
+  ["they may serve", "mallory", { services: { alone: many, shared: [] } }],
+  ["their invitation has", "mallory/eve", { grant: grantOf("mallory", "", "", many) }],
+])(
+  "opens to a name of a hundred sessions don't keep the router busy, with as many patterns as %s",
+  (_, name, options) => {
+    const realm = realmOf();
+    for (let count = 0; count < routerLimits.maxSessions; count++) realm.join(name, options);
+    const sessions = realm.links.named(name);
+    realm.links.named = () => sessions;
+    const protocol = "a".repeat(limits.maxProtocolBytes);
+    const opens = Array.from({ length: 300 }, (_, at) => openTo(name, { connection: at + 1, protocol }));
+    const alice = realm.join("alice");
+    const startMs = performance.now();
+    realm.routing.receive(alice, toRouter(...opens));
+    expect(performance.now() - startMs).toBeLessThan(2_000);
+    expect(alice.take()).toHaveLength(opens.length);
+  },
+);

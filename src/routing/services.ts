@@ -1,5 +1,5 @@
 import { limits, protocolProblem, ProtocolError, type RouterFrameOf, utf8Length } from "@messagepasser/protocol";
-import { type Pattern, patternOf } from "./pattern.ts";
+import { fitsAny } from "./pattern.ts";
 
 /** The protocols that a session serves, as patterns. */
 export interface Services {
@@ -17,24 +17,8 @@ const nothing: Services = { alone: [], shared: [] };
 /** How a session with these services serves a protocol. @param services `undefined` where its client has not said */
 export function serviceOf(services: Services | undefined, protocol: string): Service {
   if (services === undefined) return "maybe";
-  if (isAmong(services.alone, protocol)) return "alone";
-  return isAmong(services.shared, protocol) ? "shared" : "none";
-}
-
-function isAmong(sources: readonly string[], protocol: string): boolean {
-  return sources.includes(protocol) || patternsIn(sources).some(({ fits }) => fits(protocol));
-}
-
-/** Patterns with a `*`, which are asked at each open to a name. A hundred sessions may have 64 each. */
-const compiled = new WeakMap<readonly string[], readonly Pattern[]>();
-
-function patternsIn(sources: readonly string[]): readonly Pattern[] {
-  let patterns = compiled.get(sources);
-  if (patterns === undefined) {
-    patterns = sources.filter((source) => source.includes("*")).map(patternOf);
-    compiled.set(sources, patterns);
-  }
-  return patterns;
+  if (fitsAny(services.alone, protocol)) return "alone";
+  return fitsAny(services.shared, protocol) ? "shared" : "none";
 }
 
 /** The services after a `serve` frame. @throws ProtocolError for patterns that are none, or too many */
