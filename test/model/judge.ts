@@ -37,12 +37,14 @@ export function verdictsOn(
   nowMs: number,
 ): ReadonlyMap<number, Verdict> {
   const verdicts = new Map<number, Verdict>();
+  // The sender is heard of now, and may open to its own name.
+  const heard = links.map((link): Judged => (link === from ? heardNow(from, nowMs) : link));
   for (const frame of routerFramesIn(batch)) {
     if (frame.kind === "serve") {
       from.told ??= new Map();
       for (const protocol of frame.add) from.told.set(protocol, frame.share === 1);
       for (const protocol of frame.remove) from.told.delete(protocol);
-    } else if (frame.kind === "open") verdicts.set(frame.connection, verdictOn(frame, links, nowMs));
+    } else if (frame.kind === "open") verdicts.set(frame.connection, verdictOn(frame, heard, nowMs));
   }
   return verdicts;
 }
@@ -95,6 +97,10 @@ function verdictOn(open: RouterFrameOf<"open">, links: readonly Judged[], nowMs:
     if (silent !== undefined) return toOnly(silent);
   }
   return { sessions: [], codes: [unknownProtocol] };
+}
+
+function heardNow(link: Judged, nowMs: number): Judged {
+  return Object.create(link, { heardMs: { value: nowMs } }) as Judged;
 }
 
 function toOnly({ session }: Judged): Verdict {
