@@ -63,7 +63,7 @@ function isForPeer(batch: ArrayBuffer): boolean {
   return header.getUint32(0) !== routerAddress && header.getUint32(4) === batch.byteLength - segmentHeaderBytes;
 }
 
-/** Lets opens through; the client asks for nothing else here. What else is in the batch is passed on. */
+/** Lets opens through, and says when a `measure` came; the client asks for nothing else here. All else is passed on. */
 function answer(from: WebSocket, to: WebSocket, batch: Uint8Array): void {
   const segments = new SegmentReader(batch);
   while (segments.next()) {
@@ -75,6 +75,8 @@ function answer(from: WebSocket, to: WebSocket, batch: Uint8Array): void {
     const frames = new RouterFrameReader(batch, start, end);
     for (let frame = frames.next(); frame !== undefined; frame = frames.next())
       if (frame.kind === "open") open(from, to, frame);
+      else if (frame.kind === "measure")
+        from.send(encodeBatch(routerAddress, { kind: "measured", timeMs: Date.now() >>> 0 }));
   }
 }
 
