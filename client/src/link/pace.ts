@@ -1,13 +1,16 @@
 import { QueueDelay, targetMs } from "./queue-delay.ts";
 
 /**
- * A fast line may have more, by the square of its rate: 50 ms at 400 Mbit/s, 3 at 100. There the programs are what is slow,
- * and what is under way bridges their pauses.
+ * A fast line may have more, by the square of its rate: 3 ms at 100 Mbit/s. There the programs are what is slow, and what is
+ * under way bridges their pauses.
  */
 const fastBytesPerMs = 7_000;
 const leastBytesPerMs = 16;
-/** Faster than this, nothing is held back. */
-const mostBytesPerMs = 150_000;
+/**
+ * Where more than 160 Mbit/s arrive, nothing is held back. What waits there waits for programs, and a pace makes many small
+ * batches for them: on one machine under load they would stay as slow as they were once.
+ */
+const mostBytesPerMs = 20_000;
 /** No rate is measured over less; nor over less than so many bytes, until something has waited. */
 const [leastRoundMs, leastRoundBytes] = [40, 8_192];
 /** The best rate of a round becomes less by that with each round. */
@@ -165,7 +168,8 @@ export class Pace {
   #endRound(arrival: Arrival, bytes: number, elapsedMs: number): void {
     const bytesPerMs = bytes / elapsedMs;
     this.#bestBytesPerMs = Math.max(bytesPerMs, this.#bestBytesPerMs * bestDecay);
-    if (this.isFree) {
+    if (bytesPerMs > mostBytesPerMs) this.#bytesPerMs = Infinity;
+    else if (this.isFree) {
       if (this.#leastQueueMs > this.slackMs) this.#bytesPerMs = Math.max(this.#bestBytesPerMs, leastBytesPerMs);
     } else if (!this.#delay.isDraining(this.#now())) this.#follow(bytes, bytesPerMs);
     this.#first = arrival;
@@ -184,7 +188,6 @@ export class Pace {
     } else if (this.#isShort) {
       this.#clearRounds++;
       this.#bytesPerMs = Math.max(bytesPerMs, this.#bytesPerMs);
-      if (this.#bytesPerMs > mostBytesPerMs) this.#bytesPerMs = Infinity;
     }
   }
 
