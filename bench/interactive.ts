@@ -69,7 +69,7 @@ async function run(cases: readonly string[]): Promise<void> {
     for (let round = 0; round < Number(values.rounds); round++) {
       // The first of a round takes turns, too.
       for (const [title, start] of round % 2 === 0 ? contenders : contenders.toReversed()) {
-        const figures = Object.entries(await measured(name, start)).map(([key, value]) => `${key} ${value.toFixed(1)}`);
+        const figures = Object.entries(await measured(name, start)).map(([key, value]) => `${key} ${value.toFixed(2)}`);
         console.log(`${name.padEnd(10)} ${title.padEnd(8)} ${figures.join("  ")}`);
       }
     }
