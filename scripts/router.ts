@@ -23,7 +23,7 @@ export interface RouterOptions {
   readonly tls?: { readonly key: string; readonly certificate: string };
   /** How many wrong secrets there may be for a name or from an address. Default: any number, as all come from here. */
   readonly failuresPerMinute?: number;
-  /** How many links and tickets a client may have in ten seconds. Default: 200, as deployed. */
+  /** How many links and tickets a client may have in ten seconds; `Infinity` for any number. Default: 200, as deployed. */
   readonly connectsPer10s?: number;
   /** Variables of wrangler.toml, as MP_ORIGINS. */
   readonly variables?: Readonly<Record<string, string>>;
@@ -52,7 +52,7 @@ export const compatibility = { compatibilityDate: "2026-11-01", compatibilityFla
 export const connectsPer10s = 200;
 
 export async function startRouter(options: RouterOptions = {}): Promise<Router> {
-  const { isDirect = false } = options;
+  const { isDirect = false, connectsPer10s: connects = connectsPer10s } = options;
   const { adminToken, pepper } = ownSecrets(options.stateDirectory);
   const miniflare = new Miniflare({
     host: (isDirect ? undefined : options.host) ?? loopback,
@@ -77,7 +77,7 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
             ...(options.failuresPerMinute !== undefined && {
               FAILURES: rateLimit("1001", options.failuresPerMinute, 60),
             }),
-            CONNECTS: rateLimit("1002", options.connectsPer10s ?? connectsPer10s, 10),
+            ...(connects !== Infinity && { CONNECTS: rateLimit("1002", connects, 10) }),
             MP_ADMIN_TOKEN: { type: "text", value: adminToken },
             MP_PEPPER: { type: "text", value: pepper },
             ...Object.fromEntries(

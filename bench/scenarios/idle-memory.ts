@@ -18,7 +18,7 @@ export const idleMemory: Scenario = {
   title: `memory of the server for each of ${mostLinks.toLocaleString("en")} idle clients`,
   metrics: [{ figure: "kibibytesPerClient", title: "memory", unit: "KiB" }],
   contenders: [
-    // The simulator of KV shares the process, and keeps more of each client than the router does.
+    // The simulators of KV and of rate limits share the process, and keep more of each client than the router does.
     contender("router", "MessagePasser without authentication", async (own) => {
       const [router, id] = await withWorkerdId(startTrustingRouter);
       return emptyRouter(own.use(router), id, trustedAccounts(mostLinks));
