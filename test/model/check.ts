@@ -194,7 +194,7 @@ function checkAborted(talk: Talk, acceptor: End): void {
   const codes = new Set(["aborted", "rejected", "open-timed-out"]);
   // The opener may have given up before it knew who had got the open, and then knows nothing of the Connection.
   const isForgotten = talk.opener.closed?.error?.code === "open-timed-out";
-  for (const end of talk.ends) {
+  for (const end of [talk.opener, acceptor]) {
     const code = end.closed?.error?.code ?? "none";
     if (codes.has(code) || (isForgotten && end === acceptor && code === "peer-gone")) continue;
     // The word of the abort may be lost, and not said again to who was done before.

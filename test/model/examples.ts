@@ -53,6 +53,15 @@ const failedOnce: Record<string, readonly Step[]> = {
 
 /** The same with several sessions of a name. */
 const failedWithSessions: Record<string, readonly Step[]> = {
+  "the judge wanted an abort where an end had heard before that another session got the open": [
+    { do: "join", who: 0, instance: "", says: "all" },
+    { do: "pass", ms: 1, flows: true },
+    { do: "open", from: 0, to: 0, protocol: "take", aim: "any", first: undefined },
+    { do: "break", wire: 0, noticed: "client", survivors: 1 },
+    { do: "join", who: 0, instance: "", says: "all" },
+    { do: "pass", ms: 1_100, flows: true },
+    { do: "abort", end: 0 },
+  ],
   "an open that a peer had got was refused, since only a session of another protocol was back": [
     { do: "join", who: 1, instance: "", says: "none" },
     { do: "flow" },
