@@ -53,6 +53,18 @@ const failedOnce: Record<string, readonly Step[]> = {
 
 /** The same with several sessions of a name. */
 const failedWithSessions: Record<string, readonly Step[]> = {
+  "an open that was refused once and given up before its turn came again was kept for ever": [
+    { do: "join", who: 0, instance: "two", says: "none" },
+    { do: "flow" },
+    { do: "open", from: 1, to: 0, protocol: "take", aim: "any", at: 0, first: undefined },
+    { do: "pass", ms: 11_000, flows: false },
+    { do: "open", from: 0, to: 0, protocol: "take", aim: "instance", at: 45, first: undefined },
+    { do: "break", wire: 1, noticed: "client", survivors: 0 },
+    { do: "flow" },
+    { do: "giveUp", open: 0 },
+    { do: "break", wire: 0, noticed: "router", survivors: 0 },
+    { do: "open", from: 0, to: 0, protocol: "take", aim: "any", at: 0, first: 250_000 },
+  ],
   "the judge wanted an abort where an end had heard before that another session got the open": [
     { do: "join", who: 0, instance: "", says: "all" },
     { do: "pass", ms: 1, flows: true },

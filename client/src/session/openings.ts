@@ -116,8 +116,8 @@ export class Openings {
     const decided = (): void => {
       if (opening.leaver !== undefined) this.#pace.decided(opening.leaver);
       opening.reader?.close();
-      // Nobody was told of it.
-      if (channel.isOver && channel.opens === 0) channel.forget();
+      // Nobody was told of it, or the router has refused it and its turn has not come again.
+      if (channel.isOver && (channel.opens === 0 || opening.isHeld)) channel.forget();
     };
     channel.accepted.then(decided, decided);
     this.#sendInTurn(opening);
