@@ -53,6 +53,22 @@ const failedOnce: Record<string, readonly Step[]> = {
 
 /** The same with several sessions of a name. */
 const failedWithSessions: Record<string, readonly Step[]> = {
+  "an open that was sent again got to a second session, which was never told that the first one had answered it": [
+    { do: "break", wire: 0, noticed: "client", survivors: 0 },
+    { do: "pass", ms: 600, flows: false },
+    { do: "open", from: 0, to: 0, protocol: "take", aim: "any", at: 0, first: undefined },
+    { do: "up", wire: 0, count: 1 },
+    { do: "down", wire: 459, count: 1 },
+    { do: "break", wire: 0, noticed: "client", survivors: 2 },
+    { do: "join", who: 0, instance: "", says: "all" },
+    { do: "up", wire: 339, count: 1 },
+    { do: "join", who: 0, instance: "", says: "all" },
+    { do: "pass", ms: 3_000, flows: false },
+    { do: "up", wire: 0, count: 1 },
+    { do: "up", wire: 0, count: 1 },
+    { do: "stall", wire: 0 },
+    { do: "pass", ms: 5_000, flows: true },
+  ],
   "an open that was refused once and given up before its turn came again was kept for ever": [
     { do: "join", who: 0, instance: "two", says: "none" },
     { do: "flow" },

@@ -9,7 +9,17 @@ const openings = "client/src/session/openings.ts";
 export const ends: readonly Mutation[] = [
   {
     rule: "an end ignores an answer to an open that is over",
-    changes: [[openings, "if (connection > this.#lastConnection)", "if (connection > 0)"]],
+    changes: [[openings, "connection > this.#lastConnection)", "connection > 0)"]],
+  },
+  {
+    rule: "a second session that got an open hears that another one has answered it",
+    changes: [
+      [
+        openings,
+        "const peer = this.#start.bind(address, label, session);\n    // A session",
+        "if (opening === undefined) return;\n    const peer = this.#start.bind(address, label, session);\n    // A session",
+      ],
+    ],
   },
   {
     rule: "a FIN is sent again like data",

@@ -174,15 +174,15 @@ export class Openings {
   /** The router has given an open to a peer. @throws ProtocolError */
   route({ connection, address, session, peer: label }: RouterFrameOf<"routed">): void {
     const opening = this.#openings.get(connection);
-    if (opening === undefined) {
-      if (connection > this.#lastConnection) throw new ProtocolError(`Connection ${connection} was never opened`, 0);
-      // The peer has answered the same open, which came on an earlier link, and its answer ended the Connection.
-      return;
-    }
-    this.#openings.delete(connection);
-    if (splitLabel(label).name !== opening.channel.peer)
+    if (opening === undefined && connection > this.#lastConnection)
+      throw new ProtocolError(`Connection ${connection} was never opened`, 0);
+    if (opening !== undefined && splitLabel(label).name !== opening.channel.peer)
       throw new ProtocolError(`Connection ${connection} was opened to somebody else`, 0);
     const peer = this.#start.bind(address, label, session);
+    // A session has answered the same open, which came on an earlier link. Another one that has it now is told so when it
+    // says anything on the Connection.
+    if (opening === undefined) return;
+    this.#openings.delete(connection);
     if (opening.home.peer === undefined) settle(opening, peer);
   }
 
