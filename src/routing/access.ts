@@ -35,7 +35,7 @@ export class Access {
     const denial = this.denialOf(opener, { name }, protocol);
     const host = denial === undefined ? undefined : hostInName(name);
     if (host === undefined) return denial;
-    // Who has the name may be a guest, to which other rules apply.
+    // The client of that name may be a guest, to which other rules apply.
     const grant = { host, peer: "", protocol: "", serves: ["*"], expiresAtMs: 0 };
     return this.denialOf(opener, { name, grant }, protocol) && denial;
   }

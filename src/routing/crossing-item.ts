@@ -31,7 +31,7 @@ export type CrossingItem =
   | { readonly kind: "list"; readonly who: Stranger; readonly frame: RouterFrameOf<"list"> }
   /** Clients of the caller watch names that fit these patterns, and no others: they want to be told what changes. */
   | { readonly kind: "subscribe"; readonly patterns: readonly string[] }
-  /** One of them wants to be told who is there: the sessions after an address, in the order of addresses. */
+  /** A watching client asks which sessions are connected: those after an address, in the order of addresses. */
   | {
       readonly kind: "roster";
       readonly who: Stranger;

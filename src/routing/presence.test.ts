@@ -488,7 +488,7 @@ describe("attacks with watches", () => {
     expect(alice.closed).toBeUndefined();
   });
 
-  test("a client whose sessions change what they serve without end is told of a few times a second, others as ever, and all in the end", () => {
+  test("watchers hear of a client that changes its services without end a few times a second, of others at once, and of all changes in the end", () => {
     const realm = realmOf();
     const alice = join(realm, "alice");
     const mallory = Array.from({ length: routerLimits.maxSessions }, () => join(realm, "mallory"));
@@ -530,7 +530,7 @@ describe("attacks with watches", () => {
     expect(realm.runtime.timers).toEqual([]);
   });
 
-  test("a client whose sessions come without end is told of a few times a second", () => {
+  test("watchers hear of a client whose sessions connect without end a few times a second", () => {
     const realm = realmOf();
     const alice = join(realm, "alice");
     watch(realm, alice);

@@ -7,8 +7,8 @@ import { servedBy } from "./rights.ts";
 import type { Page, Seen } from "./watcher.ts";
 
 /**
- * Who is there, across shards. A shard tells the others which patterns its clients watch, and is told what changes; who is
- * there already it asks page by page, as its clients read.
+ * Presence across shards. A shard tells the others which patterns its clients watch, and they tell it what changes. It asks
+ * them page by page for the sessions that are connected already, as fast as its clients read.
  */
 export class RemotePresence {
   readonly #outbound: Outbound;

@@ -67,7 +67,7 @@ test("a holder that serves nothing lists the names to which its token lets it op
   expect(heard(ann)).toEqual([{ kind: "peers", request: 1, cursor: "", names: ["+shop/ann", "bob"] }]);
 });
 
-test("what is told of a guest's services is what its client says and its invitation allows, whatever the patterns", () => {
+test("watchers hear of the services that a guest's client says and its invitation allows, whatever the patterns", () => {
   const pattern = fc.string({ unit: fc.constantFrom("a", "b", "*"), minLength: 1, maxLength: 4 });
   const protocol = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 5 });
   fc.assert(
@@ -86,7 +86,7 @@ test("what is told of a guest's services is what its client says and its invitat
   );
 });
 
-test("a watcher can read what is told of a client's services, however many its token and its client say, and however long", () => {
+test("a watcher can read the frame about a client's services, however many and long its token and its client say", () => {
   const realm = realmOf();
   const bob = realm.join("bob");
   const letters = Array.from({ length: 60 }, (_, at) => String.fromCharCode(65 + at));

@@ -185,7 +185,7 @@ export class Reader {
     return true;
   }
 
-  /** Whether a session that fits is there. A reader that asks this is told of no changes. */
+  /** Whether the watch knows of a connected session that fits. A reader that asks this gets no changes. */
   knows(isSought: (session: PeerSession) => boolean): boolean {
     while (this.take() !== undefined);
     return Array.from(this.#known.values()).some(isSought);
