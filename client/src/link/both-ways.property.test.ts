@@ -1,6 +1,7 @@
 import { limits, routerLimits } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { after, megabit, quantile, rateOf } from "../../../test/support/line-moments.ts";
 import { Budget } from "../connection/budget.ts";
 import { Receiver } from "../connection/receiver.ts";
 import { Paths } from "../session/paths.ts";
@@ -200,21 +201,6 @@ function simulate(line: Line, forMs: number): Moment[] {
   }
   return moments;
 }
-
-function quantile(moments: readonly Moment[], part: number): number {
-  const sorted = moments.map(({ queueMs }) => queueMs).sort((one, other) => one - other);
-  return sorted[Math.floor(part * (sorted.length - 1))] ?? Infinity;
-}
-
-/** Per ms, from the first to the last of these moments. */
-function rateOf(moments: readonly Moment[], direction: "up" | "down"): number {
-  const [first, last] = [moments[0], moments.at(-1)];
-  if (first === undefined || last === undefined) throw new TypeError("No moments");
-  return (last[direction] - first[direction]) / (last.nowMs - first.nowMs);
-}
-
-const after = (moments: readonly Moment[], fromMs: number): Moment[] => moments.filter(({ nowMs }) => nowMs >= fromMs);
-const megabit = 125;
 
 describe("streams in both directions", () => {
   test.each([2, 10, 50])("both directions of %i Mbit/s are used, and a round trip waits for 30 ms", (megabits) => {

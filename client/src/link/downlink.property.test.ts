@@ -1,6 +1,7 @@
 import { limits, routerLimits } from "@messagepasser/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { after, megabit, quantile, rateOf } from "../../../test/support/line-moments.ts";
 import { Budget } from "../connection/budget.ts";
 import { Receiver } from "../connection/receiver.ts";
 import { Paths } from "../session/paths.ts";
@@ -139,21 +140,6 @@ function simulate(line: Line, forMs: number): Moment[] {
   }
   return moments;
 }
-
-function quantile(moments: readonly Moment[], part: number): number {
-  const sorted = moments.map(({ queueMs }) => queueMs).sort((one, other) => one - other);
-  return sorted[Math.floor(part * (sorted.length - 1))] ?? Infinity;
-}
-
-/** Per ms, from the first to the last of these moments. */
-function rateOf(moments: readonly Moment[], figure: "carriedBytes" | "credits"): number {
-  const [first, last] = [moments[0], moments.at(-1)];
-  if (first === undefined || last === undefined) throw new TypeError("No moments");
-  return (last[figure] - first[figure]) / (last.nowMs - first.nowMs);
-}
-
-const after = (moments: readonly Moment[], fromMs: number): Moment[] => moments.filter(({ nowMs }) => nowMs >= fromMs);
-const megabit = 125;
 
 describe("what is under way from the router", () => {
   test("what comes waits for some 20 ms on any line, whether one Connection or ten bring it, and the line is used", () => {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { after, megabit, quantile, rateOf } from "../../../test/support/line-moments.ts";
 import { Uplink } from "./uplink.ts";
 
 interface Line {
@@ -78,21 +79,6 @@ function simulate(
   }
   return moments;
 }
-
-function quantile(moments: readonly Moment[], part: number): number {
-  const sorted = moments.map(({ queueMs }) => queueMs).sort((one, other) => one - other);
-  return sorted[Math.floor(part * (sorted.length - 1))] ?? Infinity;
-}
-
-/** Per ms, from the first to the last of these moments. */
-function rateOf(moments: readonly Moment[], figure: "carriedBytes" | "pings"): number {
-  const [first, last] = [moments[0], moments.at(-1)];
-  if (first === undefined || last === undefined) throw new TypeError("No moments");
-  return (last[figure] - first[figure]) / (last.nowMs - first.nowMs);
-}
-
-const after = (moments: readonly Moment[], fromMs: number): Moment[] => moments.filter(({ nowMs }) => nowMs >= fromMs);
-const megabit = 125;
 
 describe("what is under way to the router", () => {
   const anyLine = fc.record({
