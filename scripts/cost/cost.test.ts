@@ -27,6 +27,9 @@ const workload: Workload = {
   hoursConnected: 720,
   connects: 3,
   lineMbit: 1_000,
+  shards: 1,
+  crossing: 0,
+  trunk: "calls",
 };
 
 function quantity(bill: Bill, billed: Billed, what: string): number {
@@ -100,6 +103,41 @@ describe("a bill", () => {
     expect(quantity(bill, "objectRequest", "messages in, 20 are one")).toBe(50_000);
     expect(quantity(bill, "gigabyteSecond", "clients that are idle")).toBeCloseTo(331_776);
     expect(naiveBillOf({ ...workload, hoursConnected: 1 }).usd).toBeLessThan(bill.usd);
+  });
+});
+
+describe("a bill of several shards", () => {
+  const sharded: Workload = { ...workload, shards: 4, crossing: 0.25 };
+
+  test("a bill of several shards has a call for each message that crosses, and the time of both clients' objects", () => {
+    const bill = billOf(sharded, measured);
+    expect(quantity(bill, "objectRequest", "calls between shards")).toBe((1_000 * 12) / 4);
+    expect(quantity(bill, "gigabyteSecond", "messages")).toBeCloseTo(1_000 * 12 * 1.25 * 0.128);
+    expect(quantity(bill, "objectRequest", "messages in, 20 are one")).toBe((1_000 * 12) / 20);
+  });
+
+  test("WebSockets between shards cost a tenth of calls", () => {
+    const bill = billOf({ ...sharded, trunk: "sockets" }, measured);
+    expect(quantity(bill, "objectRequest", "calls between shards")).toBeCloseTo((1_000 * 12) / 4 / 10);
+  });
+
+  test("clients that are paired across shards have each shard look after all others every ten minutes", () => {
+    const bill = billOf(sharded, measured);
+    // An alarm, and calls to three others.
+    expect(quantity(bill, "objectRequest", "checks between shards")).toBe(4 * 4_320 * 4);
+    expect(quantity(bill, "gigabyteSecond", "checks between shards")).toBeCloseTo(4 * 4_320 * 10 * 0.128);
+    const lines = billOf({ ...sharded, messages: 0 }, measured).lines.map(({ what }) => what);
+    expect(lines).not.toContain("checks between shards");
+  });
+
+  test("a bill of several shards has no more duration than the time of all their objects", () => {
+    const busy = billOf({ ...sharded, burst: 1 }, measured);
+    expect(quantity(busy, "gigabyteSecond", "messages")).toBe(4 * 2_592_000 * 0.128);
+    expect(quantity(busy, "gigabyteSecond", "checks between shards")).toBe(0);
+  });
+
+  test("a realm of one shard pays nothing for crossings", () => {
+    expect(billOf({ ...workload, crossing: 0.5, trunk: "sockets" }, measured)).toEqual(billOf(workload, measured));
   });
 });
 

@@ -2,8 +2,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { routerLimits } from "@messagepasser/protocol";
 import { measure } from "./measure.ts";
 import type { Measured, Workload } from "./model.ts";
+import { requestsPerCall, type Trunk } from "./prices.ts";
 import { recorded, recordedFor, recordedSize, recordedSizesBytes } from "./recorded.ts";
 import { reportOf, textOf, typicalTable } from "./report.ts";
 import { usual } from "./workloads.ts";
@@ -19,6 +21,9 @@ What a month costs on Cloudflare's Workers Paid plan, by line, beside a naive ro
   --hours-connected N    hours a month that each client is connected, of 720 (default: ${usual.hoursConnected})
   --connects N           how often a month each client connects (default: ${usual.connects})
   --mbit N               how fast a client's line is, in megabits per second (default: ${usual.lineMbit})
+  --shards N             objects over which the realm is spread (default: 1)
+  --crossing PERCENT     of all bursts, those between clients of different shards (default: as if clients met by chance)
+  --trunk KIND           how shards call each other: "calls", each a request, or "sockets", WebSockets (default: calls)
   --measure              measure now, with a router on this machine, instead of taking what was recorded: 20 s
   --json                 print JSON
   --table                print only the table of example workloads in docs/cost.md
@@ -29,6 +34,7 @@ Examples:
   npm run cost -- --clients 2 --messages 1000000 --size 64
   npm run cost -- --clients 2 --messages 1000000 --size 64 --measure
   npm run cost -- --clients 1000 --messages 0 --size 64 --connects 1
+  npm run cost -- --clients 100000 --messages 30000000 --size 256 --burst 10 --shards 4 --crossing 20
   npm run -s cost -- --clients 50 --messages 43200 --size 200 --burst 1 --json
 `;
 
@@ -49,6 +55,9 @@ async function run(): Promise<void> {
       "hours-connected": { type: "string", default: String(usual.hoursConnected) },
       connects: { type: "string", default: String(usual.connects) },
       mbit: { type: "string", default: String(usual.lineMbit) },
+      shards: { type: "string", default: String(usual.shards) },
+      crossing: { type: "string" },
+      trunk: { type: "string", default: usual.trunk },
       measure: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       table: { type: "boolean", default: false },
@@ -60,6 +69,9 @@ async function run(): Promise<void> {
   if (values.table) return print(typicalTable());
   if (values.record) return await record();
   const messages = numberIn("messages", values.messages, 0);
+  const shards = numberIn("shards", values.shards, 1, routerLimits.maxShards);
+  const { trunk } = values;
+  if (!isTrunk(trunk)) throw new Error(`--trunk must be "calls" or "sockets", not "${trunk}"`);
   const workload: Workload = {
     clients: numberIn("clients", values.clients, 1),
     messages,
@@ -68,6 +80,9 @@ async function run(): Promise<void> {
     hoursConnected: numberIn("hours-connected", values["hours-connected"], 1, usual.hoursConnected),
     connects: numberIn("connects", values.connects, 0),
     lineMbit: numberIn("mbit", values.mbit, 1),
+    shards,
+    crossing: values.crossing === undefined ? 1 - 1 / shards : numberIn("crossing", values.crossing, 0, 100) / 100,
+    trunk,
   };
   const { sizeBytes } = workload;
   const report = reportOf(workload, values.measure ? await measure(sizeBytes) : recordedFor(sizeBytes));
@@ -85,6 +100,10 @@ async function record(): Promise<void> {
   }
   const date = new Date().toISOString().slice(0, 10);
   writeFileSync(join(import.meta.dirname, "measured.json"), `${JSON.stringify({ date, sizes }, null, 2)}\n`);
+}
+
+function isTrunk(text: string): text is Trunk {
+  return Object.hasOwn(requestsPerCall, text);
 }
 
 /** @throws Error that says what is wrong with an option */

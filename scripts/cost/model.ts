@@ -1,4 +1,13 @@
-import { type Billed, idleBeforeSleepS, messagesPerRequest, objectGigabytes, prices } from "./prices.ts";
+import { routerLimits } from "@messagepasser/protocol";
+import {
+  type Billed,
+  idleBeforeSleepS,
+  messagesPerRequest,
+  objectGigabytes,
+  prices,
+  requestsPerCall,
+  type Trunk,
+} from "./prices.ts";
 
 /** What a realm does in a month. */
 export interface Workload {
@@ -14,6 +23,11 @@ export interface Workload {
   readonly connects: number;
   /** How fast a client's line carries a burst, in megabits per second. */
   readonly lineMbit: number;
+  /** Objects over which the realm is spread. */
+  readonly shards: number;
+  /** The part of all bursts that go from one shard to another, from 0 to 1. */
+  readonly crossing: number;
+  readonly trunk: Trunk;
 }
 
 /** What the router's own counters said of traffic with messages of one size. */
@@ -71,56 +85,95 @@ const messagesPerRow = 1_024;
 
 /** What the router of this project costs. */
 export function billOf(workload: Workload, measured: Measured, idleTime: IdleTime = "billed"): Bill {
-  const { clients, messages, hoursConnected } = workload;
+  const { clients, messages, hoursConnected, shards } = workload;
   const burst = Math.min(workload.burst, messages);
   const bursts = Math.ceil(messages / workload.burst);
+  const crossing = shards === 1 ? 0 : workload.crossing;
   const messagesIn = bursts * messagesInOf(burst, measured);
-  const spanS = hoursConnected * 3_600;
+  /** Of all objects together. */
+  const spanS = hoursConnected * 3_600 * shards;
   const idleS = idleTime === "billed" ? idleBeforeSleepS : 0;
   const waitS = idleTime === "billed" ? acknowledgeS + idleBeforeSleepS : 0;
   const burstS = transferS(burst, workload, measured);
-  const messagesS = Math.min(spanS, bursts * (burstS + waitS));
+  // A burst that crosses keeps the objects of both clients in memory.
+  const awakeForEach = 1 + crossing;
+  const messagesS = Math.min(spanS, bursts * (burstS + waitS) * awakeForEach);
   const connects = clients * workload.connects;
   // A client that comes and one that goes each wake the object.
   const connectsS = Math.min(spanS - messagesS, connects * 2 * idleS);
+  // Clients that have talked across shards stay paired until one of them leaves.
+  const checks = crossing === 0 || messages === 0 ? 0 : spanS / (routerLimits.checkShardsEveryMs / 1_000);
+  const checksS = Math.min(spanS - messagesS - connectsS, checks * idleS);
   // While the object is awake one link keeps all sums, otherwise one of each burst.
-  const isAlwaysAwake = bursts * (burstS + acknowledgeS + idleBeforeSleepS) >= spanS;
-  const hourlyRows = Math.min(bursts, clients * hoursConnected, isAlwaysAwake ? hoursConnected : Infinity);
+  const isAlwaysAwake = bursts * (burstS + acknowledgeS + idleBeforeSleepS) * awakeForEach >= spanS;
+  const hourlyRows = Math.min(bursts, clients * hoursConnected, isAlwaysAwake ? hoursConnected * shards : Infinity);
   return summed([
-    ...comings(workload),
+    ...comings(clients, connects, hoursConnected),
     line("objectRequest", "messages in, 20 are one", messagesIn / messagesPerRequest, true),
+    ...crossings(messagesIn * crossing, workload.trunk),
+    ...(checks > 0 ? [line("objectRequest", "checks between shards", checks * shards, true)] : []),
     line("gigabyteSecond", "connects and disconnects", connectsS * objectGigabytes),
     line("gigabyteSecond", "messages", messagesS * objectGigabytes, true),
+    ...(checks > 0 ? [line("gigabyteSecond", "checks between shards", checksS * objectGigabytes, true)] : []),
     line("gigabyteSecond", "clients that are idle", 0),
     line("rowWritten", "connects and disconnects", connects * rowsPerConnect),
     line("rowWritten", "usage counts", messagesIn / messagesPerRow + hourlyRows, true),
   ]);
 }
 
+/** What objects of a realm have done in a month, as it was counted. */
+export interface Traffic {
+  /** Those that are connected all the time. */
+  readonly clients: number;
+  readonly connects: number;
+  readonly messagesIn: number;
+  /** That other shards have made. */
+  readonly calls: number;
+  readonly trunk: Trunk;
+  /** Seconds in memory, of all these objects together. */
+  readonly awakeS: number;
+}
+
+/** What counted traffic costs. */
+export function billOfTraffic({ clients, connects, messagesIn, calls, trunk, awakeS }: Traffic): Bill {
+  return summed([
+    ...comings(clients, connects, hoursPerMonth),
+    line("objectRequest", "messages in, 20 are one", messagesIn / messagesPerRequest, true),
+    ...crossings(calls, trunk),
+    line("gigabyteSecond", "objects in memory", awakeS * objectGigabytes),
+    line("rowWritten", "connects and disconnects", connects * rowsPerConnect),
+    line("rowWritten", "usage counts", messagesIn / messagesPerRow, true),
+  ]);
+}
+
 /**
  * What a naive router costs on the same platform: each message is a WebSocket message, nothing is acknowledged, nothing is
- * stored, and its object stays in memory for as long as a client is connected.
+ * stored, and its object stays in memory for as long as a client is connected. Of several objects none talks to another.
  */
-export function naiveBillOf(workload: Workload): Bill {
-  const { clients, messages, hoursConnected } = workload;
-  const activeS = clients === 0 ? 0 : hoursConnected * 3_600;
+export function naiveBillOf({ clients, messages, hoursConnected, connects, shards }: Workload): Bill {
+  const activeS = clients === 0 ? 0 : hoursConnected * 3_600 * shards;
   return summed([
-    ...comings(workload),
+    ...comings(clients, clients * connects, hoursConnected),
     line("objectRequest", "messages in, 20 are one", messages / messagesPerRequest, true),
     line("gigabyteSecond", "clients that are idle", activeS * objectGigabytes),
   ]);
 }
 
-/** That clients come, and stay: the same for both. */
-function comings({ clients, connects, hoursConnected }: Workload): Line[] {
+/** That clients come, and stay: the same for both. @param connects of all clients together */
+function comings(clients: number, connects: number, hoursConnected: number): Line[] {
   const heartbeats = (clients * hoursConnected * 3_600) / heartbeatS;
   return [
-    line("workerRequest", "connects", clients * connects),
-    line("objectRequest", "connects", clients * connects),
+    line("workerRequest", "connects", connects),
+    line("objectRequest", "connects", connects),
     // The runtime answers them, without an event and without duration. Whether they count as messages Cloudflare doesn't say.
     line("objectRequest", "heartbeats, if they are billed", heartbeats / messagesPerRequest),
-    line("kvRead", "connects", clients * connects),
+    line("kvRead", "connects", connects),
   ];
+}
+
+/** Calls from one shard to another. */
+function crossings(calls: number, trunk: Trunk): Line[] {
+  return calls === 0 ? [] : [line("objectRequest", "calls between shards", calls * requestsPerCall[trunk], true)];
 }
 
 /** WebSocket messages of one burst: never less than of a single message. */

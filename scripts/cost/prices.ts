@@ -30,6 +30,15 @@ export const planUsd = 5;
 /** Incoming WebSocket messages that are one request; outgoing ones are free. The page of Durable Objects, footnote 2, 2026-11-22 */
 export const messagesPerRequest = 20;
 
+/** How shards call each other: by RPC, or over WebSockets that stay open for as long as there is much to say. */
+export type Trunk = "calls" | "sockets";
+
+/**
+ * What a call and its answer are billed as. A call by RPC is a request. Over a WebSocket both are messages; whether the
+ * answer to the object that has opened the WebSocket is billed isn't said, so the model bills it.
+ */
+export const requestsPerCall: Readonly<Record<Trunk, number>> = { calls: 1, sockets: 2 / messagesPerRequest };
+
 /** An object is billed for 128 MB, whatever it takes. The same page, "Compute billing", 2026-11-22 */
 export const objectGigabytes = 0.128;
 

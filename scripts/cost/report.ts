@@ -87,10 +87,13 @@ function markdown(head: readonly string[], rows: readonly (readonly string[])[])
   return `${[head, rule, ...rows].map(lineOf).join("\n")}\n`;
 }
 
-function titleOf({ clients, messages, sizeBytes, burst, hoursConnected, connects }: Workload): string {
+function titleOf({ clients, messages, sizeBytes, burst, hoursConnected, connects, ...sharded }: Workload): string {
+  const { shards, crossing, trunk } = sharded;
+  const cross = messages === 0 ? "" : `, ${Math.round(crossing * 100)} % of them from shard to shard by ${trunk}`;
   const inBursts = burst >= messages ? "in one stream" : burst === 1 ? "one by one" : `in bursts of ${count(burst)}`;
   const sent = messages === 0 ? "no messages" : `${count(messages)} messages of ${count(sizeBytes)} B ${inBursts}`;
-  return `A month of ${count(clients)} clients, ${count(hoursConnected)} h and ${count(connects)} links each, with ${sent}.`;
+  const over = shards === 1 ? "" : `${cross}, over ${count(shards)} shards`;
+  return `A month of ${count(clients)} clients, ${count(hoursConnected)} h and ${count(connects)} links each, with ${sent}${over}.`;
 }
 
 function find(lines: readonly Line[], what: string): Line | undefined {
@@ -113,9 +116,10 @@ function count(quantity: number): string {
   return Math.ceil(quantity).toLocaleString("en-US");
 }
 
-/** Two digits that count, or cents. */
+/** Two digits that count, or cents, or dollars. */
 function usd(amount: number): string {
   if (amount === 0) return "0";
+  if (amount >= 1_000) return count(amount);
   if (amount >= 0.1) return amount.toFixed(2);
   return amount.toFixed(1 - Math.floor(Math.log10(amount)));
 }

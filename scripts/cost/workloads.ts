@@ -1,3 +1,4 @@
+import { million, workloadOf } from "../simulate/scenario.ts";
 import { hoursPerMonth, type Workload } from "./model.ts";
 
 /** A workload that somebody may have. */
@@ -6,8 +7,15 @@ interface Typical {
   readonly workload: Workload;
 }
 
-/** What isn't said otherwise: connected all month, a new link once a day, over a slow line. */
-export const usual = { hoursConnected: hoursPerMonth, connects: 30, lineMbit: 10 } as const;
+/** What isn't said otherwise: connected all month, a new link once a day, over a slow line, to one object. */
+export const usual = {
+  hoursConnected: hoursPerMonth,
+  connects: 30,
+  lineMbit: 10,
+  shards: 1,
+  crossing: 0,
+  trunk: "calls",
+} as const;
 
 /** The table of docs/cost.md. */
 export const typicalWorkloads: readonly Typical[] = [
@@ -34,5 +42,17 @@ export const typicalWorkloads: readonly Typical[] = [
   {
     what: "20 clients, a billion messages of 64 B in streams of a million",
     workload: { ...usual, clients: 20, messages: 1_000_000_000, sizeBytes: 64, burst: 1_000_000, lineMbit: 100 },
+  },
+  {
+    what: "100,000 clients that stay connected and are idle, over 4 shards",
+    workload: { ...usual, clients: 100_000, messages: 0, sizeBytes: 64, burst: 1, connects: 1, shards: 4 },
+  },
+  {
+    what: "the million clients of the simulation, over 64 shards by calls",
+    workload: { ...usual, ...workloadOf(million), trunk: "calls" },
+  },
+  {
+    what: "the same, by WebSockets between the shards",
+    workload: { ...usual, ...workloadOf(million), trunk: "sockets" },
   },
 ];
