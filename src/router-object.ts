@@ -30,6 +30,7 @@ import { type Closing, closings, malformed, ofHolders } from "./routing/closings
 import type { Grant } from "./routing/link.ts";
 import { Routing } from "./routing/routing.ts";
 import { addressesOf } from "./shards/address.ts";
+import { nextCheckMs } from "./shards/check-time.ts";
 import { homeOf } from "./shards/home.ts";
 import { shardNamed } from "./shards/object-name.ts";
 import { Trunks } from "./shards/trunks.ts";
@@ -101,7 +102,7 @@ export class RouterObject
             paired: () => {
               if (this.#checksShards) return;
               this.#checksShards = true;
-              void this.#registry.alarms.wakeBy(Date.now() + routerLimits.checkShardsEveryMs);
+              void this.#registry.alarms.wakeBy(nextCheckMs(this.#realm, Date.now()));
             },
             subscribed: (to) => this.#layout.subscribed(to),
             noteSubscribed: (to, patterns) => {
@@ -370,7 +371,7 @@ export class RouterObject
   /** When to look for expired tokens, and at other shards, next, in milliseconds since 1970; `undefined` for never. */
   #nextCheckMs(): number | undefined {
     this.#checksShards = this.#routing.isPairedElsewhere;
-    let nextMs = this.#checksShards ? Date.now() + routerLimits.checkShardsEveryMs : Infinity;
+    let nextMs = this.#checksShards ? nextCheckMs(this.#realm, Date.now()) : Infinity;
     for (const { token } of this.#links.holders()) nextMs = Math.min(nextMs, token?.expiresAtMs ?? Infinity);
     return nextMs === Infinity ? undefined : Math.max(nextMs, Date.now() + routerLimits.minExpiryPauseMs);
   }
