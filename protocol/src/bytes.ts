@@ -149,8 +149,8 @@ export class ByteBuffer {
 
 /** Appends big-endian fields. */
 export class ByteWriter extends ByteBuffer {
-  constructor() {
-    super(256);
+  constructor(capacityBytes = 256) {
+    super(capacityBytes);
   }
 
   u8(value: number): void {

@@ -56,8 +56,7 @@ export class Outbound {
   /** Forwards a segment to another shard; false if its address is of no link there that the sender is paired with. */
   segment(from: Link, { address, bytes, headerStart, start, end }: SegmentReader): boolean {
     if (!from.pairs.has(address)) return false;
-    // A copy, since the message may be much larger, and would stay in memory while the segment waits.
-    if (start < end && !this.#tell(address, { kind: "segment", who: from, bytes: bytes.slice(headerStart, end) }))
+    if (start < end && !this.#tell(address, { kind: "segment", who: from, bytes: heldPart(bytes, headerStart, end) }))
       this.#cutFrom(from, address);
     return true;
   }
@@ -221,4 +220,9 @@ export class Outbound {
     const shard = this.#others.shardOf(address);
     return shard !== undefined && this.#others.tell(shard, item);
   }
+}
+
+/** A part of a message that waits. A copy where the message is much larger, since all of it would stay in memory. */
+function heldPart(message: Uint8Array, start: number, end: number): Uint8Array {
+  return 4 * (end - start) < 3 * message.length ? message.slice(start, end) : message.subarray(start, end);
 }

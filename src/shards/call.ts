@@ -41,7 +41,7 @@ const kinds = [
 ] as const satisfies CrossingItem["kind"][];
 
 export function encodeCall({ from, number, life, seq, isAgain, items }: Call): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter();
+  const writer = new ByteWriter(callBytes(items));
   writer.u8(version);
   writer.u8(isAgain ? 1 : 0);
   writer.u16(from);
@@ -51,6 +51,13 @@ export function encodeCall({ from, number, life, seq, isAgain, items }: Call): U
   const strangers = new Strangers(writer);
   for (const item of items) writeItem(writer, strangers, item);
   return writer.take();
+}
+
+/** About how many bytes a call takes: to grow would copy what is written. */
+function callBytes(items: readonly CrossingItem[]): number {
+  let bytes = 256;
+  for (const item of items) bytes += item.kind === "segment" ? 16 + item.bytes.length : 64;
+  return bytes;
 }
 
 /** Writes into an encoded call that it was made before. */
