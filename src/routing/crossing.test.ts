@@ -187,6 +187,83 @@ describe("segments between shards", () => {
   });
 });
 
+describe("back-pressure between shards", () => {
+  const chunk = new Uint8Array(limits.maxPayloadBytes);
+
+  /** Floods a link that doesn't read, until the pair is cut, with a call for each so many chunks. */
+  function flood(
+    shards: FakeShards,
+    mallory: FakeLink,
+    bob: FakeLink,
+    chunksPerCall: number,
+    after = (): void => {},
+  ): void {
+    const { routing, trunks } = shards.of(mallory);
+    const isUnderWay = (): boolean => mallory.pairs.has(bob.address) || trunks.heldBytes > routerLimits.maxCallBytes;
+    for (let count = 1; isUnderWay(); count++) {
+      if (mallory.pairs.has(bob.address)) routing.receive(mallory, batchOf([bob.address, chunk]));
+      if (count % chunksPerCall === 0) shards.runNext();
+      after();
+    }
+    shards.run();
+  }
+
+  test.each([1, 64])(
+    "a receiver of another shard that doesn't read holds as little as one of the same, at %d chunks a call",
+    (chunksPerCall) => {
+      const [one, two] = [new FakeShards(1), new FakeShards(2)];
+      const pairs = [
+        [one, one.join(0, "mallory"), one.join(0, "bob")],
+        [two, two.join(0, "mallory"), two.join(1, "bob")],
+      ] as const;
+      const [sameBytes = 0, acrossBytes = 0] = pairs.map(([shards, mallory, bob]) => {
+        shards.pair(mallory, bob);
+        const { trunks } = shards.of(mallory);
+        let mostBytes = 0;
+        flood(shards, mallory, bob, chunksPerCall, () => {
+          mostBytes = Math.max(mostBytes, trunks.heldBytes);
+        });
+        expect(mostBytes).toBeLessThanOrEqual(routerLimits.maxTrunkBytes / 2);
+        expect(trunks.heldBytes).toBe(0);
+        expect(bob.closed).toBeUndefined();
+        return shards.of(bob).routing.unread.heldBytes;
+      });
+      expect(acrossBytes).toBeLessThanOrEqual(sameBytes);
+    },
+  );
+
+  test("a flood to another shard delays others by the calls that it fills, and no longer than until it is cut", () => {
+    const { shards, alice: mallory, bob } = pairOf();
+    const [carol, dave, erin] = [shards.join(0, "carol"), shards.join(1, "dave"), shards.join(0, "erin")];
+    for (const to of [dave, erin]) shards.pair(carol, to);
+    const { routing, trunks } = shards.of(carol);
+    const delays: number[] = [];
+    let calls = 0;
+    /** When a message to dave left, in calls; and the most that it may wait for. */
+    let waiting: { readonly since: number; readonly most: number } | undefined;
+    flood(shards, mallory, bob, 64, () => {
+      calls = calls + 1 / 64;
+      routing.receive(carol, batchOf([erin.address, Uint8Array.of(1)]));
+      // On the sender's own shard nothing waits.
+      expect(erin.take()).toHaveLength(1);
+      if (waiting !== undefined && dave.take().length > 0) {
+        delays.push(calls - waiting.since);
+        expect(calls - waiting.since).toBeLessThanOrEqual(waiting.most);
+        waiting = undefined;
+      }
+      if (waiting !== undefined) return;
+      const most = 3 + trunks.heldBytes / routerLimits.maxCallBytes;
+      routing.receive(carol, batchOf([dave.address, Uint8Array.of(1)]));
+      waiting = { since: calls, most };
+    });
+    expect(Math.max(...delays)).toBeLessThanOrEqual(routerLimits.maxTrunkBytes / 2 / routerLimits.maxCallBytes + 3);
+    dave.take();
+    routing.receive(carol, batchOf([dave.address, Uint8Array.of(2)]));
+    shards.runNext();
+    expect(dave.take()).toHaveLength(1);
+  });
+});
+
 describe("ends of pairs between shards", () => {
   test("a peer of another shard hears how a link ended", () => {
     const { shards, alice, bob } = pairOf();

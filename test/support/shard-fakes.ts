@@ -107,13 +107,19 @@ export class FakeShards {
 
   /** Carries out all calls. */
   run(): void {
-    for (let call = this.calls.shift(); call !== undefined; call = this.calls.shift()) {
-      const { routing, trunks } = this.at(call.to);
-      routing.beginCall();
-      const answer = decodeAnswer(trunks.receive(call.bytes));
-      routing.endCall();
-      this.end(call, answer);
-    }
+    while (this.runNext());
+  }
+
+  /** Carries out the next call. @returns false if there is none */
+  runNext(): boolean {
+    const call = this.calls.shift();
+    if (call === undefined) return false;
+    const { routing, trunks } = this.at(call.to);
+    routing.beginCall();
+    const answer = decodeAnswer(trunks.receive(call.bytes));
+    routing.endCall();
+    this.end(call, answer);
+    return true;
   }
 
   /** Ends a call in another way than `run` does. */
