@@ -1,3 +1,4 @@
+import type { Usage } from "@messagepasser/protocol/admin";
 import type { Router } from "./router.ts";
 
 type Where = Pick<Router, "url" | "adminToken">;
@@ -22,20 +23,26 @@ export async function setShards(router: Where, shards: number, realm = "default"
   await ask(router, "PUT", `${realm}/shards`, { shards });
 }
 
+/** What a realm has used. */
+export async function usageOf(router: Where, realm = "default"): Promise<Usage> {
+  // The router's own answer: see admin.ts.
+  return (await ask(router, "GET", `${realm}/usage`)) as Usage;
+}
+
 async function add(router: Where, path: string, body: object): Promise<string> {
   // The router's own answers: see admin.ts.
   return ((await ask(router, "POST", path, body)) as { readonly secret: string }).secret;
 }
 
 /** @returns the answer; `undefined` for an empty one */
-async function ask(router: Where, method: string, path: string, body: object): Promise<unknown> {
+async function ask(router: Where, method: string, path: string, body?: object): Promise<unknown> {
   const url = new URL(`/admin/v1/realms/${path}`, router.url.href.replace(/^ws/, "http"));
   const response = await fetch(url, {
     method,
     headers: { authorization: `Bearer ${router.adminToken}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
+    ...(body !== undefined && { body: JSON.stringify(body) }),
   });
   const answer: unknown = response.status === 204 ? undefined : await response.json();
-  if (!response.ok) throw new Error(`Cannot ${method} ${JSON.stringify(body)}: ${JSON.stringify(answer)}`);
+  if (!response.ok) throw new Error(`Cannot ${method} ${path} ${JSON.stringify(body)}: ${JSON.stringify(answer)}`);
   return answer;
 }

@@ -12,6 +12,7 @@ import {
   upgradeIn,
 } from "./realm/admission.ts";
 import { newAttachment } from "./realm/attachment.ts";
+import { callsUrl, takeCallsOverSocket } from "./realm/call-socket.ts";
 import { LayoutStore } from "./realm/layout-store.ts";
 import {
   type AdministeredObject,
@@ -81,7 +82,7 @@ export class RouterObject
     const after = (delayMs: number, callback: () => void): void => {
       setTimeout(callback, delayMs);
     };
-    const caller = new ShardCaller(this.env, this.#realm);
+    const caller = new ShardCaller(this.env, this.#realm, this.#usage);
     const trunks =
       count === 1
         ? undefined
@@ -89,7 +90,7 @@ export class RouterObject
             randomU32,
             after,
             call: (to, bytes, ended) => {
-              void caller.call(to, bytes).then((outcome) => {
+              caller.call(to, bytes, (outcome) => {
                 this.#routing.beginCall();
                 ended(outcome);
                 this.#routing.endCall();
@@ -147,6 +148,7 @@ export class RouterObject
 
   /** Opens a link for an upgrade that the Worker has admitted. */
   override fetch(request: Request): Response {
+    if (request.url === callsUrl) return takeCallsOverSocket((call) => this.takeCall(call, "callMessages"));
     const upgrade = upgradeIn(request);
     // The Worker has another version. The client comes back when the deploy is complete.
     if (upgrade === undefined) return new Response(null, { status: 503 });
@@ -183,7 +185,8 @@ export class RouterObject
   }
 
   /** What another shard tells this one. */
-  takeCall(bytes: Uint8Array): Uint8Array {
+  takeCall(bytes: Uint8Array, counter: "calls" | "callMessages" = "calls"): Uint8Array {
+    this.#usage.countCall(counter);
     // A realm of one shard gets no calls. 0: it can't be read.
     if (this.#trunks === undefined) return new Uint8Array();
     this.#routing.beginCall();

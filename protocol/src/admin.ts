@@ -75,6 +75,8 @@ export const usageCounters = [
   "awakeMs",
   "tickets",
   "messagesAfterClose",
+  "calls",
+  "callMessages",
 ] as const;
 
 /** What a realm has used so far. */

@@ -192,6 +192,12 @@ export const routerLimits = {
   firstCallRetryMs: 50,
   /** How often a failed call is made again before the pairs with the other shard are given up. */
   maxCallRetries: 7,
+  /** Calls to a shard in a second that go by RPC; past them a WebSocket costs less, though both objects stay in memory while it is open. */
+  maxRpcCallsPerSecond: 20,
+  /** Milliseconds without a call after which that WebSocket closes: this time costs as much as some 20 calls. */
+  callSocketIdleMs: 1_000,
+  /** Milliseconds that a shard waits for an answer on that WebSocket before it calls again. */
+  maxCallMs: 10_000,
   /** Milliseconds for which a shard asks another nothing after it gave up their pairs; each time doubles them. */
   firstTrunkPauseMs: 250,
   /** The most milliseconds for which a shard asks another nothing. */

@@ -1,7 +1,10 @@
+import { routerLimits } from "@messagepasser/protocol";
 import type { Env } from "../env.ts";
 import { decodeAnswer } from "../shards/call.ts";
 import { objectNameOf } from "../shards/object-name.ts";
 import type { Outcome } from "../shards/trunk.ts";
+import { CallSocket } from "./call-socket.ts";
+import type { UsageKeeper } from "./usage-keeper.ts";
 
 /** An object, as another shard of the same realm calls it. */
 export interface CalledObject {
@@ -13,31 +16,87 @@ export interface CalledObject {
 export class ShardCaller {
   readonly #env: Env;
   readonly #realm: string;
-  readonly #objects = new Map<number, CalledObject>();
+  readonly #usage: UsageKeeper;
+  readonly #ways = new Map<number, Way>();
 
-  constructor(env: Env, realm: string) {
+  constructor(env: Env, realm: string, usage: UsageKeeper) {
     this.#env = env;
     this.#realm = realm;
+    this.#usage = usage;
   }
 
-  async call(shard: number, bytes: Uint8Array): Promise<Outcome> {
+  /** Calls a shard. @param ended gets the outcome, once, and later */
+  call(shard: number, bytes: Uint8Array, ended: (outcome: Outcome) => void): void {
+    let way = this.#ways.get(shard);
+    if (way === undefined) {
+      const objectName = objectNameOf(this.#realm, shard);
+      way = new Way(() => this.#env.ROUTER.getByName(objectName), this.#usage);
+      this.#ways.set(shard, way);
+    }
+    way.call(bytes, ended);
+  }
+}
+
+/** The way to one object: RPC, or a WebSocket while there are many calls. */
+class Way {
+  readonly #newStub: () => DurableObjectStub;
+  readonly #usage: UsageKeeper;
+  #stub: DurableObjectStub | undefined;
+  #socket: CallSocket | undefined;
+  #isOpening = false;
+  /** Calls by RPC since a time. */
+  #calls = 0;
+  #sinceMs = 0;
+
+  constructor(newStub: () => DurableObjectStub, usage: UsageKeeper) {
+    this.#newStub = newStub;
+    this.#usage = usage;
+  }
+
+  call(bytes: Uint8Array, ended: (outcome: Outcome) => void): void {
+    if (this.#socket?.isOpen === true) this.#socket.call(bytes, ended);
+    else {
+      this.#socket = undefined;
+      void this.#callByRpc(bytes).then(ended);
+      if (this.#isBusy() && !this.#isOpening) void this.#open();
+    }
+  }
+
+  async #callByRpc(bytes: Uint8Array): Promise<Outcome> {
     try {
-      return decodeAnswer(await this.#to(shard).takeCall(bytes));
+      // The types of RPC don't know the object's methods.
+      return decodeAnswer(await (this.#object as unknown as CalledObject).takeCall(bytes));
     } catch (error) {
       console.warn("A call to another shard failed", error);
       // A stub that has failed once is of no use any more.
-      this.#objects.delete(shard);
+      this.#stub = undefined;
       return Object(error).durableObjectReset === true ? "reset" : "failed";
     }
   }
 
-  #to(shard: number): CalledObject {
-    let object = this.#objects.get(shard);
-    if (object === undefined) {
-      // The types of RPC don't know the object's methods.
-      object = this.#env.ROUTER.getByName(objectNameOf(this.#realm, shard)) as unknown as CalledObject;
-      this.#objects.set(shard, object);
+  get #object(): DurableObjectStub {
+    return (this.#stub ??= this.#newStub());
+  }
+
+  /** Counts a call. @returns whether there are so many that a WebSocket costs less */
+  #isBusy(): boolean {
+    const nowMs = Date.now();
+    // The clock may be set back.
+    if (Math.abs(nowMs - this.#sinceMs) >= 1_000) {
+      this.#sinceMs = nowMs;
+      this.#calls = 0;
     }
-    return object;
+    return ++this.#calls === routerLimits.maxRpcCallsPerSecond;
+  }
+
+  async #open(): Promise<void> {
+    this.#isOpening = true;
+    try {
+      this.#socket = await CallSocket.open(this.#object, this.#usage);
+    } catch (error) {
+      console.warn("Calls to another shard go on without a WebSocket", error);
+      this.#stub = undefined;
+    }
+    this.#isOpening = false;
   }
 }

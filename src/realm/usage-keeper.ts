@@ -34,6 +34,12 @@ export class UsageKeeper {
     if (!costsRow || !isTooSoon) this.keep(link);
   }
 
+  /** Counts what came from another shard. */
+  countCall(counter: "calls" | "callMessages"): void {
+    this.counters[counter] += 1;
+    this.keepIfDue();
+  }
+
   /** Keeps the counts. @param link a link whose attachment may keep them */
   keep(link?: SocketLink): void {
     const nowMs = Date.now();

@@ -27,6 +27,10 @@ export class Counters implements Record<(typeof usageCounters)[number], number> 
   awakeMs = idleBeforeSleepMs;
   tickets = 0;
   messagesAfterClose = 0;
+  /** Of other shards. */
+  calls = 0;
+  /** Calls of other shards, and their answers, over WebSockets. */
+  callMessages = 0;
   #countedUpToMs: number;
   /** Messages of this wake. */
   #messagesKept = 0;
@@ -39,7 +43,11 @@ export class Counters implements Record<(typeof usageCounters)[number], number> 
 
   get isDue(): boolean {
     const mostUnkept = Math.max(1, Math.min(routerLimits.maxUnkeptMessages, this.#messagesKept * unkeptShare));
-    return this.#isOwed || this.messagesIn >= mostUnkept;
+    return this.#isOwed || this.#messages >= mostUnkept;
+  }
+
+  get #messages(): number {
+    return this.messagesIn + this.calls + this.callMessages;
   }
 
   /** Counts what costs no message: a refused upgrade or a call of an administrator. It has to be kept soon. */
@@ -57,10 +65,10 @@ export class Counters implements Record<(typeof usageCounters)[number], number> 
   takeBack(kept: KeptSums | undefined): void {
     if (kept === undefined) return;
     this.#isOwed = true;
-    const messagesBefore = this.messagesIn;
+    const messagesBefore = this.#messages;
     for (const [at, name] of usageCounters.entries()) this[name] += kept[at + 1] ?? 0;
     // They will be kept a second time.
-    this.#messagesKept -= this.messagesIn - messagesBefore;
+    this.#messagesKept -= this.#messages - messagesBefore;
   }
 
   /** The sums that are in memory only. */
@@ -73,7 +81,7 @@ export class Counters implements Record<(typeof usageCounters)[number], number> 
   /** Returns the sums and starts again from 0. */
   drain(nowMs: number): KeptSums {
     const sums = this.sums(nowMs);
-    this.#messagesKept += this.messagesIn;
+    this.#messagesKept += this.#messages;
     for (const name of usageCounters) this[name] = 0;
     this.#isOwed = false;
     return sums;

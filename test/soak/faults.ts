@@ -48,6 +48,7 @@ export const weights = {
   hibernate: 10,
   evict: 2,
   abort: 2,
+  lose: 6,
   kill: 1.5,
 };
 
@@ -192,6 +193,14 @@ export const faults: Readonly<Record<FaultKind, (scene: Scene) => Promise<void>>
     const shard = anyShard(scene);
     if (scene.router.isUp && (await scene.router.abort(shard)))
       strike(scene, "abort", "all", `the object of shard ${shard} aborted`);
+  },
+
+  /** Calls between shards get no answer; past seven in turn the trunk breaks. */
+  lose: async (scene) => {
+    const shard = anyShard(scene);
+    const count = scene.random.integer(1, 10);
+    if (scene.router.isUp && (await scene.router.loseCalls(shard, count)))
+      strike(scene, "lose", "all", `shard ${shard} lost ${count} calls`);
   },
 
   kill: async (scene) => {

@@ -96,6 +96,11 @@ export class Router implements AsyncDisposable {
     return this.#ask(`abort?shard=${shard}`);
   }
 
+  /** Has a shard lose its next calls of others. */
+  loseCalls(shard: number, count: number): Promise<boolean> {
+    return this.#ask(`lose?shard=${shard}&count=${count}`);
+  }
+
   /** Sets the clock that the router reads, against the true time; a kill or an abort of its process sets it right. */
   moveClock(ms: number): Promise<boolean> {
     return this.#ask(`clock?ms=${ms}`);

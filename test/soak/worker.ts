@@ -1,14 +1,27 @@
-// The router's Worker with two routes more, for the soak: one makes the realm's object fail as a crash would, the other sets
-// the clock that the router reads.
+// The router's Worker with three routes more, for the soak: one makes the realm's object fail as a crash would, one has it
+// lose calls of other shards, and one sets the clock that the router reads.
 import { defaultRealm } from "@messagepasser/protocol";
 import worker, { RouterObject as DeployedObject } from "../../src/worker.ts";
 import type { Env } from "../../src/env.ts";
 import { objectNameOf } from "../../src/shards/object-name.ts";
 
 export class RouterObject extends DeployedObject {
+  #callsToLose = 0;
+
   /** Ends the object at once, with its sockets; the caller gets an error, never an answer. */
   soakAbort(): void {
     this.ctx.abort("aborted by the soak");
+  }
+
+  /** The next calls of other shards get no answer, and every other one is carried out. */
+  soakLoseCalls(count: number): void {
+    this.#callsToLose = count;
+  }
+
+  override takeCall(...parameters: Parameters<DeployedObject["takeCall"]>): Uint8Array {
+    if (this.#callsToLose === 0) return super.takeCall(...parameters);
+    if (this.#callsToLose-- % 2 === 0) super.takeCall(...parameters);
+    throw new Error("lost by the soak");
   }
 }
 
@@ -27,13 +40,15 @@ export default {
       Date.now = () => trueNow() + Number(searchParams.get("ms"));
       return new Response(null, { status: 204 });
     }
-    if (pathname !== "/soak/abort") return worker.fetch(request, env, context);
-    try {
-      const shard = Number(searchParams.get("shard"));
-      await env.ROUTER.getByName(objectNameOf(defaultRealm, shard)).soakAbort();
-    } catch {
-      // As intended.
-    }
+    const object = env.ROUTER.getByName(objectNameOf(defaultRealm, Number(searchParams.get("shard"))));
+    if (pathname === "/soak/lose") await object.soakLoseCalls(Number(searchParams.get("count")));
+    else if (pathname === "/soak/abort") {
+      try {
+        await object.soakAbort();
+      } catch {
+        // As intended.
+      }
+    } else return worker.fetch(request, env, context);
     return new Response(null, { status: 204 });
   },
 };

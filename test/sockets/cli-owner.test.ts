@@ -199,6 +199,8 @@ test("mp usage prints a realm's usage, for tokens that may read it", async () =>
     upgrades: 1,
     tickets: 0,
     messagesAfterClose: 0,
+    calls: 0,
+    callMessages: 0,
     unclosed: [],
     adminCalls: 2,
     alarms: 0,

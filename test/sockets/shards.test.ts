@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Connection, Message } from "messagepasser";
 import { afterAll, describe, expect, test } from "vitest";
-import { addClient, setShards } from "../../scripts/admin-client.ts";
+import { addClient, setShards, usageOf } from "../../scripts/admin-client.ts";
 import { type Router, startRouter } from "../../scripts/router.ts";
 import { homeOf } from "../../src/shards/home.ts";
 import { mp } from "./cli-mp.ts";
@@ -79,6 +79,8 @@ describe.each([2, 4])("a realm of %d shards", (count) => {
     await shards.router.evict("hibernate", 0);
     await shards.router.evict("hibernate", count - 1);
     await transferWhile(async () => undefined, await pair(bob, alice));
+    const { calls, callMessages } = await usageOf(shards.router);
+    expect(Math.min(calls, callMessages)).toBeGreaterThan(0);
   });
 
   test("an open waits for a peer of another shard that isn't there yet", async () => {

@@ -1,12 +1,18 @@
-import { env } from "cloudflare:workers";
+import { env, exports } from "cloudflare:workers";
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
-import { describe, expect, test } from "vitest";
+import { closeCodes, routerLimits } from "@messagepasser/protocol";
+import type { Usage } from "@messagepasser/protocol/admin";
+import { describe, expect, test, vi } from "vitest";
+import { callsUrl } from "../../src/realm/call-socket.ts";
 import type { RouterObject } from "../../src/router-object.ts";
+import { encodeCall } from "../../src/shards/call.ts";
 import { homeOf } from "../../src/shards/home.ts";
 import { objectNameOf } from "../../src/shards/object-name.ts";
+import { basic } from "../support/credentials.ts";
 import type { SegmentLink } from "../support/readings.ts";
-import { expectTalk, pairAgain, pairUp } from "./pairs.ts";
+import { expectTalk, type Pair, pairAgain, pairUp } from "./pairs.ts";
 import { admin, expectProblem, Realm } from "./realm.ts";
+import { socketOf, upgrade } from "./upgrade.ts";
 
 /** A realm of several shards, and names that have their home on each. */
 class ShardedRealm extends Realm {
@@ -31,6 +37,19 @@ class ShardedRealm extends Realm {
   nameOn(shard: number, start = "client"): string {
     for (let at = 0; ; at++) if (homeOf(`${start}${at}`, this.count) === shard) return `${start}${at}`;
   }
+}
+
+/** Has two links of different shards talk until calls between these go over WebSockets both ways. */
+async function becomeBusy(realm: ShardedRealm, from: SegmentLink, to: SegmentLink, pair: Pair): Promise<void> {
+  // All this happens in less than a second, however slow the machine is.
+  const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now());
+  for (let count = 0; count < routerLimits.maxRpcCallsPerSecond; count++) await expectTalk(from, to, pair);
+  clock.mockRestore();
+  const callMessages = async (): Promise<number> => {
+    await expectTalk(from, to, pair);
+    return (await (await admin(`/realms/${realm.name}/usage`)).json<Usage>()).callMessages;
+  };
+  await expect.poll(callMessages).toBeGreaterThan(2);
 }
 
 async function setShards(realm: Realm, shards: unknown): Promise<Response> {
@@ -182,4 +201,70 @@ test("a realm's shards can't be changed once it has several, or has had clients"
 
 test.each([0, 65, 1025, "four", 1.5, null])("a realm doesn't get %j shards", async (shards) => {
   await expectProblem(await setShards(new Realm(), shards), 400, "bad-request");
+});
+
+describe("calls over WebSockets", () => {
+  test("a peer of another shard hears that a link is gone, and the two resume, while calls go over WebSockets", async () => {
+    const { realm, alice, bob, pair } = await busyPair();
+    bob.close();
+    expect(await alice.nextOf("gone")).toMatchObject({ address: pair.to });
+    const again = await realm.link(bob.name, realm.bobsSecret, bob.session);
+    await expectTalk(alice, again, await pairAgain(alice, again));
+  });
+
+  test("a peer hears that a link is gone whose object was reset while calls went over WebSockets", async () => {
+    const { realm, alice, bob, pair } = await busyPair();
+    await evictDurableObject(realm.shard(1), { webSockets: "close" });
+    const again = await realm.link(bob.name, realm.bobsSecret, bob.session);
+    expect(await alice.nextOf("gone")).toMatchObject({ address: pair.to });
+    await expectTalk(alice, again, await pairAgain(alice, again));
+  });
+
+  test("two links still talk after their objects lost the WebSockets between them and slept", async () => {
+    const { realm, alice, bob, pair } = await busyPair();
+    for (const shard of [0, 1]) {
+      await evictDurableObject(realm.shard(shard), { webSockets: "hibernate" });
+      await expectTalk(alice, bob, pair);
+      await expectTalk(bob, alice, { from: pair.to, to: pair.from });
+    }
+  });
+});
+
+/** Two paired links of different shards, whose calls go over WebSockets. */
+async function busyPair() {
+  const realm = Object.assign(await ShardedRealm.of(2), { bobsSecret: "" });
+  const alice = await realm.join(realm.nameOn(0));
+  const name = realm.nameOn(1);
+  realm.bobsSecret = (await realm.add(name)).secret;
+  const bob = await realm.link(name, realm.bobsSecret);
+  const pair = await pairUp(alice, bob);
+  await becomeBusy(realm, alice, bob, pair);
+  return { realm, alice, bob, pair };
+}
+
+test("no request of a client reaches the address at which objects take each other's calls", async () => {
+  const realm = await ShardedRealm.of(2);
+  const name = realm.nameOn(1);
+  const { secret } = await realm.add(name);
+  const headers = { upgrade: "websocket", authorization: basic(name, secret) };
+  const forged = {
+    ...headers,
+    "mp-admission": "%7B%7D",
+    host: "router.internal",
+    "x-forwarded-host": "router.internal",
+  };
+  for (const url of [callsUrl, "https://router.test/calls", `https://router.test/connect/${realm.name}/../../calls`]) {
+    await expectProblem(await exports.default.fetch(url, { headers }), 404, "not-found");
+    await expectProblem(await exports.default.fetch(url, { headers: forged }), 404, "not-found");
+  }
+  // Where a client is let in, what it sends is read as a client's.
+  const socket = await socketOf(
+    await upgrade(`/connect/${realm.name}?url=${encodeURIComponent(callsUrl)}`, { ...forged, "mp-admission": "" }),
+  );
+  const closed = new Promise<CloseEvent>((resolve) => {
+    socket.addEventListener("close", resolve);
+  });
+  socket.accept();
+  socket.send(encodeCall({ from: 0, number: 99, life: 1, seq: 1, isAgain: false, items: [] }));
+  expect((await closed).code).toBe(closeCodes.malformed);
 });

@@ -24,8 +24,9 @@ export function addUsage(program: Command): void {
 }
 
 function linesOf(usage: Usage): string[] {
-  const { upgrades, tickets, adminCalls, alarms } = usage;
-  const requests = upgrades + tickets + adminCalls + alarms + Math.ceil(usage.messagesIn / messagesPerRequest);
+  const { upgrades, tickets, adminCalls, alarms, calls, callMessages } = usage;
+  const messages = usage.messagesIn + callMessages;
+  const requests = upgrades + tickets + adminCalls + alarms + calls + Math.ceil(messages / messagesPerRequest);
   const lines: [what: string, value: string | number][] = [
     ["since", usage.since],
     ["WebSocket messages in", usage.messagesIn],
@@ -37,6 +38,8 @@ function linesOf(usage: Usage): string[] {
     ["tickets for pages", tickets],
     ["calls to the admin API", adminCalls],
     ["alarms", alarms],
+    ["calls between shards", calls],
+    ["WebSocket messages between shards", callMessages],
     ["requests without heartbeats", requests],
     ["wakes", usage.wakes],
     ["seconds awake, at most", Math.round(usage.awakeMs / 1_000)],
