@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs, styleText } from "node:util";
-import { fullPlan, quickPlan } from "./plan.ts";
+import { fullPlan, quickPlan, shardsPlan } from "./plan.ts";
 import { resultsFolder, writePage } from "./report/page.ts";
 import { areTargetsMet, type Report, reportOf } from "./report/report.ts";
 import { terminalText } from "./report/terminal.ts";
@@ -12,6 +12,7 @@ import { Stage } from "./stage.ts";
 const help = `Usage: npm run bench -- [options]
 
   --quick            only streams, round trips and opens that have a target, in under two minutes
+  --shards           only realms of several shards: what their messages cost, and what each object has to do
   --only NAME        only the scenario of this name, or those whose names begin with it: "one-way", "curve";
                      may be repeated
   --page             measure nothing; make README.md and its charts from the results of the last full run
@@ -35,6 +36,7 @@ const options = optionsFrom(process.argv.slice(2));
 
 if (options.help) process.stdout.write(help);
 else if (options.page) await writePage();
+else if (options.shards) await run(shardsPlan);
 else await run(options.quick ? quickPlan : fullPlan);
 
 async function run(plan: Plan): Promise<void> {
@@ -86,6 +88,7 @@ function optionsFrom(args: string[]) {
       args,
       options: {
         quick: { type: "boolean", default: false },
+        shards: { type: "boolean", default: false },
         only: { type: "string", multiple: true },
         page: { type: "boolean", default: false },
         json: { type: "boolean", default: false },

@@ -6,11 +6,12 @@ import { idleMemory } from "./scenarios/idle-memory.ts";
 import { openToFirstByte, roundTrip, roundTripUnderLoad } from "./scenarios/latency.ts";
 import { oneWay, type OneWay } from "./scenarios/one-way.ts";
 import { restart } from "./scenarios/restart.ts";
-import type { Target } from "./scenarios/scenario.ts";
+import type { Scenario, Target } from "./scenarios/scenario.ts";
+import { busyPairs, chattyPairs } from "./scenarios/shards.ts";
 import { stuckReceiver } from "./scenarios/stuck-receiver.ts";
 import { wake } from "./scenarios/wake.ts";
 import { nats, natsPublish } from "./systems/nats/system.ts";
-import { router, routerBetween } from "./systems/router/system.ts";
+import { router, routerBetween, routerOfShards } from "./systems/router/system.ts";
 import { crowdSystems, systems } from "./systems/systems.ts";
 
 /** A target of messages per second. With messages of one size, a ratio of messages is also one of bytes. */
@@ -112,4 +113,31 @@ export const quickPlan: Plan = {
   settleMs: 2_500,
   rounds: 5,
   times: { warmUpMs: 150, durationMs: 300 },
+};
+
+const acrossShards = [routerOfShards(1), router, routerOfShards(0)];
+
+const streamAcross = (messageBytes: number, title: string, mostCpu: number): Scenario =>
+  oneWay({
+    name: `one-way-${messageBytes}`,
+    title: `${title} one way, over shards`,
+    systems: acrossShards,
+    messageBytes,
+    targets: [{ figure: "serverCpuPerMillion", against: router.name, atMost: mostCpu }],
+  });
+
+/** A realm of several shards, against one of one shard. */
+export const shardsPlan: Plan = {
+  name: "shards",
+  scenarios: [
+    streamAcross(64, "64 B", 2.1),
+    streamAcross(65_536, "64 KiB", 2.4),
+    roundTrip(acrossShards, { settleMs: 10_000 }),
+    openToFirstByte(acrossShards, {}),
+    chattyPairs,
+    ...busyPairs,
+  ],
+  settleMs: 4_000,
+  rounds: 7,
+  times: { warmUpMs: 300, durationMs: 1_500 },
 };

@@ -19,11 +19,17 @@ export interface SharedQuota {
   readonly route: Route;
 }
 
+/** How many messages are sent in a second on all Connections together, which take turns. */
+export interface Pace {
+  readonly perSecond: number;
+}
+
 /** What goes on from `send` to `stop`. */
 interface Sending {
   isOver: boolean;
   readonly quota: Quota;
   readonly telling?: Connection;
+  readonly timer?: NodeJS.Timeout;
   counts: readonly Promise<number>[];
 }
 
@@ -52,10 +58,16 @@ const calls = {
     }
     return null;
   },
-  /** Sends messages as fast as possible on all Connections that `open` has opened, until `stop`. */
-  send: async ({ messageBytes, quota }: { readonly messageBytes: number; readonly quota: SharedQuota | null }) => {
-    const shared = quota === null ? { quota: new Quota(Infinity) } : await sharedQuota(quota);
-    const started: Sending = { isOver: false, ...shared, counts: [] };
+  /** Sends messages on all Connections that `open` has opened, until `stop`: as fast as possible, or as the quota lets it. */
+  send: async ({
+    messageBytes,
+    quota,
+  }: {
+    readonly messageBytes: number;
+    readonly quota: SharedQuota | Pace | null;
+  }) => {
+    const given = quota === null ? { quota: new Quota(Infinity) } : await quotaOf(quota);
+    const started: Sending = { isOver: false, ...given, counts: [] };
     started.counts = opened.splice(0).map((connection) => pump(connection, messageBytes, started));
     sending = started;
     return null;
@@ -63,6 +75,7 @@ const calls = {
   /** Closes the Connections. Answers how many messages were sent, once the peers have confirmed them all. */
   stop: async () => {
     sending.isOver = true;
+    clearInterval(sending.timer);
     // Wakes those that wait for room.
     sending.quota.give(Infinity);
     const counts = await Promise.all(sending.counts);
@@ -103,6 +116,19 @@ async function connectOne(url: string, { name, secret }: Account): Promise<void>
   });
   client.handle("unread", () => undefined);
   clients.set(name, client);
+}
+
+async function quotaOf(of: SharedQuota | Pace): Promise<Pick<Sending, "quota" | "telling" | "timer">> {
+  if ("messages" in of) return await sharedQuota(of);
+  const quota = new Quota(0);
+  const startMs = performance.now();
+  let given = 0;
+  const timer = setInterval(() => {
+    const due = Math.floor(((performance.now() - startMs) * of.perSecond) / 1_000);
+    quota.give(due - given);
+    given = due;
+  }, 1);
+  return { quota, timer };
 }
 
 async function sharedQuota({ messages, route }: SharedQuota): Promise<Pick<Sending, "quota" | "telling">> {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Route, SharedQuota } from "./clients-process.ts";
+import type { Pace, Route, SharedQuota } from "./clients-process.ts";
 import type { Clients } from "./clients.ts";
 
 /** More would miss the deadline of a call. */
@@ -9,10 +9,10 @@ const opensPerCall = 5_000;
 export interface Load {
   readonly routes: readonly Route[];
   readonly messageBytes: number;
-  readonly quota?: SharedQuota;
+  readonly quota?: SharedQuota | Pace;
 }
 
-/** Messages that clients send as fast as possible. */
+/** Messages that clients send. */
 export interface Traffic {
   /** How many messages arrive in a second, measured for so long. */
   perSecond(durationMs: number): Promise<number>;
