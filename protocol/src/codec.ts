@@ -132,20 +132,24 @@ export class RouterFrameReader {
 /** Reads the frames of one segment between two ends. */
 export class PeerFrameReader {
   readonly #reader: ByteReader;
+  readonly #maxPayloadBytes: number;
 
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+  /** @param maxPayloadBytes of a data frame. Default: as the protocol says */
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length, maxPayloadBytes: number = limits.maxPayloadBytes) {
     this.#reader = new ByteReader(bytes, start, end);
+    this.#maxPayloadBytes = maxPayloadBytes;
   }
 
   /** The next frame, or `undefined` at the end. @throws ProtocolError */
   next(): PeerFrame | undefined {
     const { bytes, position, end } = this.#reader;
-    if (position < end && bytes[position] === peerFrames.data.type) return decodeData(this.#reader);
+    if (position < end && bytes[position] === peerFrames.data.type)
+      return decodeData(this.#reader, this.#maxPayloadBytes);
     return nextControlFrame(this.#reader, peerPlanOfType, "peer") as PeerFrame | undefined;
   }
 }
 
-function decodeData(reader: ByteReader): DataFrame {
+function decodeData(reader: ByteReader, maxPayloadBytes: number = limits.maxPayloadBytes): DataFrame {
   const start = reader.position;
   const bodyEnd = (reader.u32() & 0xff_ffff) + reader.position;
   if (bodyEnd > reader.end) throw new ProtocolError("Frame longer than its segment", start);
@@ -155,8 +159,8 @@ function decodeData(reader: ByteReader): DataFrame {
   const offset = (flags & dataFlags.offset) === 0 ? undefined : reader.u64();
   const payloadBytes = bodyEnd - reader.position;
   if (payloadBytes < 0) throw new ProtocolError("Frame shorter than its fields", start);
-  if (payloadBytes > limits.maxPayloadBytes)
-    throw new ProtocolError(`Payload of ${payloadBytes} bytes, at most ${limits.maxPayloadBytes} allowed,`, start);
+  if (payloadBytes > maxPayloadBytes)
+    throw new ProtocolError(`Payload of ${payloadBytes} bytes, at most ${maxPayloadBytes} allowed,`, start);
   const payload = reader.slice(payloadBytes);
   return {
     kind: "data",

@@ -23,8 +23,10 @@ export interface Attachment extends Omit<Upgrade, "admission"> {
   /** When the session began, in milliseconds since 1970. */
   readonly sinceMs: number;
   readonly pairs: Uint32Array;
-  /** Those among them that the client calls by a label. */
+  /** Those among them with `Pairs.hasLabel`. */
   readonly labelled: Uint32Array;
+  /** What the client calls those among them that are of other shards, as `PeerCalls` writes it; `undefined` for nothing. */
+  readonly calls: Uint8Array | undefined;
   /** Whether a pair found no room in `pairs`. */
   readonly overflowed: boolean;
   /** What the client watches, if anything, as the frames by which it asked. */
@@ -80,6 +82,7 @@ export function newAttachment(
     sinceMs: connectedAtMs,
     pairs: new Uint32Array(),
     labelled: new Uint32Array(),
+    calls: undefined,
     overflowed: false,
     ...attachedWatches(undefined),
     usage: undefined,

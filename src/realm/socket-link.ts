@@ -2,10 +2,19 @@ import { cutText, labelOf, routerLimits } from "@messagepasser/protocol";
 import { type Format, formatOf, native, type WireMessage } from "@messagepasser/protocol/formats";
 import { type Closing, closings } from "../routing/closings.ts";
 import { closingMessages } from "../routing/encoding.ts";
-import { type Grant, type KeptWatches, type Link, type Pairs, LinkMemory, type TokenGrant } from "../routing/link.ts";
+import {
+  type Grant,
+  type KeptWatches,
+  type Link,
+  LinkMemory,
+  type PairEntry,
+  type Pairs,
+  type TokenGrant,
+} from "../routing/link.ts";
 import type { Services } from "../routing/services.ts";
 import { type Attachment, attachedWatches, attachmentOf, grantOf, rightsOf, watchesOf } from "./attachment.ts";
 import { subprotocolIn, tagsOf } from "./link-tags.ts";
+import { bytesOf, PeerCalls } from "./peer-calls.ts";
 import type { Counters, KeptSums } from "./usage.ts";
 
 /** A link over a hibernatable WebSocket. */
@@ -169,18 +178,23 @@ export function closeUnreadable(context: DurableObjectState, counters: Counters,
   closeSocket(counters, socket, format, closings.unreadable);
 }
 
-type PairsOfAttachment = Pick<Attachment, "pairs" | "labelled" | "overflowed">;
+type PairsOfAttachment = Pick<Attachment, "pairs" | "labelled" | "calls" | "overflowed">;
+
+const noEntry: PairEntry = {};
 
 /** The pairs in a link's attachment. */
 class AttachedPairs implements Pairs {
   readonly #addresses: Set<number>;
   readonly #labelled: Set<number>;
+  /** `undefined` until there are any. */
+  #calls: PeerCalls | undefined;
   #overflowed: boolean;
   readonly #save: (pairs: PairsOfAttachment) => void;
 
-  constructor({ pairs, labelled, overflowed }: PairsOfAttachment, save: (pairs: PairsOfAttachment) => void) {
+  constructor({ pairs, labelled, calls, overflowed }: PairsOfAttachment, save: (pairs: PairsOfAttachment) => void) {
     this.#addresses = new Set(pairs);
     this.#labelled = new Set(labelled);
+    this.#calls = calls && new PeerCalls(calls);
     this.#overflowed = overflowed;
     this.#save = save;
   }
@@ -190,7 +204,12 @@ class AttachedPairs implements Pairs {
   }
 
   get isFull(): boolean {
-    return this.#addresses.size + this.#labelled.size >= routerLimits.maxPairs;
+    return this.#leftBytes <= 0;
+  }
+
+  get #leftBytes(): number {
+    const usedBytes = 4 * (this.#addresses.size + this.#labelled.size) + (this.#calls?.bytes ?? 0);
+    return 4 * routerLimits.maxPairs - usedBytes;
   }
 
   [Symbol.iterator](): Iterator<number> {
@@ -205,17 +224,31 @@ class AttachedPairs implements Pairs {
     return this.#labelled.has(address);
   }
 
-  add(address: number, hasLabel = false): boolean {
+  callOf(address: number): string | undefined {
+    return this.#calls?.callOf(address);
+  }
+
+  addressOf(call: string): number | undefined {
+    return this.#calls?.addressOf(call);
+  }
+
+  hasRoomFor(call: string): boolean {
+    return this.#leftBytes > bytesOf(call);
+  }
+
+  add(address: number, { hasLabel = false, call }: PairEntry = noEntry): boolean {
     if (this.#addresses.has(address)) return true;
-    if (this.isFull) return false;
+    if (this.isFull || (call !== undefined && !this.hasRoomFor(call))) return false;
     this.#addresses.add(address);
     if (hasLabel) this.#labelled.add(address);
+    if (call !== undefined) (this.#calls ??= new PeerCalls()).set(address, call);
     this.#saveAll();
     return true;
   }
 
   remove(address: number): void {
     this.#labelled.delete(address);
+    this.#calls?.delete(address);
     if (this.#addresses.delete(address)) this.#saveAll();
   }
 
@@ -229,6 +262,7 @@ class AttachedPairs implements Pairs {
     this.#save({
       pairs: Uint32Array.from(this.#addresses),
       labelled: Uint32Array.from(this.#labelled),
+      calls: this.#calls?.attached(),
       overflowed: this.#overflowed,
     });
   }

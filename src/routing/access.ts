@@ -96,25 +96,28 @@ export class Access {
 
   /** Applies new rules: tells paired clients whose rules differ, and unpairs those that may open nothing to each other. */
   changeRules(before: Rules): void {
-    const after = this.#rules();
-    const isSame = (one: Link, other: Link): boolean => {
-      const [opener, peer] = [clientName(one), clientName(other)];
-      return before.digest(opener, peer) === after.digest(opener, peer);
-    };
     for (const [one, other] of pairsOf(this.#links)) {
       // A link may have been given up while another pair was told.
       if (!arePaired(one, other) || one.memory.isOver || other.memory.isOver) continue;
-      if (isSame(one, other) && isSame(other, one)) continue;
-      const canCheck = one.format.addressing === "address" || other.format.addressing === "address";
-      if (canCheck && this.isAnythingAllowed(one, other)) {
-        this.#sayChanged(one, other);
-        continue;
-      }
+      const change = this.changeFor(one, other, before);
+      if (change === "check") this.#sayChanged(one, other);
+      if (change !== "end") continue;
       this.#delivery.sayGone(one, other, goneReasons.forbidden);
       // A client may have opened to itself.
       if (one !== other) this.#delivery.sayGone(other, one, goneReasons.forbidden);
       unpair(one, other);
     }
+  }
+
+  /** What new rules do to a pair: nothing; or its clients have to check their Connections; or it ends. */
+  changeFor(one: Sender, other: Sender, before: Rules): "nothing" | "check" | "end" {
+    const after = this.#rules();
+    const isSame = (opener: ClientName, peer: ClientName): boolean =>
+      before.digest(opener, peer) === after.digest(opener, peer);
+    const names = [clientName(one), clientName(other)] as const;
+    if (isSame(names[0], names[1]) && isSame(names[1], names[0])) return "nothing";
+    const canCheck = one.format.addressing === "address" || other.format.addressing === "address";
+    return canCheck && this.isAnythingAllowed(one, other) ? "check" : "end";
   }
 
   /** Two links are paired again. Rules and rights may have changed meanwhile, unless they allow everything between the two. */

@@ -12,6 +12,13 @@ export interface Stranger {
   readonly grant?: Grant | undefined;
 }
 
+/** A link that is paired from now on. */
+export interface PairedStranger {
+  readonly link: Stranger;
+  /** Whether its client, of a by-name format, calls the other one by a label. */
+  readonly callsByLabel: boolean;
+}
+
 /** A session of another shard, as watchers are told of it. */
 export interface StrangerThere {
   readonly who: Stranger;
@@ -23,7 +30,7 @@ export const presenceChanges = ["joined", "changed", "left"] as const;
 
 /** What one shard of a realm tells another. */
 export type CrossingItem =
-  /** A segment as its client wrote it, header included. */
+  /** A segment as its client wrote it, header included. That of a client of a by-name format is in the native one. */
   | { readonly kind: "segment"; readonly who: Stranger; readonly bytes: Uint8Array }
   /** The opener's home has checked rate, ids, names, grant and rules. */
   | { readonly kind: "open"; readonly who: Stranger; readonly frame: RouterFrameOf<"open"> }
@@ -53,7 +60,7 @@ export type CrossingItem =
   /** A session of the caller has come, serves something else, or has left. */
   | { readonly kind: "presence"; readonly change: (typeof presenceChanges)[number]; readonly session: StrangerThere }
   /** A frame for a link of the other shard. With `who`, the two are paired: the shard that says so lists the pair. */
-  | { readonly kind: "say"; readonly to: number; readonly frame: RouterFrame; readonly who: Stranger | undefined }
+  | { readonly kind: "say"; readonly to: number; readonly frame: RouterFrame; readonly who: PairedStranger | undefined }
   /** A link, or only its pairs with these links, is gone. */
   | { readonly kind: "gone"; readonly address: number; readonly reason: number; readonly to: readonly number[] }
   /** A link of the other shard has sent a segment that breaks a rule. */

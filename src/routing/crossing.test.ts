@@ -1,5 +1,5 @@
 import { closeCodes, encodeBatch, errorCodes, goneReasons, limits, routerLimits } from "@messagepasser/protocol";
-import { json, msgpack } from "@messagepasser/protocol/formats";
+import { msgpack } from "@messagepasser/protocol/formats";
 import { describe, expect, test } from "vitest";
 import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
 import type { FakeLink, FakeLinkOptions } from "../../test/support/routing-fakes.ts";
@@ -52,18 +52,6 @@ describe("opens and resumes between shards", () => {
     expect(alice.take()).toMatchObject([{ kind: "paired", address: bob.address, session: bob.session }]);
     shards.send(alice, toRouter({ kind: "resume", session: "1".repeat(32), peer: bob.name }));
     expect(alice.take()).toMatchObject([{ kind: "absent", reason: goneReasons.lost }]);
-  });
-
-  test("a client of a format that names its peers can't open to another shard, nor be opened to from one", () => {
-    const { shards, alice, bob } = twoOf({ alice: { format: json } });
-    const open = { type: "open", peer: bob.name, connection: `${alice.name}:1`, protocol: "test" };
-    shards.of(alice).routing.receive(alice, JSON.stringify(open));
-    shards.run();
-    expect(JSON.parse(String(alice.messages[0]))).toMatchObject({ code: "not-allowed" });
-    expect(bob.take()).toEqual([]);
-    shards.open(bob, alice);
-    expect(bob.take()).toMatchObject([{ kind: "refused", code: errorCodes.notAllowed }]);
-    expect(alice.messages).toHaveLength(1);
   });
 
   test("a client whose list of peers is full opens to no other shard", () => {

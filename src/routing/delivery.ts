@@ -91,7 +91,7 @@ export class Delivery {
   }
 
   /** Tells a client that a peer is gone, or was never there. Before the two are unpaired. @param reason one of `goneReasons` */
-  sayGone(to: Link, peer: Endpoint, reason: number = goneReasons.lost): void {
+  sayGone(to: Link, peer: Parameters<typeof callOf>[1], reason: number = goneReasons.lost): void {
     const { format } = to;
     if (format.addressing === "address") this.say(to, { kind: "gone", address: peer.address, reason });
     else for (const message of format.encodeGone(callOf(to, peer), reason)) this.send(to, message);

@@ -1,4 +1,14 @@
-import { limits, type PeerFrame, ProtocolError, SegmentReader } from "@messagepasser/protocol";
+import {
+  limits,
+  originalLimits,
+  type PeerFrame,
+  PeerFrameReader,
+  ProtocolError,
+  segmentHeaderBytes,
+  type SegmentReader,
+  setU32,
+  u32At,
+} from "@messagepasser/protocol";
 import { type SegmentFormat, uncountedOffset } from "@messagepasser/protocol/formats";
 import { type BuiltInPeer, builtInPeerAt, builtInPeerNamed } from "./built-in-peers.ts";
 import { calledBy } from "./calling.ts";
@@ -38,19 +48,22 @@ export class Forwarding {
     return true;
   }
 
-  /**
-   * Forwards a segment of a client of another shard, whose format has addresses; false if its address leads nowhere.
-   *
-   * @throws ProtocolError for frames that must be read but can't be
-   */
+  /** Forwards a segment of a client of another shard; false if its address leads nowhere. @throws ProtocolError for frames that must be read but can't be */
   segmentFrom(from: RemoteLink, bytes: Uint8Array): boolean {
-    const { format } = from;
-    const segments = new SegmentReader(bytes);
-    if (!segments.next() || format.addressing !== "address") return false;
-    const to = this.#links.byAddress(segments.address);
+    const { address, format } = from;
+    const to = this.#links.byAddress(u32At(bytes, 0));
     if (to === undefined || !arePaired(from, to)) return false;
-    if (to.format === format) this.#delivery.send(to, readdressed(segments, from.address), from);
-    else this.#rewrite(to, from, framesIn(format.peerFrames(bytes, segments.start, segments.end)));
+    const [start, end] = [segmentHeaderBytes, bytes.length];
+    if (format.addressing === "name")
+      // It is native but for its sizes: the original's wire has no pieces.
+      this.#rewrite(to, from, framesIn(new PeerFrameReader(bytes, start, end, originalLimits.maxMessageBytes)));
+    else if (to.format === format) {
+      setU32(bytes, 0, address);
+      this.#delivery.send(to, bytes, from);
+    } else {
+      const answers = this.#rewrite(to, from, framesIn(format.peerFrames(bytes, start, end)));
+      if (answers.length > 0) this.#outbound?.frames(to, address, answers);
+    }
     return true;
   }
 
@@ -59,6 +72,11 @@ export class Forwarding {
     const builtInPeer = builtInPeerNamed(call);
     if (builtInPeer !== undefined) {
       this.#ask(builtInPeer, from, frames);
+      return true;
+    }
+    const elsewhere = from.pairs.addressOf(call);
+    if (elsewhere !== undefined) {
+      this.#outbound?.frames(from, elsewhere, frames);
       return true;
     }
     const to = calledBy(this.#links, from, call);
@@ -73,6 +91,7 @@ export class Forwarding {
     const builtInPeer = builtInPeerAt(address);
     if (to !== undefined && arePaired(from, to)) this.#carry(to, from, [frame]);
     else if (builtInPeer !== undefined) this.#ask(builtInPeer, from, [frame]);
+    else if (from.pairs.has(address)) this.#outbound?.frames(from, address, [frame]);
   }
 
   #ask(builtInPeer: BuiltInPeer, from: Link, frames: readonly PeerFrame[]): void {

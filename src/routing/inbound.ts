@@ -1,7 +1,7 @@
-import { goneReasons, ProtocolError, type RouterFrame, u32At } from "@messagepasser/protocol";
+import { errorCodes, goneReasons, ProtocolError, type RouterFrame, u32At } from "@messagepasser/protocol";
 import type { Access } from "./access.ts";
 import { closings, malformed } from "./closings.ts";
-import type { CrossingItem, Question, Stranger } from "./crossing-item.ts";
+import type { CrossingItem, PairedStranger, Question, Stranger } from "./crossing-item.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Forwarding } from "./forwarding.ts";
 import type { GatheredLists } from "./gathered-lists.ts";
@@ -88,33 +88,40 @@ export class Inbound {
     const { access, delivery, opens, outbound } = this.#start;
     const from = outbound.know(item.who);
     const nowMs = this.#start.now();
-    const { frame, to, mayDiffer } =
+    const { frame, to, callsByLabel, mayDiffer } =
       item.kind === "open" ? opens.openFrom(from, item.frame, nowMs) : opens.resumeFrom(from, item.frame, nowMs);
-    outbound.say(from.address, frame, to);
+    outbound.say(from.address, frame, to && { link: to, callsByLabel: callsByLabel === true });
     if (to === undefined || mayDiffer !== true || access.areAllOpen(from, to)) return;
     delivery.say(to, { kind: "rulesChanged", address: from.address });
     outbound.say(from.address, { kind: "rulesChanged", address: to.address });
   }
 
-  #said(to: number, frame: RouterFrame, who: Stranger | undefined): void {
+  #said(to: number, frame: RouterFrame, who: PairedStranger | undefined): void {
     const { delivery, links, lists, outbound } = this.#start;
     const link = links.byAddress(to);
     if (frame.kind === "peers") lists.answered(to, frame);
     else if (link === undefined) {
-      if (who !== undefined) outbound.gone(who.address, to);
-    } else if (who === undefined || outbound.pair(link, who)) delivery.say(link, frame);
+      if (who !== undefined) outbound.gone(who.link.address, to);
+    } else if (who === undefined) delivery.say(link, frame);
     else {
-      outbound.gone(who.address, to);
+      const isByName = link.format.addressing === "name";
+      // Only opens pair clients of by-name formats.
+      const routed = frame.kind === "routed" ? frame : undefined;
+      if (outbound.pair(link, who, isByName ? routed?.peer : undefined)) delivery.say(link, frame);
+      else if (isByName && routed !== undefined) {
+        const reason = "Too many peers, or the peer opened to this client at the same time: try again";
+        delivery.say(link, { kind: "refused", connection: routed.connection, code: errorCodes.busy, reason });
+      }
       // The client asks again, when some of its peers have gone.
-      delivery.giveUp({ link, closing: closings.unanswered, unsentBytes: 0 });
+      else delivery.giveUp({ link, closing: closings.unanswered, unsentBytes: 0 });
     }
   }
 
   #gone(to: number, address: number, reason: number): void {
     const link = this.#start.links.byAddress(to);
     if (link?.pairs.has(address) !== true) return;
+    this.#start.delivery.sayGone(link, { address }, reason);
     link.pairs.remove(address);
-    this.#start.delivery.say(link, { kind: "gone", address, reason });
   }
 
   /** Questions get no answer any more. @param sent whether the other shard may have carried them out */
@@ -128,7 +135,9 @@ export class Inbound {
       if (kind === "resume") {
         const { session, peer } = frame;
         delivery.say(link, { kind: "absent", session, reason: goneReasons.lost, peer });
-      } else if (kind === "open" && !sent) delivery.say(link, unreachable(frame.connection));
+      } else if (kind === "open" && (!sent || link.format.addressing === "name"))
+        // A client of a by-name format can't come back, and needn't: the pair of an open that arrived has ended.
+        delivery.say(link, unreachable(frame.connection));
       else delivery.giveUp({ link, closing: closings.unanswered, unsentBytes: 0 });
     }
   }

@@ -102,13 +102,28 @@ export interface Pairs extends Iterable<number> {
   /** Whether the list has no room for another address. */
   readonly isFull: boolean;
   has(address: number): boolean;
-  /** Whether the client, of a by-name format, calls the peer at an address by a label, since another one has the name. */
+  /**
+   * Whether another session has the name, so that a client of a by-name format calls its peer by a label. That client is the
+   * one whose list this is; for an address of another shard it is the one at the address.
+   */
   hasLabel(address: number): boolean;
-  /** Adds an address; false if there is no room. @param hasLabel as above */
-  add(address: number, hasLabel?: boolean): boolean;
+  /** What the client, of a by-name format, calls the peer at an address of another shard; `undefined` for any other address. */
+  callOf(address: number): string | undefined;
+  /** The address of another shard whose client is called so. */
+  addressOf(call: string): number | undefined;
+  /** Whether there is room for an address of another shard with this call. */
+  hasRoomFor(call: string): boolean;
+  /** Adds an address; false if there is no room. @param entry what the list keeps with it, as above. Default: nothing */
+  add(address: number, entry?: PairEntry): boolean;
   remove(address: number): void;
   /** Notes that another link lists a pair that found no room here. */
   overflow(): void;
+}
+
+/** What a link's list keeps about one pair, besides the address. */
+export interface PairEntry {
+  readonly hasLabel?: boolean;
+  readonly call?: string | undefined;
 }
 
 /** The links of a realm. */
@@ -155,14 +170,14 @@ export function unpair(one: Link, other: Link): void {
   other.pairs.remove(one.address);
 }
 
-/** Which of two links calls the other by a label, since it is of a by-name format. */
-export interface Labels {
-  readonly one: boolean;
-  readonly other: boolean;
+/** What the lists of two links keep about their pair. */
+export interface PairEntries {
+  readonly one: PairEntry;
+  readonly other: PairEntry;
 }
 
-/** Lets two links exchange segments. At least one of them must have room to list the other, and one that calls by a label. */
-export function pair(one: Sender, other: Sender, labels: Labels): void {
-  if (!one.pairs.add(other.address, labels.one)) one.pairs.overflow();
-  if (!other.pairs.add(one.address, labels.other)) other.pairs.overflow();
+/** Lets two links exchange segments. At least one of them must have room to list the other, and one that keeps something about it. */
+export function pair(one: Sender, other: Sender, entries: PairEntries): void {
+  if (!one.pairs.add(other.address, entries.one)) one.pairs.overflow();
+  if (!other.pairs.add(one.address, entries.other)) other.pairs.overflow();
 }

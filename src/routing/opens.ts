@@ -15,7 +15,7 @@ import {
 import { byteLength, type WireMessage } from "@messagepasser/protocol/formats";
 import type { Access } from "./access.ts";
 import { type BuiltInPeer, builtInPeerNamed } from "./built-in-peers.ts";
-import { callsByLabel, futureCallOf, isCalled, isNameTaken, isOwnCall } from "./calling.ts";
+import { callOf, entriesOf, futureCallOf, isCalled, isNameTaken, isOwnCall } from "./calling.ts";
 import { chosenOf } from "./choice.ts";
 import { closings } from "./closings.ts";
 import type { Delivery, GivenUp } from "./delivery.ts";
@@ -23,9 +23,18 @@ import type { Departures } from "./departures.ts";
 import { routerMessages } from "./encoding.ts";
 import type { Last } from "./last-sessions.ts";
 import { areBarred } from "./principals.ts";
-import { arePaired, canPair, type Endpoint, type Labels, type Link, type Links, pair, type Sender } from "./link.ts";
+import {
+  arePaired,
+  canPair,
+  type Endpoint,
+  type Link,
+  type Links,
+  pair,
+  type PairEntries,
+  type Sender,
+} from "./link.ts";
 import type { Outbound } from "./outbound.ts";
-import { RemoteLink } from "./remote-link.ts";
+import type { RemoteLink } from "./remote-link.ts";
 
 /** What the checks read, and don't change. */
 interface Realm {
@@ -49,7 +58,7 @@ interface Route {
   readonly to: Link;
   readonly messages: readonly WireMessage[];
   /** Of the sender and of `to`. */
-  readonly labels: Labels;
+  readonly entries: PairEntries;
 }
 
 /** Why an open goes nowhere, as a `refused` frame says it. */
@@ -76,6 +85,8 @@ interface Reply {
   readonly frame: RouterFrame;
   /** The link that it is paired with from now on. */
   readonly to?: Link;
+  /** Whether that one, of a by-name format, calls the client by a label. */
+  readonly callsByLabel?: boolean;
   /** Whether the two may have been paired under other rules before. */
   readonly mayDiffer?: boolean;
 }
@@ -108,7 +119,7 @@ export class Opens {
       if (this.#realm.outbound?.ask(decision.shard, { kind: "open", who: from, frame: open }) !== true)
         this.#delivery.say(from, unreachable(connection));
     } else {
-      this.#delivery.say(from, routedTo(connection, decision));
+      this.#delivery.say(from, routedTo(connection, decision, from));
       this.#delivery.carry(from, decision, decision.open({ connection, protocol, limit }));
     }
   }
@@ -127,7 +138,8 @@ export class Opens {
     }
     const to = this.#pair(from, decision);
     to.memory.chosenAt = ++this.#choices;
-    return { frame: routedTo(connection, to), to };
+    const { call } = decision.entries.other;
+    return { frame: routedTo(connection, to, from), to, callsByLabel: call !== undefined && call !== from.name };
   }
 
   resume(from: Link, resume: RouterFrameOf<"resume">, nowMs: number): void {
@@ -175,8 +187,8 @@ export class Opens {
     return { frame: pairedWith(to), to, mayDiffer };
   }
 
-  #pair(from: Sender, { to, messages, labels }: Route): Link {
-    pair(from, to, labels);
+  #pair(from: Sender, { to, messages, entries }: Route): Link {
+    pair(from, to, entries);
     for (const message of messages) this.#delivery.send(to, message, from);
     return to;
   }
@@ -230,11 +242,8 @@ function decideOpen(
 
   const shard = outbound?.homeOf(called.name);
   if (shard === undefined) return routeOpen(from, open, situation);
-  if (from.format.addressing === "name") return refusal(notAllowed, onlyAddresses);
   return from.pairs.isFull ? refusal(busy, "This client has too many peers already") : { shard };
 }
-
-const onlyAddresses = "Between the shards of a realm only clients whose format has addresses can talk";
 
 /** Decides an open by the peer's sessions: what the home of the peer's name does. */
 function routeOpen(from: Sender, open: RouterFrameOf<"open">, situation: Situation): Refusal | Route {
@@ -252,10 +261,9 @@ function routeOpen(from: Sender, open: RouterFrameOf<"open">, situation: Situati
   // Before the two are paired: the opener must not be told about the end of a link that it was never told about.
   if (!delivery.unread.admits(delivery.meterOf(to), bytes + limits.firstMarkBytes))
     return { ...absent(situation, open), givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
-  const labels = { one: from.format.addressing === "name" && peer !== to.name, other: callsByLabel(links, to, from) };
-  const lacksRoom = (labels.one && isFullFor(from, to)) || (labels.other && isFullFor(to, from));
-  if (lacksRoom || !canPair(from, to)) return refusal(busy, "Both clients have too many peers already");
-  return { to, messages, labels };
+  const entries = entriesOf(links, from, to, peer);
+  if (entries === undefined || !canPair(from, to)) return refusal(busy, "Both clients have too many peers already");
+  return { to, messages, entries };
 }
 
 /** The session that gets an open, or why none does. */
@@ -287,10 +295,6 @@ function recipientOf(from: Sender, open: RouterFrameOf<"open">, situation: Situa
   if (acceptors.length === 0) return refusal(notAllowed, access.denialOf(from, first, protocol) ?? "");
 
   let able = acceptors;
-  if (from instanceof RemoteLink) {
-    able = able.filter(({ format }) => format.addressing === "address");
-    if (able.length === 0) return refusal(notAllowed, onlyAddresses);
-  }
   if (from.format.addressing === "name") {
     // The name of a Connection could not say which of the two ends sent a frame.
     if (name === from.name)
@@ -308,11 +312,6 @@ function recipientOf(from: Sender, open: RouterFrameOf<"open">, situation: Situa
   const ofAwake = chosenOf(awake, protocol, circumstances);
   const to = ofAwake ?? (awake.length < able.length ? chosenOf(able, protocol, circumstances) : undefined);
   return to ?? refusal(unknownProtocol, `No session of "${peer}" that is connected serves "${protocol}"`);
-}
-
-/** Whether a link has no room to list another one. */
-function isFullFor({ pairs }: Sender, { address }: Sender): boolean {
-  return pairs.isFull && !pairs.has(address);
 }
 
 function absent({ name }: Realm, { session, peer }: RouterFrameOf<"open">): Refusal {
@@ -367,7 +366,7 @@ function decideResume(
     return { absence: lost, givenUp: { link: to, closing: closings.tooSlow, unsentBytes: bytes } };
   if (!canPair(from, to) || areBarred(delivery.meterOf(from).account, delivery.meterOf(to).account, nowMs))
     return { absence: lost };
-  return { to, messages, labels: { one: false, other: false } };
+  return { to, messages, entries: { one: {}, other: {} } };
 }
 
 /** Whether a link has been silent for so long that it may have ended unnoticed. Default: that it most likely has. */
@@ -393,10 +392,9 @@ function pairedWith({ address, session, label: peer }: Endpoint & { readonly ses
   return { kind: "paired", address, session, peer };
 }
 
-/** What an opener is told about the session that got its open. */
-function routedTo(
-  connection: number,
-  { address, session, label: peer }: Endpoint & { readonly session: string },
-): RouterFrame {
+/** What an opener is told about the session that got its open: also how it calls that one, if its format is by-name. */
+function routedTo(connection: number, to: Endpoint & { readonly session: string }, from: Sender): RouterFrame {
+  const { address, session, label } = to;
+  const peer = from.format.addressing === "name" ? callOf(from, to) : label;
   return { kind: "routed", connection, address, session, peer };
 }

@@ -1,6 +1,15 @@
-import { goneReasons, routerLimits, type RouterFrame, type SegmentReader } from "@messagepasser/protocol";
-import type { CrossingItem, Question, Stranger } from "./crossing-item.ts";
+import {
+  goneReasons,
+  type PeerFrame,
+  routerLimits,
+  type RouterFrame,
+  type SegmentReader,
+} from "@messagepasser/protocol";
+import { native } from "@messagepasser/protocol/formats";
+import type { Access } from "./access.ts";
+import type { CrossingItem, PairedStranger, Question, Stranger } from "./crossing-item.ts";
 import type { Delivery } from "./delivery.ts";
+import { batchOf } from "./encoding.ts";
 import type { Link, Links } from "./link.ts";
 import type { OtherShards } from "./other-shards.ts";
 import type { Account } from "./principals.ts";
@@ -61,8 +70,14 @@ export class Outbound {
     return true;
   }
 
+  /** Sends frames of a by-name client to a link of another shard that it is paired with. */
+  frames(from: Link, to: number, frames: readonly PeerFrame[]): void {
+    const bytes = batchOf(native, to, frames);
+    if (!this.#tell(to, { kind: "segment", who: from, bytes })) this.#cutFrom(from, to);
+  }
+
   /** Sends a frame to a link of another shard. @param who the link of this shard with which it is paired from now on */
-  say(to: number, frame: RouterFrame, who?: Stranger): void {
+  say(to: number, frame: RouterFrame, who?: PairedStranger): void {
     if (who !== undefined) this.#others.paired();
     this.#tell(to, { kind: "say", to, frame, who });
   }
@@ -77,9 +92,24 @@ export class Outbound {
     this.#tell(to, { kind: "gone", address, reason, to: [to] });
   }
 
-  /** Pairs a link with one of another shard, which lists the pair already. @returns false if there is no room */
-  pair(link: Link, who: Stranger): boolean {
-    if (!link.pairs.add(who.address)) return false;
+  /**
+   * Pairs a link with one of another shard, which lists the pair already.
+   *
+   * @param call what the client calls the other one; `undefined` unless its format is by-name
+   * @returns false if there is no room, or one of the two has another call: then the pair ends at both ends
+   */
+  pair(link: Link, { link: who, callsByLabel }: PairedStranger, call: string | undefined): boolean {
+    const { address } = who;
+    const { pairs } = link;
+    // The two opened at the same time, and each shard gave a name to another session.
+    const isAmbiguous =
+      call !== undefined &&
+      ((pairs.addressOf(call) ?? address) !== address || (pairs.has(address) && pairs.callOf(address) !== call));
+    if (isAmbiguous || !pairs.add(address, { hasLabel: callsByLabel, call })) {
+      if (pairs.has(address)) this.#unpair(link, address);
+      this.gone(address, link.address);
+      return false;
+    }
     this.know(who);
     this.#others.paired();
     return true;
@@ -117,29 +147,37 @@ export class Outbound {
     return all;
   }
 
-  /** Ends the pairs of a link with links of other shards, at both ends. @param isCut which of them; default: all */
-  cut(link: Link, isCut: (remote: RemoteLink | undefined) => boolean = () => true): void {
+  /** Applies new rules to the pairs of a link with links of other shards, whose homes do the same. @param changeFor see `Access` */
+  changeRules(link: Link, changeFor: (remote: RemoteLink) => ReturnType<Access["changeFor"]>): void {
     for (const address of link.pairs) {
-      const isElsewhere = this.#others.shardOf(address) !== undefined;
-      if (isElsewhere && isCut(this.#known.get(address))) this.#cutFrom(link, address);
+      if (this.#others.shardOf(address) === undefined) continue;
+      const remote = this.#known.get(address);
+      const canResume = link.format.addressing === "address" && remote?.format.addressing !== "name";
+      const change = remote === undefined || canResume ? undefined : changeFor(remote);
+      // The other end need not be known here: the two resume, which checks them again.
+      if (change === undefined) this.#cutFrom(link, address);
+      else if (change === "end") this.#cutFrom(link, address, goneReasons.forbidden);
+      else if (change === "check" && link.format.addressing === "address")
+        this.#delivery.say(link, { kind: "rulesChanged", address });
     }
   }
 
-  /** Ends a pair with a link of another shard at both ends: it can come again. */
-  #cutFrom(link: Link, address: number): void {
+  /** Ends a pair with a link of another shard at both ends. @param reason one of `goneReasons`. Default: the pair can come again */
+  #cutFrom(link: Link, address: number, reason: number = goneReasons.lost): void {
     // A trunk that broke has ended it.
     if (!link.pairs.has(address)) return;
-    this.#unpair(link, address);
-    this.gone(address, link.address);
+    this.#unpair(link, address, reason);
+    this.gone(address, link.address, reason);
   }
 
   /** Ends the pairs of a link with the links of a principal that has flooded it. */
   cutPayer(link: Link, payer: Account): void {
     const { account } = this.#delivery.meterOf(link);
-    this.cut(
-      link,
-      (remote) => remote !== undefined && this.#delivery.meterOf(remote).account.payerTo(account) === payer,
-    );
+    for (const address of link.pairs) {
+      const remote = this.#known.get(address);
+      if (remote !== undefined && this.#delivery.meterOf(remote).account.payerTo(account) === payer)
+        this.#cutFrom(link, address);
+    }
   }
 
   /** Ends all pairs with the links of a shard, which has ended them too. It says anew what it wants to be told. */
@@ -150,9 +188,9 @@ export class Outbound {
     for (const address of this.#known.keys()) if (this.#others.shardOf(address) === shard) this.#known.delete(address);
   }
 
-  #unpair(link: Link, address: number): void {
+  #unpair(link: Link, address: number, reason: number = goneReasons.lost): void {
+    this.#delivery.sayGone(link, { address }, reason);
     link.pairs.remove(address);
-    this.#delivery.say(link, { kind: "gone", address, reason: goneReasons.lost });
   }
 
   /** A link of another shard, which has been heard of. */

@@ -153,8 +153,9 @@ export class Routing {
     this.#access.changeRules(before);
     this.#presence.rulesChanged(before);
     const { outbound } = this.#crossing ?? {};
-    // The two ends of such a pair need not be known here: they resume, which checks them again.
-    if (outbound !== undefined) for (const link of this.#links.all()) outbound.cut(link);
+    if (outbound !== undefined)
+      for (const link of this.#links.all())
+        outbound.changeRules(link, (remote) => this.#access.changeFor(link, remote, before));
     this.#settle();
   }
 
@@ -280,7 +281,7 @@ export class Routing {
       // What came before a fault takes effect too.
       forwardRun();
     }
-    for (const name of gone) this.#delivery.sayGone(from, { address: routerAddress, name, label: name });
+    for (const name of gone) this.#delivery.sayGone(from, { address: routerAddress, name });
     return true;
   }
 

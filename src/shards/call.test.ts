@@ -61,7 +61,7 @@ const item: fc.Arbitrary<CrossingItem> = fc.oneof(
     kind: fc.constant("say" as const),
     to: u32,
     frame: fc.record({ kind: fc.constant("absent" as const), session, reason: fc.nat(255), peer: name }),
-    who: fc.option(who, { nil: undefined }),
+    who: fc.option(fc.record({ link: who, callsByLabel: fc.boolean() }), { nil: undefined }),
   }),
   fc.record({ kind: fc.constant("gone" as const), address: u32, reason: fc.nat(255), to: fc.array(u32) }),
   fc.record({ kind: fc.constant("fault" as const), to: u32, problem: name }),

@@ -168,8 +168,8 @@ function writeItem(writer: ByteWriter, strangers: Strangers, item: CrossingItem)
     case "say":
       writer.u32(item.to);
       writeFrame(writer, item.frame);
-      writer.u8(item.who === undefined ? 0 : 1);
-      if (item.who !== undefined) strangers.write(item.who);
+      writer.u8(item.who === undefined ? 0 : item.who.callsByLabel ? 2 : 1);
+      if (item.who !== undefined) strangers.write(item.who.link);
       break;
     case "gone":
       writer.u32(item.address);
@@ -219,7 +219,9 @@ function readItem(reader: ByteReader, known: Stranger[]): CrossingItem {
     case "say": {
       const to = reader.u32();
       const frame = frameIn(reader);
-      return { kind, to, frame, who: reader.u8() === 0 ? undefined : readStranger(reader, known) };
+      const pairing = reader.u8();
+      const who = pairing === 0 ? undefined : { link: readStranger(reader, known), callsByLabel: pairing === 2 };
+      return { kind, to, frame, who };
     }
     case "gone": {
       const [address, reason, count] = [reader.u32(), reader.u8(), reader.u16()];

@@ -3,7 +3,7 @@ import type { Connection, Message } from "messagepasser";
 import { afterAll, describe, expect, test } from "vitest";
 import { addClient, setShards, usageOf } from "../../scripts/admin-client.ts";
 import { type Router, startRouter } from "../../scripts/router.ts";
-import { homeOf } from "../../src/shards/home.ts";
+import { nameOn } from "../support/shard-names.ts";
 import { mp } from "./cli-mp.ts";
 import { type Side, startSide } from "./side.ts";
 
@@ -27,10 +27,6 @@ async function shardsOf(count: number): Promise<Shards> {
   await setShards(router, count);
   const realm = { router, secretOf: (name: string) => addClient(router, name) };
   return { router, count, side: (shard, start) => startSide(realm, nameOn(shard, start, count)) };
-}
-
-function nameOn(shard: number, start: string, count: number): string {
-  for (let at = 0; ; at++) if (homeOf(`${start}${at}`, count) === shard) return `${start}${at}`;
 }
 
 async function pair(from: Side, to: Side): Promise<[Connection, Connection]> {

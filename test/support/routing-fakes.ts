@@ -9,6 +9,7 @@ import {
   LinkMemory,
   type Links,
   linksAt,
+  type PairEntry,
   type Pairs,
   type TokenGrant,
 } from "../../src/routing/link.ts";
@@ -19,7 +20,7 @@ import { batchOf, openTo, toRouter } from "./batches.ts";
 import { type SegmentItem, segmentReading } from "./readings.ts";
 
 class FakePairs implements Pairs {
-  readonly #addresses = new Map<number, boolean>();
+  readonly #addresses = new Map<number, PairEntry>();
   readonly #capacity: number;
   overflowed = false;
 
@@ -40,13 +41,26 @@ class FakePairs implements Pairs {
   }
 
   hasLabel(address: number): boolean {
-    return this.#addresses.get(address) === true;
+    return this.#addresses.get(address)?.hasLabel === true;
   }
 
-  add(address: number, hasLabel = false): boolean {
+  callOf(address: number): string | undefined {
+    return this.#addresses.get(address)?.call;
+  }
+
+  addressOf(call: string): number | undefined {
+    for (const [address, entry] of this.#addresses) if (entry.call === call) return address;
+    return undefined;
+  }
+
+  hasRoomFor(): boolean {
+    return !this.isFull;
+  }
+
+  add(address: number, entry: PairEntry = {}): boolean {
     if (this.#addresses.has(address)) return true;
-    if (this.#addresses.size >= this.#capacity) return false;
-    this.#addresses.set(address, hasLabel);
+    if (this.isFull) return false;
+    this.#addresses.set(address, entry);
     return true;
   }
 

@@ -1,17 +1,23 @@
 // Several pure routers as the shards of one realm, with trunks between them whose calls a test carries out.
+import { LinkMemory } from "../../src/routing/link.ts";
 import { Routing } from "../../src/routing/routing.ts";
 import { Rules } from "../../src/routing/rules.ts";
 import { addressesOf } from "../../src/shards/address.ts";
 import { decodeAnswer } from "../../src/shards/call.ts";
-import { homeOf } from "../../src/shards/home.ts";
 import type { Outcome } from "../../src/shards/trunk.ts";
 import { Trunks } from "../../src/shards/trunks.ts";
 import { batchOf, openTo, toRouter } from "./batches.ts";
 import { type FakeLink, type FakeLinkOptions, FakeLinks, FakeRuntime } from "./routing-fakes.ts";
+import { nameOn } from "./shard-names.ts";
 
 export interface FakeShard {
   readonly links: FakeLinks;
   readonly runtime: FakeRuntime;
+  /** Of trunks: their numbers, and the patterns of which other shards want to be told. */
+  readonly stored: {
+    readonly numbers: Map<number, number>;
+    readonly subscribed: Map<number, readonly string[]>;
+  };
   readonly trunks: Trunks;
   readonly routing: Routing;
 }
@@ -23,21 +29,23 @@ interface Call {
 }
 
 export class FakeShards {
-  readonly shards: readonly FakeShard[];
+  readonly shards: FakeShard[];
   /** Calls that `run` has not carried out. */
   readonly calls: Call[] = [];
   readonly #homes = new Map<FakeLink, number>();
 
   /** @param pairCapacity of each link */
   constructor(count: number, pairCapacity?: number) {
-    this.shards = Array.from({ length: count }, (_, number) => this.#start(number, count, pairCapacity));
+    this.shards = Array.from({ length: count }, (_, number) => {
+      const links = new FakeLinks(pairCapacity, addressesOf(number, count).first);
+      const stored = { numbers: new Map<number, number>(), subscribed: new Map<number, readonly string[]>() };
+      return this.#start(number, count, { links, runtime: new FakeRuntime(), stored });
+    });
   }
 
-  #start(number: number, count: number, pairCapacity: number | undefined): FakeShard {
-    const links = new FakeLinks(pairCapacity, addressesOf(number, count).first);
-    const runtime = new FakeRuntime();
-    const numbers = new Map<number, number>();
-    const subscribed = new Map<number, readonly string[]>();
+  #start(number: number, count: number, kept: Pick<FakeShard, "links" | "runtime" | "stored">): FakeShard {
+    const { links, runtime, stored } = kept;
+    const { numbers, subscribed } = stored;
     const trunks: Trunks = new Trunks(number, count, {
       randomU32: () => runtime.randomU32(),
       after: (delayMs, callback) => {
@@ -59,7 +67,16 @@ export class FakeShards {
       },
     });
     const routing: Routing = new Routing(links, "home", runtime, trunks);
-    return { links, runtime, trunks, routing };
+    return { ...kept, trunks, routing };
+  }
+
+  /** All objects have slept: only what stands in links and storage is left. They can't sleep while calls are under way. */
+  sleep(): void {
+    if (this.calls.length > 0) throw new Error("Calls are under way");
+    for (const [number, shard] of this.shards.entries()) {
+      for (const link of shard.links.current()) link.memory = new LinkMemory();
+      this.shards[number] = this.#start(number, this.shards.length, shard);
+    }
   }
 
   at(number: number): FakeShard {
@@ -81,7 +98,7 @@ export class FakeShards {
   }
 
   nameOn(shard: number, start: string): string {
-    for (let at = 0; ; at++) if (homeOf(`${start}${at}`, this.shards.length) === shard) return `${start}${at}`;
+    return nameOn(shard, start, this.shards.length);
   }
 
   /** A client sends a batch, and everything that follows from it happens. */

@@ -539,6 +539,9 @@ describe("a link with the most pairs", () => {
       const watches = Array.from({ length: limits.maxWatches }, (_, request) => ({ request, pattern: longestName }));
       const watching = attachedWatches({ watches, isBehind: true });
       socket.serializeAttachment({ ...most, formatMemory: new Uint8Array(), ...watching });
+      // What a client calls its peers on other shards takes room from its pairs.
+      const calls = new Uint8Array(2 * routerLimits.maxPairs);
+      socket.serializeAttachment({ ...most, pairs: new Uint32Array(routerLimits.maxPairs / 2), calls });
       const tooMany = { ...most, pairs: new Uint32Array(routerLimits.maxPairs + 500) };
       expect(() => socket.serializeAttachment(tooMany)).toThrow(/16384/);
     });

@@ -1,26 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { msgpack } from "messagepasser/msgpack";
-import { protobuf } from "messagepasser/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Realm, startRealm } from "../realm.ts";
-import { jsonTalker } from "./json-talker.ts";
-import { originalTalker } from "./original-talker.ts";
-import { packageTalker } from "./package-talker.ts";
 import type { Message, Talk, Talker } from "./talk.ts";
+import { type FormatName, formatNames as names, talkers } from "./talkers.ts";
 
 // Every format with every other one, both ways, on one router.
-
-const formats = {
-  "mp.v1": (name: string) => packageTalker(realm, name),
-  "mp.v1.json": (name: string) => jsonTalker(realm, name),
-  "mp.v1.msgpack": (name: string) => packageTalker(realm, name, msgpack),
-  "mp.v1.protobuf": (name: string) => packageTalker(realm, name, protobuf),
-  "mp.v0.json": (name: string) => originalTalker(realm, name, "json"),
-  "mp.v0.gob": (name: string) => originalTalker(realm, name, "gob"),
-} as const satisfies Record<string, (name: string) => Promise<Talker>>;
-
-type FormatName = keyof typeof formats;
-const names = Object.keys(formats) as FormatName[];
 
 /** The cases that the original's wire can't express. Each asserts what its clients see instead. */
 const isOriginal = (format: FormatName): boolean => format.startsWith("mp.v0");
@@ -35,8 +19,8 @@ const acceptors = new Map<FormatName, Talker>();
 beforeAll(async () => {
   realm = await startRealm();
   for (const format of names) {
-    openers.set(format, await formats[format](`opener of ${format}`));
-    acceptors.set(format, await formats[format](`acceptor of ${format}`));
+    openers.set(format, await talkers[format](realm, `opener of ${format}`));
+    acceptors.set(format, await talkers[format](realm, `acceptor of ${format}`));
   }
 });
 
