@@ -101,6 +101,19 @@ class LightPairs implements Pairs {
     return false;
   }
 
+  // No client has a by-name format.
+  callOf(): undefined {
+    return undefined;
+  }
+
+  addressOf(): undefined {
+    return undefined;
+  }
+
+  hasRoomFor(): boolean {
+    return true;
+  }
+
   add(address: number): boolean {
     (this.#addresses ??= new Set()).add(address);
     return true;
