@@ -3,6 +3,7 @@ import type { Plan } from "./run.ts";
 import { connects } from "./scenarios/connects.ts";
 import { curves } from "./scenarios/curves.ts";
 import { idleMemory } from "./scenarios/idle-memory.ts";
+import { idleShards } from "./scenarios/idle-shards.ts";
 import { openToFirstByte, roundTrip, roundTripUnderLoad } from "./scenarios/latency.ts";
 import { oneWay, type OneWay } from "./scenarios/one-way.ts";
 import { restart } from "./scenarios/restart.ts";
@@ -92,6 +93,7 @@ export const fullPlan: Plan = {
     restart,
     idleMemory,
     wake,
+    idleShards,
     ...curves,
   ],
   settleMs: 2_000,

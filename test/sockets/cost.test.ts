@@ -4,14 +4,30 @@ import { promisify } from "node:util";
 import { limits } from "@messagepasser/protocol";
 import { expect, test } from "vitest";
 import type { Report } from "../../scripts/cost/report.ts";
+import type { Report as SimulationReport } from "../../scripts/simulate/report.ts";
 
-// `npm run cost`, as somebody runs it.
+// `npm run cost` and `npm run simulate`, as somebody runs them.
 
-const program = join(import.meta.dirname, "..", "..", "scripts", "cost", "main.ts");
+const scripts = join(import.meta.dirname, "..", "..", "scripts");
 
-async function cost(...parameters: readonly string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+interface Ended {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function cost(...parameters: readonly string[]): Promise<Ended> {
+  return run(join(scripts, "cost", "main.ts"), ...parameters);
+}
+
+/** As `npm run simulate` does. */
+function simulate(...parameters: readonly string[]): Promise<Ended> {
+  return run("--expose-gc", join(scripts, "simulate", "main.ts"), ...parameters);
+}
+
+async function run(...parameters: readonly string[]): Promise<Ended> {
   try {
-    return { status: 0, ...(await promisify(execFile)(process.execPath, [program, ...parameters])) };
+    return { status: 0, ...(await promisify(execFile)(process.execPath, parameters)) };
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
     return { status: code, stdout, stderr };
@@ -54,5 +70,30 @@ test("npm run cost prints a bill by line, and names its invalid options", async 
   expect(await cost("--clients", "x", "--messages", "1", "--size", "64")).toMatchObject({
     status: 2,
     stderr: '--clients must be a whole number of at least 1, not "x"\n',
+  });
+  const sharded = ["--clients", "9", "--messages", "8", "--size", "7", "--burst", "1", "--shards", "4"];
+  const { stdout } = await cost(...sharded, "--crossing", "25", "--trunk", "sockets");
+  expect(stdout).toMatch(/one by one, 25 % of them from shard to shard by sockets, over 4 shards\.$/m);
+  expect(stdout).toMatch(/^ {2}calls between shards +1 /m);
+  expect(await cost(...sharded, "--trunk", "pigeons")).toMatchObject({
+    status: 2,
+    stderr: '--trunk must be "calls" or "sockets", not "pigeons"\n',
+  });
+});
+
+test("npm run simulate prints what each shard has to bear, and names its invalid options", async () => {
+  const small = ["--clients", "1000", "--shards", "4", "--seconds", "2"];
+  const text = await simulate(...small);
+  expect(text).toMatchObject({ status: 0, stderr: expect.stringMatching(/^It took \d+ s and \d+ MiB\.\n$/) });
+  expect(text.stdout).toMatch(
+    /^1,000 clients over 4 shards\. 10 of them ask 1 times a second, 50 % of these anybody;$/m,
+  );
+  expect(text.stdout).toMatch(/^Routing takes \d/m);
+  const { bytesPerLink, shards } = JSON.parse((await simulate(...small, "--json")).stdout) as SimulationReport;
+  expect(bytesPerLink).toBeGreaterThan(200);
+  expect(shards.sockets.sum).toBe(1_000);
+  expect(await simulate("--shards", "1024")).toMatchObject({
+    status: 2,
+    stderr: '--shards must be a number from 1 to 1023, not "1024"\n',
   });
 });
