@@ -1,6 +1,6 @@
 import { type RouterFrame, type RouterFrameOf } from "@messagepasser/protocol";
 import type { Format } from "@messagepasser/protocol/formats";
-import type { Grant } from "./link.ts";
+import type { Grant, TokenGrant } from "./link.ts";
 
 /** A link as another shard has to know it. */
 export interface Stranger {
@@ -10,6 +10,7 @@ export interface Stranger {
   readonly instance: string;
   readonly format: Format;
   readonly grant?: Grant | undefined;
+  readonly token?: TokenGrant | undefined;
 }
 
 /** A link that is paired from now on. */

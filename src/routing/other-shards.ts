@@ -6,6 +6,8 @@ export interface OtherShards {
   readonly all: readonly number[];
   /** The shard that has a name's links; `undefined` if it is this one. */
   homeOf(name: string): number | undefined;
+  /** The other shards that may have links whose names fit a pattern. */
+  homesOf(pattern: string): readonly number[];
   /** The shard of a link, by its address; `undefined` if it is this one, or there is no such shard. */
   shardOf(address: number): number | undefined;
   /** Tells a shard something, after all that it was told before. @returns false for a question that can't be asked now */

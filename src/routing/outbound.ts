@@ -242,11 +242,7 @@ export class Outbound {
 
   /** The other shards that may have names which fit a pattern. */
   shardsOf(pattern: string): readonly number[] {
-    const star = pattern.indexOf("*");
-    const slash = pattern.indexOf("/");
-    if (star !== -1 && (slash === -1 || star < slash)) return this.#others.all;
-    const home = this.homeOf(pattern);
-    return home === undefined ? [] : [home];
+    return this.#others.homesOf(pattern);
   }
 
   tell(shard: number, item: CrossingItem): boolean {

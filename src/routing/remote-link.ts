@@ -1,7 +1,7 @@
 import { labelOf } from "@messagepasser/protocol";
 import type { Format } from "@messagepasser/protocol/formats";
 import type { Stranger } from "./crossing-item.ts";
-import { type Grant, LinkMemory, type Pairs, type Sender } from "./link.ts";
+import { type Grant, LinkMemory, type Pairs, type Sender, type TokenGrant } from "./link.ts";
 import { Meter } from "./meter.ts";
 import type { Account } from "./principals.ts";
 
@@ -14,11 +14,12 @@ export class RemoteLink implements Sender {
   readonly instance: string;
   readonly format: Format;
   readonly grant: Grant | undefined;
+  readonly token: TokenGrant | undefined;
   readonly pairs = noPairs;
   readonly memory = new LinkMemory();
 
   /** @param account of the link's principal in this shard */
-  constructor({ address, name, session, instance, format, grant }: Stranger, account: Account) {
+  constructor({ address, name, session, instance, format, grant, token }: Stranger, account: Account) {
     this.address = address;
     this.name = name;
     this.label = labelOf(name, instance);
@@ -26,6 +27,7 @@ export class RemoteLink implements Sender {
     this.instance = instance;
     this.format = format;
     this.grant = grant;
+    this.token = token;
     this.memory.meter = new Meter(account);
   }
 }

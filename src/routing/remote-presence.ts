@@ -101,8 +101,8 @@ function thereOf(link: Link): StrangerThere {
 
 /** A session of another shard, as watches take it. */
 export function seenOf({ who, sinceMs, services }: StrangerThere): Seen {
-  const { address, name, session, instance, grant } = who;
-  const known = { address, name, session, instance, grant, label: labelOf(name, instance) };
+  const { address, name, session, instance, grant, token } = who;
+  const known = { address, name, session, instance, grant, token, label: labelOf(name, instance) };
   return {
     ...known,
     sinceMs,

@@ -10,17 +10,24 @@ const u32 = fc.nat(0xffff_ffff);
 const name = fc.string({ unit: "grapheme", maxLength: 20 });
 const session = fc.bigInt(0n, 2n ** 128n - 1n).map((number) => number.toString(16).padStart(32, "0"));
 /** What an address says of its link is always the same. */
+const grant = { host: "büro", peer: "*", protocol: "chat", serves: ["a", "b*"], expiresAtMs: 2 ** 45 };
+const tokens = [
+  {},
+  { open: [] },
+  { open: [{ peer: "bob", protocol: "files/*" }, { peer: "*", protocol: "chat" }], serve: ["a", "b*"] },
+].map((rights) => ({ key: "shop", expiresAtMs: 2 ** 45, rights }));
+const narrowings = [{}, { grant }, ...tokens.map((token) => ({ token }))];
 const strangers: readonly Stranger[] = formats.flatMap((format, at) =>
-  [undefined, { host: "büro", peer: "*", protocol: "chat", serves: ["a", "b*"], expiresAtMs: 2 ** 45 }].map(
-    (grant, which) => ({
-      address: 10 * at + which,
-      session: String(at).repeat(32),
-      name: `name ${at}`,
-      instance: which === 0 ? "" : "desk",
-      format,
-      grant,
-    }),
-  ),
+  narrowings.map((narrowing, which) => ({
+    address: 10 * at + which,
+    session: String(at).repeat(32),
+    name: `name ${at}`,
+    instance: which === 0 ? "" : "desk",
+    format,
+    grant: undefined,
+    token: undefined,
+    ...narrowing,
+  })),
 );
 const who = fc.constantFrom(...strangers);
 const there = fc.record({ who, sinceMs: fc.nat(Number.MAX_SAFE_INTEGER), services: fc.array(name, { maxLength: 3 }) });

@@ -1,6 +1,14 @@
-import { ByteReader, ByteWriter, encodeFrame, ProtocolError, RouterFrameReader } from "@messagepasser/protocol";
+import {
+  ByteReader,
+  ByteWriter,
+  encodeFrame,
+  type Openable,
+  ProtocolError,
+  RouterFrameReader,
+} from "@messagepasser/protocol";
 import { formatOf } from "@messagepasser/protocol/formats";
 import { type CrossingItem, presenceChanges, type Stranger, type StrangerThere } from "../routing/crossing-item.ts";
+import type { Grant, TokenGrant } from "../routing/link.ts";
 
 /** The version of the calls between shards. During a deploy two shards may have different ones. */
 const version = 1;
@@ -110,18 +118,29 @@ class Strangers {
     this.#writer.u16(known ?? this.#known.size);
     if (known !== undefined) return;
     this.#known.set(who.address, this.#known.size);
-    const { address, session, name, instance, format, grant } = who;
+    const { address, session, name, instance, format, grant, token } = who;
     const writer = this.#writer;
     writer.u32(address);
     writer.id(session);
     for (const each of [name, instance, format.subprotocol]) writer.text(each);
-    writer.u8(grant === undefined ? 0 : 1);
-    if (grant === undefined) return;
-    for (const each of [grant.host, grant.peer, grant.protocol]) writer.text(each);
-    writeTexts(writer, grant.serves);
-    writer.u64(grant.expiresAtMs);
+    if (grant !== undefined) {
+      writer.u8(narrowedBy.grant);
+      for (const each of [grant.host, grant.peer, grant.protocol]) writer.text(each);
+      writeTexts(writer, grant.serves);
+      writer.u64(grant.expiresAtMs);
+    } else if (token !== undefined) {
+      writer.u8(narrowedBy.token);
+      writer.text(token.key);
+      writer.u64(token.expiresAtMs);
+      const { open, serve } = token.rights;
+      writeSomeTexts(writer, open?.flatMap(({ peer, protocol }) => [peer, protocol]));
+      writeSomeTexts(writer, serve);
+    } else writer.u8(narrowedBy.nothing);
   }
 }
+
+/** What says what a link may do, besides the realm's rules. */
+const narrowedBy = { nothing: 0, grant: 1, token: 2 };
 
 /** The longest text in a call is a reason or a pattern: more than any of them may have. */
 const maxTextBytes = 4_096;
@@ -136,19 +155,27 @@ function readStranger(reader: ByteReader, known: Stranger[]): Stranger {
   const [name, instance, subprotocol] = [text(reader), text(reader), text(reader)];
   const format = formatOf(subprotocol);
   if (format === undefined) throw new ProtocolError("A format that is not known", at);
-  const grant =
-    reader.u8() === 0
-      ? undefined
-      : {
-          host: text(reader),
-          peer: text(reader),
-          protocol: text(reader),
-          serves: textsIn(reader),
-          expiresAtMs: reader.u64(),
-        };
-  const stranger = { address, session, name, instance, format, grant };
+  const narrowing = reader.u8();
+  const grant = narrowing === narrowedBy.grant ? grantIn(reader) : undefined;
+  const token = narrowing === narrowedBy.token ? tokenIn(reader) : undefined;
+  const stranger = { address, session, name, instance, format, grant, token };
   known.push(stranger);
   return stranger;
+}
+
+function grantIn(reader: ByteReader): Grant {
+  const [host, peer, protocol, serves] = [text(reader), text(reader), text(reader), textsIn(reader)];
+  return { host, peer, protocol, serves, expiresAtMs: reader.u64() };
+}
+
+function tokenIn(reader: ByteReader): TokenGrant {
+  const [key, expiresAtMs, opened, serve] = [text(reader), reader.u64(), someTextsIn(reader), someTextsIn(reader)];
+  const open = opened && Array.from({ length: opened.length / 2 }, (_, at) => openableAt(opened, 2 * at));
+  return { key, expiresAtMs, rights: { ...(open && { open }), ...(serve && { serve }) } };
+}
+
+function openableAt(texts: readonly string[], at: number): Openable {
+  return { peer: texts[at] ?? "", protocol: texts[at + 1] ?? "" };
 }
 
 function writeItem(writer: ByteWriter, strangers: Strangers, item: CrossingItem): void {
@@ -266,6 +293,16 @@ function sessionIn(reader: ByteReader, known: Stranger[]): StrangerThere {
 function writeTexts(writer: ByteWriter, texts: readonly string[]): void {
   writer.u16(texts.length);
   for (const each of texts) writer.text(each);
+}
+
+/** A list that may be absent. */
+function writeSomeTexts(writer: ByteWriter, texts: readonly string[] | undefined): void {
+  writer.u8(texts === undefined ? 0 : 1);
+  if (texts !== undefined) writeTexts(writer, texts);
+}
+
+function someTextsIn(reader: ByteReader): string[] | undefined {
+  return reader.u8() === 0 ? undefined : textsIn(reader);
 }
 
 function textsIn(reader: ByteReader): string[] {

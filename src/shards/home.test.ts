@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { homeOf } from "./home.ts";
+import { homeOf, placeOf } from "./home.ts";
 
 test("the home of a name is the same in every version of the router", () => {
-  const names = ["alice", "bob", "soak-1", "büro", "亀", "team/alice", "team", "a/b/c"];
+  const names = ["alice", "bob", "soak-1", "büro", "亀", "team/alice", "team", "a/b/c", "+shop/ann", "+shop/ann/phone"];
   expect(names.map((name) => [name, homeOf(name, 64), homeOf(name, 5)])).toMatchInlineSnapshot(`
     [
       [
@@ -53,10 +53,17 @@ test("the home of a name is the same in every version of the router", () => {
 test("names that belong together have one home", () => {
   fc.assert(
     fc.property(fc.string(), fc.string(), fc.integer({ min: 1, max: 64 }), (start, rest, count) => {
-      const name = start.replaceAll("/", "");
+      const name = start.replaceAll("/", "").replace(/^\+*/, "");
       expect(homeOf(`${name}/${rest}`, count)).toBe(homeOf(name, count));
     }),
   );
+});
+
+test("the holders of one key's tokens are spread over the shards, each with all its devices", () => {
+  const places = ["+shop/ann", "+shop/ann/phone", "+shop/ann/", "+shop/", "+shop", "+"].map(placeOf);
+  expect(places).toEqual(["+shop/ann", "+shop/ann", "+shop/ann", "+shop/", "+shop", "+"]);
+  const homes = new Set(Array.from({ length: 100 }, (_, at) => homeOf(`+shop/user-${at}`, 4)));
+  expect([...homes].sort()).toEqual([0, 1, 2, 3]);
 });
 
 test("one shard more takes names from one other shard only", () => {

@@ -3,7 +3,7 @@ import type { CrossingItem } from "../routing/crossing-item.ts";
 import type { OtherShards } from "../routing/other-shards.ts";
 import { shardOf } from "./address.ts";
 import { type Call, decodeCall, encodeAnswer } from "./call.ts";
-import { homeOf } from "./home.ts";
+import { homeOf, placeOf } from "./home.ts";
 import { type LostQuestions, type Outcome, Trunk } from "./trunk.ts";
 
 /** What the trunks of a shard need of the platform and of its routing. */
@@ -47,6 +47,12 @@ export class Trunks implements OtherShards {
   homeOf(name: string): number | undefined {
     const home = homeOf(name, this.#count);
     return home === this.#own ? undefined : home;
+  }
+
+  homesOf(pattern: string): readonly number[] {
+    if (placeOf(pattern).includes("*")) return this.all;
+    const home = this.homeOf(pattern);
+    return home === undefined ? [] : [home];
   }
 
   shardOf(address: number): number | undefined {
