@@ -13,6 +13,7 @@ import {
 } from "./realm/admission.ts";
 import { newAttachment } from "./realm/attachment.ts";
 import { callsUrl, takeCallsOverSocket } from "./realm/call-socket.ts";
+import { Expulsions } from "./realm/expulsions.ts";
 import { LayoutStore } from "./realm/layout-store.ts";
 import {
   type AdministeredObject,
@@ -24,12 +25,14 @@ import {
 import { Registry } from "./realm/registry.ts";
 import { RuleStore } from "./realm/rule-store.ts";
 import { type CalledObject, ShardCaller } from "./realm/shard-caller.ts";
-import { closeUnreadable, SocketLink } from "./realm/socket-link.ts";
+import { answerClose, closeUnreadable, SocketLink } from "./realm/socket-link.ts";
 import { SocketLinks } from "./realm/socket-links.ts";
+import type { SharedChanges } from "./realm/shared-store.ts";
+import type { ToldObject } from "./realm/sharing.ts";
 import { UsageKeeper } from "./realm/usage-keeper.ts";
-import { type Closing, closings, malformed, ofHolders } from "./routing/closings.ts";
-import type { Grant } from "./routing/link.ts";
+import { closings, malformed } from "./routing/closings.ts";
 import { Routing } from "./routing/routing.ts";
+import type { Rules } from "./routing/rules.ts";
 import { addressesOf } from "./shards/address.ts";
 import { nextCheckMs } from "./shards/check-time.ts";
 import { homeOf } from "./shards/home.ts";
@@ -42,7 +45,7 @@ import { Trunks } from "./shards/trunks.ts";
  */
 export class RouterObject
   extends DurableObject<Env>
-  implements AdministeredObject, AdmittingObject, CalledObject, DirectoryObject
+  implements AdministeredObject, AdmittingObject, CalledObject, DirectoryObject, ToldObject
 {
   readonly #realm: string;
   /** The number of this object's shard, and how many there are. */
@@ -55,6 +58,7 @@ export class RouterObject
   #checksShards = false;
   readonly #usage: UsageKeeper;
   readonly #links: SocketLinks;
+  readonly #expulsions: Expulsions;
   #routing: Routing;
   #addresses: Addresses;
   #openedRegistry: Registry | undefined;
@@ -69,6 +73,14 @@ export class RouterObject
     this.#layout = new LayoutStore(context.storage);
     this.#usage = new UsageKeeper(context.storage);
     this.#links = new SocketLinks(context, this.#usage.counters);
+    this.#expulsions = new Expulsions({
+      links: this.#links,
+      registry: () => this.#registry,
+      rules: () => this.#rules.current,
+      drop: (link, reason, closing) => {
+        this.#routing.drop(link, reason, closing);
+      },
+    });
     ({ trunks: this.#trunks, routing: this.#routing, addresses: this.#addresses } = this.#start(this.#layout.count));
     // After a sleep there are sockets: without any, the links that other shards may know of are gone.
     if (this.#trunks !== undefined && context.getWebSockets().length === 0) this.#trunks.reset();
@@ -139,11 +151,14 @@ export class RouterObject
 
   // These are opened when they are first needed: most wakes need none of them.
   get #rules(): RuleStore {
-    return (this.#openedRules ??= new RuleStore(this.ctx.storage.sql));
+    return (this.#openedRules ??= new RuleStore(this.ctx.storage));
   }
 
   get #registry(): Registry {
-    return (this.#openedRegistry ??= new Registry(this.ctx.storage, this.env, this.#realm, () => this.#nextCheckMs()));
+    return (this.#openedRegistry ??= new Registry(this.ctx.storage, this.env, this.#realm, {
+      rules: () => this.#rules,
+      nextCheckMs: () => this.#nextCheckMs(),
+    }));
   }
 
   /** Opens a link for an upgrade that the Worker has admitted. */
@@ -197,10 +212,23 @@ export class RouterObject
     }
   }
 
+  takeShared(changes: SharedChanges): number {
+    const { shared } = this.#registry;
+    const before = shared.version;
+    const rules = changes.rules && this.#rules.current;
+    shared.adopt(changes);
+    if (shared.version !== before) {
+      if (rules !== undefined) this.#applyRules(rules);
+      this.#expulsions.ofRevoked();
+    }
+    return shared.version;
+  }
+
   wouldAdmit(admission: Admission, session: string | undefined, shards = this.#shardCount): boolean | Moved {
     if (!this.#isHomeOf(admission.name, shards)) return { shards: this.#shardCount };
     this.#usage.counters.tickets += 1;
     this.#usage.keepIfDue();
+    if (this.#registry.isBehind(admission)) throw new Error("This shard was not told of the token's key yet");
     return this.#registry.wouldAdmit(admission, session);
   }
 
@@ -210,6 +238,7 @@ export class RouterObject
     const isGuest = invitation !== undefined;
     if (isGuest && !this.#rules.current.mayInvite(invitation.host)) return 401;
     if (!this.#links.hasRoom({ name, session, instance })) return 503;
+    if (this.#registry.isBehind(admission)) return 503;
     // First: neither a former secret nor a used invitation may use a rate up.
     if (!this.#registry.wouldAdmit(admission, session)) return 401;
     const mayJoin = (): boolean => this.#routing.mayJoin({ name, grant: invitation, token });
@@ -250,10 +279,7 @@ export class RouterObject
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
     this.#left(socket);
-    // The runtime doesn't answer a close on a hibernatable socket.
-    if (socket.readyState === WebSocket.CLOSED) return;
-    if (isSendable(code)) socket.close(code, reason);
-    else socket.close(1000);
+    answerClose(socket, code, reason);
   }
 
   override webSocketError(socket: WebSocket): void {
@@ -307,23 +333,27 @@ export class RouterObject
         rules: this.#rules,
         atomically: (change) => this.ctx.storage.transactionSync(change),
         credentialsChanged: async (name) => {
-          this.#closeInvalid(name);
+          this.#expulsions.ofClient(name);
           await alarms.copyToKv(name);
         },
         tokensChanged: async () => {
-          this.#closeHolders((link) => !this.#registry.isValid(link), goneReasons.ended, closings.tokenRevoked);
-          await alarms.copyToKv();
+          this.#expulsions.ofRevoked();
+          const [unconfirmed] = await Promise.all([alarms.tellShards(), alarms.copyToKv()]);
+          return unconfirmed;
         },
-        rulesChanged: (before) => {
-          this.#routing.changeRules(before);
-          this.#closeGuests(({ host }) => !this.#rules.current.mayInvite(host), closings.uninvited);
+        rulesChanged: async (before) => {
+          const telling = alarms.tellShards();
+          this.#applyRules(before);
+          return await telling;
         },
         usage: () => ({ ...this.#usage.report(this.#links.all()), unclosed: this.#links.unclosed() }),
         isUnused: () => Array.from(this.#links.all()).length === 0,
         keepShards: (count) => {
           this.#layout.count = count;
+          if (this.#shard === 0) this.#registry.sharing.shareAmong(count);
           ({ trunks: this.#trunks, routing: this.#routing, addresses: this.#addresses } = this.#start(count));
         },
+        tellShards: async () => await alarms.tellShards(),
         restart: async () => {
           this.#usage.keepAll(this.#links.all());
           await this.ctx.storage.sync();
@@ -337,38 +367,18 @@ export class RouterObject
     return (await call.apply(admin, parameters)) as Awaited<ReturnType<RealmAdmin[Method]>>;
   }
 
-  /** Closes the links that a client's secrets no longer allow: its own, and those of its guests. */
-  #closeInvalid(name: string): void {
-    for (const link of [...this.#links.named(name), ...this.#links.guestsOf(name)])
-      if (!this.#registry.isValid(link)) this.#routing.drop(link, goneReasons.ended, closings.revoked);
-  }
-
-  #closeGuests(isOver: (grant: Grant) => boolean, closing: Closing): void {
-    for (const guest of this.#links.guests())
-      if (guest.grant !== undefined && isOver(guest.grant)) this.#routing.drop(guest, goneReasons.ended, closing);
+  #applyRules(before: Rules): void {
+    this.#routing.changeRules(before);
+    this.#expulsions.ofUninvited();
   }
 
   override async alarm(): Promise<void> {
     this.#usage.counters.alarms += 1;
     this.#usage.keep();
-    for (const name of this.#registry.expire()) this.#closeInvalid(name);
-    this.#closeGuests(({ expiresAtMs }) => expiresAtMs <= Date.now(), closings.expired);
-    this.#closeExpired();
+    for (const name of this.#registry.expire()) this.#expulsions.ofClient(name);
+    this.#expulsions.ofExpired();
     this.#routing.checkShards();
     await this.#registry.alarms.advance();
-  }
-
-  /** Closes links whose tokens have expired. Their clients may come back with others, so their Connections wait. */
-  #closeExpired(): void {
-    const nowMs = Date.now();
-    const isOver = ({ token }: SocketLink): boolean => token !== undefined && token.expiresAtMs <= nowMs;
-    this.#closeHolders(isOver, goneReasons.lost, closings.tokenExpired);
-  }
-
-  /** Closes links of tokens. Those that are closed together don't come back together. */
-  #closeHolders(isOver: (link: SocketLink) => boolean, reason: number, closing: Closing): void {
-    const over = Array.from(this.#links.holders()).filter(isOver);
-    for (const link of over) this.#routing.drop(link, reason, ofHolders(closing, over.length));
   }
 
   /** When to look for expired tokens, and at other shards, next, in milliseconds since 1970; `undefined` for never. */
@@ -389,9 +399,4 @@ function realmKey(realm: string): string {
 
 function randomU32(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-}
-
-/** Whether a close frame may carry a code. The runtime reports other codes too, but throws for them (RFC 6455, 7.4). */
-function isSendable(closeCode: number): boolean {
-  return closeCode >= 1000 && closeCode <= 4999 && ![1004, 1005, 1006, 1015].includes(closeCode);
 }

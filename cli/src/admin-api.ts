@@ -9,6 +9,7 @@ import {
   type SecretTimes,
   tokenAlgorithms,
   type TokenKeyInfo,
+  type Unconfirmed,
   type Usage,
   usageCounters,
 } from "@messagepasser/protocol/admin";
@@ -44,6 +45,8 @@ const keyIn = objectOf<TokenKeyInfo>({
 });
 const keysIn = objectOf({ keys: listOf(keyIn) });
 const keySecretIn = objectOf({ secret: orNull(string) });
+const unconfirmedIn = objectOf({ unconfirmedShards: listOf(number) });
+const perhapsUnconfirmedIn = objectOf({ unconfirmedShards: orNull(listOf(number)) });
 const decisionIn = objectOf<Decision>({ isAllowed: boolean, line: number });
 const entryIn = objectOf<AuditEntry>({ id: number, at: string, who: string, what: string, name: string });
 const entriesIn = objectOf({ entries: listOf(entryIn) });
@@ -103,23 +106,23 @@ export class AdminApi {
   }
 
   /** Adds a key for tokens. @param terms the fields of the request's body */
-  async addKey(terms: object): Promise<NewTokenKey> {
+  async addKey(terms: object): Promise<NewTokenKey & Unconfirmed> {
     const value = await this.#request("POST", "/keys", terms);
     const { secret } = keySecretIn(value);
-    return { ...keyIn(value), ...(secret !== null && { secret }) };
+    return { ...changedKeyIn(value), ...(secret !== null && { secret }) };
   }
 
   async keys(): Promise<TokenKeyInfo[]> {
     return keysIn(await this.#get("/keys")).keys;
   }
 
-  async removeKey(id: string): Promise<void> {
-    await this.#request("DELETE", `/keys/${encodeURIComponent(id)}`);
+  async removeKey(id: string): Promise<Unconfirmed> {
+    return changeIn(await this.#request("DELETE", `/keys/${encodeURIComponent(id)}`));
   }
 
   /** Revokes the tokens of a key, or of one holder, that were issued before a time. @param which the fields of the request's body */
-  async revokeTokens(which: object): Promise<TokenKeyInfo> {
-    return keyIn(await this.#request("POST", "/tokens/revoke", which));
+  async revokeTokens(which: object): Promise<TokenKeyInfo & Unconfirmed> {
+    return changedKeyIn(await this.#request("POST", "/tokens/revoke", which));
   }
 
   /** The realm's rules as text. */
@@ -127,8 +130,8 @@ export class AdminApi {
     return await this.#requestText("GET", this.#page("/rules"));
   }
 
-  async replaceRules(text: string): Promise<void> {
-    await this.#requestText("PUT", this.#page("/rules"), text);
+  async replaceRules(text: string): Promise<Unconfirmed> {
+    return changeIn(this.#parsed(await this.#requestText("PUT", this.#page("/rules"), text)));
   }
 
   async decide(opener: string, peer: string, protocol: string): Promise<Decision> {
@@ -205,6 +208,8 @@ export class AdminApi {
     const isContent = status === 200 || status === 201;
     const hasContent = method === "GET" || method === "POST";
     if (status === 204 || (isContent && hasContent && /^(?:text\/plain|application\/json)?$/.test(type))) return text;
+    // The change is made, and not all shards have confirmed it.
+    if (status === 202 && type === "application/json") return text;
     const problem = routerProblemIn(status, type, text);
     if (problem === undefined)
       throw new Failure(statuses.unreachable, `${page.origin}: ${foreignAnswer(statusLine, location)}`);
@@ -233,6 +238,17 @@ export class AdminApi {
       throw new Failure(statuses.unreachable, `Cannot reach the router at ${page.origin}: ${why}`, { cause });
     }
   }
+}
+
+/** The answer to a change that has no content where all shards have confirmed it. */
+function changeIn(value: unknown): Unconfirmed {
+  return value === undefined ? {} : unconfirmedIn(value);
+}
+
+/** A key in the answer to a change. */
+function changedKeyIn(value: unknown): TokenKeyInfo & Unconfirmed {
+  const { unconfirmedShards } = perhapsUnconfirmedIn(value);
+  return { ...keyIn(value), ...(unconfirmedShards !== null && { unconfirmedShards }) };
 }
 
 function pathOf(name: string): string {

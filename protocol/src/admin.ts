@@ -115,3 +115,9 @@ export interface TokenKeyInfo {
 export interface NewTokenKey extends TokenKeyInfo {
   readonly secret?: string;
 }
+
+/** In the answer to a change that all shards of a realm have to know, with status 202 instead of another one. */
+export interface Unconfirmed {
+  /** The numbers of the shards that have not confirmed the change yet. The router tells them until they do. Absent if all have. */
+  readonly unconfirmedShards?: readonly number[];
+}

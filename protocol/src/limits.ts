@@ -306,10 +306,16 @@ export const routerLimits = {
   maxRowsPerAlarm: 100,
   /** Sessions of guests that one alarm forgets; the next alarm continues. */
   maxGuestsPerAlarm: 1_000,
-  /** Milliseconds until a failed write to KV is tried again; each failure doubles them. Stops retries from using up KV's quota. */
-  firstKvRetryMs: 2_000,
-  /** The most milliseconds between two tries: a used-up daily quota lasts for hours. */
+  /** Milliseconds until a failed copy to KV or to another shard is tried again; each failure doubles them. Stops retries from using up KV's quota. */
+  firstCopyRetryMs: 2_000,
+  /** The most milliseconds between two tries of KV: a used-up daily quota lasts for hours. */
   maxKvRetryMs: 900_000,
+  /** The most milliseconds between two tries of another shard. Keeps a revocation from waiting long once that shard can be reached. */
+  maxShardRetryMs: 60_000,
+  /** Milliseconds in which all shards confirm a change, or the owner is told which of them did not. */
+  confirmWithinMs: 1_000,
+  /** Revocations that one shard tells another in one call, some 200 bytes each. Stops a call from keeping the other shard busy for long. */
+  maxRevocationsPerCall: 1_000,
   /** The most milliseconds until an alarm: 30 days. Stops expiry times of the far future from breaking the alarm. */
   maxAlarmDelayMs: 2_592_000_000,
   /** Milliseconds to which a secret's last use is known. Stops each link from costing a write. */

@@ -6,7 +6,7 @@ import { publicKeyIn } from "../credentials/public-key.ts";
 import { givenSource, newSource } from "../credentials/token-key.ts";
 import { ProblemError } from "../problem.ts";
 import { administer } from "./administer.ts";
-import { bad, fieldsIn } from "./body.ts";
+import { bad, changed, fieldsIn } from "./body.ts";
 import type { AdminEnv } from "./token.ts";
 
 /** The routes for the keys of tokens, and for revoking tokens. */
@@ -15,17 +15,17 @@ export const keyRoutes = new Hono<AdminEnv>()
     const terms = await termsIn(context);
     const key = await administer(context, "addKey", terms);
     forgetKeys(context.req.param("realm"));
-    if (key !== undefined) return context.json(key, 201);
+    if (key !== undefined) return changed(key, 201);
     const detail = `There is a key "${terms.id}", or the realm has ${routerLimits.maxTokenKeys} keys: remove one`;
     throw new ProblemError({ code: "key-taken", detail });
   })
   .get("/realms/:realm/keys", async (context) => context.json({ keys: await administer(context, "listKeys") }))
   .delete("/realms/:realm/keys/:id", async (context) => {
     const id = context.req.param("id");
-    const isRemoved = await administer(context, "removeKey", id);
+    const removed = await administer(context, "removeKey", id);
     forgetKeys(context.req.param("realm"));
-    if (!isRemoved) throw noSuchKey(id);
-    return context.body(null, 204);
+    if (removed === undefined) throw noSuchKey(id);
+    return changed(removed, 204);
   })
   .post("/realms/:realm/tokens/revoke", async (context) => {
     const fields = await fieldsIn(context.req.raw, ["name", "key", "before"]);
@@ -35,7 +35,7 @@ export const keyRoutes = new Hono<AdminEnv>()
     const key = await administer(context, "revokeTokens", id, beforeIn(fields), name);
     forgetKeys(context.req.param("realm"));
     if (key === undefined) throw noSuchKey(id);
-    return context.json(key);
+    return changed(key, 200);
   });
 
 /** What a new key is to be, in the fields of a body. @throws ProblemError */

@@ -31,10 +31,9 @@ async function setShards(context: Context<AdminEnv>, count: number): Promise<voi
   if (before === count) return;
   if (before > 1) throw fixed(`The realm has ${before} shards, and their number can't be changed`);
   const who = context.get("who");
-  const rules = await first.administer(who, "rulesText");
   // The first one last: until it knows of the others, they are not asked.
   for (let shard = count - 1; shard >= 0; shard--) {
-    const problem = await objectOf(env, realm, shard).administer(who, "becomeShard", count, rules);
+    const problem = await objectOf(env, realm, shard).administer(who, "becomeShard", count);
     if (problem !== undefined) throw fixed(problem);
   }
 }

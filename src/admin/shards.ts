@@ -5,7 +5,6 @@ import { ProblemError } from "../problem.ts";
 import { type AdministeredObject, type AdminMethod, type RealmAdmin, restartReason } from "../realm/realm-admin.ts";
 import { homeOf } from "../shards/home.ts";
 import { objectNameOf } from "../shards/object-name.ts";
-import { bad } from "./body.ts";
 
 /** A realm of several shards, and who changes it. */
 interface ShardedRealm {
@@ -26,7 +25,7 @@ type Results = { readonly [Method in AdminMethod]: Awaited<ReturnType<RealmAdmin
 /**
  * Calls a method of the shards that it concerns, and makes one answer of theirs.
  *
- * @throws ProblemError for what realms of several shards can't do
+ * @throws ProblemError if one of them doesn't answer
  */
 export async function administerShards(
   realm: ShardedRealm,
@@ -41,13 +40,14 @@ export async function administerShards(
     case "client":
     case "decide":
       return await call(realm, homeOf(String(parameters[0]), realm.count), method, parameters);
-    case "rulesText":
-    case "listKeys":
-    case "removeKey":
-      return await call(realm, 0, method, parameters);
     case "addKey":
+    case "removeKey":
+    case "listKeys":
     case "revokeTokens":
-      throw bad(`The realm has ${realm.count} shards: in such a realm no client can come with a token yet`);
+    case "rulesText":
+    case "replaceRules":
+      // The first shard tells the others.
+      return await call(realm, 0, method, parameters);
     case "listClients": {
       const limit = Number(parameters[1]);
       const pages = await callAll(realm, method, parameters);
@@ -56,12 +56,6 @@ export async function administerShards(
       const page = clients.slice(0, limit);
       const cursor = isLast ? undefined : page.at(-1)?.name;
       return { clients: page, ...(cursor !== undefined && { cursor }) };
-    }
-    case "replaceRules": {
-      const { problem } = await call(realm, 0, method, parameters);
-      if (problem !== undefined) return { problem };
-      await callAll(realm, method, parameters, 1);
-      return {};
     }
     case "auditPage":
       return await auditPage(realm, Number(parameters[0]), Number(parameters[1]));
@@ -85,14 +79,13 @@ async function call<Method extends AdminMethod>(
   return (await object.administer(who, method, ...(parameters as Parameters<RealmAdmin[Method]>))) as Results[Method];
 }
 
-/** @param first the first shard that is called @throws ProblemError that names the shards which don't answer */
+/** @throws ProblemError that names the shards which don't answer */
 async function callAll<Method extends AdminMethod>(
   realm: ShardedRealm,
   method: Method,
   parameters: readonly unknown[],
-  first = 0,
 ): Promise<Results[Method][]> {
-  const shards = Array.from({ length: realm.count - first }, (_, at) => first + at);
+  const shards = Array.from({ length: realm.count }, (_, shard) => shard);
   const outcomes = await Promise.allSettled(shards.map(async (shard) => await call(realm, shard, method, parameters)));
   const silent = shards.filter((_, at) => {
     const outcome = outcomes[at];

@@ -1,5 +1,6 @@
 import { routerLimits } from "@messagepasser/protocol";
 import type { NewTokenKey, TokenKeyInfo } from "@messagepasser/protocol/admin";
+import { SharedVersion } from "../realm/shared-version.ts";
 import { infoOf, madeSecret, type TokenKey } from "./token-key.ts";
 
 /** What an owner says about a new key. */
@@ -23,6 +24,11 @@ export interface Revocation {
   readonly expiresAtMs: number;
 }
 
+/** A revocation with the version of its last change, of those that `SharedVersion` counts. */
+export interface StampedRevocation extends Revocation {
+  readonly changedAt: number;
+}
+
 interface KeyRow extends Record<string, SqlStorageValue> {
   readonly record: string;
 }
@@ -31,20 +37,26 @@ interface RevocationRow extends Record<string, SqlStorageValue> {
   readonly name: string;
   readonly least_issued_at: number;
   readonly expires_at: number;
+  readonly changed_at: number;
 }
 
-/** Where the number of changes to keys is stored, and the number of those that KV has. */
-const [changesKey, copiedKey] = ["tokenKeyChanges", "tokenKeyChangesCopied"];
+/** Where the version of the last change to keys is stored, and that of the last one that KV has. */
+const [changedKey, copiedKey] = ["tokenKeysChanged", "tokenKeysCopied"];
 
-/** The keys of a realm's tokens and what of them is revoked, in the object's own SQLite: the truth, of which KV has a copy. */
+/**
+ * The keys of a realm's tokens and what of them is revoked, in the object's own SQLite. The first shard of a realm has the
+ * truth. The other shards and KV have copies.
+ */
 export class KeyStore {
   readonly #storage: DurableObjectStorage;
+  readonly #version: SharedVersion;
   readonly #sql: SqlStorage;
   readonly #pepper: string;
   readonly #realm: string;
 
   constructor(storage: DurableObjectStorage, pepper: string, realm: string) {
     this.#storage = storage;
+    this.#version = new SharedVersion(storage.kv);
     this.#sql = storage.sql;
     this.#pepper = pepper;
     this.#realm = realm;
@@ -53,7 +65,8 @@ export class KeyStore {
       name TEXT PRIMARY KEY,
       least_issued_at INTEGER NOT NULL,
       expires_at INTEGER NOT NULL,
-      kv_pending INTEGER NOT NULL
+      kv_pending INTEGER NOT NULL,
+      changed_at INTEGER NOT NULL
     ) WITHOUT ROWID`);
   }
 
@@ -61,8 +74,8 @@ export class KeyStore {
   add(terms: KeyTerms): NewTokenKey | undefined {
     const keys = this.all();
     if (keys.some(({ id }) => id === terms.id) || keys.length >= routerLimits.maxTokenKeys) return undefined;
-    const key: TokenKey = { ...terms, revision: this.#noteChange(), leastIssuedAtS: 0, addedAtMs: Date.now() };
-    this.#write(key);
+    const key: TokenKey = { ...terms, revision: this.noteChange(), leastIssuedAtS: 0, addedAtMs: Date.now() };
+    this.#writeKey(key);
     const { source } = key;
     if (source.kind !== "made") return infoOf(key);
     return { ...infoOf(key), secret: madeSecret(this.#pepper, this.#realm, source.nonce) };
@@ -71,7 +84,7 @@ export class KeyStore {
   /** Removes a key, and so ends its tokens; false if there is no such key. */
   remove(id: string): boolean {
     if (this.#key(id) === undefined) return false;
-    this.#noteChange();
+    this.noteChange();
     this.#sql.exec("DELETE FROM token_keys WHERE id = ?", id);
     return true;
   }
@@ -81,21 +94,14 @@ export class KeyStore {
     const key = this.#key(id);
     if (key === undefined) return undefined;
     if (name === undefined) {
-      this.#noteChange();
+      this.noteChange();
       const revoked = { ...key, leastIssuedAtS: Math.max(leastIssuedAtS, key.leastIssuedAtS) };
-      this.#write(revoked);
+      this.#writeKey(revoked);
       return infoOf(revoked);
     }
     const expiresAtMs = (leastIssuedAtS + key.maxLifeS) * 1_000;
-    this.#sql.exec("DELETE FROM token_revocations WHERE expires_at <= ?", Date.now());
-    this.#sql.exec(
-      `INSERT INTO token_revocations VALUES (?, ?, ?, 1) ON CONFLICT (name) DO UPDATE SET
-        least_issued_at = MAX(least_issued_at, excluded.least_issued_at),
-        expires_at = MAX(expires_at, excluded.expires_at), kv_pending = 1`,
-      name,
-      leastIssuedAtS,
-      expiresAtMs,
-    );
+    this.#forgetExpired();
+    this.#write({ name, leastIssuedAtS, expiresAtMs, changedAt: this.#version.next() }, true);
     return infoOf(key);
   }
 
@@ -109,6 +115,11 @@ export class KeyStore {
     return this.all().map(infoOf);
   }
 
+  /** Whether this shard was not told of a token's key yet. */
+  isBehind({ revision }: Pick<IssuedToken, "revision">): boolean {
+    return revision > this.changedAt;
+  }
+
   /** Whether a token's key is there, and neither the key's tokens nor the holder's were revoked since it was issued. */
   isValid({ name, key: id, revision, issuedAtS }: IssuedToken): boolean {
     const key = this.#key(id);
@@ -119,10 +130,39 @@ export class KeyStore {
     return revocation === undefined || issuedAtS >= revocation.least_issued_at;
   }
 
-  /** The number of the last change to keys if KV lacks it. */
+  /** The version of the last change to keys. */
+  get changedAt(): number {
+    return this.#number(changedKey);
+  }
+
+  /** The first revocations that were changed after a version, in the order of their changes. */
+  revocationsAfter(version: number, limit: number): StampedRevocation[] {
+    const query = "SELECT * FROM token_revocations WHERE changed_at > ? ORDER BY changed_at LIMIT ?";
+    return this.#sql.exec<RevocationRow>(query, version, limit).toArray().map(revocationIn);
+  }
+
+  /** Takes the keys as the first shard has them, which copies them to KV. @param changedAt the version of their last change */
+  adopt(keys: readonly TokenKey[], changedAt: number): void {
+    this.#sql.exec("DELETE FROM token_keys");
+    for (const key of keys) this.#writeKey(key);
+    for (const each of [changedKey, copiedKey]) this.#storage.kv.put(each, changedAt);
+  }
+
+  /** Takes revocations of the first shard. */
+  adoptRevocations(revocations: readonly StampedRevocation[]): void {
+    this.#forgetExpired();
+    for (const revocation of revocations) this.#write(revocation, false);
+  }
+
+  /** Raises the versions of all revocations. */
+  raise(by: number): void {
+    this.#sql.exec("UPDATE token_revocations SET changed_at = changed_at + ?", by);
+  }
+
+  /** The version of the last change to keys if KV lacks it. */
   get uncopiedChange(): number | undefined {
-    const changes = this.#number(changesKey);
-    return changes === this.#number(copiedKey) ? undefined : changes;
+    const { changedAt } = this;
+    return changedAt === this.#number(copiedKey) ? undefined : changedAt;
   }
 
   /** KV has the keys as they were after a change. */
@@ -135,7 +175,7 @@ export class KeyStore {
     return this.#sql
       .exec<RevocationRow>("SELECT * FROM token_revocations WHERE kv_pending = 1 LIMIT ?", routerLimits.maxRowsPerAlarm)
       .toArray()
-      .map((row) => ({ name: row.name, leastIssuedAtS: row.least_issued_at, expiresAtMs: row.expires_at }));
+      .map(revocationIn);
   }
 
   /** KV has a revocation, which may not be the last one of its holder. */
@@ -147,24 +187,51 @@ export class KeyStore {
     );
   }
 
-  /** @returns the number of the change, from 1 */
-  #noteChange(): number {
-    const change = this.#number(changesKey) + 1;
-    this.#storage.kv.put(changesKey, change);
-    return change;
+  /** @returns the version of the change, from 1 */
+  noteChange(): number {
+    const version = this.#version.next();
+    this.#storage.kv.put(changedKey, version);
+    return version;
   }
 
   #number(key: string): number {
     return this.#storage.kv.get<number>(key) ?? 0;
   }
 
-  #write(key: TokenKey): void {
+  #forgetExpired(): void {
+    this.#sql.exec("DELETE FROM token_revocations WHERE expires_at <= ?", Date.now());
+  }
+
+  #write({ name, leastIssuedAtS, expiresAtMs, changedAt }: StampedRevocation, isForKv: boolean): void {
+    this.#sql.exec(
+      `INSERT INTO token_revocations VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET
+        least_issued_at = MAX(least_issued_at, excluded.least_issued_at),
+        expires_at = MAX(expires_at, excluded.expires_at),
+        kv_pending = excluded.kv_pending, changed_at = excluded.changed_at`,
+      name,
+      leastIssuedAtS,
+      expiresAtMs,
+      Number(isForKv),
+      changedAt,
+    );
+  }
+
+  #writeKey(key: TokenKey): void {
     this.#sql.exec("INSERT OR REPLACE INTO token_keys VALUES (?, ?)", key.id, JSON.stringify(key));
   }
 
   #key(id: string): TokenKey | undefined {
     return this.#sql.exec<KeyRow>("SELECT record FROM token_keys WHERE id = ?", id).toArray().map(keyIn)[0];
   }
+}
+
+function revocationIn(row: RevocationRow): StampedRevocation {
+  return {
+    name: row.name,
+    leastIssuedAtS: row.least_issued_at,
+    expiresAtMs: row.expires_at,
+    changedAt: row.changed_at,
+  };
 }
 
 function keyIn({ record }: KeyRow): TokenKey {

@@ -7,6 +7,7 @@ import type {
   NewSecret,
   NewTokenKey,
   TokenKeyInfo,
+  Unconfirmed,
   Usage,
 } from "@messagepasser/protocol/admin";
 import type { KeyTerms } from "../credentials/key-store.ts";
@@ -22,15 +23,17 @@ export interface AdministeredRealm extends Pick<Registry, "credentials" | "guest
   atomically<Result>(change: () => Result): Result;
   /** Applies changed credentials: closes links whose secrets are no longer valid, and tells KV. */
   credentialsChanged(name: string): Promise<void>;
-  /** Applies changed keys and revocations of tokens in the same way. */
-  tokensChanged(): Promise<void>;
-  /** Applies changed rules to what is open. */
-  rulesChanged(before: Rules): void;
+  /** Applies changed keys and revocations of tokens in the same way. @returns the shards that have not confirmed them */
+  tokensChanged(): Promise<number[]>;
+  /** Applies changed rules to what is open. @returns the shards that have not confirmed them */
+  rulesChanged(before: Rules): Promise<number[]>;
   usage(): Usage;
   /** Whether it has no links. */
   isUnused(): boolean;
   /** Stores how many shards there are, and begins anew as one of them. */
   keepShards(count: number): void;
+  /** Tells the other shards what all of them share. @returns those that have not confirmed it */
+  tellShards(): Promise<number[]>;
   /** Ends the realm's object, and with it the sockets of all clients. Never returns. */
   restart(): Promise<void>;
 }
@@ -95,14 +98,13 @@ export class RealmAdmin {
   }
 
   /** Adds a key for tokens; `undefined` if its id is taken or there are too many. */
-  async addKey(terms: KeyTerms): Promise<NewTokenKey | undefined> {
+  async addKey(terms: KeyTerms): Promise<(NewTokenKey & Unconfirmed) | undefined> {
     return await this.#changeTokens("add key", terms.id, () => this.#realm.keys.add(terms));
   }
 
-  /** Removes a key, and closes the links that its tokens opened; false if there is no such key. */
-  async removeKey(id: string): Promise<boolean> {
-    const isRemoved = await this.#changeTokens("remove key", id, () => this.#realm.keys.remove(id) || undefined);
-    return isRemoved ?? false;
+  /** Removes a key, and closes the links that its tokens opened; `undefined` for no such key. */
+  async removeKey(id: string): Promise<Unconfirmed | undefined> {
+    return await this.#changeTokens("remove key", id, () => (this.#realm.keys.remove(id) ? {} : undefined));
   }
 
   listKeys(): TokenKeyInfo[] {
@@ -115,7 +117,7 @@ export class RealmAdmin {
    *
    * @param beforeS seconds since 1970
    */
-  async revokeTokens(id: string, beforeS: number, name?: string): Promise<TokenKeyInfo | undefined> {
+  async revokeTokens(id: string, beforeS: number, name?: string): Promise<(TokenKeyInfo & Unconfirmed) | undefined> {
     return await this.#changeTokens("revoke tokens", name ?? id, () => this.#realm.keys.revoke(id, beforeS, name));
   }
 
@@ -133,7 +135,7 @@ export class RealmAdmin {
   }
 
   /** Replaces the rules, also for what is open. @returns why they can't be parsed, if they can't */
-  replaceRules(text: string): { problem?: string } {
+  async replaceRules(text: string): Promise<Unconfirmed & { problem?: string }> {
     const before = this.#realm.rules.current;
     try {
       this.#realm.atomically(() => {
@@ -144,8 +146,7 @@ export class RealmAdmin {
       if (error instanceof RulesError) return { problem: error.message };
       throw error;
     }
-    this.#realm.rulesChanged(before);
-    return {};
+    return withUnconfirmed({}, await this.#realm.rulesChanged(before));
   }
 
   /** Whether the rules allow an open. @param opener a client's name, or a guest's, as is `peer` */
@@ -165,16 +166,16 @@ export class RealmAdmin {
   }
 
   /** Gives the realm its shards, of which this is the first or another one. @returns why it can't have them, if it can't */
-  becomeShard(count: number, rules: string): string | undefined {
+  async becomeShard(count: number): Promise<string | undefined> {
     const { credentials, keys } = this.#realm;
     if (credentials.list("", 1).clients.length > 0 || keys.list().length > 0)
       return "The realm has clients or keys already: shards are for a new realm";
     if (!this.#realm.isUnused()) return "The realm has links already: shards are for a new realm";
     this.#realm.atomically(() => {
       this.#realm.audit.add(this.#who, `shards ${count}`, "");
-      this.#realm.rules.replace(rules);
       this.#realm.keepShards(count);
     });
+    await this.#realm.tellShards();
     return undefined;
   }
 
@@ -198,14 +199,13 @@ export class RealmAdmin {
     return result;
   }
 
-  async #changeTokens<Result>(
+  async #changeTokens<Result extends object>(
     what: string,
     name: string,
     change: () => Result | undefined,
-  ): Promise<Result | undefined> {
+  ): Promise<(Result & Unconfirmed) | undefined> {
     const result = this.#noted(what, name, change);
-    if (result !== undefined) await this.#realm.tokensChanged();
-    return result;
+    return result && withUnconfirmed(result, await this.#realm.tokensChanged());
   }
 
   #noted<Result>(what: string, name: string, change: () => Result | undefined): Result | undefined {
@@ -215,4 +215,8 @@ export class RealmAdmin {
       return changed;
     });
   }
+}
+
+function withUnconfirmed<Result extends object>(result: Result, shards: readonly number[]): Result & Unconfirmed {
+  return shards.length === 0 ? result : { ...result, unconfirmedShards: shards };
 }

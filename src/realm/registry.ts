@@ -7,7 +7,18 @@ import type { Env } from "../env.ts";
 import type { Admission } from "./admission.ts";
 import { Alarms } from "./alarms.ts";
 import { AuditLog } from "./audit-log.ts";
+import type { RuleStore } from "./rule-store.ts";
+import { SharedStore } from "./shared-store.ts";
+import { Sharing, tellerOf } from "./sharing.ts";
 import type { SocketLink } from "./socket-link.ts";
+
+/** What else of the object the registry needs. */
+interface RegistryStart {
+  /** Opened when they are needed. */
+  rules(): RuleStore;
+  /** When to look next at what is open, as for tokens that expire, in milliseconds since 1970. */
+  nextCheckMs(): number | undefined;
+}
 
 /** Which clients and guests a realm has, and which of them may have a link: the object's own stores, and KV's copy. */
 export class Registry {
@@ -17,24 +28,29 @@ export class Registry {
   readonly keys: KeyStore;
   readonly audit: AuditLog;
   readonly alarms: Alarms;
+  /** What this shard and the others have in common. */
+  readonly shared: SharedStore;
+  readonly sharing: Sharing;
   readonly #tickets: TicketStore;
-  readonly #nextCheckMs: () => number | undefined;
+  readonly #start: RegistryStart;
 
-  /** @param nextCheckMs when to look next at what is open, as for tokens that expire, in milliseconds since 1970 */
-  constructor(
-    storage: DurableObjectStorage,
-    { CREDENTIALS, MP_PEPPER }: Env,
-    realm: string,
-    nextCheckMs: () => number | undefined,
-  ) {
-    this.#nextCheckMs = nextCheckMs;
+  constructor(storage: DurableObjectStorage, env: Env, realm: string, start: RegistryStart) {
+    const { CREDENTIALS, MP_PEPPER } = env;
+    this.#start = start;
     this.credentials = new CredentialStore(storage.sql, MP_PEPPER ?? "", realm);
     this.guests = new GuestStore(storage.sql, this.credentials);
     this.audit = new AuditLog(storage.sql);
     this.#tickets = new TicketStore(storage.sql);
     this.keys = new KeyStore(storage, MP_PEPPER ?? "", realm);
-    const copier = new KvCopier(CREDENTIALS, realm, this);
-    this.alarms = new Alarms(storage, copier, () => this.#nextExpiryMs);
+    this.shared = new SharedStore(storage, this.keys, () => start.rules());
+    this.sharing = new Sharing(storage.kv, this.shared, tellerOf(env, realm));
+    const copies = { kvAttempts: new KvCopier(CREDENTIALS, realm, this), shardAttempts: this.sharing };
+    this.alarms = new Alarms(storage, copies, () => this.#nextExpiryMs);
+  }
+
+  /** Whether the key of a token may have been added at the first shard, which has not told this one yet. */
+  isBehind({ token }: Admission): boolean {
+    return token !== undefined && this.keys.isBehind(token);
   }
 
   /** Whether a new link could be opened now. The edge has checked the admission against KV, which may lag: this is the truth. */
@@ -77,7 +93,7 @@ export class Registry {
   }
 
   get #nextExpiryMs(): number | undefined {
-    const times = [this.credentials.nextExpiryMs, this.guests.nextExpiryMs, this.#nextCheckMs()].filter(
+    const times = [this.credentials.nextExpiryMs, this.guests.nextExpiryMs, this.#start.nextCheckMs()].filter(
       (time) => time !== undefined,
     );
     return times.length === 0 ? undefined : Math.min(...times);

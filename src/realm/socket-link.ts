@@ -178,6 +178,18 @@ export function closeUnreadable(context: DurableObjectState, counters: Counters,
   closeSocket(counters, socket, format, closings.unreadable);
 }
 
+/** Answers a client that closes its socket: the runtime doesn't do that on a hibernatable one. */
+export function answerClose(socket: WebSocket, code: number, reason: string): void {
+  if (socket.readyState === WebSocket.CLOSED) return;
+  if (isSendable(code)) socket.close(code, reason);
+  else socket.close(1000);
+}
+
+/** Whether a close frame may carry a code. The runtime reports other codes too, but throws for them (RFC 6455, 7.4). */
+function isSendable(closeCode: number): boolean {
+  return closeCode >= 1000 && closeCode <= 4999 && ![1004, 1005, 1006, 1015].includes(closeCode);
+}
+
 type PairsOfAttachment = Pick<Attachment, "pairs" | "labelled" | "calls" | "overflowed">;
 
 const noEntry: PairEntry = {};

@@ -1,43 +1,16 @@
-import { env, exports } from "cloudflare:workers";
+import { exports } from "cloudflare:workers";
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { closeCodes, routerLimits } from "@messagepasser/protocol";
 import type { Usage } from "@messagepasser/protocol/admin";
 import { describe, expect, test, vi } from "vitest";
 import { callsUrl } from "../../src/realm/call-socket.ts";
-import type { RouterObject } from "../../src/router-object.ts";
 import { encodeCall } from "../../src/shards/call.ts";
-import { homeOf } from "../../src/shards/home.ts";
-import { objectNameOf } from "../../src/shards/object-name.ts";
 import { basic } from "../support/credentials.ts";
 import type { SegmentLink } from "../support/readings.ts";
 import { expectTalk, type Pair, pairAgain, pairUp } from "./pairs.ts";
 import { admin, expectProblem, Realm } from "./realm.ts";
+import { setShards, ShardedRealm } from "./sharded-realm.ts";
 import { socketOf, upgrade } from "./upgrade.ts";
-
-/** A realm of several shards, and names that have their home on each. */
-class ShardedRealm extends Realm {
-  readonly count: number;
-
-  private constructor(count: number) {
-    super();
-    this.count = count;
-  }
-
-  static async of(count: number): Promise<ShardedRealm> {
-    const realm = new ShardedRealm(count);
-    expect((await setShards(realm, count)).status).toBe(204);
-    return realm;
-  }
-
-  shard(number: number): DurableObjectStub<RouterObject> {
-    return env.ROUTER.getByName(objectNameOf(this.name, number));
-  }
-
-  /** A name whose home is a shard. */
-  nameOn(shard: number, start = "client"): string {
-    for (let at = 0; ; at++) if (homeOf(`${start}${at}`, this.count) === shard) return `${start}${at}`;
-  }
-}
 
 /** Has two links of different shards talk until calls between these go over WebSockets both ways. */
 async function becomeBusy(realm: ShardedRealm, from: SegmentLink, to: SegmentLink, pair: Pair): Promise<void> {
@@ -50,10 +23,6 @@ async function becomeBusy(realm: ShardedRealm, from: SegmentLink, to: SegmentLin
     return (await (await admin(`/realms/${realm.name}/usage`)).json<Usage>()).callMessages;
   };
   await expect.poll(callMessages).toBeGreaterThan(2);
-}
-
-async function setShards(realm: Realm, shards: unknown): Promise<Response> {
-  return await admin(`/realms/${realm.name}/shards`, { method: "PUT", body: JSON.stringify({ shards }) });
 }
 
 describe("a realm of four shards", () => {

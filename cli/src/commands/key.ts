@@ -2,6 +2,7 @@ import type { TokenKeyInfo } from "@messagepasser/protocol/admin";
 import type { Command } from "commander";
 import { AdminApi } from "../admin-api.ts";
 import { note, printJson, printSecret, printTable } from "../output.ts";
+import { noteUnconfirmed } from "../unconfirmed.ts";
 import { type AdminFlags, textOf, withAdminFlags } from "../settings.ts";
 import { durationForm, durationText, positiveDurationOf } from "../times.ts";
 
@@ -53,9 +54,10 @@ Examples:
   command("remove <id>", "remove a key, and close the links that its tokens opened")
     .addHelpText("after", "\nExamples:\n  mp key remove shop")
     .action(async (id: string, flags: Flags) => {
-      await (await AdminApi.of(flags)).removeKey(id);
-      if (flags.json) await printJson({ id, isRemoved: true });
+      const removed = await (await AdminApi.of(flags)).removeKey(id);
+      if (flags.json) await printJson({ id, isRemoved: true, ...removed });
       else note(`Removed key "${id}"`);
+      noteUnconfirmed(removed);
     });
 }
 
@@ -72,6 +74,7 @@ async function add(id: string, flags: Flags): Promise<void> {
     ...(audiences !== undefined && { audiences }),
     ...(maxLife !== undefined && { maxLifeS: Math.ceil(maxLife / 1_000) }),
   });
+  noteUnconfirmed(added);
   if (flags.json) return await printJson(added);
   note(
     `Added key "${added.id}"${added.secret === undefined ? "" : ". This is its secret, which can't be shown again:"}`,

@@ -4,6 +4,7 @@ import { AdminApi } from "../admin-api.ts";
 import { note, print, printJson } from "../output.ts";
 import { type AdminFlags, textOf, withAdminFlags } from "../settings.ts";
 import { Failure, statuses } from "../status.ts";
+import { noteUnconfirmed } from "../unconfirmed.ts";
 
 interface Flags extends AdminFlags {
   readonly json?: true;
@@ -46,8 +47,9 @@ export function addRule(program: Command): void {
         const what = file === "-" ? "Standard input" : file;
         throw new Failure(statuses.usage, `${what} has no rules: give --empty to remove all rules of the realm`);
       }
-      await (await AdminApi.of(flags)).replaceRules(text);
+      const replaced = await (await AdminApi.of(flags)).replaceRules(text);
       note("The new rules are in force");
+      noteUnconfirmed(replaced);
     });
   command(
     "test <opener> <peer> <protocol>",

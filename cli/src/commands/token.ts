@@ -7,6 +7,7 @@ import { type AdminFlags, checkedPeer, textOf, withAdminFlags } from "../setting
 import { Failure, statuses } from "../status.ts";
 import { durationForm, positiveDurationOf, timeOf } from "../times.ts";
 import { signedToken } from "../token.ts";
+import { noteUnconfirmed } from "../unconfirmed.ts";
 
 interface MintFlags {
   readonly keyFile?: string;
@@ -137,6 +138,7 @@ async function revoke({ name, key, before, json, ...flags }: RevokeFlags): Promi
   });
   if (json) await printJson(revoked);
   else note(`Revoked the tokens of ${name === undefined ? `key "${key}"` : `"${name}"`}`);
+  noteUnconfirmed(revoked);
 }
 
 function openOf(text: string, before: readonly Openable[] = []): Openable[] {
