@@ -6,6 +6,8 @@ import { Addresses } from "./realm/addresses.ts";
 import {
   type Admission,
   type AdmittingObject,
+  type Busy,
+  busyResponse,
   type Moved,
   movedResponse,
   type Upgrade,
@@ -15,6 +17,7 @@ import { newAttachment } from "./realm/attachment.ts";
 import { callsUrl, takeCallsOverSocket } from "./realm/call-socket.ts";
 import { Expulsions } from "./realm/expulsions.ts";
 import { LayoutStore } from "./realm/layout-store.ts";
+import { Load } from "./realm/load.ts";
 import {
   type AdministeredObject,
   type DirectoryObject,
@@ -59,6 +62,7 @@ export class RouterObject
   readonly #usage: UsageKeeper;
   readonly #links: SocketLinks;
   readonly #expulsions: Expulsions;
+  readonly #load: Load;
   #routing: Routing;
   #addresses: Addresses;
   #openedRegistry: Registry | undefined;
@@ -73,6 +77,13 @@ export class RouterObject
     this.#layout = new LayoutStore(context.storage);
     this.#usage = new UsageKeeper(context.storage);
     this.#links = new SocketLinks(context, this.#usage.counters);
+    this.#load = new Load({
+      now: () => Date.now(),
+      after,
+      shed: () => {
+        this.#expulsions.ofNewest();
+      },
+    });
     this.#expulsions = new Expulsions({
       links: this.#links,
       registry: () => this.#registry,
@@ -91,9 +102,6 @@ export class RouterObject
   #start(count: number): { trunks: Trunks | undefined; routing: Routing; addresses: Addresses } {
     const { storage } = this.ctx;
     this.#shardCount = count;
-    const after = (delayMs: number, callback: () => void): void => {
-      setTimeout(callback, delayMs);
-    };
     const caller = new ShardCaller(this.env, this.#realm, this.#usage);
     const trunks =
       count === 1
@@ -164,21 +172,27 @@ export class RouterObject
   /** Opens a link for an upgrade that the Worker has admitted. */
   override fetch(request: Request): Response {
     if (request.url === callsUrl) return takeCallsOverSocket((call) => this.takeCall(call, "callMessages"));
+    this.#load.noteEvent();
     const upgrade = upgradeIn(request);
     // The Worker has another version. The client comes back when the deploy is complete.
-    if (upgrade === undefined) return new Response(null, { status: 503 });
+    if (upgrade === undefined) return busyResponse(restarting);
     if (!this.#isHomeOf(upgrade.admission.name, upgrade.shards)) return movedResponse({ shards: this.#shardCount });
     const refused = this.#refusalOf(upgrade);
     if (refused !== undefined) {
       this.#usage.counters.addCall("upgrades");
       this.#usage.keepIfDue();
-      return new Response(null, { status: refused });
+      return refused === "unauthorized" ? new Response(null, { status: 401 }) : busyResponse(refused);
     }
     this.#usage.counters.upgrades += 1;
     const { 0: client, 1: socket } = new WebSocketPair();
     const attachment = newAttachment(upgrade, this.#addresses.take());
     const link = new SocketLink(this.ctx, this.#usage.counters, socket, attachment);
-    this.#routing.join(link);
+    try {
+      this.#routing.join(link);
+    } catch (error) {
+      console.warn("The runtime takes no more sockets for this object", error);
+      return busyResponse(overloaded);
+    }
     this.#usage.keep(link);
     const { credential, invitation, token } = upgrade.admission;
     if (credential === undefined && invitation === undefined && token === undefined) void this.#makeKnown();
@@ -201,6 +215,7 @@ export class RouterObject
 
   /** What another shard tells this one. */
   takeCall(bytes: Uint8Array, counter: "calls" | "callMessages" = "calls"): Uint8Array {
+    this.#load.noteEvent();
     this.#usage.countCall(counter);
     // A realm of one shard gets no calls. 0: it can't be read.
     if (this.#trunks === undefined) return new Uint8Array();
@@ -213,6 +228,7 @@ export class RouterObject
   }
 
   takeShared(changes: SharedChanges): number {
+    this.#usage.countCall("calls");
     const { shared } = this.#registry;
     const before = shared.version;
     const rules = changes.rules && this.#rules.current;
@@ -224,32 +240,39 @@ export class RouterObject
     return shared.version;
   }
 
-  wouldAdmit(admission: Admission, session: string | undefined, shards = this.#shardCount): boolean | Moved {
+  wouldAdmit(admission: Admission, session: string | undefined, shards = this.#shardCount): boolean | Busy | Moved {
     if (!this.#isHomeOf(admission.name, shards)) return { shards: this.#shardCount };
     this.#usage.counters.tickets += 1;
     this.#usage.keepIfDue();
-    if (this.#registry.isBehind(admission)) throw new Error("This shard was not told of the token's key yet");
-    return this.#registry.wouldAdmit(admission, session);
+    return this.#busyFor(admission) ?? this.#registry.wouldAdmit(admission, session);
   }
 
-  /** The HTTP status of an upgrade that gets no link. The Worker makes a problem of it. */
-  #refusalOf({ admission, session, instance }: Upgrade): number | undefined {
+  /** Why a client that hasn't been asked for anything yet is not let in now, if so. */
+  #busyFor(admission: Admission): Busy | undefined {
+    if (this.#load.isOver) return overloaded;
+    return this.#registry.isBehind(admission) ? restarting : undefined;
+  }
+
+  /** Why an upgrade gets no link. The Worker makes a problem of it. */
+  #refusalOf({ admission, session, instance }: Upgrade): "unauthorized" | Busy | undefined {
     const { name, invitation, token } = admission;
     const isGuest = invitation !== undefined;
-    if (isGuest && !this.#rules.current.mayInvite(invitation.host)) return 401;
-    if (!this.#links.hasRoom({ name, session, instance })) return 503;
-    if (this.#registry.isBehind(admission)) return 503;
+    if (isGuest && !this.#rules.current.mayInvite(invitation.host)) return "unauthorized";
+    if (!this.#links.hasRoom({ name, session, instance })) return restarting;
+    const busy = this.#busyFor(admission);
+    if (busy !== undefined) return busy;
     // First: neither a former secret nor a used invitation may use a rate up.
-    if (!this.#registry.wouldAdmit(admission, session)) return 401;
+    if (!this.#registry.wouldAdmit(admission, session)) return "unauthorized";
     const mayJoin = (): boolean => this.#routing.mayJoin({ name, grant: invitation, token });
     // Before a guest costs a row.
-    if (isGuest && !(this.#links.hasRoomForGuest(invitation.host, session) && mayJoin())) return 503;
-    if (!this.#registry.noteUse(admission, session)) return 401;
-    return isGuest || mayJoin() ? undefined : 503;
+    if (isGuest && !(this.#links.hasRoomForGuest(invitation.host, session) && mayJoin())) return restarting;
+    if (!this.#registry.noteUse(admission, session)) return "unauthorized";
+    return isGuest || mayJoin() ? undefined : restarting;
   }
 
   // No await here: a second message of the same socket would overtake the first.
   override webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): void {
+    this.#load.noteEvent();
     const message = typeof data === "string" ? data : new Uint8Array(data);
     this.#usage.counters.messagesIn += 1;
     this.#usage.counters.bytesIn += message.length;
@@ -390,11 +413,18 @@ export class RouterObject
   }
 }
 
+const restarting: Busy = { busy: "restarting" };
+const overloaded: Busy = { busy: "overloaded" };
+
 /** Where a realm's object notes that the realm is known to exist. */
 const knownKey = "isKnown";
 
 function realmKey(realm: string): string {
   return `realm:${realm}`;
+}
+
+function after(delayMs: number, callback: () => void): void {
+  setTimeout(callback, delayMs);
 }
 
 function randomU32(): number {

@@ -198,6 +198,8 @@ export const routerLimits = {
   callSocketIdleMs: 1_000,
   /** Milliseconds that a shard waits for an answer on that WebSocket before it calls again. */
   maxCallMs: 10_000,
+  /** Earlier wakes of another shard that a shard remembers, until it gives up the pairs with that shard: hours of them. Stops them from filling the memory. */
+  maxFormerLives: 1_024,
   /** Milliseconds for which a shard asks another nothing after it gave up their pairs; each time doubles them. */
   firstTrunkPauseMs: 250,
   /** The most milliseconds for which a shard asks another nothing. */
@@ -306,6 +308,22 @@ export const routerLimits = {
   maxRowsPerAlarm: 100,
   /** Sessions of guests that one alarm forgets; the next alarm continues. */
   maxGuestsPerAlarm: 1_000,
+  /** Events between two timers, from which on an object looks whether its timers are late. Keeps an object with little to do from staying in memory. */
+  timedEvents: 500,
+  /** Milliseconds until such a timer is due. */
+  timeEveryMs: 1_000,
+  /** Milliseconds by which such a timer is late where an object has too much to do: half of what clients wait for an answer. */
+  lateMs: 5_000,
+  /** How many of them in a row are late before nobody is let in. Keeps one long event from refusing anybody. */
+  lateTimersBeforeRefusals: 2,
+  /** How many of them in a row are late before the newest busy links end. */
+  lateTimersBeforeShedding: 4,
+  /** Of the busy links, one in this many ends with each late timer. */
+  shedOneIn: 16,
+  /** Milliseconds within which the client of a busy link has sent something. */
+  busyLinkMs: 30_000,
+  /** Seconds over which clients spread their return to an object that has too much to do: a full one lets some 1,000 in a second. */
+  overloadedRetryS: 30,
   /** Milliseconds until a failed copy to KV or to another shard is tried again; each failure doubles them. Stops retries from using up KV's quota. */
   firstCopyRetryMs: 2_000,
   /** The most milliseconds between two tries of KV: a used-up daily quota lasts for hours. */

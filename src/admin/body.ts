@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import { newNameProblem, rfc3339Ms, routerLimits } from "@messagepasser/protocol";
-import type { Unconfirmed } from "@messagepasser/protocol/admin";
 import type { Validity } from "../credentials/credential-store.ts";
 import { badRequest, ProblemError } from "../problem.ts";
 
@@ -62,10 +61,4 @@ export function validityIn(fields: ReadonlyMap<string, unknown>): Validity {
 /** What a handler throws for a request that breaks a rule. @param detail names the rule */
 export function bad(detail: string): ProblemError {
   return new ProblemError(badRequest(detail));
-}
-
-/** Answers a change that all shards of the realm have to know. @param status if all have confirmed it. 204: no body */
-export function changed(answer: Unconfirmed, status: 200 | 201 | 204): Response {
-  if (answer.unconfirmedShards !== undefined) return Response.json(answer, { status: 202 });
-  return status === 204 ? new Response(null, { status }) : Response.json(answer, { status });
 }

@@ -6,7 +6,8 @@ import { publicKeyIn } from "../credentials/public-key.ts";
 import { givenSource, newSource } from "../credentials/token-key.ts";
 import { ProblemError } from "../problem.ts";
 import { administer } from "./administer.ts";
-import { bad, changed, fieldsIn } from "./body.ts";
+import { changed } from "./answer.ts";
+import { bad, fieldsIn } from "./body.ts";
 import type { AdminEnv } from "./token.ts";
 
 /** The routes for the keys of tokens, and for revoking tokens. */

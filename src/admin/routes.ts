@@ -2,7 +2,8 @@ import { realmProblem, routerLimits } from "@messagepasser/protocol";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { administer } from "./administer.ts";
-import { bad, changed, fieldsIn, nameIn, textIn, validityIn } from "./body.ts";
+import { changed } from "./answer.ts";
+import { bad, fieldsIn, nameIn, textIn, validityIn } from "./body.ts";
 import { keyRoutes } from "./key-routes.ts";
 import { ProblemError } from "../problem.ts";
 import { restartReason } from "../realm/realm-admin.ts";
@@ -56,9 +57,9 @@ export const admin = new Hono<AdminEnv>()
   .get("/realms/:realm/rules", async (context) => context.text(await administer(context, "rulesText")))
   .put("/realms/:realm/rules", async (context) => {
     const text = await textIn(context.req.raw, routerLimits.maxRulesBytes);
-    const { problem, ...answer } = await administer(context, "replaceRules", text);
+    const { problem, ...told } = await administer(context, "replaceRules", text);
     if (problem !== undefined) throw bad(problem);
-    return changed(answer, 204);
+    return changed(told, 204);
   })
   .get("/realms/:realm/rules/test", async (context) => {
     const { opener, peer, protocol } = context.req.query();

@@ -1,17 +1,8 @@
 import { type Format, formatOf, formats } from "@messagepasser/protocol/formats";
 import { badRequest, ProblemError, problemResponse } from "../problem.ts";
-import { movedIn, upgradeRequest } from "../realm/admission.ts";
+import { busyIn, movedIn, upgradeRequest } from "../realm/admission.ts";
 import { offeredSubprotocols, ticketIn } from "./claim.ts";
-import {
-  admissionIn,
-  askObject,
-  type EntranceContext,
-  instanceIn,
-  realmIn,
-  refusalOf,
-  restarting,
-  sessionIn,
-} from "./sign-in.ts";
+import { admissionIn, askObject, type EntranceContext, instanceIn, realmIn, refusalOf, sessionIn } from "./sign-in.ts";
 
 /** `GET /connect/:realm?session=…`: admits a client, or says why not. */
 export async function connect(context: EntranceContext): Promise<Response> {
@@ -50,10 +41,10 @@ async function admit(context: EntranceContext): Promise<Response> {
   };
   const response = await askObject(env, admission, async (object, shards) => {
     const answer = await object.fetch(upgradeRequest(upgrade, shards));
-    return movedIn(answer) ?? answer;
+    return movedIn(answer) ?? busyIn(answer) ?? answer;
   });
   if (response.status === 101) return response;
-  throw response.status === 401 ? await refusalOf(env, req.raw, admission) : new ProblemError(restarting);
+  throw await refusalOf(env, req.raw, admission);
 }
 
 /** The first offered format that the router has. */

@@ -6,13 +6,14 @@ import {
   isInvitation,
   nameProblem,
   realmProblem,
+  routerLimits,
 } from "@messagepasser/protocol";
 import type { Context } from "hono";
 import { isRevokedInKv } from "../credentials/kv-records.ts";
 import { verifyTicket } from "../credentials/ticket.ts";
 import { type Env, isUnset } from "../env.ts";
 import { badRequest, notConfiguredRetryS, type Problem, ProblemError } from "../problem.ts";
-import type { Admission, AdmittingObject, Moved } from "../realm/admission.ts";
+import type { Admission, AdmittingObject, Busy, Moved } from "../realm/admission.ts";
 import { authenticatorOf } from "./authenticator.ts";
 import { claimIn } from "./claim.ts";
 import { countConnect, noteRefusal } from "./connect-limit.ts";
@@ -96,25 +97,33 @@ async function verified(
 }
 
 /**
- * Asks the object that has a client's links. @throws ProblemError if the object ended meanwhile or is overloaded
+ * Asks the object that has a client's links. @throws ProblemError if the object ended meanwhile, or lets nobody in now
  *
  * @param ask what to ask, of a stub of the object. The object of another shard answers how many there are.
  */
 export async function askObject<Answer>(
   env: Env,
   { realm, name }: Pick<Admission, "realm" | "name">,
-  ask: (object: DurableObjectStub & AdmittingObject, shards: number) => Promise<Answer | Moved>,
+  ask: (object: DurableObjectStub & AdmittingObject, shards: number) => Promise<Answer | Busy | Moved>,
 ): Promise<Answer> {
+  let answer: Answer | Busy;
   try {
-    return await askHome(realm, name, async (objectName, shards) => {
+    answer = await askHome<Answer | Busy>(realm, name, async (objectName, shards) => {
       // The types of RPC don't know the object's methods.
       const object = env.ROUTER.getByName(objectName) as unknown as DurableObjectStub & AdmittingObject;
       return await ask(object, shards);
     });
   } catch (error) {
     console.warn("Cannot reach a realm's object", error);
-    throw new ProblemError(restarting);
+    // The platform says so where too much waits for the object.
+    throw new ProblemError(Object(error).overloaded === true ? overloaded : restarting);
   }
+  if (!isBusy(answer)) return answer;
+  throw new ProblemError(answer.busy === "overloaded" ? overloaded : restarting);
+}
+
+function isBusy(answer: unknown): answer is Busy {
+  return answer instanceof Object && "busy" in answer;
 }
 
 /** The refusal of a client that the realm's object doesn't admit, as a failed login. */
@@ -166,8 +175,15 @@ const notConfigured: Problem = {
 };
 
 /** The realm's object can't answer now. */
-export const restarting: Problem = {
+const restarting: Problem = {
   code: "restarting",
   detail: "The router is restarting or has too much to do: connect again in a few seconds",
   retryAfterS: 5,
+};
+
+/** The same for longer. */
+const overloaded: Problem = {
+  ...restarting,
+  detail: "This part of the realm has too much to do: connect again in half a minute",
+  retryAfterS: routerLimits.overloadedRetryS,
 };

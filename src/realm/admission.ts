@@ -44,6 +44,11 @@ export interface Moved {
   readonly shards: number;
 }
 
+/** The answer of an object that doesn't let a client in now, which may come again. */
+export interface Busy {
+  readonly busy: "restarting" | "overloaded";
+}
+
 /** A realm's object, as the entrance asks it besides `fetch`. */
 export interface AdmittingObject {
   /**
@@ -56,7 +61,7 @@ export interface AdmittingObject {
     admission: Admission,
     session: string | undefined,
     shards: number,
-  ): boolean | Moved | Promise<boolean | Moved>;
+  ): boolean | Busy | Moved | Promise<boolean | Busy | Moved>;
 }
 
 const header = "mp-admission";
@@ -93,4 +98,17 @@ export function movedResponse({ shards }: Moved): Response {
 /** How many shards an object says that the realm has; `undefined` if it says something else. */
 export function movedIn({ status, headers }: Response): Moved | undefined {
   return status === 421 ? { shards: Number(headers.get(shardsHeader)) } : undefined;
+}
+
+const busyHeader = "mp-busy";
+
+/** The answer to an upgrade of a client that an object doesn't let in now. */
+export function busyResponse({ busy }: Busy): Response {
+  return new Response(null, { status: 503, headers: { [busyHeader]: busy } });
+}
+
+/** Why an object doesn't let a client in now; `undefined` if it says something else. */
+export function busyIn({ status, headers }: Response): Busy | undefined {
+  if (status !== 503) return undefined;
+  return { busy: headers.get(busyHeader) === "overloaded" ? "overloaded" : "restarting" };
 }

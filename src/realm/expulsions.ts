@@ -1,4 +1,4 @@
-import { goneReasons } from "@messagepasser/protocol";
+import { goneReasons, routerLimits } from "@messagepasser/protocol";
 import { type Closing, closings, ofHolders } from "../routing/closings.ts";
 import type { Grant } from "../routing/link.ts";
 import type { Rules } from "../routing/rules.ts";
@@ -48,6 +48,13 @@ export class Expulsions {
     this.#ofGuests(({ expiresAtMs }) => expiresAtMs <= nowMs, closings.expired);
     const isOver = ({ token }: SocketLink): boolean => token !== undefined && token.expiresAtMs <= nowMs;
     this.#ofHolders(isOver, goneReasons.lost, closings.tokenExpired);
+  }
+
+  /** The object has too much to do: some of the busy links end, the newest first. */
+  ofNewest(): void {
+    const busy = this.#start.links.busySince(Date.now() - routerLimits.busyLinkMs);
+    for (const link of busy.slice(0, Math.ceil(busy.length / routerLimits.shedOneIn)))
+      this.#start.drop(link, goneReasons.lost, closings.overloaded);
   }
 
   #ofGuests(isOver: (grant: Grant) => boolean, closing: Closing): void {

@@ -46,7 +46,7 @@ export class Sharing {
 
   /** Tells one shard all that it lacks, also one that the realm does not count yet. Rejects if it does not confirm. */
   async tell(shard: number): Promise<void> {
-    for (let known = this.#confirmed[shard - 1] ?? 0; known < this.#store.version; ) {
+    for (let known = this.#confirmed[shard - 1] ?? 0; known < this.#store.version;) {
       const answer = await this.#tell(shard, this.#store.changesAfter(known));
       if (answer === known) throw new Error(`Shard ${shard} does not take what all shards share`);
       if (answer > this.#store.version) this.#store.raiseAbove(answer);

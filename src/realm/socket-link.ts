@@ -87,6 +87,10 @@ export class SocketLink implements Link {
     return this.socket.readyState === WebSocket.OPEN;
   }
 
+  get connectedAtMs(): number {
+    return this.#attachment.connectedAtMs;
+  }
+
   get lastHeardMs(): number {
     const heartbeatMs = this.#context.getWebSocketAutoResponseTimestamp(this.socket)?.getTime() ?? 0;
     return Math.max(this.#attachment.connectedAtMs, heartbeatMs);

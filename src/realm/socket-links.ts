@@ -125,6 +125,14 @@ export class SocketLinks implements Links {
     return this.#open(this.#context.getWebSockets(hostTag(host)));
   }
 
+  /** Links whose clients have sent something since a time, in milliseconds since 1970: the newest first. Slow. */
+  busySince(sinceMs: number): SocketLink[] {
+    return Array.from(this.#byAddress.values())
+      .filter(({ isOpen, memory }) => isOpen && !memory.isOver && memory.heardAtMs >= sinceMs)
+      .toReversed()
+      .sort((one, other) => other.connectedAtMs - one.connectedAtMs);
+  }
+
   /** Whether a name may have one more link, in this session: none that it replaces counts. */
   hasRoom({ name, session, instance }: Pick<SocketLink, "name" | "session" | "instance">): boolean {
     const others = this.named(name).filter(

@@ -52,6 +52,11 @@ export const closings = {
     reason: "Too many watches: end some, then ask again",
     delayMs: 5_000,
   },
+  overloaded: {
+    code: closeCodes.overloaded,
+    reason: "This part of the realm has too much to do: wait, then connect again",
+    delayMs: 1_000 * routerLimits.overloadedRetryS,
+  },
   // What was sent to the link stays in the router's memory for a while.
   tooSlow: { code: closeCodes.tooSlow, reason: "This link is read too slowly: connect again", delayMs: 5_000 },
 } as const satisfies Record<string, Closing>;

@@ -14,7 +14,13 @@ const grant = { host: "büro", peer: "*", protocol: "chat", serves: ["a", "b*"],
 const tokens = [
   {},
   { open: [] },
-  { open: [{ peer: "bob", protocol: "files/*" }, { peer: "*", protocol: "chat" }], serve: ["a", "b*"] },
+  {
+    open: [
+      { peer: "bob", protocol: "files/*" },
+      { peer: "*", protocol: "chat" },
+    ],
+    serve: ["a", "b*"],
+  },
 ].map((rights) => ({ key: "shop", expiresAtMs: 2 ** 45, rights }));
 const narrowings = [{}, { grant }, ...tokens.map((token) => ({ token }))];
 const strangers: readonly Stranger[] = formats.flatMap((format, at) =>

@@ -133,7 +133,10 @@ class Strangers {
       writer.text(token.key);
       writer.u64(token.expiresAtMs);
       const { open, serve } = token.rights;
-      writeSomeTexts(writer, open?.flatMap(({ peer, protocol }) => [peer, protocol]));
+      writeSomeTexts(
+        writer,
+        open?.flatMap(({ peer, protocol }) => [peer, protocol]),
+      );
       writeSomeTexts(writer, serve);
     } else writer.u8(narrowedBy.nothing);
   }

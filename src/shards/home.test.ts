@@ -46,6 +46,16 @@ test("the home of a name is the same in every version of the router", () => {
         51,
         3,
       ],
+      [
+        "+shop/ann",
+        43,
+        3,
+      ],
+      [
+        "+shop/ann/phone",
+        43,
+        3,
+      ],
     ]
   `);
 });
@@ -63,7 +73,7 @@ test("the holders of one key's tokens are spread over the shards, each with all 
   const places = ["+shop/ann", "+shop/ann/phone", "+shop/ann/", "+shop/", "+shop", "+"].map(placeOf);
   expect(places).toEqual(["+shop/ann", "+shop/ann", "+shop/ann", "+shop/", "+shop", "+"]);
   const homes = new Set(Array.from({ length: 100 }, (_, at) => homeOf(`+shop/user-${at}`, 4)));
-  expect([...homes].sort()).toEqual([0, 1, 2, 3]);
+  expect(homes).toEqual(new Set([0, 1, 2, 3]));
 });
 
 test("one shard more takes names from one other shard only", () => {

@@ -211,7 +211,9 @@ export class Trunk {
     }
     // Nothing of that life is remembered. Before this shard slept it may have carried the call out.
     const isUncertain = heard === undefined ? isAgain && !this.#isMemoryWhole : seq !== 1;
-    if (isUncertain) {
+    // A late call of a life that was forgotten would be carried out again: so none is, and a new number makes all of them void.
+    const hasRoom = heard === undefined || this.#formerLives.size < routerLimits.maxFormerLives;
+    if (isUncertain || !hasRoom) {
       this.#breakOff();
       return false;
     }
