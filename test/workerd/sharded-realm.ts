@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { expect } from "vitest";
 import type { RouterObject } from "../../src/router-object.ts";
-import { homeOf } from "../../src/shards/home.ts";
 import { objectNameOf } from "../../src/shards/object-name.ts";
+import { nameOn } from "../support/shard-names.ts";
 import { admin, Realm } from "./realm.ts";
 
 /** A realm of several shards, and names that have their home on each. */
@@ -26,7 +26,7 @@ export class ShardedRealm extends Realm {
 
   /** A name whose home is a shard. */
   nameOn(shard: number, start = "client"): string {
-    for (let at = 0; ; at++) if (homeOf(`${start}${at}`, this.count) === shard) return `${start}${at}`;
+    return nameOn(shard, start, this.count);
   }
 }
 
