@@ -22,7 +22,7 @@ export interface LineSpeeds {
 const bufferBytes = 131_072;
 /** Node's shortest timer. */
 const tickMs = 1;
-/** How long a rate may be exceeded after a pause: a late timer must not make the line slower. */
+/** How long a rate may be exceeded after nothing waited. While something waits, a late timer makes up for all that it missed. */
 const catchUpMs = 3;
 
 let speeds: LineSpeeds = { up: { megabitsPerSecond: 0, delayMs: 0 }, down: { megabitsPerSecond: 0, delayMs: 0 } };
@@ -38,6 +38,8 @@ class Direction {
   /** Is under way. */
   readonly #underWay: { readonly bytes: Buffer; readonly dueMs: number }[] = [];
   #allowedBytes = 0;
+  /** Whether nothing waited since the last move. */
+  #wasIdle = true;
   #lastMs = performance.now();
   #timer: NodeJS.Timeout | undefined;
 
@@ -64,7 +66,8 @@ class Direction {
     const bytesPerMs = megabitsPerSecond === 0 ? Infinity : megabitsPerSecond * 125;
     const elapsedMs = nowMs - this.#lastMs;
     this.#lastMs = nowMs;
-    this.#allowedBytes = Math.min(this.#allowedBytes + elapsedMs * bytesPerMs, catchUpMs * bytesPerMs);
+    const mostBytes = this.#wasIdle ? catchUpMs * bytesPerMs : Infinity;
+    this.#allowedBytes = Math.min(this.#allowedBytes + elapsedMs * bytesPerMs, mostBytes);
     let first: Buffer | undefined;
     while (this.#allowedBytes >= 1 && (first = this.#waiting.shift()) !== undefined) {
       const bytes = first.subarray(0, Math.floor(Math.min(this.#allowedBytes, first.length)));
@@ -73,6 +76,7 @@ class Direction {
       this.#waitingBytes -= bytes.length;
       this.#underWay.push({ bytes, dueMs: nowMs + delayMs });
     }
+    this.#wasIdle = this.#waiting.length === 0;
     if (this.#waitingBytes < bufferBytes && this.#from.isPaused()) this.#from.resume();
     while ((this.#underWay[0]?.dueMs ?? Infinity) <= nowMs) this.#to.write(this.#underWay.shift()?.bytes ?? "");
     if (this.#timer !== undefined || (this.#waiting.length === 0 && this.#underWay.length === 0)) return;
