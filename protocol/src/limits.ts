@@ -196,7 +196,7 @@ export const routerLimits = {
   maxRpcCallsPerSecond: 20,
   /** Milliseconds without a call after which that WebSocket closes: this time costs as much as some 20 calls. */
   callSocketIdleMs: 1_000,
-  /** Milliseconds that a shard waits for an answer on that WebSocket before it calls again. */
+  /** Milliseconds that a shard waits for an answer before it calls again. */
   maxCallMs: 10_000,
   /** Earlier wakes of another shard that a shard remembers, until it gives up the pairs with that shard: hours of them. Stops them from filling the memory. */
   maxFormerLives: 1_024,

@@ -63,14 +63,21 @@ class Way {
   }
 
   async #callByRpc(bytes: Uint8Array): Promise<Outcome> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      late.reject(new Error(`No answer within ${routerLimits.maxCallMs} ms`));
+    }, routerLimits.maxCallMs);
     try {
       // The types of RPC don't know the object's methods.
-      return decodeAnswer(await (this.#object as unknown as CalledObject).takeCall(bytes));
+      const answer = (this.#object as unknown as CalledObject).takeCall(bytes);
+      return decodeAnswer(await Promise.race([answer, late.promise]));
     } catch (error) {
       console.warn("A call to another shard failed", error);
       // A stub that has failed once is of no use any more.
       this.#stub = undefined;
       return Object(error).durableObjectReset === true ? "reset" : "failed";
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { batchOf, openTo, toRouter } from "../../test/support/batches.ts";
 import type { FakeLink, FakeLinkOptions } from "../../test/support/routing-fakes.ts";
 import { FakeShards } from "../../test/support/shard-fakes.ts";
+import { Rules } from "./rules.ts";
 
 /** A client on each of two shards. */
 function twoOf(
@@ -274,20 +275,53 @@ describe("ends of pairs between shards", () => {
     ]);
   });
 
-  test("new rules end pairs between shards, and a resume finds out what they allow", () => {
+  test("new rules leave pairs between shards that they don't concern", () => {
     const { shards, alice, bob } = pairOf();
+    shards.changeRules("deny carol -> * : *");
+    expect([alice.take(), bob.take()]).toEqual([[], []]);
+    shards.data(alice, bob, 7);
+    expect(bob.take()).toMatchObject([{ from: alice.address }]);
+  });
+
+  test("new rules that allow something leave pairs between shards, whose clients check what they have", () => {
+    const { shards, alice, bob } = pairOf();
+    shards.changeRules(`deny * -> * : other`);
+    expect(alice.take()).toMatchObject([{ kind: "rulesChanged", address: bob.address }]);
+    expect(bob.take()).toMatchObject([{ kind: "rulesChanged", address: alice.address }]);
+    shards.send(bob, toRouter({ kind: "check", address: alice.address, opener: 0, protocol: "other" }));
+    expect(bob.take()).toMatchObject([{ kind: "denied", protocol: "other" }]);
+  });
+
+  test("new rules that allow nothing end pairs between shards at both ends", () => {
+    const { shards, alice, bob } = pairOf();
+    shards.changeRules("default closed");
+    expect(alice.take()).toMatchObject([{ kind: "gone", address: bob.address, reason: goneReasons.forbidden }]);
+    expect(bob.take()).toMatchObject([{ kind: "gone", address: alice.address, reason: goneReasons.forbidden }]);
+    shards.send(alice, toRouter({ kind: "resume", session: bob.session, peer: bob.name }));
+    expect(alice.take()).toMatchObject([{ kind: "absent", reason: goneReasons.forbidden }]);
+  });
+
+  test("new rules end pairs between shards that have slept since, and a resume finds out what they allow", () => {
+    const { shards, alice, bob } = pairOf();
+    shards.sleep();
     shards.changeRules(`deny * -> * : other`);
     expect(alice.take()).toMatchObject([{ kind: "gone", address: bob.address, reason: goneReasons.lost }]);
     expect(bob.take()).toMatchObject([{ kind: "gone", address: alice.address, reason: goneReasons.lost }]);
     shards.send(alice, toRouter({ kind: "resume", session: bob.session, peer: bob.name }));
     expect(bob.take()).toMatchObject([{ kind: "paired" }, { kind: "rulesChanged", address: alice.address }]);
     expect(alice.take()).toMatchObject([{ kind: "paired" }, { kind: "rulesChanged", address: bob.address }]);
-    shards.send(bob, toRouter({ kind: "check", address: alice.address, opener: 0, protocol: "other" }));
-    expect(bob.take()).toMatchObject([{ kind: "denied", protocol: "other" }]);
-    shards.changeRules("default closed");
-    alice.take();
-    shards.send(alice, toRouter({ kind: "resume", session: bob.session, peer: bob.name }));
-    expect(alice.take()).toMatchObject([{ kind: "absent", reason: goneReasons.forbidden }]);
+  });
+
+  test("an open that left under older rules is refused by a shard that was told of newer ones", () => {
+    const { shards, alice, bob } = twoOf();
+    shards.of(alice).routing.receive(alice, toRouter(openTo(bob.name)));
+    const { routing, runtime } = shards.of(bob);
+    const before = runtime.currentRules;
+    runtime.currentRules = Rules.parse("default closed");
+    routing.changeRules(before);
+    shards.run();
+    expect(alice.take()).toMatchObject([{ kind: "refused", code: errorCodes.notAllowed }]);
+    expect(bob.take()).toEqual([]);
   });
 });
 

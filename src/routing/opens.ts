@@ -127,7 +127,10 @@ export class Opens {
   /** An open of a client of another shard, which has checked it. */
   openFrom(from: RemoteLink, open: RouterFrameOf<"open">, nowMs: number): Reply {
     const situation = { ...this.#realm, nowMs, random: this.#random, isWithinRate: true };
-    return this.#carryOut(from, open.connection, routeOpen(from, open, situation));
+    // The opener's home may not have been told of new rules yet.
+    const denial = this.#realm.access.denialOfName(from, splitLabel(open.peer).name, open.protocol);
+    const decision = denial === undefined ? routeOpen(from, open, situation) : refusal(errorCodes.notAllowed, denial);
+    return this.#carryOut(from, open.connection, decision);
   }
 
   #carryOut(from: Sender, connection: number, decision: Refusal | Route): Reply {
@@ -328,15 +331,9 @@ function absent({ name }: Realm, { session, peer }: RouterFrameOf<"open">): Refu
 function decideResume(
   from: Sender,
   { session, peer }: RouterFrameOf<"resume">,
-  {
-    last,
-    links,
-    access,
-    delivery,
-    nowMs,
-    isWithinRate,
-  }: Omit<Situation, "random"> & { readonly last: Last | undefined },
+  situation: Omit<Situation, "random"> & { readonly last: Last | undefined },
 ): Absence | BuiltInPeer | Route {
+  const { last, links, access, delivery, nowMs, isWithinRate } = situation;
   const { lost, ended, superseded, forbidden } = goneReasons;
   if (!isWithinRate || labelProblem(peer) !== undefined) return { absence: lost };
 

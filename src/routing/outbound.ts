@@ -152,9 +152,8 @@ export class Outbound {
     for (const address of link.pairs) {
       if (this.#others.shardOf(address) === undefined) continue;
       const remote = this.#known.get(address);
-      const canResume = link.format.addressing === "address" && remote?.format.addressing !== "name";
-      const change = remote === undefined || canResume ? undefined : changeFor(remote);
-      // The other end need not be known here: the two resume, which checks them again.
+      const change = remote && changeFor(remote);
+      // What the other end may do isn't known here since this object slept: the two resume, which checks them again.
       if (change === undefined) this.#cutFrom(link, address);
       else if (change === "end") this.#cutFrom(link, address, goneReasons.forbidden);
       else if (change === "check" && link.format.addressing === "address")

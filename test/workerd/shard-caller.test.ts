@@ -1,5 +1,5 @@
 import { routerLimits } from "@messagepasser/protocol";
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { encodeAnswer } from "../../src/shards/call.ts";
 import type { Outcome } from "../../src/shards/trunk.ts";
@@ -39,6 +39,8 @@ class FakeSocket extends EventTarget {
 class FakeShard {
   rpcCalls = 0;
   failsWith: Error | undefined;
+  /** Whether calls by RPC get no answer. */
+  isSilent = false;
   readonly sockets: FakeSocket[] = [];
   /** Whether it takes calls over WebSockets. */
   hasSockets = true;
@@ -49,6 +51,7 @@ class FakeShard {
     const stub = {
       takeCall: () => {
         this.rpcCalls++;
+        if (this.isSilent) return new Promise(() => undefined);
         return this.failsWith === undefined ? Promise.resolve(encodeAnswer(1)) : Promise.reject(this.failsWith);
       },
       fetch: () => {
@@ -98,6 +101,23 @@ describe("calls to another shard", () => {
     }
     expect(shard.sockets).toEqual([]);
     expect(shard.counted).toEqual([]);
+  });
+
+  test("a call by RPC fails that gets no answer for ten seconds, and no timer outlasts a call", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    onTestFinished(() => warn.mockRestore());
+    const shard = new FakeShard();
+    await shard.callByRpc(1);
+    expect(vi.getTimerCount()).toBe(0);
+    shard.isSilent = true;
+    const outcomes = shard.call();
+    await vi.advanceTimersByTimeAsync(routerLimits.maxCallMs - 1);
+    expect(outcomes).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(outcomes).toEqual(["failed"]);
+    expect(vi.getTimerCount()).toBe(0);
+    shard.isSilent = false;
+    await shard.callByRpc(1);
   });
 
   test("calls go over a WebSocket once there are many in a second", async () => {
