@@ -125,6 +125,11 @@ export class ByteBuffer {
     return bytes;
   }
 
+  /** Throws the bytes away, and keeps the memory. */
+  restart(): void {
+    this.#length = 0;
+  }
+
   /** Throws the bytes away, and gives their memory back without waiting for a collection of garbage. */
   clear(): void {
     this.bytes.buffer.transfer(0);
@@ -149,8 +154,8 @@ export class ByteBuffer {
 
 /** Appends big-endian fields. */
 export class ByteWriter extends ByteBuffer {
-  constructor(capacityBytes = 256) {
-    super(capacityBytes);
+  constructor() {
+    super(256);
   }
 
   u8(value: number): void {

@@ -25,7 +25,7 @@ export class ShardCaller {
     this.#usage = usage;
   }
 
-  /** Calls a shard. @param ended gets the outcome, once, and later */
+  /** Calls a shard. @param bytes are good until it returns @param ended gets the outcome, once, and later */
   call(shard: number, bytes: Uint8Array, ended: (outcome: Outcome) => void): void {
     let way = this.#ways.get(shard);
     if (way === undefined) {
@@ -69,7 +69,9 @@ class Way {
     }, routerLimits.maxCallMs);
     try {
       // The types of RPC don't know the object's methods.
-      const answer = (this.#object as unknown as CalledObject).takeCall(bytes);
+      const object = this.#object as unknown as CalledObject;
+      // RPC copies these at once too, but with all of the memory that they are a part of.
+      const answer = object.takeCall(bytes.slice());
       return decodeAnswer(await Promise.race([answer, late.promise]));
     } catch (error) {
       console.warn("A call to another shard failed", error);

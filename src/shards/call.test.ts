@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { CrossingItem, Stranger } from "../routing/crossing-item.ts";
 import { batchOf } from "../../test/support/batches.ts";
-import { decodeAnswer, decodeCall, encodeAnswer, encodeCall, markAgain } from "./call.ts";
+import { decodeAnswer, decodeCall, encodeAnswer, encodeCall } from "./call.ts";
 
 const u32 = fc.nat(0xffff_ffff);
 const name = fc.string({ unit: "grapheme", maxLength: 20 });
@@ -123,12 +123,6 @@ test("a call names each link once, however much it has sent", () => {
       items: Array.from({ length: count }, () => segment),
     }).length;
   expect(lengthOf(10) - lengthOf(9)).toBe(1 + 2 + 4 + segment.bytes.length);
-});
-
-test("a call that is made again says so", () => {
-  const bytes = encodeCall({ from: 1, number: 2, life: 3, seq: 4, isAgain: false, items: [] });
-  markAgain(bytes);
-  expect(decodeCall(bytes)).toMatchObject({ seq: 4, isAgain: true });
 });
 
 test("bytes that are no call are refused, whatever they are", () => {

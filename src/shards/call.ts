@@ -5,6 +5,7 @@ import {
   type Openable,
   ProtocolError,
   RouterFrameReader,
+  routerLimits,
 } from "@messagepasser/protocol";
 import { formatOf } from "@messagepasser/protocol/formats";
 import { type CrossingItem, presenceChanges, type Stranger, type StrangerThere } from "../routing/crossing-item.ts";
@@ -31,9 +32,6 @@ export interface Call {
 /** The answer to a call: the number of the trunk as the called shard has it. 0: it can't read the call. */
 export type Answer = number;
 
-/** Where `isAgain` stands in a call. */
-const againAt = 1;
-
 const kinds = [
   "segment",
   "open",
@@ -48,8 +46,14 @@ const kinds = [
   "presence",
 ] as const satisfies CrossingItem["kind"][];
 
+/** Of all calls, one after the other: new memory for each would cost as much as to copy into it. */
+const ownWriter = new ByteWriter();
+
+/** Writes a call. @returns bytes that the next call overwrites */
 export function encodeCall({ from, number, life, seq, isAgain, items }: Call): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(callBytes(items));
+  const writer = ownWriter;
+  if (writer.capacityBytes > 2 * routerLimits.maxCallBytes) writer.clear();
+  else writer.restart();
   writer.u8(version);
   writer.u8(isAgain ? 1 : 0);
   writer.u16(from);
@@ -58,19 +62,7 @@ export function encodeCall({ from, number, life, seq, isAgain, items }: Call): U
   writer.u32(seq);
   const strangers = new Strangers(writer);
   for (const item of items) writeItem(writer, strangers, item);
-  return writer.take();
-}
-
-/** About how many bytes a call takes: to grow would copy what is written. */
-function callBytes(items: readonly CrossingItem[]): number {
-  let bytes = 256;
-  for (const item of items) bytes += item.kind === "segment" ? 16 + item.bytes.length : 64;
-  return bytes;
-}
-
-/** Writes into an encoded call that it was made before. */
-export function markAgain(call: Uint8Array): void {
-  call[againAt] = 1;
+  return writer.view;
 }
 
 /** Reads a call. @throws ProtocolError for one of another version, or that no shard writes */

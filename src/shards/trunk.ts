@@ -1,13 +1,13 @@
 import { routerLimits } from "@messagepasser/protocol";
 import { type CrossingItem, isQuestion, keyOfAnswer, keyOfQuestion, type Question } from "../routing/crossing-item.ts";
-import { type Answer, type Call, encodeCall, markAgain } from "./call.ts";
+import { type Answer, type Call, encodeCall } from "./call.ts";
 
 /** What a trunk needs of the platform and of its shard. */
 export interface TrunkRuntime {
   randomU32(): number;
   /** Calls back once, later. Until then the object is awake. */
   after(delayMs: number, callback: () => void): void;
-  /** Calls the other shard. `ended` must be called once with the outcome, at any time later. */
+  /** Calls the other shard, with bytes that are good until it returns. `ended` must be called once with the outcome, later. */
   call(bytes: Uint8Array, ended: (outcome: Outcome) => void): void;
   /** Stores the trunk's number, before anything that is sent after it. */
   keep(number: number): void;
@@ -32,7 +32,7 @@ export interface LostQuestions {
 
 /** A call that is under way, or waits to be made again. */
 interface CallUnderWay {
-  readonly bytes: Uint8Array;
+  readonly seq: number;
   /** The bytes that its items count. */
   readonly itemBytes: number;
   readonly items: readonly CrossingItem[];
@@ -131,13 +131,15 @@ export class Trunk {
     }
     this.#queue.splice(0, items.length);
     this.#queuedBytes -= itemBytes;
-    const call = { from: this.#own, number: this.#number, life: this.#life, seq: ++this.#seq, isAgain: false, items };
-    this.#underWay = { bytes: encodeCall(call), itemBytes, items, failures: 0 };
+    this.#underWay = { seq: ++this.#seq, itemBytes, items, failures: 0 };
     this.#call(this.#underWay);
   }
 
   #call(call: CallUnderWay): void {
-    this.#runtime.call(call.bytes, (outcome) => {
+    const { seq, items } = call;
+    const isAgain = call.failures > 0;
+    const bytes = encodeCall({ from: this.#own, number: this.#number, life: this.#life, seq, isAgain, items });
+    this.#runtime.call(bytes, (outcome) => {
       // A break has given it up.
       if (this.#underWay !== call) return;
       if (outcome === "reset") this.#breakOff();
@@ -170,7 +172,6 @@ export class Trunk {
       this.#breakOff();
       return;
     }
-    markAgain(call.bytes);
     this.#runtime.after(routerLimits.firstCallRetryMs * 2 ** (call.failures - 1), () => {
       if (this.#underWay === call) this.#call(call);
     });

@@ -10,7 +10,7 @@ import { type LostQuestions, type Outcome, Trunk } from "./trunk.ts";
 export interface TrunksRuntime {
   randomU32(): number;
   after(delayMs: number, callback: () => void): void;
-  /** Calls another shard. `ended` must be called once with the outcome. */
+  /** Calls another shard, with bytes that are good until it returns. `ended` must be called once with the outcome, later. */
   call(shard: number, bytes: Uint8Array, ended: (outcome: Outcome) => void): void;
   /** The number of a trunk as it was stored. */
   number(shard: number): number | undefined;

@@ -37,7 +37,7 @@ export const trunks: readonly Mutation[] = [
   },
   {
     rule: "a call that is made again says so",
-    changes: [[trunk, "    markAgain(call.bytes);\n", ""]],
+    changes: [[trunk, "const isAgain = call.failures > 0;", "const isAgain = false;"]],
   },
   {
     rule: "a late call of a former life is not carried out",

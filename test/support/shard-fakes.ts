@@ -52,7 +52,7 @@ export class FakeShards {
         runtime.after(delayMs, callback);
       },
       call: (to, bytes, ended) => {
-        this.calls.push({ to, bytes, ended });
+        this.calls.push({ to, bytes: bytes.slice(), ended });
       },
       number: (to) => numbers.get(to),
       keep: (to, trunk) => void numbers.set(to, trunk),
