@@ -88,7 +88,8 @@ class Crowd implements AsyncDisposable {
   /** Lost links, and attempts that failed. */
   #losses = 0;
   #firstLossMs = 0;
-  #allOnline = Promise.withResolvers<void>();
+  /** Until all are back. */
+  #allOnline: PromiseWithResolvers<void> | undefined;
 
   constructor(router: Router) {
     this.#router = router;
@@ -106,8 +107,8 @@ class Crowd implements AsyncDisposable {
     const onStatus = ({ kind }: { readonly kind: string }): void => {
       if (kind === "offline" && this.#losses++ === 0) this.#firstLossMs = performance.now();
       if (kind === "online") this.#online.set(account.name, performance.now());
-      if (kind === "closed") this.#allOnline.reject(new Error(`${account.name} does not come back`));
-      if (this.#online.size === this.#clients.length) this.#allOnline.resolve();
+      if (kind === "closed") this.#allOnline?.reject(new Error(`${account.name} does not come back`));
+      if (this.#online.size === this.#clients.length) this.#allOnline?.resolve();
     };
     const client = await connect(this.#router.url, { ...account, onStatus });
     this.#clients.push(client);
@@ -127,6 +128,7 @@ class Crowd implements AsyncDisposable {
     this.#losses = 0;
     this.#allOnline = Promise.withResolvers();
     await this.#allOnline.promise;
+    this.#allOnline = undefined;
     const times = Array.from(this.#online.values(), (onlineMs) => onlineMs - this.#firstLossMs);
     const inSecond = new Map<number, number>();
     for (const time of times) {
@@ -142,7 +144,7 @@ class Crowd implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#allOnline.promise.catch(() => undefined);
+    this.#allOnline = undefined;
     await Promise.all(this.#clients.map((client) => client.close()));
   }
 }

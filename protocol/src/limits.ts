@@ -192,10 +192,12 @@ export const routerLimits = {
   firstCallRetryMs: 50,
   /** How often a failed call is made again before the pairs with the other shard are given up. */
   maxCallRetries: 7,
-  /** Calls to a shard in a second that go by RPC; past them a WebSocket costs less, though both objects stay in memory while it is open. */
+  /** Calls of a shard to all others in a second that go by RPC; past them WebSockets cost less, though their objects stay in memory while they are open. */
   maxRpcCallsPerSecond: 20,
-  /** Milliseconds without a call after which that WebSocket closes: this time costs as much as some 20 calls. */
+  /** Milliseconds without a call after which such a WebSocket closes: this time costs as much as some 20 calls. */
   callSocketIdleMs: 1_000,
+  /** The same after a second with so many calls: the shard stays in memory anyway, and may have many others that it calls now and then. */
+  busyCallSocketIdleMs: 5_000,
   /** Milliseconds that a shard waits for an answer before it calls again. */
   maxCallMs: 10_000,
   /** Earlier wakes of another shard that a shard remembers, until it gives up the pairs with that shard: hours of them. Stops them from filling the memory. */

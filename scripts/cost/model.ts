@@ -110,7 +110,7 @@ export function billOf(workload: Workload, measured: Measured, idleTime: IdleTim
   return summed([
     ...comings(clients, connects, hoursConnected),
     line("objectRequest", "messages in, 20 are one", messagesIn / messagesPerRequest, true),
-    ...crossings(messagesIn * crossing, workload.trunk),
+    ...crossings({ calls: 0, sockets: 0, [workload.trunk]: messagesIn * crossing }),
     ...(checks > 0 ? [line("objectRequest", "checks between shards", checks * shards, true)] : []),
     line("gigabyteSecond", "connects and disconnects", connectsS * objectGigabytes),
     line("gigabyteSecond", "messages", messagesS * objectGigabytes, true),
@@ -127,19 +127,18 @@ export interface Traffic {
   readonly clients: number;
   readonly connects: number;
   readonly messagesIn: number;
-  /** That other shards have made. */
-  readonly calls: number;
-  readonly trunk: Trunk;
+  /** That other shards have made, by how they did. */
+  readonly calls: Readonly<Record<Trunk, number>>;
   /** Seconds in memory, of all these objects together. */
   readonly awakeS: number;
 }
 
 /** What counted traffic costs. */
-export function billOfTraffic({ clients, connects, messagesIn, calls, trunk, awakeS }: Traffic): Bill {
+export function billOfTraffic({ clients, connects, messagesIn, calls, awakeS }: Traffic): Bill {
   return summed([
     ...comings(clients, connects, hoursPerMonth),
     line("objectRequest", "messages in, 20 are one", messagesIn / messagesPerRequest, true),
-    ...crossings(calls, trunk),
+    ...crossings(calls),
     line("gigabyteSecond", "objects in memory", awakeS * objectGigabytes),
     line("rowWritten", "connects and disconnects", connects * rowsPerConnect),
     line("rowWritten", "usage counts", messagesIn / messagesPerRow, true),
@@ -171,9 +170,10 @@ function comings(clients: number, connects: number, hoursConnected: number): Lin
   ];
 }
 
-/** Calls from one shard to another. */
-function crossings(calls: number, trunk: Trunk): Line[] {
-  return calls === 0 ? [] : [line("objectRequest", "calls between shards", calls * requestsPerCall[trunk], true)];
+/** Calls from one shard to another, by how they are made. */
+function crossings({ calls, sockets }: Readonly<Record<Trunk, number>>): Line[] {
+  const requests = calls * requestsPerCall.calls + sockets * requestsPerCall.sockets;
+  return requests === 0 ? [] : [line("objectRequest", "calls between shards", requests, true)];
 }
 
 /** WebSocket messages of one burst: never less than of a single message. */

@@ -35,8 +35,8 @@ const rows: readonly (readonly [what: string, figure: Figure, unit?: number, dig
   ["calls taken/s", "callsTakenPerSecond", 1, 1],
   ["events/s, all of these", "eventsPerSecond", 1, 1],
   ["awake, %", "awake", 0.01],
-  ["USD a month, calls by RPC", "usdByCalls", 1, 2],
-  ["USD a month, by WebSocket", "usdBySockets", 1, 2],
+  ["USD a month", "usd", 1, 2],
+  ["if all calls went by RPC", "usdByRpc", 1, 2],
 ];
 
 export function reportOf(simulated: Simulated): Report {
@@ -78,8 +78,8 @@ export function textOf({ scenario, shards, comeback, ...report }: Report): strin
     "",
     `All shards: ${whole(shards.callsTakenPerSecond.sum)} calls/s over ${whole(count * (count - 1))} trunks, each with ` +
       `${fixed(report.itemsPerCall, 2)} items and ${whole(report.bytesPerCall)} B.`,
-    `A month at list prices: ${whole(shards.usdByCalls.sum)} USD where shards call each other by RPC, ` +
-      `${whole(shards.usdBySockets.sum)} USD by WebSocket.`,
+    `${Math.round(100 * report.bySocket)} % of them go over WebSockets. A month costs ${whole(shards.usd.sum)} USD at list prices, ` +
+      `and would cost ${whole(shards.usdByRpc.sum)} USD by RPC alone.`,
     `Routing takes ${whole(report.bytesPerLink)} B for each link that an object has looked up since it woke, and none for the others.`,
     `${whole(report.answersPerSecond)} answers/s came, ${whole(report.refusals)} opens and resumes found a peer away, ` +
       `and the router closed ${whole(report.closed)} links.`,

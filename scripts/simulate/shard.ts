@@ -3,6 +3,7 @@ import type { WireMessage } from "@messagepasser/protocol/formats";
 import { Routing } from "../../src/routing/routing.ts";
 import { Rules } from "../../src/routing/rules.ts";
 import { addressesOf } from "../../src/shards/address.ts";
+import { CallRate, CallsMade } from "../../src/shards/call-rate.ts";
 import { decodeAnswer } from "../../src/shards/call.ts";
 import { Trunks } from "../../src/shards/trunks.ts";
 import { Random } from "../../test/soak/random.ts";
@@ -18,6 +19,8 @@ export class Counts {
   messagesIn = 0;
   callsMade = 0;
   callsTaken = 0;
+  /** Those of them that came over WebSockets. */
+  callsBySocket = 0;
   callBytes = 0;
   itemsTaken = 0;
   closed = 0;
@@ -35,6 +38,28 @@ export interface Realm {
 
 const rules = Rules.parse("");
 
+/** The way to one other shard: RPC, or a WebSocket, which closes when it was quiet. */
+class Way {
+  readonly #made: CallsMade;
+  readonly #rate: CallRate;
+  #lastMs = 0;
+  #hasSocket = false;
+
+  constructor(made: CallsMade) {
+    this.#made = made;
+    this.#rate = new CallRate(made);
+  }
+
+  /** A call is made. @returns whether it goes over a WebSocket */
+  call(nowMs: number): boolean {
+    const isBySocket = this.#hasSocket && nowMs - this.#lastMs < this.#made.mostQuietMs(nowMs);
+    this.#lastMs = nowMs;
+    const isWorthSocket = this.#rate.count(nowMs);
+    this.#hasSocket = isBySocket || isWorthSocket;
+    return isBySocket;
+  }
+}
+
 /** One object, with the code that routes in it. It leaves memory as the runtime would have it. */
 export class SimulatedShard implements LinkOwner {
   readonly links: LightLinks;
@@ -47,6 +72,8 @@ export class SimulatedShard implements LinkOwner {
   /** Numbers of trunks, and patterns, as they were stored. */
   readonly #numbers = new Map<number, number>();
   readonly #subscribed = new Map<number, readonly string[]>();
+  readonly #made = new CallsMade();
+  readonly #ways = new Map<number, Way>();
   /** Timers, and calls under way: with any of them the object stays in memory. */
   #pending = 0;
   #countedMs = 0;
@@ -76,9 +103,10 @@ export class SimulatedShard implements LinkOwner {
         this.counts.callsMade++;
         this.counts.callBytes += bytes.length;
         this.counts.heldBytes = Math.max(this.counts.heldBytes, trunks.heldBytes);
+        const isBySocket = this.#wayTo(to).call(this.nowMs);
         this.#pending++;
         this.#realm.clock.after(callMs / 2, () => {
-          const answer = decodeAnswer(this.#realm.shards[to]?.takeCall(bytes) ?? new Uint8Array());
+          const answer = decodeAnswer(this.#realm.shards[to]?.takeCall(bytes, isBySocket) ?? new Uint8Array());
           after(callMs / 2, () => {
             this.#pending--;
             routing.beginCall();
@@ -143,9 +171,10 @@ export class SimulatedShard implements LinkOwner {
     });
   }
 
-  takeCall(bytes: Uint8Array): Uint8Array {
+  takeCall(bytes: Uint8Array, isBySocket: boolean): Uint8Array {
     return this.#event(() => {
       this.counts.callsTaken++;
+      if (isBySocket) this.counts.callsBySocket++;
       this.#routing.beginCall();
       try {
         return this.#trunks.receive(bytes);
@@ -161,6 +190,12 @@ export class SimulatedShard implements LinkOwner {
 
   closed(): void {
     this.counts.closed++;
+  }
+
+  #wayTo(shard: number): Way {
+    let way = this.#ways.get(shard);
+    if (way === undefined) this.#ways.set(shard, (way = new Way(this.#made)));
+    return way;
   }
 
   /** Counts anew from now on. */

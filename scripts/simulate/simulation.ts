@@ -1,4 +1,4 @@
-import { type Bill, billOfTraffic, hoursPerMonth } from "../cost/model.ts";
+import { billOfTraffic, hoursPerMonth } from "../cost/model.ts";
 import { Clients } from "./clients.ts";
 import { SimulatedClock } from "./clock.ts";
 import { type Comeback, comeback } from "./comeback.ts";
@@ -24,9 +24,9 @@ export interface ShardFigures {
   readonly memoryBytes: number;
   /** The part of the time for which the object was in memory, from 0 to 1. */
   readonly awake: number;
-  /** A month of it at list prices, where shards call each other by RPC, and where they do by WebSockets. */
-  readonly usdByCalls: number;
-  readonly usdBySockets: number;
+  /** A month of it at list prices, and if all calls went by RPC. */
+  readonly usd: number;
+  readonly usdByRpc: number;
 }
 
 export interface Simulated {
@@ -35,6 +35,8 @@ export interface Simulated {
   /** Of routing, for each link that it has looked up since the object woke: the link itself is the lightest there can be. */
   readonly bytesPerLink: number;
   readonly itemsPerCall: number;
+  /** The part of all calls that goes over WebSockets, from 0 to 1. */
+  readonly bySocket: number;
   readonly bytesPerCall: number;
   readonly answersPerSecond: number;
   /** Opens and resumes that were refused: peers that were away. */
@@ -85,6 +87,7 @@ export function simulate(scenario: Scenario, heapBytes: () => number): Simulated
     ),
     bytesPerLink,
     itemsPerCall: sum(({ itemsTaken }) => itemsTaken) / calls,
+    bySocket: sum(({ callsBySocket }) => callsBySocket) / calls,
     bytesPerCall: sum(({ callBytes }) => callBytes) / calls,
     answersPerSecond: (clients.answers - answersBefore) / scenario.seconds,
     refusals: clients.refusals - refusalsBefore,
@@ -96,32 +99,31 @@ export function simulate(scenario: Scenario, heapBytes: () => number): Simulated
 function figuresOf(
   counts: Counts,
   { seconds }: Scenario,
-  { sockets, linksInMemory, bytesPerLink }: { sockets: number; linksInMemory: number; bytesPerLink: number },
+  links: { readonly sockets: number; readonly linksInMemory: number; readonly bytesPerLink: number },
 ): ShardFigures {
-  const { connects, disconnects, messagesIn, callsMade, callsTaken, heldBytes, awakeMs } = counts;
+  const { connects, disconnects, messagesIn, callsMade, callsTaken, callsBySocket, heldBytes, awakeMs } = counts;
   const awake = awakeMs / 1_000 / seconds;
   const monthS = hoursPerMonth * 3_600;
   const perMonth = monthS / seconds;
-  const billBy = (trunk: "calls" | "sockets"): Bill =>
+  const usdOf = (sockets: number): number =>
     billOfTraffic({
-      clients: sockets,
+      clients: links.sockets,
       connects: connects * perMonth,
       messagesIn: messagesIn * perMonth,
-      calls: callsTaken * perMonth,
-      trunk,
+      calls: { calls: (callsTaken - sockets) * perMonth, sockets: sockets * perMonth },
       awakeS: awake * monthS,
-    });
+    }).usd;
   return {
-    sockets,
-    linksInMemory,
+    sockets: links.sockets,
+    linksInMemory: links.linksInMemory,
     connectsPerSecond: connects / seconds,
     messagesInPerSecond: messagesIn / seconds,
     callsMadePerSecond: callsMade / seconds,
     callsTakenPerSecond: callsTaken / seconds,
     eventsPerSecond: (messagesIn + callsTaken + connects + disconnects) / seconds,
-    memoryBytes: linksInMemory * bytesPerLink + heldBytes,
+    memoryBytes: links.linksInMemory * links.bytesPerLink + heldBytes,
     awake,
-    usdByCalls: billBy("calls").usd,
-    usdBySockets: billBy("sockets").usd,
+    usd: usdOf(callsBySocket),
+    usdByRpc: usdOf(0),
   };
 }

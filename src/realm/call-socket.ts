@@ -1,6 +1,7 @@
 // Calls between two shards over a WebSocket. Cloudflare bills a message on it as a twentieth of an RPC call, but each of
 // the two objects stays in memory while it is open.
 import { routerLimits } from "@messagepasser/protocol";
+import type { CallsMade } from "../shards/call-rate.ts";
 import { decodeAnswer } from "../shards/call.ts";
 import type { Outcome } from "../shards/trunk.ts";
 import type { UsageKeeper } from "./usage-keeper.ts";
@@ -17,11 +18,13 @@ export class CallSocket {
   /** Calls without an answer. One that the trunk has given up may be under way besides its latest. */
   readonly #waiting: ((outcome: Outcome) => void)[] = [];
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #made: CallsMade;
   /** Milliseconds since the last call or answer, in steps of the timer. */
   #quietMs = 0;
 
-  private constructor(socket: WebSocket, usage: UsageKeeper) {
+  private constructor(socket: WebSocket, usage: UsageKeeper, made: CallsMade) {
     this.#socket = socket;
+    this.#made = made;
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }) => {
       this.#quietMs = 0;
@@ -39,9 +42,9 @@ export class CallSocket {
   }
 
   /** @returns `undefined` if the object takes no calls so, as one of another version */
-  static async open(object: DurableObjectStub, usage: UsageKeeper): Promise<CallSocket | undefined> {
+  static async open(object: DurableObjectStub, usage: UsageKeeper, made: CallsMade): Promise<CallSocket | undefined> {
     const { webSocket } = await object.fetch(callsUrl, { headers: { upgrade: "websocket" } });
-    return webSocket === null ? undefined : new CallSocket(webSocket, usage);
+    return webSocket === null ? undefined : new CallSocket(webSocket, usage, made);
   }
 
   get isOpen(): boolean {
@@ -56,7 +59,7 @@ export class CallSocket {
 
   #closeIfQuiet(): void {
     // Time 0 is that of a call a moment ago.
-    const isIdle = this.#waiting.length === 0 && this.#quietMs > 0;
+    const isIdle = this.#waiting.length === 0 && this.#quietMs >= this.#made.mostQuietMs(Date.now());
     if (isIdle || this.#quietMs >= routerLimits.maxCallMs) this.#end();
     this.#quietMs += routerLimits.callSocketIdleMs;
   }

@@ -1,5 +1,6 @@
 import { routerLimits } from "@messagepasser/protocol";
 import type { Env } from "../env.ts";
+import { CallRate, CallsMade } from "../shards/call-rate.ts";
 import { decodeAnswer } from "../shards/call.ts";
 import { objectNameOf } from "../shards/object-name.ts";
 import type { Outcome } from "../shards/trunk.ts";
@@ -17,6 +18,7 @@ export class ShardCaller {
   readonly #env: Env;
   readonly #realm: string;
   readonly #usage: UsageKeeper;
+  readonly #made = new CallsMade();
   readonly #ways = new Map<number, Way>();
 
   constructor(env: Env, realm: string, usage: UsageKeeper) {
@@ -30,7 +32,7 @@ export class ShardCaller {
     let way = this.#ways.get(shard);
     if (way === undefined) {
       const objectName = objectNameOf(this.#realm, shard);
-      way = new Way(() => this.#env.ROUTER.getByName(objectName), this.#usage);
+      way = new Way(() => this.#env.ROUTER.getByName(objectName), this.#usage, this.#made);
       this.#ways.set(shard, way);
     }
     way.call(bytes, ended);
@@ -41,24 +43,33 @@ export class ShardCaller {
 class Way {
   readonly #newStub: () => DurableObjectStub;
   readonly #usage: UsageKeeper;
+  readonly #made: CallsMade;
+  readonly #rate: CallRate;
   #stub: DurableObjectStub | undefined;
   #socket: CallSocket | undefined;
   #isOpening = false;
-  /** Calls by RPC since a time. */
-  #calls = 0;
-  #sinceMs = 0;
+  /** When a WebSocket was last asked for. */
+  #askedMs = 0;
 
-  constructor(newStub: () => DurableObjectStub, usage: UsageKeeper) {
+  constructor(newStub: () => DurableObjectStub, usage: UsageKeeper, made: CallsMade) {
     this.#newStub = newStub;
     this.#usage = usage;
+    this.#made = made;
+    this.#rate = new CallRate(made);
   }
 
   call(bytes: Uint8Array, ended: (outcome: Outcome) => void): void {
+    const nowMs = Date.now();
+    const isWorthSocket = this.#rate.count(nowMs);
     if (this.#socket?.isOpen === true) this.#socket.call(bytes, ended);
     else {
       this.#socket = undefined;
       void this.#callByRpc(bytes).then(ended);
-      if (this.#isBusy() && !this.#isOpening) void this.#open();
+      // A shard that takes no calls so is asked again, but not each time.
+      if (isWorthSocket && !this.#isOpening && Math.abs(nowMs - this.#askedMs) >= 1_000) {
+        this.#askedMs = nowMs;
+        void this.#open();
+      }
     }
   }
 
@@ -87,21 +98,10 @@ class Way {
     return (this.#stub ??= this.#newStub());
   }
 
-  /** Counts a call. @returns whether there are so many that a WebSocket costs less */
-  #isBusy(): boolean {
-    const nowMs = Date.now();
-    // The clock may be set back.
-    if (Math.abs(nowMs - this.#sinceMs) >= 1_000) {
-      this.#sinceMs = nowMs;
-      this.#calls = 0;
-    }
-    return ++this.#calls === routerLimits.maxRpcCallsPerSecond;
-  }
-
   async #open(): Promise<void> {
     this.#isOpening = true;
     try {
-      this.#socket = await CallSocket.open(this.#object, this.#usage);
+      this.#socket = await CallSocket.open(this.#object, this.#usage, this.#made);
     } catch (error) {
       console.warn("Calls to another shard go on without a WebSocket", error);
       this.#stub = undefined;

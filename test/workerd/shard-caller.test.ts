@@ -191,7 +191,20 @@ describe("calls to another shard", () => {
     await shard.callByRpc(calls);
     expect(shard.sockets).toEqual([]);
     vi.advanceTimersByTime(1_000);
-    await shard.becomeBusy();
+    await shard.callByRpc(2);
+    expect(shard.sockets).toHaveLength(1);
+  });
+
+  test("calls to a shard go over a WebSocket, though they are few, where many go to others, and it may be quiet for some seconds", async () => {
+    const shard = new FakeShard();
+    for (let other = 2; other < 2 + routerLimits.maxRpcCallsPerSecond; other++)
+      shard.caller.call(other, Uint8Array.of(7), () => undefined);
+    await shard.callByRpc(2);
+    expect(shard.sockets).toHaveLength(1);
+    vi.advanceTimersByTime(3 * routerLimits.callSocketIdleMs);
+    expect(shard.sockets[0]?.readyState).toBe(WebSocket.OPEN);
+    vi.advanceTimersByTime(routerLimits.busyCallSocketIdleMs);
+    expect(shard.sockets[0]?.readyState).toBe(WebSocket.CLOSED);
   });
 
   test.each([
