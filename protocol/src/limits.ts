@@ -319,7 +319,7 @@ export const routerLimits = {
   /** How many of them in a row are late before nobody is let in. Keeps one long event from refusing anybody. */
   lateTimersBeforeRefusals: 2,
   /** How many of them in a row are late before the newest busy links end. */
-  lateTimersBeforeShedding: 4,
+  lateTimersBeforeShedding: 3,
   /** Of the busy links, one in this many ends with each late timer. */
   shedOneIn: 16,
   /** Milliseconds within which the client of a busy link has sent something. */
