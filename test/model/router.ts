@@ -4,7 +4,7 @@ import { closings, malformed } from "../../src/routing/closings.ts";
 import { LinkMemory } from "../../src/routing/link.ts";
 import { Routing } from "../../src/routing/routing.ts";
 import { Rules } from "../../src/routing/rules.ts";
-import { FakeLink, FakeLinks } from "../support/routing-fakes.ts";
+import { alone, FakeLink, FakeLinks } from "../support/routing-fakes.ts";
 import { faultIn, type Judged, verdictsOn } from "./judge.ts";
 import type { Wire } from "./wire.ts";
 
@@ -119,16 +119,17 @@ export class Router {
   }
 
   #start(): Routing {
-    return new Routing(this.#links, "home", {
+    const runtime = {
       now: () => this.#clock.now(),
       randomU32: () => Math.floor(this.#clock.random() * 2 ** 32),
       after: () => {
         throw new Error("The router waits, and nobody watches anything here");
       },
       rules: () => open,
-      abort: (reason) => {
+      abort: (reason: string) => {
         throw new Error(`The router ended itself: ${reason}`);
       },
-    });
+    };
+    return new Routing(this.#links, "home", runtime, alone);
   }
 }
