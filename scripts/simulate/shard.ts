@@ -104,9 +104,11 @@ export class SimulatedShard implements LinkOwner {
         this.counts.callBytes += bytes.length;
         this.counts.heldBytes = Math.max(this.counts.heldBytes, trunks.heldBytes);
         const isBySocket = this.#wayTo(to).call(this.nowMs);
+        // The trunks write their next call into the same memory.
+        const sent = bytes.slice();
         this.#pending++;
         this.#realm.clock.after(callMs / 2, () => {
-          const answer = decodeAnswer(this.#realm.shards[to]?.takeCall(bytes, isBySocket) ?? new Uint8Array());
+          const answer = decodeAnswer(this.#realm.shards[to]?.takeCall(sent, isBySocket) ?? new Uint8Array());
           after(callMs / 2, () => {
             this.#pending--;
             routing.beginCall();
