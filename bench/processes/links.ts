@@ -8,22 +8,37 @@ import { openFilesLimit } from "./linux.ts";
 export const mostLinks = Math.min(10_000, Math.floor((openFilesLimit() - 1_000) / 2));
 const atOnce = 50;
 
+interface LinkOptions {
+  /** Each client has one, and the router remembers it. Default: a new one. */
+  readonly session?: string;
+  /** How long the router may take. Default: for ever. */
+  readonly withinMs?: number;
+}
+
 /**
  * Opens a client's link, on which nothing is ever sent.
  *
  * @param account null at a relay, which knows no names.
  */
-export async function openLink(url: URL, account: Account | null): Promise<WebSocket> {
+export async function openLink(
+  url: URL,
+  account: Account | null,
+  { session = newSession(), withinMs }: LinkOptions = {},
+): Promise<WebSocket> {
   const connect = new URL("/connect", url);
-  // Each client has one, and the router remembers it.
-  connect.searchParams.set("session", randomBytes(16).toString("hex"));
+  connect.searchParams.set("session", session);
   const basic = account && Buffer.from(`${account.name}:${account.secret}`).toString("base64");
   const socket = new WebSocket(connect.href, basic === null ? [] : ["mp.v1"], {
     headers: basic === null ? {} : { authorization: `Basic ${basic}` },
     perMessageDeflate: false,
+    ...(withinMs !== undefined && { handshakeTimeout: withinMs }),
   });
   await once(socket, "open");
   return socket;
+}
+
+export function newSession(): string {
+  return randomBytes(16).toString("hex");
 }
 
 /** Links on which nothing happens. */

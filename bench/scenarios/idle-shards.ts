@@ -1,10 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { clientLimits } from "@messagepasser/protocol";
 import { type Client, connect } from "messagepasser";
+import type { WebSocket } from "ws";
+import { LinkError } from "../../client/src/errors.ts";
+import { systemClock } from "../../client/src/link/platform.ts";
+import { Redial } from "../../client/src/link/redial.ts";
 import { setShards } from "../../scripts/admin-client.ts";
 import type { Router } from "../../scripts/router.ts";
 import { homeOf } from "../../src/shards/home.ts";
 import { type Account, trustedAccounts } from "../processes/accounts.ts";
-import { mostLinks } from "../processes/links.ts";
+import { mostLinks, newSession, openLink } from "../processes/links.ts";
 import { residentBytes, withWorkerdId } from "../processes/linux.ts";
 import { startTrustingRouter } from "../processes/trusting-router.ts";
 import { quantile } from "../report/statistics.ts";
@@ -47,7 +52,20 @@ async function measure(shards: number): Promise<Figures> {
   const [started, id] = await withWorkerdId(startTrustingRouter);
   const router = own.use(started);
   await setShards(router, shards);
-  const crowd = own.use(new Crowd(router));
+  const crowd = own.use(new Crowd(router.url));
+  const [alice, bob] = [
+    await join(router, nameOn("alice", 0, shards)),
+    await join(router, nameOn("bob", shards - 1, shards)),
+  ];
+  own.use(alice);
+  own.use(bob);
+  /** Has all objects look at all links. @throws Error when the router doesn't know all of them */
+  const check = async (): Promise<void> => {
+    const known = await alice.peers();
+    if (known.length !== crowd.size + 2)
+      throw new Error(`The router knows ${known.length} of ${crowd.size + 2} clients`);
+  };
+  /** All objects must be awake. */
   const evictAll = async (links: "hibernate" | "close"): Promise<void> => {
     await Promise.all(Array.from({ length: shards }, (_, shard) => router.evict(links, shard)));
   };
@@ -62,15 +80,20 @@ async function measure(shards: number): Promise<Figures> {
   const beforeBytes = await residentAsleep();
   await crowd.connect(accounts.slice(firstClients));
   const asleepBytes = await residentAsleep();
-  await crowd.check();
+  await check();
   await delay(settleMs);
   const inMemoryBytes = residentBytes(id);
-  const wokenMs = await wokenRoundTrip(shards, crowd, () => evictAll("hibernate"));
-  await crowd.check();
+  const wokenMs = await wokenRoundTrip([alice, bob], async () => {
+    await check();
+    // Until everything is acknowledged.
+    await delay(settleMs);
+    await evictAll("hibernate");
+  });
+  await check();
   const back = crowd.back();
   await evictAll("close");
   const figures = await back;
-  await crowd.check();
+  await check();
   return {
     ...figures,
     wokenMs,
@@ -79,57 +102,94 @@ async function measure(shards: number): Promise<Figures> {
   };
 }
 
-/** Clients that do nothing but to stay connected. */
-class Crowd implements AsyncDisposable {
-  readonly #router: Router;
-  readonly #clients: Client[] = [];
-  /** When each client got its link since `back` was called, by name. */
-  readonly #online = new Map<string, number>();
+function nameOn(start: string, shard: number, shards: number): string {
+  let name = start;
+  while (homeOf(name, shards) !== shard) name += start;
+  return name;
+}
+
+function join(router: Router, name: string): Promise<Client> {
+  return connect(router.url, { name, secret: "any" });
+}
+
+/** How long the first message takes from one client to another, and back, when all objects sleep. */
+async function wokenRoundTrip([alice, bob]: readonly [Client, Client], sleep: () => Promise<void>): Promise<number> {
+  bob.handle("echo", async (connection) => {
+    for await (const message of connection) await connection.send(message);
+  });
+  const connection = await alice.open(bob.name, "echo");
+  const wokenMs: number[] = [];
+  for (let count = 0; count < wakes; count++) {
+    await sleep();
+    const beforeMs = performance.now();
+    await connection.send("x");
+    await connection.receive();
+    wokenMs.push(performance.now() - beforeMs);
+  }
+  await connection.close();
+  return quantile(wokenMs, 0.5);
+}
+
+/** Links that come back by the rules of the published client, of which so many would fill the memory. */
+class Crowd implements Disposable {
+  readonly #url: URL;
+  readonly #sockets = new Map<string, WebSocket>();
+  /** When each client got its link since `back` was called. */
+  readonly #online: number[] = [];
   /** Lost links, and attempts that failed. */
   #losses = 0;
   #firstLossMs = 0;
-  /** Until all are back. */
-  #allOnline: PromiseWithResolvers<void> | undefined;
+  #allOnline = Promise.withResolvers<void>();
+  #isOver = false;
 
-  constructor(router: Router) {
-    this.#router = router;
+  constructor(url: URL) {
+    this.#url = url;
+  }
+
+  get size(): number {
+    return this.#sockets.size;
   }
 
   async connect(accounts: readonly Account[]): Promise<void> {
     const rest = accounts.values();
     const connectRest = async (): Promise<void> => {
-      for (const account of rest) await this.connectOne(account);
+      for (const account of rest) await new Promise<void>((resolve) => this.#keepConnected(account, resolve));
     };
     await Promise.all(Array.from({ length: atOnce }, connectRest));
   }
 
-  async connectOne(account: Account): Promise<Client> {
-    const onStatus = ({ kind }: { readonly kind: string }): void => {
-      if (kind === "offline" && this.#losses++ === 0) this.#firstLossMs = performance.now();
-      if (kind === "online") this.#online.set(account.name, performance.now());
-      if (kind === "closed") this.#allOnline?.reject(new Error(`${account.name} does not come back`));
-      if (this.#online.size === this.#clients.length) this.#allOnline?.resolve();
+  #keepConnected(account: Account, online: () => void): void {
+    const session = newSession();
+    const redial = new Redial(systemClock, { retriesFirst: true, hasFreshSecrets: false });
+    const dial = async (): Promise<void> => {
+      try {
+        const socket = await openLink(this.#url, account, { session, withinMs: clientLimits.answerWithinMs });
+        socket.on("error", () => undefined);
+        socket.on("close", dialLater);
+        this.#sockets.set(account.name, socket);
+        redial.online();
+        this.#online.push(performance.now());
+        if (this.#online.length === this.size) this.#allOnline.resolve();
+        online();
+      } catch {
+        dialLater();
+      }
     };
-    const client = await connect(this.#router.url, { ...account, onStatus });
-    this.#clients.push(client);
-    return client;
+    const dialLater = (): void => {
+      if (this.#isOver) return;
+      if (this.#losses++ === 0) this.#firstLossMs = performance.now();
+      setTimeout(() => void dial(), redial.pauseMs(lost));
+    };
+    void dial();
   }
 
-  /** Has all objects look at all links. @throws Error when the router doesn't know all of them */
-  async check(): Promise<void> {
-    const known = await this.#clients[0]?.peers();
-    if (known?.length !== this.#clients.length)
-      throw new Error(`The router knows ${known?.length} of ${this.#clients.length} clients`);
-  }
-
-  /** How all clients come back, from when the first of them has lost its link: workerd needs a while until it ends an object. */
+  /** How all come back, from when the first of them has lost its link: workerd needs a while until it ends an object. */
   async back(): Promise<Figures> {
-    this.#online.clear();
+    this.#online.length = 0;
     this.#losses = 0;
     this.#allOnline = Promise.withResolvers();
     await this.#allOnline.promise;
-    this.#allOnline = undefined;
-    const times = Array.from(this.#online.values(), (onlineMs) => onlineMs - this.#firstLossMs);
+    const times = this.#online.map((onlineMs) => onlineMs - this.#firstLossMs);
     const inSecond = new Map<number, number>();
     for (const time of times) {
       const second = Math.floor(time / 1_000);
@@ -143,39 +203,10 @@ class Crowd implements AsyncDisposable {
     };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#allOnline = undefined;
-    await Promise.all(this.#clients.map((client) => client.close()));
+  [Symbol.dispose](): void {
+    this.#isOver = true;
+    for (const socket of this.#sockets.values()) socket.terminate();
   }
 }
 
-/**
- * How long the first message takes from a client of one shard to one of another, and back, when all objects sleep.
- *
- * @param sleep takes all objects out of memory, which must be awake
- */
-async function wokenRoundTrip(shards: number, crowd: Crowd, sleep: () => Promise<void>): Promise<number> {
-  const join = (start: string, shard: number): Promise<Client> => {
-    let name = start;
-    while (homeOf(name, shards) !== shard) name += start;
-    return crowd.connectOne({ name, secret: "any" });
-  };
-  const [alice, bob] = [await join("alice", 0), await join("bob", shards - 1)];
-  bob.handle("echo", async (connection) => {
-    for await (const message of connection) await connection.send(message);
-  });
-  const connection = await alice.open(bob.name, "echo");
-  const wokenMs: number[] = [];
-  for (let count = 0; count < wakes; count++) {
-    await crowd.check();
-    // Until everything is acknowledged.
-    await delay(settleMs);
-    await sleep();
-    const beforeMs = performance.now();
-    await connection.send("x");
-    await connection.receive();
-    wokenMs.push(performance.now() - beforeMs);
-  }
-  await connection.close();
-  return quantile(wokenMs, 0.5);
-}
+const lost = new LinkError("link-lost", "The link was lost", true);
