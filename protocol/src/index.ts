@@ -59,7 +59,6 @@ export {
   lookAlikeProblem,
   nameProblem,
   instanceProblem,
-  jurisdictionOf,
   labelOf,
   labelProblem,
   newNameProblem,

@@ -42,7 +42,8 @@ interface Realm {
   readonly links: Links;
   readonly access: Access;
   readonly delivery: Delivery;
-  readonly outbound: Outbound;
+  /** `undefined` in a realm of one shard. */
+  readonly outbound: Outbound | undefined;
 }
 
 interface Situation extends Realm {
@@ -115,7 +116,7 @@ export class Opens {
     if ("code" in decision || "messages" in decision)
       this.#delivery.say(from, this.#carryOut(from, connection, decision).frame);
     else if ("shard" in decision) {
-      if (!this.#realm.outbound.ask(decision.shard, { kind: "open", who: from, frame: open }))
+      if (this.#realm.outbound?.ask(decision.shard, { kind: "open", who: from, frame: open }) !== true)
         this.#delivery.say(from, unreachable(connection));
     } else {
       this.#delivery.say(from, routedTo(connection, decision, from));
@@ -148,14 +149,14 @@ export class Opens {
     const { session, peer } = resume;
     const { outbound } = this.#realm;
     const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs);
-    const shard = outbound.homeOf(splitLabel(peer).name);
+    const shard = outbound?.homeOf(splitLabel(peer).name);
     if (
       isWithinRate &&
       shard !== undefined &&
       labelProblem(peer) === undefined &&
       builtInPeerNamed(peer) === undefined
     ) {
-      const canAsk = !from.pairs.isFull && outbound.ask(shard, { kind: "resume", who: from, frame: resume });
+      const canAsk = !from.pairs.isFull && outbound?.ask(shard, { kind: "resume", who: from, frame: resume }) === true;
       if (!canAsk) this.#delivery.say(from, { kind: "absent", session, reason: goneReasons.lost, peer });
       return;
     }
@@ -242,7 +243,7 @@ function decideOpen(
   const denial = access.denialOfName(from, called.name, protocol);
   if (denial !== undefined) return refusal(notAllowed, denial);
 
-  const shard = outbound.homeOf(called.name);
+  const shard = outbound?.homeOf(called.name);
   if (shard === undefined) return routeOpen(from, open, situation);
   return from.pairs.isFull ? refusal(busy, "This client has too many peers already") : { shard };
 }

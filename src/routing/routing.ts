@@ -56,10 +56,9 @@ export class Routing {
   readonly #presence: Presence;
   readonly #departures: Departures;
   readonly #opens: Opens;
-  /** What goes to other shards, and what comes from them. */
-  readonly #outbound: Outbound;
-  readonly #inbound: Inbound;
-  readonly #lists: GatheredLists;
+  /** What goes to other shards, and what comes from them; `undefined` in a realm of one shard. */
+  readonly #crossing:
+    { readonly outbound: Outbound; readonly inbound: Inbound; readonly lists: GatheredLists } | undefined;
   /** Whether the message that is being routed has held a `list`. */
   #hasListed = false;
   /** Whether it has held a `measure`. */
@@ -67,26 +66,26 @@ export class Routing {
   /** How many links the last list went through: what the next one costs. */
   #listedLinks = 0;
 
-  constructor(links: Links, realm: string, runtime: Runtime, others: OtherShards) {
+  /** @param others absent in a realm of one shard */
+  constructor(links: Links, realm: string, runtime: Runtime, others?: OtherShards) {
     this.#links = links;
     this.#realm = realm;
     this.#runtime = runtime;
     this.#delivery = new Delivery(runtime);
-    const outbound = new Outbound(links, this.#delivery, others);
-    this.#outbound = outbound;
+    const outbound = others && new Outbound(links, this.#delivery, others);
     this.#forwarding = new Forwarding(links, this.#delivery, outbound);
     this.#access = new Access(links, this.#delivery, () => runtime.rules());
     this.#presence = new Presence({
       links,
       access: this.#access,
       delivery: this.#delivery,
-      remote: new RemotePresence(outbound),
+      remote: outbound && new RemotePresence(outbound),
       now: () => runtime.now(),
       after: (delayMs, callback) => {
         runtime.after(delayMs, () => {
           callback();
           this.#departures.dropGivenUp();
-          outbound.flush();
+          outbound?.flush();
         });
       },
     });
@@ -97,19 +96,21 @@ export class Routing {
       this.#departures,
       () => runtime.randomU32() / 2 ** 32,
     );
-    this.#lists = new GatheredLists(links, this.#delivery, outbound);
-    this.#inbound = new Inbound({
+    if (outbound === undefined) return;
+    const lists = new GatheredLists(links, this.#delivery, outbound);
+    const inbound = new Inbound({
       links,
       access: this.#access,
       delivery: this.#delivery,
       forwarding: this.#forwarding,
       opens: this.#opens,
       outbound,
-      lists: this.#lists,
+      lists,
       presence: this.#presence,
       now: () => runtime.now(),
       namesFor: (from, frame) => this.#namesFor(from, frame),
     });
+    this.#crossing = { outbound, inbound, lists };
   }
 
   /** Bytes that the router holds because clients have not read them: of all links, and of those that are closing. */
@@ -151,39 +152,35 @@ export class Routing {
   changeRules(before: Rules): void {
     this.#access.changeRules(before);
     this.#presence.rulesChanged(before);
-    if (this.#outbound.shardCount > 1)
+    const { outbound } = this.#crossing ?? {};
+    if (outbound !== undefined)
       for (const link of this.#links.all())
-        this.#outbound.changeRules(link, (remote) => this.#access.changeFor(link, remote, before));
+        outbound.changeRules(link, (remote) => this.#access.changeFor(link, remote, before));
     this.#settle();
   }
 
   /** Carries out what another shard tells. Never throws. */
   take(item: CrossingItem, shard: number): void {
-    this.#inbound.take(item, shard);
+    this.#crossing?.inbound.take(item, shard);
   }
 
   /** All pairs with the links of another shard end, and questions to it get no answer. @param questions by whether they may have arrived */
   broken(shard: number, questions: { readonly sent: readonly Question[]; readonly unsent: readonly Question[] }): void {
-    this.#outbound.broken(shard);
-    this.#inbound.lost(questions.sent, true);
-    this.#inbound.lost(questions.unsent, false);
+    this.#crossing?.outbound.broken(shard);
+    this.#crossing?.inbound.lost(questions.sent, true);
+    this.#crossing?.inbound.lost(questions.unsent, false);
     this.#presence.shardLost(shard);
-  }
-
-  /** The realm has more shards than before. */
-  grown(): void {
-    this.#presence.grown();
   }
 
   /** Finds out whether the links of other shards are still there that links of this one are paired with. */
   checkShards(): void {
-    this.#outbound.check();
+    this.#crossing?.outbound.check();
     this.#settle();
   }
 
   /** Whether links of this shard are paired with links of others. Slow. */
   get isPairedElsewhere(): boolean {
-    return this.#outbound.pairedShards().size > 0;
+    return (this.#crossing?.outbound.pairedShards().size ?? 0) > 0;
   }
 
   /** Begins to carry out what another shard tells. `endCall` must follow. */
@@ -200,7 +197,7 @@ export class Routing {
   #settle(): void {
     this.#departures.dropGivenUp();
     if (this.#presence.flush()) this.#departures.dropGivenUp();
-    this.#outbound.flush();
+    this.#crossing?.outbound.flush();
   }
 
   /**
@@ -336,14 +333,14 @@ export class Routing {
   #check(from: Link, frame: RouterFrameOf<"check">, nowMs: number): void {
     const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs);
     const { address } = frame;
-    const to = this.#links.byAddress(address) ?? this.#outbound.peerOf(from, address);
+    const to = this.#links.byAddress(address) ?? this.#crossing?.outbound.peerOf(from, address);
     this.#access.check(from, frame, { to, isWithinRate });
   }
 
   /** Whether a client may ask for all links now; counts it. Past its rate its link ends, since it would wait in vain for an answer. */
   #mayList(from: Link): boolean {
     const { opens } = this.#delivery.meterOf(from).account;
-    const shards = this.#outbound.shardCount;
+    const shards = this.#crossing?.outbound.shardCount ?? 1;
     const isWithinRate = opens.take(
       from.memory.heardAtMs,
       shards * (1 + this.#listedLinks / routerLimits.linksPerToken),
@@ -373,7 +370,9 @@ export class Routing {
   #list(from: Link, frame: RouterFrameOf<"list">): void {
     if (!this.#mayList(from)) return;
     const own = this.#namesFor(from, frame);
-    if (!this.#lists.begin(from, frame, own)) this.#departures.drop(from, goneReasons.lost, closings.unanswered);
+    if (this.#crossing === undefined) this.#delivery.say(from, own);
+    else if (!this.#crossing.lists.begin(from, frame, own))
+      this.#departures.drop(from, goneReasons.lost, closings.unanswered);
   }
 
   #namesFor(from: Sender, { request, cursor }: RouterFrameOf<"list">): RouterFrameOf<"peers"> {

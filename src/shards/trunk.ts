@@ -5,8 +5,6 @@ import { type Answer, type Call, encodeCall } from "./call.ts";
 /** What a trunk needs of the platform and of its shard. */
 export interface TrunkRuntime {
   randomU32(): number;
-  /** How many shards the realm has, as this one knows it. */
-  shardCount(): number;
   /** Calls back once, later. Until then the object is awake. */
   after(delayMs: number, callback: () => void): void;
   /** Calls the other shard, with bytes that are good until it returns. `ended` must be called once with the outcome, later. */
@@ -59,6 +57,8 @@ export class Trunk {
   #underWay: CallUnderWay | undefined;
   /** Questions without an answer, and whether they have left. */
   readonly #asked = new Map<string, { readonly question: Question; hasLeft: boolean }>();
+  /** Whether a timer looks after them. */
+  #isAwaiting = false;
   /** Whether the other shard has to be told the number, even if nobody has anything to say. */
   #owesNumber = false;
   #pauseMs: number = routerLimits.firstTrunkPauseMs;
@@ -113,8 +113,27 @@ export class Trunk {
     }
     this.#queue.push(item);
     this.#queuedBytes += bytes;
-    if (isQuestion(item)) this.#asked.set(keyOfQuestion(item), { question: item, hasLeft: false });
+    if (isQuestion(item)) {
+      this.#asked.set(keyOfQuestion(item), { question: item, hasLeft: false });
+      this.#awaitAnswers();
+    }
     return true;
+  }
+
+  /**
+   * While questions have no answer, keeps the object in memory, and finds out whether the other shard still knows them: it
+   * may have been reset, and tells nobody until something wakes it.
+   */
+  #awaitAnswers(): void {
+    if (this.#isAwaiting) return;
+    this.#isAwaiting = true;
+    this.#runtime.after(routerLimits.checkQuestionsEveryMs, () => {
+      this.#isAwaiting = false;
+      if (this.#asked.size === 0) return;
+      this.check();
+      this.flush();
+      this.#awaitAnswers();
+    });
   }
 
   /** Calls the other shard, unless a call is under way, or nothing waits. */
@@ -140,15 +159,7 @@ export class Trunk {
   #call(call: CallUnderWay): void {
     const { seq, items } = call;
     const isAgain = call.failures > 0;
-    const bytes = encodeCall({
-      from: this.#own,
-      shards: this.#runtime.shardCount(),
-      number: this.#number,
-      life: this.#life,
-      seq,
-      isAgain,
-      items,
-    });
+    const bytes = encodeCall({ from: this.#own, number: this.#number, life: this.#life, seq, isAgain, items });
     this.#runtime.call(bytes, (outcome) => {
       // A break has given it up.
       if (this.#underWay !== call) return;

@@ -1,7 +1,6 @@
 import type { Mutation } from "./mutate.ts";
 
 const trunk = "src/shards/trunk.ts";
-const shards = "src/shards/trunks.ts";
 
 /** What shards tell each other. */
 export const trunks: readonly Mutation[] = [
@@ -105,30 +104,24 @@ export const trunks: readonly Mutation[] = [
     changes: [[trunk, "      if (this.#underWay === call) this.#call(call);\n", ""]],
   },
   {
+    rule: "a shard whose questions have no answer stays in memory",
+    changes: [[trunk, "      this.#awaitAnswers();\n    }\n    return true;", "    }\n    return true;"]],
+  },
+  {
+    rule: "a shard that was asked and reset is found out",
+    changes: [[trunk, "      this.check();\n      this.flush();\n", "      this.flush();\n"]],
+  },
+  {
+    rule: "an alarm finds a shard that was reset, and that nothing wakes",
+    changes: [[trunk, "  check(): void {\n    this.#owesNumber = true;\n", "  check(): void {\n"]],
+  },
+  {
     rule: "however a call ends, what waits leaves",
     changes: [
       [
         trunk,
         "      else this.#answered(call, outcome);\n      this.flush();",
         "      else this.#answered(call, outcome);",
-      ],
-    ],
-  },
-  {
-    rule: "a call says how many shards its caller knows",
-    changes: [[trunk, "shards: this.#runtime.shardCount(),", "shards: 1,"]],
-  },
-  {
-    rule: "a shard learns of more shards by a call",
-    changes: [[shards, "      if (call.shards > this.#count) this.#runtime.moreShards(call.shards);\n", ""]],
-  },
-  {
-    rule: "what waits for other shards survives a growth",
-    changes: [
-      [
-        shards,
-        "    this.#count = count;\n    this.#all",
-        "    this.#trunks.clear();\n    this.#count = count;\n    this.#all",
       ],
     ],
   },

@@ -1,15 +1,14 @@
 // Shards that tell each other numbered things over calls which may be lost, doubled or late, while their objects sleep and
-// are reset, and more shards come, of which the others learn by calls. What is told must come once and in order, or its trunk must have broken at both ends; and every question must
+// are reset. What is told must come once and in order, or its trunk must have broken at both ends; and every question must
 // be answered, or be known to be lost.
 import fc from "fast-check";
 import { native } from "@messagepasser/protocol/formats";
 import type { CrossingItem, Question } from "../../src/routing/crossing-item.ts";
 import type { LostQuestions, Outcome } from "../../src/shards/trunk.ts";
 import { decodeAnswer } from "../../src/shards/call.ts";
-import { giverTo } from "../../src/shards/home.ts";
 import { Trunks } from "../../src/shards/trunks.ts";
 
-const [firstCount, lastCount] = [3, 5];
+const shardCount = 3;
 
 /** One choice after the other; each picks among what is possible then. */
 export const trunkSchedules = fc.array(fc.nat(1 << 20), { maxLength: 120, size: "max" });
@@ -29,6 +28,11 @@ interface Asked {
   fate: "open" | "answered" | "unsent" | "sent" | "forgotten";
 }
 
+interface Timer {
+  readonly dueMs: number;
+  readonly callback: () => void;
+}
+
 class Shard {
   readonly number: number;
   /** Stored numbers of trunks, by the other shard. */
@@ -37,14 +41,13 @@ class Shard {
   trunks: Trunks;
   /** Grows with each start: what an older start left behind counts for nothing. */
   start = 0;
-  timers: (() => void)[] = [];
+  /** Whether it was reset, and nothing has woken it since. */
+  isGone = false;
+  timers: Timer[] = [];
   random = 1;
-  /** How many shards there are, as this one has stored it. */
-  count: number;
 
-  constructor(number: number, count: number, world: World) {
+  constructor(number: number, world: World) {
     this.number = number;
-    this.count = count;
     this.world = world;
     this.trunks = this.begin();
   }
@@ -52,10 +55,10 @@ class Shard {
   begin(): Trunks {
     const start = ++this.start;
     this.timers = [];
-    return new Trunks(this.number, this.count, {
+    return new Trunks(this.number, shardCount, {
       randomU32: () => (this.random = (this.random * 48_271 + this.number) % 0x7fff_ffff),
-      after: (_, callback) => {
-        this.timers.push(callback);
+      after: (delayMs, callback) => {
+        this.timers.push({ dueMs: this.world.nowMs + delayMs, callback });
       },
       call: (to, bytes, ended) => {
         const outcome = (what: Outcome): void => {
@@ -65,9 +68,6 @@ class Shard {
       },
       number: (of) => this.stored.get(of),
       keep: (of, number) => this.stored.set(of, number),
-      moreShards: (count) => {
-        this.learn(count);
-      },
       paired: () => undefined,
       subscribed: () => [],
       noteSubscribed: () => undefined,
@@ -79,14 +79,11 @@ class Shard {
       },
     });
   }
-
-  learn(count: number): void {
-    this.count = count;
-    this.trunks.grow(count);
-  }
 }
 
 class World {
+  /** Time goes on only where a timer goes off at its time. */
+  nowMs = 0;
   calls: CallUnderWay[] = [];
   /** Calls that failed for their caller, and may still arrive. */
   late: CallUnderWay[] = [];
@@ -97,21 +94,13 @@ class World {
   #count = 0;
 
   constructor() {
-    this.shards = Array.from({ length: firstCount }, (_, number) => new Shard(number, firstCount, this));
+    this.shards = Array.from({ length: shardCount }, (_, number) => new Shard(number, this));
   }
 
   #at(number: number): Shard {
-    const shard = this.shards[number % this.shards.length];
+    const shard = this.shards[number % shardCount];
     if (shard === undefined) throw new Error("There is no such shard");
     return shard;
-  }
-
-  /** There is one more shard. The one that gives it names knows at once. */
-  grow(): void {
-    const number = this.shards.length;
-    if (number === lastCount) return;
-    this.shards.push(new Shard(number, number + 1, this));
-    this.#at(giverTo(number)).learn(number + 1);
   }
 
   #toldBy(from: number, to: number, trunk: number): { said: number[]; taken: number } {
@@ -121,7 +110,14 @@ class World {
     return told;
   }
 
+  /** Each event ends so. */
+  #flush(shard: Shard): void {
+    shard.isGone = false;
+    shard.trunks.flush();
+  }
+
   tell(from: Shard, to: Shard): void {
+    from.isGone = false;
     const id = ++this.#count;
     const isTold = from.trunks.tell(to.number, { kind: "fault", to: id, problem: "" });
     if (!isTold) throw new Error("What is no question was not told");
@@ -129,6 +125,7 @@ class World {
   }
 
   ask(from: Shard, to: Shard): void {
+    from.isGone = false;
     const id = ++this.#count;
     const who = { address: id, session: "0".repeat(32), name: "who", instance: "", format: native };
     const asked: Asked = { from, to: to.number, taken: 0, fate: "open" };
@@ -180,7 +177,7 @@ class World {
   #deliver({ to, bytes }: CallUnderWay): Outcome {
     const shard = this.#at(to);
     const answer = decodeAnswer(shard.trunks.receive(bytes));
-    shard.trunks.flush();
+    this.#flush(shard);
     return answer;
   }
 
@@ -215,17 +212,32 @@ class World {
     if (call !== undefined) this.#deliver(call);
   }
 
+  /** A timer goes off, whenever that is. */
   fire(shard: Shard): void {
-    shard.timers.shift()?.();
+    shard.timers.shift()?.callback();
+  }
+
+  /** @returns false if there is no timer */
+  #fireFirst(): boolean {
+    const [first] = this.shards
+      .flatMap(({ timers }) => timers.map((timer) => ({ timer, timers })))
+      .sort((one, other) => one.timer.dueMs - other.timer.dueMs);
+    if (first === undefined) return false;
+    const { timer, timers } = first;
+    timers.splice(timers.indexOf(timer), 1);
+    this.nowMs = Math.max(this.nowMs, timer.dueMs);
+    timer.callback();
+    return true;
   }
 
   /** The object loses its memory, where the runtime would let it: nothing that it waits for. */
   sleep(shard: Shard): void {
-    // Each event ends so.
-    shard.trunks.flush();
+    if (shard.isGone) return;
+    this.#flush(shard);
     if (shard.timers.length > 0 || this.calls.some(({ from }) => from === shard)) return;
+    for (const [, { fate, from }] of this.questions)
+      if (fate === "open" && from === shard) throw new Error("A shard sleeps whose questions have no answer");
     this.late = this.late.filter(({ to }) => to !== shard.number);
-    this.#forgetQuestions(shard);
     shard.trunks = shard.begin();
   }
 
@@ -236,7 +248,7 @@ class World {
     this.#forgetQuestions(shard);
     shard.trunks = shard.begin();
     shard.trunks.reset();
-    shard.trunks.flush();
+    shard.isGone = true;
     for (const { ended } of lost) ended("reset");
   }
 
@@ -247,8 +259,7 @@ class World {
   step(choice: number): void {
     const rest = Math.floor(choice / 16);
     const shard = this.#at(rest);
-    const { all } = shard.trunks;
-    const other = this.#at(all[Math.floor(rest / this.shards.length) % all.length] ?? 0);
+    const other = this.#at(rest + 1 + (Math.floor(rest / 3) % 2));
     switch (choice % 16) {
       case 0:
       case 1:
@@ -268,7 +279,6 @@ class World {
         break;
       case 8:
         if (rest % 4 === 0) this.reset(shard);
-        if (rest % 4 === 1) this.grow();
         break;
       case 9:
         this.arriveLate(rest);
@@ -276,31 +286,37 @@ class World {
       default:
         this.endCall(rest);
     }
-    if (choice % 5 !== 0) for (const each of this.shards) each.trunks.flush();
+    if (choice % 5 !== 0) for (const each of this.shards) if (!each.isGone) each.trunks.flush();
   }
 
-  /** From now on everything goes well. */
-  settle(): void {
+  /** From now on everything goes well. @param wakes whether the alarms of shards go off, by which they find others that were reset */
+  settle(wakes: boolean): void {
     this.late = [];
-    for (const shard of this.shards) shard.trunks.flush();
+    for (const shard of this.shards) {
+      if (shard.isGone) continue;
+      if (wakes) for (const other of shard.stored.keys()) shard.trunks.check(other);
+      shard.trunks.flush();
+    }
     for (let times = 0; times < 1_000; times++) {
       const [call] = this.calls.splice(0, 1);
       if (call !== undefined) call.ended(this.#deliver(call));
-      else {
-        const waiting = this.shards.find(({ timers }) => timers.length > 0);
-        if (waiting === undefined) return;
-        this.fire(waiting);
-      }
+      else if (!this.#fireFirst()) return;
     }
     throw new Error("It does not end");
   }
 
-  check(): void {
+  checkQuestions(): void {
     for (const [, { fate }] of this.questions) if (fate === "open") throw new Error("A question has no answer");
+  }
+
+  /** @param isFound whether alarms have found shards that were reset */
+  check(isFound: boolean): void {
     for (const one of this.shards)
       for (const other of this.shards) {
         const number = one.stored.get(other.number);
         if (one === other || number === undefined) continue;
+        // Nothing has woken it: it has told nobody, and the other one may never have heard of it.
+        if ((one.isGone || other.isGone) && !(isFound && other.stored.has(one.number))) continue;
         if (number !== other.stored.get(one.number)) throw new Error("Two ends of a trunk have different numbers");
         const { said, taken } = this.#toldBy(one.number, other.number, number);
         if (taken !== said.length) throw new Error(`Of ${said.length} things that were told, ${taken} came`);
@@ -312,6 +328,9 @@ class World {
 export function runTrunks(schedule: readonly number[]): void {
   const world = new World();
   for (const choice of schedule) world.step(choice);
-  world.settle();
-  world.check();
+  for (const isFound of [false, true]) {
+    world.settle(isFound);
+    world.checkQuestions();
+    world.check(isFound);
+  }
 }
