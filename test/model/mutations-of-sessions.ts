@@ -44,7 +44,7 @@ export const sessions: readonly Mutation[] = [
   },
   {
     rule: "an open that may have got through is not refused by what others serve",
-    changes: [[openings, " || (code === errorCodes.unknownProtocol && opening.mayHaveArrived)", ""]],
+    changes: [[openings, "(code === unknownProtocol || code === busy)", "code === busy"]],
   },
   {
     rule: "the router gives an open to no session that has said that it doesn't serve the protocol",

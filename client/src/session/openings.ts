@@ -215,7 +215,8 @@ export class Openings {
       clock.after(clientLimits.crossedOpenMs, again);
       return;
     }
-    const isAbsence = code === errorCodes.peerAbsent || (code === errorCodes.unknownProtocol && opening.mayHaveArrived);
+    const { peerAbsent, unknownProtocol, busy } = errorCodes;
+    const isAbsence = code === peerAbsent || (opening.mayHaveArrived && (code === unknownProtocol || code === busy));
     if (!isAbsence || isFinal) {
       channel.fail(channel.error(connectionCode(code), reason));
       return;
