@@ -16,7 +16,6 @@ export default {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname !== "/bench/usage") return worker.fetch(request, env, context);
     const object = env.ROUTER.getByName(objectNameOf(defaultRealm, Number(searchParams.get("shard"))));
-    const { shards } = await object.layout();
-    return Response.json(await object.administer({ who: "the benchmark", shards }, "usage"));
+    return Response.json(await object.administer("the benchmark", "usage"));
   },
 };

@@ -125,6 +125,26 @@ const failedWithSessions: Record<string, readonly Step[]> = {
   ],
 };
 
+/** The same with two objects. */
+const failedOverShards: Record<string, readonly Step[]> = {
+  "an object slept while an open had no answer, which another one never gave since it was reset": [
+    { do: "flow" },
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+    { do: "up", wire: 0, count: 5 },
+    { do: "call", call: 0, fate: "done" },
+    { do: "kill", survivors: 0, shard: 1 },
+    { do: "sleep", shard: 0 },
+  ],
+  "an open that had arrived was sent again, and refused since the two objects could not reach each other": [
+    { do: "flow" },
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+    { do: "up", wire: 0, count: 1 },
+    { do: "call", call: 0, fate: "done" },
+    { do: "deploy", survivors: 0, shard: 0 },
+    { do: "pass", ms: 11_000, flows: true },
+  ],
+};
+
 /** Schedules that find a mutation at once for which random ones take hundreds of tries. */
 const findsMutation: Record<string, readonly Step[]> = {
   "the opener's link breaks while its open is under way, and again at the router": [
@@ -181,7 +201,9 @@ const findsMutation: Record<string, readonly Step[]> = {
 
 const all = { ...failedOnce, ...failedWithSessions, ...findsMutation };
 
-export const examples: readonly (readonly [why: string, Schedule])[] = Object.entries(all).map(([why, steps]) => [
-  why,
-  { names: 2, says: "nothing", graceMs: longGraceMs, seed: 0, steps },
-]);
+const start = { names: 2, says: "nothing", graceMs: longGraceMs, seed: 0 } as const;
+
+export const examples: readonly (readonly [why: string, Schedule])[] = [
+  ...Object.entries(all).map(([why, steps]) => [why, { ...start, steps }] as const),
+  ...Object.entries(failedOverShards).map(([why, steps]) => [why, { ...start, shards: 2, steps }] as const),
+];

@@ -9,6 +9,7 @@ import {
   SegmentReader,
   splitLabel,
 } from "@messagepasser/protocol";
+import type { Call } from "../../src/shards/call.ts";
 
 /** A link as the judge sees it. */
 export interface Judged {
@@ -29,12 +30,19 @@ interface Verdict {
   readonly codes: readonly number[];
 }
 
-/** Notes what the frames of a client say, and which sessions may get each of its opens, by the Connection's id. */
+/** The links of a shard, as the judge sees them. */
+export interface Scene {
+  readonly links: readonly Judged[];
+  readonly nowMs: number;
+  /** Whether the shard is the home of a name. */
+  isHomeOf(name: string): boolean;
+}
+
+/** Notes what the frames of a client say, and which sessions may get each of its opens to names of its own shard, by the Connection's id. */
 export function verdictsOn(
   batch: Uint8Array,
   from: Judged,
-  links: readonly Judged[],
-  nowMs: number,
+  { links, nowMs, isHomeOf }: Scene,
 ): ReadonlyMap<number, Verdict> {
   const verdicts = new Map<number, Verdict>();
   // The sender is heard of now, and may open to its own name.
@@ -44,23 +52,57 @@ export function verdictsOn(
       from.told ??= new Map();
       for (const protocol of frame.add) from.told.set(protocol, frame.share === 1);
       for (const protocol of frame.remove) from.told.delete(protocol);
-    } else if (frame.kind === "open") verdicts.set(frame.connection, verdictOn(frame, heard, nowMs));
+    } else if (frame.kind === "open" && isHomeOf(splitLabel(frame.peer).name))
+      verdicts.set(frame.connection, verdictOn(frame, heard, nowMs));
   }
   return verdicts;
 }
 
-/** What is wrong with the router's answers to opens, if anything is. */
-export function faultIn(batch: Uint8Array, verdicts: ReadonlyMap<number, Verdict>): string | undefined {
-  for (const frame of routerFramesIn(batch)) {
-    if (frame.kind !== "routed" && frame.kind !== "refused") continue;
-    const verdict = verdicts.get(frame.connection);
-    if (verdict === undefined) continue;
-    const { sessions, codes } = verdict;
-    const isRight = frame.kind === "routed" ? sessions.includes(frame.session) : codes.includes(frame.code);
-    if (!isRight)
-      return `The router answered an open with ${JSON.stringify(frame)} instead of ${JSON.stringify(verdict)}`;
+/** An answer of the router to an open. */
+type Answer = RouterFrameOf<"routed" | "refused">;
+
+/** The router's answers to opens in a batch. */
+export function answersIn(batch: Uint8Array): Answer[] {
+  return Array.from(routerFramesIn(batch)).filter((frame) => frame.kind === "routed" || frame.kind === "refused");
+}
+
+/** What is wrong with the router's answer to an open, if anything is. */
+export function faultIn(answer: Answer, verdict: Verdict | undefined): string | undefined {
+  if (verdict === undefined || isRight(answer, verdict)) return undefined;
+  return `The router answered an open with ${JSON.stringify(answer)} instead of ${JSON.stringify(verdict)}`;
+}
+
+function isRight(answer: Answer, { sessions, codes }: Verdict): boolean {
+  return answer.kind === "routed" ? sessions.includes(answer.session) : codes.includes(answer.code);
+}
+
+/** Judges opens between shards: by the sessions that are there when the call comes that has the open. */
+export class CallJudge {
+  /** By the opener's address and Connection. A call may come more than once, and only one of those counts. */
+  readonly #verdicts = new Map<string, Verdict[]>();
+
+  /** A call comes to the shard that has these links. */
+  hear({ items }: Call, { links, nowMs }: Scene): void {
+    for (const item of items) {
+      if (item.kind !== "open") continue;
+      const key = `${item.who.address} ${item.frame.connection}`;
+      const verdicts = this.#verdicts.get(key) ?? [];
+      verdicts.push(verdictOn(item.frame, links, nowMs));
+      this.#verdicts.set(key, verdicts);
+    }
   }
-  return undefined;
+
+  /** A shard calls. @returns what is wrong with its answers to opens */
+  answer({ items }: Call): string | undefined {
+    for (const item of items) {
+      if (item.kind !== "say" || (item.frame.kind !== "routed" && item.frame.kind !== "refused")) continue;
+      const answer = item.frame;
+      const verdicts = this.#verdicts.get(`${item.to} ${answer.connection}`) ?? [];
+      if (!verdicts.some((verdict) => isRight(answer, verdict)))
+        return `The router answered an open with ${JSON.stringify(answer)} instead of ${JSON.stringify(verdicts)}`;
+    }
+    return undefined;
+  }
 }
 
 function* routerFramesIn(batch: Uint8Array) {

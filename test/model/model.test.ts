@@ -3,17 +3,21 @@ import fc from "fast-check";
 import { describe, test } from "vitest";
 import { examples } from "./examples.ts";
 import { run } from "./run.ts";
-import { schedules } from "./schedules.ts";
+import { schedules, shardSchedules } from "./schedules.ts";
 
 /** More by hand: `MODEL_RUNS=200000 npx vitest run test/model/model.test.ts`; a seed that failed: `MODEL_SEED=…`. */
-const numRuns = Number(process.env["MODEL_RUNS"] ?? 10_000);
+const mostRuns = process.env["MODEL_RUNS"];
 const seed = process.env["MODEL_SEED"];
 
 describe("real clients and a real router, whatever breaks", () => {
-  test(
-    "real clients and a real router lose, double and reorder nothing, end well, and leave nothing behind, whatever breaks",
+  test.each([
+    ["a real router", schedules, 8_500],
+    ["a real router of several objects", shardSchedules, 1_500],
+  ])(
+    "real clients and %s lose, double and reorder nothing, end well, and leave nothing behind, whatever breaks",
     { timeout: 3_600_000 },
-    async () => {
+    async (_, schedules, fewRuns) => {
+      const numRuns = Number(mostRuns ?? fewRuns);
       let runs = 0;
       const property = fc.asyncProperty(schedules, async (schedule) => {
         // Whatever a WeakRef refers to lives until the event loop turns, and a schedule never leaves the microtasks.

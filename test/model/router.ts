@@ -1,135 +1,91 @@
 import type { Clock } from "../../client/src/link/platform.ts";
-import { encodeBatch, goneReasons, ProtocolError, routerAddress } from "@messagepasser/protocol";
-import { closings, malformed } from "../../src/routing/closings.ts";
-import { LinkMemory } from "../../src/routing/link.ts";
-import { Routing } from "../../src/routing/routing.ts";
-import { Rules } from "../../src/routing/rules.ts";
-import { alone, FakeLink, FakeLinks } from "../support/routing-fakes.ts";
-import { faultIn, type Judged, verdictsOn } from "./judge.ts";
+import { homeOf } from "../../src/shards/home.ts";
+import { Calls } from "./calls.ts";
+import { CallJudge } from "./judge.ts";
+import { Shard } from "./shard.ts";
 import type { Wire } from "./wire.ts";
 
-const open = Rules.parse("");
-
-/** The router's end of a wire. */
-class SimulatedLink extends FakeLink implements Judged {
-  told: Map<string, boolean> | undefined;
-  readonly #wire: Wire;
-
-  constructor(address: number, wire: Wire, nowMs: number) {
-    super(address, wire.name, { session: wire.session, instance: wire.instance, lastHeardMs: nowMs });
-    this.#wire = wire;
-  }
-
-  get heardMs(): number {
-    return Math.max(this.lastHeardMs, this.memory.heardAtMs);
-  }
-
-  override send(batch: Uint8Array): void {
-    // A socket copies what it sends, and the router goes on writing into the batch.
-    this.#wire.down.push(batch.slice());
-  }
-
-  override close(code: number, reason: string, delayMs: number): void {
-    this.send(encodeBatch(routerAddress, { kind: "closing", code, delayMs, reason }));
-    this.#wire.down.push({ closeCode: code, reason });
-  }
+/** What a router needs of its world. */
+interface RouterStart {
+  readonly shards: number;
+  readonly clock: Clock;
+  fail(problem: string): void;
 }
 
-/** The real routing behind simulated sockets: what `RouterObject` does with them, which can die, and sleep. */
+/** The router of one realm: its objects, and the calls between them. */
 export class Router {
-  readonly #clock: Clock;
-  #links = new FakeLinks();
-  readonly #ends = new Map<Wire, SimulatedLink>();
-  #routing: Routing;
-  #nextAddress = 1;
+  readonly shards: readonly Shard[];
+  readonly calls: Calls;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
-    this.#routing = this.#start();
+  constructor({ shards: count, clock, fail }: RouterStart) {
+    this.calls = new Calls(({ from, to, bytes }) => {
+      const [caller, called] = [this.#at(from), this.#at(to)];
+      return called.takeCall(bytes, caller.isOfAnotherVersion === called.isOfAnotherVersion);
+    });
+    const surroundings = {
+      count,
+      clock,
+      judge: new CallJudge(),
+      call: (from: number, to: number, bytes: Uint8Array, ended: Parameters<Calls["make"]>[0]["ended"]) => {
+        this.calls.make({ from, to, bytes, ended });
+      },
+      fail,
+    };
+    this.shards = Array.from({ length: count }, (_, number) => new Shard(number, surroundings));
   }
 
-  /** Whether the wire has a link that the router has not closed. */
+  #at(number: number): Shard {
+    const shard = this.shards[number];
+    if (shard === undefined) throw new Error(`There is no shard ${number}`);
+    return shard;
+  }
+
+  #homeOf({ name }: Wire): Shard {
+    return this.#at(homeOf(name, this.shards.length));
+  }
+
+  /** Whether no object waits for another one. */
+  get isIdle(): boolean {
+    return this.calls.count === 0 && this.shards.every(({ isIdle }) => isIdle);
+  }
+
   isOpen(wire: Wire): boolean {
-    return this.#ends.get(wire)?.memory.isOver === false;
+    return this.#homeOf(wire).isOpen(wire);
   }
 
   upgrade(wire: Wire): void {
-    const link = new SimulatedLink(this.#nextAddress++, wire, this.#clock.now());
-    this.#ends.set(wire, link);
-    this.#routing.join(link);
+    this.#homeOf(wire).upgrade(wire);
   }
 
-  /** A message on a wire, which the router may have closed before. @throws Error where an honest client broke a rule. */
   receive(wire: Wire, batch: Uint8Array): void {
-    const link = this.#ends.get(wire);
-    if (link === undefined) return;
-    const there = [...this.#ends.values()].filter(({ memory }) => !memory.isOver);
-    const verdicts = link.memory.isOver ? undefined : verdictsOn(batch, link, there, this.#clock.now());
-    const before = wire.down.length;
-    try {
-      if (!this.#routing.receive(link, batch)) this.#routing.drop(link, goneReasons.ended, closings.bye);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.#routing.drop(link, goneReasons.lost, malformed(error.message));
-      throw new Error(`The router refused a batch of "${wire.name}": ${error.message}`, { cause: error });
-    }
-    if (verdicts === undefined || verdicts.size === 0) return;
-    for (const answer of wire.down.slice(before)) {
-      const fault = answer instanceof Uint8Array ? faultIn(answer, verdicts) : undefined;
-      if (fault !== undefined) throw new Error(fault);
-    }
+    this.#homeOf(wire).receive(wire, batch);
   }
 
-  /** A heartbeat was answered: that happens without the object. */
   heard(wire: Wire): void {
-    const link = this.#ends.get(wire);
-    if (link !== undefined) link.lastHeardMs = this.#clock.now();
+    this.#homeOf(wire).heard(wire);
   }
 
-  /** A socket is gone. */
   leave(wire: Wire): void {
-    const link = this.#ends.get(wire);
-    if (link === undefined) return;
-    this.#ends.delete(wire);
-    this.#routing.leave(link, goneReasons.lost);
+    this.#homeOf(wire).leave(wire);
   }
 
-  /**
-   * The object is gone with all its links. The next one begins to count addresses anew: in truth none comes twice, so
-   * that here whoever mistakes an old address for a new one is found out.
-   *
-   * @returns the wires that have lost their other end.
-   */
-  die(): Wire[] {
-    const wires = [...this.#ends.keys()];
-    this.#ends.clear();
-    this.#links = new FakeLinks();
-    this.#nextAddress = 1;
-    this.#routing = this.#start();
+  alarm(number: number): void {
+    this.#at(number).alarm();
+  }
+
+  /** @param survivors how many of the calls from it and to it still arrive. @returns the wires that have lost their other end */
+  die(number: number, survivors: number): Wire[] {
+    const wires = this.#at(number).die();
+    this.calls.die(number, survivors);
     return wires;
   }
 
-  /** The object has slept: only what stands in the links is left. */
-  sleep(): void {
-    for (const [wire, link] of this.#ends) {
-      if (link.memory.isOver) this.#ends.delete(wire);
-      else link.memory = new LinkMemory();
-    }
-    this.#routing = this.#start();
-  }
-
-  #start(): Routing {
-    const runtime = {
-      now: () => this.#clock.now(),
-      randomU32: () => Math.floor(this.#clock.random() * 2 ** 32),
-      after: () => {
-        throw new Error("The router waits, and nobody watches anything here");
-      },
-      rules: () => open,
-      abort: (reason: string) => {
-        throw new Error(`The router ended itself: ${reason}`);
-      },
-    };
-    return new Routing(this.#links, "home", runtime, alone);
+  /** @returns whether the runtime lets the object sleep: not while it waits for something */
+  sleep(number: number): boolean {
+    const shard = this.#at(number);
+    if (!shard.isIdle || this.calls.isWaiting(number)) return false;
+    shard.sleep();
+    this.calls.sleep(number);
+    return true;
   }
 }

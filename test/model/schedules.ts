@@ -19,7 +19,7 @@ function weighted<T>(weight: number, arbitrary: fc.Arbitrary<T>): fc.WeightedArb
   return { weight, arbitrary };
 }
 
-const step: fc.Arbitrary<Step> = fc.oneof(
+const stepsOfOne: fc.WeightedArbitrary<Step>[] = [
   weighted(20, fc.record({ do: fc.constantFrom("up", "down"), wire: any, count })),
   weighted(6, fc.record({ do: fc.constant("flow") })),
   weighted(
@@ -60,13 +60,40 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   weighted(1, fc.record({ do: fc.constant("vanish"), who: any })),
   weighted(2, fc.record({ do: fc.constant("handle"), who: any, protocol, isShared: fc.boolean() })),
   weighted(1, fc.record({ do: fc.constant("unhandle"), who: any, protocol })),
-);
+];
 
-/** Schedules of all kinds. Most have a grace that never ends, since then nothing at all may be lost. */
-export const schedules: fc.Arbitrary<Schedule> = fc.record({
+const stepsOfMany: fc.WeightedArbitrary<Step>[] = [
+  weighted(
+    20,
+    fc.record({
+      do: fc.constant("call"),
+      call: any,
+      fate: fc.constantFrom("done", "done", "done", "done", "twice", "lost", "unheard", "late"),
+    }),
+  ),
+  weighted(2, fc.record({ do: fc.constant("late"), call: any })),
+  weighted(2, fc.record({ do: fc.constant("kill"), survivors, shard: any })),
+  weighted(4, fc.record({ do: fc.constant("sleep"), shard: any })),
+  weighted(1, fc.record({ do: fc.constant("deploy"), survivors, shard: any })),
+  weighted(1, fc.record({ do: fc.constant("alarm"), shard: any })),
+];
+
+const start = {
   names: fc.constantFrom(2, 2, 3),
   says: fc.constantFrom("all", "shared", "nothing", "nothing"),
   graceMs: fc.constantFrom(longGraceMs, longGraceMs, longGraceMs, longGraceMs, 3_000),
   seed: fc.nat(),
-  steps: fc.array(step, { maxLength: 80, size: "max" }),
+};
+
+/** Schedules of all kinds. Most have a grace that never ends, since then nothing at all may be lost. */
+export const schedules: fc.Arbitrary<Schedule> = fc.record({
+  ...start,
+  steps: fc.array(fc.oneof(...stepsOfOne), { maxLength: 80, size: "max" }),
+});
+
+/** The same for a realm of several shards. */
+export const shardSchedules: fc.Arbitrary<Schedule> = fc.record({
+  ...start,
+  shards: fc.constantFrom(2, 2, 3),
+  steps: fc.array(fc.oneof(...stepsOfOne, ...stepsOfMany), { maxLength: 80, size: "max" }),
 });

@@ -1,3 +1,5 @@
+import type { Fate } from "./calls.ts";
+
 /** What the other end's program does with an open: take it, take it by an answer, wait, or refuse it. */
 export type Protocol = "take" | "answer" | "wait" | "refuse";
 
@@ -43,10 +45,18 @@ export type Step =
     }
   /** From now on nothing gets through a wire, which neither end notices; or something again. */
   | { readonly do: "stall" | "unstall"; readonly wire: number }
-  /** The router dies with all links, and another one begins. Of what it had sent, the first messages still arrive. */
-  | { readonly do: "kill"; readonly survivors: number }
-  /** The router sleeps and wakes. */
-  | { readonly do: "sleep" }
+  /** An object of the router dies with all links, and another one begins. Of what it had sent, and of calls, the first still arrive. */
+  | { readonly do: "kill"; readonly survivors: number; readonly shard?: number }
+  /** An object of the router sleeps and wakes, if the runtime lets it. */
+  | { readonly do: "sleep"; readonly shard?: number }
+  /** The same as `kill`, and from now on the object is of another version than it was. */
+  | { readonly do: "deploy"; readonly survivors: number; readonly shard: number }
+  /** The alarm of an object. */
+  | { readonly do: "alarm"; readonly shard: number }
+  /** A call between two objects ends. */
+  | { readonly do: "call"; readonly call: number; readonly fate: Fate }
+  /** A call arrives that failed long ago. */
+  | { readonly do: "late"; readonly call: number }
   /** Another client of the same name and instance begins, after the one before has said bye, or without. */
   | { readonly do: "restart"; readonly who: number; readonly saysBye: boolean }
   /** One more session of a name begins. It takes over its instance, if it has one. */
@@ -65,6 +75,8 @@ export const longGraceMs = 3_600_000;
 
 export interface Schedule {
   readonly names: number;
+  /** How many objects the router has. Default: 1 */
+  readonly shards?: number;
   /** What the first client of each name says. */
   readonly says: Says;
   /** How long ends wait for each other: so long that it never matters, or so short that it does. */

@@ -4,6 +4,8 @@ import type { Message } from "../../client/src/connection/message.ts";
 import type { ConnectionError } from "../../client/src/errors.ts";
 import { firstAccepted, isOneFrame } from "../../client/src/second-open.ts";
 import type { Target } from "../../client/src/session/openings.ts";
+import { nameOn } from "../support/shard-names.ts";
+import type { Fate } from "./calls.ts";
 import { FrameInspector } from "./frames.ts";
 import { Life, type Runtime } from "./life.ts";
 import { describeMessage, makeMessage } from "./messages.ts";
@@ -28,7 +30,7 @@ export class World implements Watch {
   readonly names: readonly string[];
   readonly notes: string[] | undefined;
   readonly graceMs: number;
-  readonly #router: Router;
+  readonly router: Router;
   readonly #runtime: Runtime;
   readonly #inspector: FrameInspector;
   readonly #problems: string[] = [];
@@ -37,16 +39,25 @@ export class World implements Watch {
   #stirs = 0;
 
   /** @param isTraced whether to keep notes of all that happens. */
-  constructor({ names, says, graceMs, seed }: Schedule, isTraced: boolean) {
-    this.names = ["alice", "bob", "carol"].slice(0, names);
+  constructor({ names, shards = 1, says, graceMs, seed }: Schedule, isTraced: boolean) {
+    // Each at another shard than the one before.
+    this.names = ["alice", "bob", "carol"]
+      .slice(0, names)
+      .map((name, at) => (shards === 1 ? name : nameOn(at % shards, name, shards)));
     this.graceMs = graceMs;
     this.#says = says;
     this.notes = isTraced ? [] : undefined;
     const random = randomOf(seed);
-    this.#router = new Router(this.time.clockOf(this, random));
+    this.router = new Router({
+      shards,
+      clock: this.time.clockOf(this, random),
+      fail: (problem) => {
+        this.fail(problem);
+      },
+    });
     this.#inspector = new FrameInspector(this);
     this.#runtime = {
-      router: this.#router,
+      router: this.router,
       clockOf: (owner) => this.time.clockOf(owner, random),
       graceMs,
       defer: (callback) => void this.#deferred.push(callback),
@@ -173,15 +184,27 @@ export class World implements Watch {
     life.vanish();
   }
 
-  kill(survivors: number): void {
+  kill(shard: number, survivors: number): void {
     this.disturb();
-    this.note("The router dies");
-    for (const wire of this.#router.die()) wire.orphan(survivors);
+    this.note(`Object ${shard} dies`);
+    for (const wire of this.router.die(shard, survivors)) wire.orphan(survivors);
   }
 
-  sleep(): void {
-    this.note("The router sleeps");
-    this.#router.sleep();
+  sleep(shard: number): void {
+    if (this.router.sleep(shard)) this.note(`Object ${shard} sleeps`);
+  }
+
+  /** Calls of objects of different versions can't be read. */
+  setVersion(shard: number, isAnother: boolean): void {
+    const object = this.router.shards[shard];
+    if (object === undefined) return;
+    object.isOfAnotherVersion = isAnother;
+    this.note(`Object ${shard} is of ${isAnother ? "another" : "the same"} version`);
+  }
+
+  endCall(number: number, fate: Fate): void {
+    this.note(`Call ${number} of ${this.router.calls.count} is ${fate}`);
+    this.router.calls.end(number, fate);
   }
 
   /** Wires on which something is under way. */
@@ -213,6 +236,11 @@ export class World implements Watch {
           isQuiet = false;
           this.deliver(wire, direction);
         }
+        await this.settle();
+      }
+      for (let { count } = this.router.calls; count > 0; count--) {
+        isQuiet = false;
+        this.endCall(0, "done");
         await this.settle();
       }
       if (isQuiet) return;
@@ -350,6 +378,10 @@ function aimOf(world: World, { to, aim = "any", at = 0 }: Extract<Step, { do: "o
   };
 }
 
+function shardOf(world: World, { shard = 0 }: { readonly shard?: number }): number {
+  return shard % world.router.shards.length;
+}
+
 /** Does one step of a schedule. One that finds nothing to act on does nothing. */
 export async function take(world: World, step: Step): Promise<void> {
   switch (step.do) {
@@ -413,10 +445,28 @@ export async function take(world: World, step: Step): Promise<void> {
       break;
     }
     case "kill":
-      world.kill(step.survivors);
+      world.kill(shardOf(world, step), step.survivors);
       break;
+    case "deploy": {
+      const shard = shardOf(world, step);
+      world.setVersion(shard, world.router.shards[shard]?.isOfAnotherVersion === false);
+      world.kill(shard, step.survivors);
+      break;
+    }
     case "sleep":
-      world.sleep();
+      world.sleep(shardOf(world, step));
+      break;
+    case "alarm":
+      world.router.alarm(shardOf(world, step));
+      break;
+    case "call":
+      if (world.router.calls.count > 0) world.endCall(step.call % world.router.calls.count, step.fate);
+      break;
+    case "late":
+      if (world.router.calls.lateCount > 0) {
+        world.note("A call arrives late");
+        world.router.calls.arriveLate(step.call % world.router.calls.lateCount);
+      }
       break;
     case "restart": {
       const name = pick(world.names, step.who) ?? "";

@@ -62,9 +62,9 @@ class FakeShard {
     };
     const usage = { countCall: (counter: string) => void this.counted.push(counter) };
     this.caller = new ShardCaller(
-      { env: { ROUTER: { getByName: () => stub } } as unknown as Env, realm: "realm" },
+      { ROUTER: { getByName: () => stub } } as unknown as Env,
+      "realm",
       usage as unknown as UsageKeeper,
-      () => undefined,
     );
   }
 
