@@ -27,6 +27,11 @@ const [leastGain, mostGain, drainGain] = [0.4, 1.25, 0.6];
 const [mostQueueMs, hiccupMs] = [2_500, 100];
 /** Whatever is heard of may come later by this. */
 const lateMs = 20;
+/**
+ * Where others cause what waits on the way up twice within so many ms, though hardly anything is sent, no pace is kept for so
+ * long: most likely the router or a program is slow and not the line, and each small batch costs these as much as a large one.
+ */
+const [othersWithinMs, letGoMs, hardlyBytesPerMs] = [10_000, 30_000, 24];
 /** A longer way is treated as this one. */
 const mostLagMs = 400;
 
@@ -77,6 +82,9 @@ export class Pace {
   #ownQueueMs = 0;
   /** The rate before. */
   #bytesPerMsBefore = 0;
+  /** When others last caused what waited, and until when no pace is kept because of them. */
+  #othersMs = -Infinity;
+  #letGoUntilMs = -Infinity;
 
   /** @param isAtEnd whether what is heard of is the end of a step, which takes the line some time itself. */
   constructor(now: () => number, isAtEnd: boolean) {
@@ -87,6 +95,11 @@ export class Pace {
   /** Whether nothing is held back. */
   get isFree(): boolean {
     return this.#bytesPerMs === Infinity;
+  }
+
+  /** Whether no pace is kept though something waits: then only what is under way may be bounded. */
+  get isLetGo(): boolean {
+    return this.#now() < this.#letGoUntilMs;
   }
 
   get bytesPerMs(): number {
@@ -154,7 +167,12 @@ export class Pace {
         this.#delay.restart();
         this.#relievedMs = this.#ownQueueMs = 0;
         this.#first = undefined;
-        this.#bytesPerMs = Math.max(this.#bytesPerMs, this.#bytesPerMsBefore);
+        const isAgain = nowMs - this.#othersMs < othersWithinMs;
+        if (this.#isAtEnd && isAgain && this.#bytesPerMs < hardlyBytesPerMs) {
+          this.#letGoUntilMs = nowMs + letGoMs;
+          this.#bytesPerMs = Infinity;
+        } else this.#bytesPerMs = Math.max(this.#bytesPerMs, this.#bytesPerMsBefore);
+        this.#othersMs = nowMs;
       }
     }
     this.#first ??= arrival;
@@ -170,7 +188,8 @@ export class Pace {
     this.#bestBytesPerMs = Math.max(bytesPerMs, this.#bestBytesPerMs * bestDecay);
     if (bytesPerMs > mostBytesPerMs) this.#bytesPerMs = Infinity;
     else if (this.isFree) {
-      if (this.#leastQueueMs > this.slackMs) this.#bytesPerMs = Math.max(this.#bestBytesPerMs, leastBytesPerMs);
+      if (this.#leastQueueMs > this.slackMs && !this.isLetGo)
+        this.#bytesPerMs = Math.max(this.#bestBytesPerMs, leastBytesPerMs);
     } else if (!this.#delay.isDraining(this.#now())) this.#follow(bytes, bytesPerMs);
     this.#first = arrival;
     this.#leastQueueMs = Infinity;

@@ -9,6 +9,8 @@ interface Line {
   readonly bytesPerMs: (nowMs: number) => number;
   /** What answers wait for on their way back. */
   readonly backMs?: (nowMs: number) => number;
+  /** What arrives waits so long for the router, however little it is. */
+  readonly routerMs?: (nowMs: number) => number;
   /** How much the program has had to send by then. Default: more than the line carries. */
   readonly wantedBytes?: (nowMs: number) => number;
 }
@@ -29,7 +31,7 @@ const clockErrorMs = 12_345.6;
 
 /** Sends all that is allowed over a line, in small steps of time. */
 function simulate(
-  { wayMs, bytesPerMs, backMs = () => 0, wantedBytes = () => Infinity }: Line,
+  { wayMs, bytesPerMs, backMs = () => 0, routerMs = () => 0, wantedBytes = () => Infinity }: Line,
   forMs: number,
 ): Moment[] {
   let nowMs = 0;
@@ -61,8 +63,9 @@ function simulate(
     while ((pings[0] ?? Infinity) <= carried) {
       pings.shift();
       // In order, as everything on a link.
-      lastAnswerMs = Math.max(lastAnswerMs, nowMs + wayMs + backMs(nowMs));
-      answers.push({ heardMs: lastAnswerMs, routerMs: Math.floor(nowMs + wayMs / 2 + clockErrorMs) });
+      lastAnswerMs = Math.max(lastAnswerMs, nowMs + wayMs + routerMs(nowMs) + backMs(nowMs));
+      const arrivedMs = nowMs + wayMs / 2 + routerMs(nowMs);
+      answers.push({ heardMs: lastAnswerMs, routerMs: Math.floor(arrivedMs + clockErrorMs) });
     }
     for (let first = answers[0]; first !== undefined && first.heardMs <= nowMs; first = answers[0]) {
       answers.shift();
@@ -146,6 +149,59 @@ describe("what is under way to the router", () => {
       expect(rateOf(after(moments, 4_000), "carriedBytes")).toBeGreaterThan(0.6 * 10 * megabit);
     },
   );
+
+  test("where a busy router is late whatever is sent, this isn't sent in small pieces for long", () => {
+    const isBusy = (nowMs: number): boolean => nowMs >= 1_000;
+    const routerMs = (nowMs: number): number => (isBusy(nowMs) ? 300 + 200 * Math.sin(nowMs / 300) : 0);
+    const bytesPerMs = (nowMs: number): number => (isBusy(nowMs) ? 30 : 1_000);
+    // Much before that, and then a message of 64 B each 4 ms.
+    const wantedBytes = (nowMs: number): number => (isBusy(nowMs) ? 100_000 + 64 * Math.floor(nowMs / 4) : 100 * nowMs);
+    const moments = simulate({ wayMs: 10, bytesPerMs, routerMs, wantedBytes }, 30_000);
+    const late = after(moments, 12_000);
+    expect(rateOf(late, "carriedBytes") / rateOf(late, "pings")).toBeGreaterThan(2_048);
+  });
+
+  test("where five links share a line of 2 Mbit/s, little waits in it", () => {
+    let nowMs = 0;
+    const links = Array.from({ length: 5 }, () => new Uplink(() => nowMs));
+    /** What stands in the line, the first first; and answers to the measured parts of that. */
+    const line: { readonly link: Uplink; bytes: number; readonly isMeasured: boolean }[] = [];
+    const answers: { readonly link: Uplink; readonly heardMs: number; readonly routerMs: number }[] = [];
+    let waitingBytes = 0;
+    const send = (link: Uplink, bytes: number, isMeasured: boolean): void => {
+      link.sent(bytes, isMeasured);
+      line.push({ link, bytes, isMeasured });
+      waitingBytes += bytes;
+      if (link.isStuck) send(link, measureBytes, true);
+    };
+    for (const link of links) send(link, measureBytes, true);
+    const waits: number[] = [];
+    for (; nowMs < 40_000; nowMs += tickMs) {
+      for (let left = 2 * megabit * tickMs, first = line[0]; first !== undefined && left > 0; first = line[0]) {
+        const carried = Math.min(left, first.bytes);
+        left -= carried;
+        first.bytes -= carried;
+        waitingBytes -= carried;
+        if (first.bytes > 0) break;
+        line.shift();
+        if (first.isMeasured)
+          answers.push({ link: first.link, heardMs: nowMs + 40, routerMs: Math.floor(nowMs + 20 + clockErrorMs) });
+      }
+      for (let first = answers[0]; first !== undefined && first.heardMs <= nowMs; first = answers[0]) {
+        answers.shift();
+        first.link.measured(first.routerMs);
+        if (first.link.isStuck) send(first.link, measureBytes, true);
+      }
+      for (const link of links)
+        while (link.roomBytes > 0) {
+          const bytes = Math.min(link.pieceBytes, mostWritten);
+          send(link, bytes, link.isDue(bytes));
+        }
+      if (nowMs >= 10_000) waits.push(waitingBytes / (2 * megabit));
+    }
+    waits.sort((one, other) => one - other);
+    expect(waits[Math.floor(waits.length * 0.95)]).toBeLessThan(200);
+  });
 
   test("what waits doesn't become more in the course of a minute", () => {
     const moments = simulate({ wayMs: 40, bytesPerMs: () => 10 * megabit }, 70_000);

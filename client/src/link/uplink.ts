@@ -2,6 +2,8 @@ import { Pace } from "./pace.ts";
 
 /** How much may be under way until something has waited. */
 const firstBytes = 65_536;
+/** How much while no pace is kept, half of it at once: it may be a slow line after all, which several links share. */
+const letGoBytes = 16_384;
 /** How much is sent from one question to the next at least, on a fast line, where each follows the other by so many ms. */
 const [leastFastBytes, questionMs] = [131_072, 10];
 /** Past this nothing holds a link back. */
@@ -41,6 +43,7 @@ export class Uplink {
 
   /** How much may be sent at once, so that others come in between. */
   get pieceBytes(): number {
+    if (this.#pace.isLetGo) return letGoBytes / 2;
     return this.#pace.isFree ? Infinity : this.#pace.stepBytes;
   }
 
@@ -90,7 +93,8 @@ export class Uplink {
     this.#pace.heard({ delayMs, bytes: this.#arrived, underWayBytes, atMs: routerMs, lagMs: this.#lagMs });
     // What takes longer is a queue, which is brought down, and not how long that takes.
     this.#lagMs = Math.max(nowMs - mark.sentMs - this.#pace.queueMs, 0);
-    if (this.#pace.isFree) {
+    if (this.#pace.isLetGo) this.#allowedBytes = letGoBytes;
+    else if (this.#pace.isFree) {
       if (mark.sentMs < this.#doubledMs || usedBytes < this.#allowedBytes / 8) return;
       this.#doubledMs = nowMs;
       this.#allowedBytes = Math.min(this.#allowedBytes * 2, mostBytes);
