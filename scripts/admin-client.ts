@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Usage } from "@messagepasser/protocol/admin";
 import type { Router } from "./router.ts";
 
@@ -18,9 +19,19 @@ export async function addKey(router: Where, id: string, realm = "default"): Prom
   return await add(router, `${realm}/keys`, { id });
 }
 
-/** Gives a new realm its shards. */
+/** Makes a realm grow to so many shards, and waits until it has. */
 export async function setShards(router: Where, shards: number, realm = "default"): Promise<void> {
+  await beginGrowth(router, shards, realm);
+  while (await isGrowing(router, realm)) await delay(20);
+}
+
+/** Makes a realm grow to so many shards. */
+export async function beginGrowth(router: Where, shards: number, realm = "default"): Promise<void> {
   await ask(router, "PUT", `${realm}/shards`, { shards });
+}
+
+async function isGrowing(router: Where, realm: string): Promise<boolean> {
+  return "target" in ((await ask(router, "GET", `${realm}/shards`)) as object);
 }
 
 /** What a realm has used. */

@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { goneReasons, heartbeat, ProtocolError, routerLimits } from "@messagepasser/protocol";
-import { makeRealm } from "./admin/realms.ts";
+import type { RealmLayout } from "@messagepasser/protocol/admin";
 import type { Env } from "./env.ts";
 import { Addresses } from "./realm/addresses.ts";
 import {
@@ -16,12 +16,17 @@ import {
 import { newAttachment } from "./realm/attachment.ts";
 import { callsUrl, takeCallsOverSocket } from "./realm/call-socket.ts";
 import { Expulsions } from "./realm/expulsions.ts";
-import { LayoutStore } from "./realm/layout-store.ts";
+import type { GrowthSteps } from "./realm/growth.ts";
+import { KnownRealms } from "./realm/known-realms.ts";
 import { Load } from "./realm/load.ts";
+import { Place } from "./realm/place.ts";
+import { after, randomU32 } from "./realm/platform.ts";
 import {
   type AdministeredObject,
-  type DirectoryObject,
   type AdminMethod,
+  type Asker,
+  type DirectoryObject,
+  methodsOfNames,
   RealmAdmin,
   restartReason,
 } from "./realm/realm-admin.ts";
@@ -32,15 +37,15 @@ import { answerClose, closeUnreadable, SocketLink } from "./realm/socket-link.ts
 import { SocketLinks } from "./realm/socket-links.ts";
 import type { SharedChanges } from "./realm/shared-store.ts";
 import type { ToldObject } from "./realm/sharing.ts";
+import { trunksOf } from "./realm/trunks-of.ts";
 import { UsageKeeper } from "./realm/usage-keeper.ts";
 import { closings, malformed } from "./routing/closings.ts";
 import { Routing } from "./routing/routing.ts";
 import type { Rules } from "./routing/rules.ts";
 import { addressesOf } from "./shards/address.ts";
 import { nextCheckMs } from "./shards/check-time.ts";
-import { homeOf } from "./shards/home.ts";
 import { shardNamed } from "./shards/object-name.ts";
-import { Trunks } from "./shards/trunks.ts";
+import type { Trunks } from "./shards/trunks.ts";
 
 /**
  * One realm. This class turns the platform's events into calls: `Routing` decides where frames go, `Registry` who may have
@@ -51,20 +56,18 @@ export class RouterObject
   implements AdministeredObject, AdmittingObject, CalledObject, DirectoryObject, ToldObject
 {
   readonly #realm: string;
-  /** The number of this object's shard, and how many there are. */
-  readonly #shard: number;
-  readonly #layout: LayoutStore;
-  #shardCount = 1;
-  /** `undefined` in a realm of one shard. */
-  #trunks: Trunks | undefined;
+  /** Which shard of the realm this is. */
+  readonly #place: Place;
+  readonly #trunks: Trunks;
   /** Whether an alarm will find out whether other shards still have their links, as far as is known since the wake. */
   #checksShards = false;
   readonly #usage: UsageKeeper;
+  readonly #known: KnownRealms;
   readonly #links: SocketLinks;
   readonly #expulsions: Expulsions;
   readonly #load: Load;
-  #routing: Routing;
-  #addresses: Addresses;
+  readonly #routing: Routing;
+  readonly #addresses: Addresses;
   #openedRegistry: Registry | undefined;
   #openedRules: RuleStore | undefined;
 
@@ -73,9 +76,8 @@ export class RouterObject
     // The Worker gets objects by name only.
     const { realm, shard } = shardNamed(context.id.name ?? "");
     this.#realm = realm;
-    this.#shard = shard;
-    this.#layout = new LayoutStore(context.storage);
     this.#usage = new UsageKeeper(context.storage);
+    this.#known = new KnownRealms(context.storage);
     this.#links = new SocketLinks(context, this.#usage.counters);
     this.#load = new Load({
       now: () => Date.now(),
@@ -84,58 +86,25 @@ export class RouterObject
         this.#expulsions.ofNewest();
       },
     });
+    const caller = new ShardCaller({ env, realm }, this.#usage, () => this.#place.layout.location);
+    this.#place = this.#placeOf(shard, caller);
+    this.#trunks = trunksOf({
+      place: this.#place,
+      caller,
+      routing: () => this.#routing,
+      paired: () => {
+        this.#paired();
+      },
+    });
     this.#expulsions = new Expulsions({
       links: this.#links,
+      place: this.#place,
       registry: () => this.#registry,
       rules: () => this.#rules.current,
       drop: (link, reason, closing) => {
         this.#routing.drop(link, reason, closing);
       },
     });
-    ({ trunks: this.#trunks, routing: this.#routing, addresses: this.#addresses } = this.#start(this.#layout.count));
-    // After a sleep there are sockets: without any, the links that other shards may know of are gone.
-    if (this.#trunks !== undefined && context.getWebSockets().length === 0) this.#trunks.reset();
-    context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
-  }
-
-  /** Everything that depends on how many shards the realm has. */
-  #start(count: number): { trunks: Trunks | undefined; routing: Routing; addresses: Addresses } {
-    const { storage } = this.ctx;
-    this.#shardCount = count;
-    const caller = new ShardCaller(this.env, this.#realm, this.#usage);
-    const trunks =
-      count === 1
-        ? undefined
-        : new Trunks(this.#shard, count, {
-            randomU32,
-            after,
-            call: (to, bytes, ended) => {
-              caller.call(to, bytes, (outcome) => {
-                this.#routing.beginCall();
-                ended(outcome);
-                this.#routing.endCall();
-              });
-            },
-            number: (to) => this.#layout.trunk(to),
-            keep: (to, number) => {
-              this.#layout.keepTrunk(to, number);
-            },
-            paired: () => {
-              if (this.#checksShards) return;
-              this.#checksShards = true;
-              void this.#registry.alarms.wakeBy(nextCheckMs(this.#realm, Date.now()));
-            },
-            subscribed: (to) => this.#layout.subscribed(to),
-            noteSubscribed: (to, patterns) => {
-              this.#layout.keepSubscribed(to, patterns);
-            },
-            take: (item, of) => {
-              this.#routing.take(item, of);
-            },
-            broken: (to, questions) => {
-              this.#routing.broken(to, questions);
-            },
-          });
     const runtime = {
       now: () => Date.now(),
       randomU32,
@@ -146,15 +115,38 @@ export class RouterObject
         this.ctx.abort(reason);
       },
     };
-    return {
-      trunks,
-      routing: new Routing(this.#links, this.#realm, runtime, trunks),
-      addresses: new Addresses(
-        storage.kv,
-        addressesOf(this.#shard, count),
-        (address) => this.#links.byAddress(address) !== undefined,
-      ),
-    };
+    this.#routing = new Routing(this.#links, realm, runtime, this.#trunks);
+    this.#addresses = new Addresses(
+      context.storage.kv,
+      addressesOf(shard),
+      (address) => this.#links.byAddress(address) !== undefined,
+    );
+    // After a sleep there are sockets: without any, the links that other shards may know of are gone.
+    if (this.#place.layout.count > 1 && context.getWebSockets().length === 0) this.#trunks.reset();
+    context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
+  }
+
+  #placeOf(shard: number, caller: ShardCaller): Place {
+    return new Place({
+      shard,
+      storage: this.ctx.storage,
+      ask: caller.ask,
+      registry: () => this.#registry,
+      grown: () => {
+        this.#trunks.grow(this.#place.layout.count);
+        this.#routing.grown();
+      },
+      gaveNames: () => {
+        this.#expulsions.ofMoved();
+      },
+    });
+  }
+
+  /** A link here is paired with one of another shard. */
+  #paired(): void {
+    if (this.#checksShards) return;
+    this.#checksShards = true;
+    void this.#registry.alarms.wakeBy(nextCheckMs(this.#realm, Date.now()));
   }
 
   // These are opened when they are first needed: most wakes need none of them.
@@ -176,7 +168,8 @@ export class RouterObject
     const upgrade = upgradeIn(request);
     // The Worker has another version. The client comes back when the deploy is complete.
     if (upgrade === undefined) return busyResponse(restarting);
-    if (!this.#isHomeOf(upgrade.admission.name, upgrade.shards)) return movedResponse({ shards: this.#shardCount });
+    const moved = this.#place.movedOf(upgrade.admission, upgrade.shards);
+    if (moved !== undefined) return movedResponse(moved);
     const refused = this.#refusalOf(upgrade);
     if (refused !== undefined) {
       this.#usage.counters.addCall("upgrades");
@@ -195,7 +188,8 @@ export class RouterObject
     }
     this.#usage.keep(link);
     const { credential, invitation, token } = upgrade.admission;
-    if (credential === undefined && invitation === undefined && token === undefined) void this.#makeKnown();
+    if (credential === undefined && invitation === undefined && token === undefined)
+      void this.#known.makeKnown(this.env, this.#realm);
     return new Response(null, {
       status: 101,
       webSocket: client,
@@ -203,22 +197,10 @@ export class RouterObject
     });
   }
 
-  /** Whether the links of a name are here, as its asker thinks who counts so many shards. */
-  #isHomeOf(name: string, shards: number): boolean {
-    return shards === this.#shardCount && homeOf(name, shards) === this.#shard;
-  }
-
-  /** How many shards the realm has, as this object knows it. */
-  shards(): number {
-    return this.#shardCount;
-  }
-
   /** What another shard tells this one. */
   takeCall(bytes: Uint8Array, counter: "calls" | "callMessages" = "calls"): Uint8Array {
     this.#load.noteEvent();
     this.#usage.countCall(counter);
-    // A realm of one shard gets no calls. 0: it can't be read.
-    if (this.#trunks === undefined) return new Uint8Array();
     this.#routing.beginCall();
     try {
       return this.#trunks.receive(bytes);
@@ -240,8 +222,13 @@ export class RouterObject
     return shared.version;
   }
 
-  wouldAdmit(admission: Admission, session: string | undefined, shards = this.#shardCount): boolean | Busy | Moved {
-    if (!this.#isHomeOf(admission.name, shards)) return { shards: this.#shardCount };
+  wouldAdmit(
+    admission: Admission,
+    session: string | undefined,
+    shards = this.#place.layout.count,
+  ): boolean | Busy | Moved {
+    const moved = this.#place.movedOf(admission, shards);
+    if (moved !== undefined) return moved;
     this.#usage.counters.tickets += 1;
     this.#usage.keepIfDue();
     return this.#busyFor(admission) ?? this.#registry.wouldAdmit(admission, session);
@@ -317,35 +304,22 @@ export class RouterObject
 
   // The two are asked of one object that is no realm: see admin/realms.ts.
   knowsRealm(realm: string): boolean {
-    return this.ctx.storage.kv.get(realmKey(realm)) !== undefined;
+    return this.#known.has(realm);
   }
 
   noteRealm(realm: string): void {
-    if (!this.knowsRealm(realm)) this.ctx.storage.kv.put(realmKey(realm), true);
-  }
-
-  /** Makes the realm exist: no owner has added its clients where an authenticator of the deployer's own admits them. */
-  async #makeKnown(): Promise<void> {
-    const { kv } = this.ctx.storage;
-    if (kv.get(knownKey) !== undefined) return;
-    try {
-      await makeRealm(this.env, this.#realm);
-      kv.put(knownKey, true);
-    } catch (error) {
-      console.warn("Cannot note that the realm exists: its next link does", error);
-    }
+    this.#known.add(realm);
   }
 
   async administer<Method extends AdminMethod>(
-    who: string,
+    { who, shards }: Asker,
     method: Method,
     ...parameters: Parameters<RealmAdmin[Method]>
-  ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
+  ): Promise<Awaited<ReturnType<RealmAdmin[Method]>> | Moved> {
+    const moved = this.#place.movedFor(shards, methodsOfNames[method], parameters[0] as string);
+    if (moved !== undefined) return moved;
     this.#usage.counters.addCall("adminCalls");
     this.#usage.keepIfDue();
-    const [added] = parameters;
-    if (method === "addClient" && typeof added === "string" && !this.#isHomeOf(added, this.#shardCount))
-      throw new Error("The realm's shards have changed meanwhile");
     const { credentials, guests, keys, audit, alarms } = this.#registry;
     const admin = new RealmAdmin(
       {
@@ -370,13 +344,11 @@ export class RouterObject
           return await telling;
         },
         usage: () => ({ ...this.#usage.report(this.#links.all()), unclosed: this.#links.unclosed() }),
-        isUnused: () => Array.from(this.#links.all()).length === 0,
-        keepShards: (count) => {
-          this.#layout.count = count;
-          if (this.#shard === 0) this.#registry.sharing.shareAmong(count);
-          ({ trunks: this.#trunks, routing: this.#routing, addresses: this.#addresses } = this.#start(count));
+        layout: this.#place.layout,
+        targetChanged: async () => {
+          await alarms.wakeBy(this.#place.nextGrowthMs);
+          this.#place.growOn();
         },
-        tellShards: async () => await alarms.tellShards(),
         restart: async () => {
           this.#usage.keepAll(this.#links.all());
           await this.ctx.storage.sync();
@@ -390,6 +362,15 @@ export class RouterObject
     return (await call.apply(admin, parameters)) as Awaited<ReturnType<RealmAdmin[Method]>>;
   }
 
+  layout(): RealmLayout {
+    return this.#place.layout.shown;
+  }
+
+  /** A step of the realm's growth, as the first shard asks for it. */
+  growthStep<Step extends keyof GrowthSteps>(step: Step, ...parameters: Parameters<GrowthSteps[Step]>): unknown {
+    return this.#place.step(step, parameters);
+  }
+
   #applyRules(before: Rules): void {
     this.#routing.changeRules(before);
     this.#expulsions.ofUninvited();
@@ -401,32 +382,19 @@ export class RouterObject
     for (const name of this.#registry.expire()) this.#expulsions.ofClient(name);
     this.#expulsions.ofExpired();
     this.#routing.checkShards();
+    this.#place.growOn();
     await this.#registry.alarms.advance();
   }
 
-  /** When to look for expired tokens, and at other shards, next, in milliseconds since 1970; `undefined` for never. */
+  /** When to look for expired tokens, at other shards, and at the realm's growth, next, in milliseconds since 1970; `undefined` for never. */
   #nextCheckMs(): number | undefined {
     this.#checksShards = this.#routing.isPairedElsewhere;
     let nextMs = this.#checksShards ? nextCheckMs(this.#realm, Date.now()) : Infinity;
     for (const { token } of this.#links.holders()) nextMs = Math.min(nextMs, token?.expiresAtMs ?? Infinity);
-    return nextMs === Infinity ? undefined : Math.max(nextMs, Date.now() + routerLimits.minExpiryPauseMs);
+    nextMs = Math.min(Math.max(nextMs, Date.now() + routerLimits.minExpiryPauseMs), this.#place.nextGrowthMs);
+    return nextMs === Infinity ? undefined : nextMs;
   }
 }
 
 const restarting: Busy = { busy: "restarting" };
 const overloaded: Busy = { busy: "overloaded" };
-
-/** Where a realm's object notes that the realm is known to exist. */
-const knownKey = "isKnown";
-
-function realmKey(realm: string): string {
-  return `realm:${realm}`;
-}
-
-function after(delayMs: number, callback: () => void): void {
-  setTimeout(callback, delayMs);
-}
-
-function randomU32(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-}

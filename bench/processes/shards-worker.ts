@@ -16,6 +16,7 @@ export default {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname !== "/bench/usage") return worker.fetch(request, env, context);
     const object = env.ROUTER.getByName(objectNameOf(defaultRealm, Number(searchParams.get("shard"))));
-    return Response.json(await object.administer("the benchmark", "usage"));
+    const { shards } = await object.layout();
+    return Response.json(await object.administer({ who: "the benchmark", shards }, "usage"));
   },
 };

@@ -5,6 +5,7 @@ import {
   type Decision,
   type NewSecret,
   type NewTokenKey,
+  type RealmLayout,
   type SecretInfo,
   type SecretTimes,
   tokenAlgorithms,
@@ -50,7 +51,7 @@ const perhapsUnconfirmedIn = objectOf({ unconfirmedShards: orNull(listOf(number)
 const decisionIn = objectOf<Decision>({ isAllowed: boolean, line: number });
 const entryIn = objectOf<AuditEntry>({ id: number, at: string, who: string, what: string, name: string });
 const entriesIn = objectOf({ entries: listOf(entryIn) });
-const shardsIn = objectOf({ shards: number });
+const layoutIn = objectOf<Layout>({ shards: number, target: orNull(number), location: orNull(string) });
 const usageIn = objectOf<Usage>({
   since: string,
   unclosed: listOf(string),
@@ -61,6 +62,13 @@ const usageIn = objectOf<Usage>({
   >),
   asleepMs: number,
 });
+
+/** How a realm is spread over objects, as `mp` reads it. */
+export interface Layout extends Pick<RealmLayout, "shards"> {
+  /** How many shards it is growing to; `null` if it isn't. */
+  readonly target: number | null;
+  readonly location: string | null;
+}
 
 /** The admin API of a router, for one realm. */
 export class AdminApi {
@@ -148,14 +156,14 @@ export class AdminApi {
     nothing(await this.#request("POST", "/restart"));
   }
 
-  /** How many shards the realm has. */
-  async shards(): Promise<number> {
-    return shardsIn(await this.#get("/shards")).shards;
+  /** How many shards the realm has, and how many it is growing to. */
+  async layout(): Promise<Layout> {
+    return layoutIn(await this.#get("/shards"));
   }
 
-  /** Gives a new realm its shards. */
-  async setShards(shards: number): Promise<void> {
-    nothing(await this.#request("PUT", "/shards", { shards }));
+  /** Makes the realm grow. It has not when this resolves. @param location where new shards are made */
+  async grow(shards: number, location?: string): Promise<Layout> {
+    return layoutIn(await this.#request("PUT", "/shards", { shards, location }));
   }
 
   /** What the realm has used since the count began. */
@@ -205,8 +213,8 @@ export class AdminApi {
     const { status, statusLine, location, type, text, atMs } = await this.#ask(method, page, body);
     this.#routerMs = atMs;
     // Captive portals answer with 200 too: a call that gives nothing must be answered with nothing.
-    const isContent = status === 200 || status === 201;
-    const hasContent = method === "GET" || method === "POST";
+    const isContent = status >= 200 && status <= 202;
+    const hasContent = method !== "DELETE" && typeof body !== "string";
     if (status === 204 || (isContent && hasContent && /^(?:text\/plain|application\/json)?$/.test(type))) return text;
     // The change is made, and not all shards have confirmed it.
     if (status === 202 && type === "application/json") return text;

@@ -70,7 +70,7 @@ const statusByCode: Readonly<Record<Exclude<Code, `code-${number}`>, Status>> = 
   "name-taken": statuses.failed,
   "no-such-key": statuses.failed,
   "key-taken": statuses.failed,
-  "shards-fixed": statuses.failed,
+  "too-few-shards": statuses.failed,
   "read-only": statuses.notLetIn,
   "origin-not-allowed": statuses.notLetIn,
   "too-many-failures": statuses.unreachable,

@@ -89,6 +89,32 @@ export interface Usage extends Readonly<Record<(typeof usageCounters)[number], n
   readonly unclosed: readonly string[];
 }
 
+/** Where objects of a realm may be made, as Cloudflare calls the parts of the world. */
+export const locations = [
+  "wnam",
+  "enam",
+  "sam",
+  "weur",
+  "eeur",
+  "apac",
+  "apac-ne",
+  "apac-se",
+  "oc",
+  "afr",
+  "me",
+] as const;
+
+export type RealmLocation = (typeof locations)[number];
+
+/** How a realm is spread over objects. */
+export interface RealmLayout {
+  readonly shards: number;
+  /** How many shards the realm is growing to, while it does. */
+  readonly target?: number;
+  /** Where new shards are made; absent for near those who ask for them first. */
+  readonly location?: RealmLocation;
+}
+
 /** What signs tokens: one algorithm a key. "JWKS" is a set of public keys, each with an algorithm of its own. */
 export const tokenAlgorithms = ["HS256", "ES256", "EdDSA", "RS256", "JWKS"] as const;
 

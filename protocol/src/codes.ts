@@ -69,7 +69,7 @@ export const problemStatuses = {
   "not-found": 404,
   "name-taken": 409,
   "key-taken": 409,
-  "shards-fixed": 409,
+  "too-few-shards": 409,
   "too-large": 413,
   "upgrade-required": 426,
   "too-many-failures": 429,

@@ -59,6 +59,7 @@ export {
   lookAlikeProblem,
   nameProblem,
   instanceProblem,
+  jurisdictionOf,
   labelOf,
   labelProblem,
   newNameProblem,

@@ -178,10 +178,20 @@ export const routerLimits = {
   maxLastSessions: 4_096,
   /** Peers of a session that left whom the router tells when another session takes the instance; others ask. Stops the same. */
   maxWaitingPeers: 64,
-  /** The last address of a link: those from 0xffff_ff00 on belong to the built-in peers. */
-  lastAddress: 0xffff_feff,
   /** Shards of a realm. An address has 10 bits for the shard, but each shard may have a trunk to each other one. */
   maxShards: 64,
+  /** Rows of one call that gives them to a new shard. Stops a realm that grows from keeping its objects busy for long. */
+  maxMovedRows: 1_000,
+  /** Milliseconds after the last such call for which nothing may change in the rows that are being copied. Stops a shard that ended in the middle from holding them for long. */
+  givingMs: 5_000,
+  /** Links a second that come to a new shard. An object takes about 1,000. */
+  movedJoinsPerSecond: 500,
+  /** Milliseconds after which a realm that could not grow tries again. */
+  growRetryMs: 1_000,
+  /** Milliseconds after which the Worker asks again that was told that a name is moving; each time doubles them. */
+  firstMovingWaitMs: 50,
+  /** How often the Worker asks for the home of a name. The waits are 3 s in all. */
+  maxHomeAsks: 8,
   /** Bytes of one call from a shard to another, unless one item is larger. Stops a call from keeping the other shard busy for long. */
   maxCallBytes: 1_048_576,
   /** Bytes that wait for one other shard: a third of it, for one principal, is a bit more than `maxBudgetBytes`. Stops a shard that doesn't answer from filling the memory of the others. */
@@ -321,7 +331,7 @@ export const routerLimits = {
   /** How many of them in a row are late before nobody is let in. Keeps one long event from refusing anybody. */
   lateTimersBeforeRefusals: 2,
   /** How many of them in a row are late before the newest busy links end. */
-  lateTimersBeforeShedding: 4,
+  lateTimersBeforeShedding: 3,
   /** Of the busy links, one in this many ends with each late timer. */
   shedOneIn: 16,
   /** Milliseconds within which the client of a busy link has sent something. */

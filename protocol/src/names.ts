@@ -4,7 +4,12 @@ import { utf8Length } from "./utf8.ts";
 
 // Unicode's Cc category and its line separators, which could forge lines in logs and lists.
 const controlCharacter = /[\p{Cc}\u2028\u2029]/u;
-const realm = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+/** Where Cloudflare promises to keep objects. */
+export const jurisdictions = ["eu", "us", "fedramp"] as const;
+
+export type Jurisdiction = (typeof jurisdictions)[number];
+
+const realm = new RegExp(`^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\\.(?:${jurisdictions.join("|")}))?$`);
 
 /** The realm of a client that doesn't name one. */
 export const defaultRealm = "default";
@@ -104,6 +109,11 @@ export function realmProblem(name: string): string | undefined {
   if (name.length > limits.maxRealmLength) return `must have at most ${limits.maxRealmLength} characters`;
   if (!realm.test(name)) return 'must consist of "a" to "z", "0" to "9" and inner "-"';
   return undefined;
+}
+
+/** The jurisdiction in which the objects of a realm are, by its name; `undefined` for any. */
+export function jurisdictionOf(realmName: string): Jurisdiction | undefined {
+  return jurisdictions.find((jurisdiction) => realmName.endsWith(`.${jurisdiction}`));
 }
 
 function textProblem(text: string, maxBytes: number): string | undefined {

@@ -83,7 +83,7 @@ export class SimulatedShard implements LinkOwner {
     this.#realm = realm;
     this.#number = number;
     this.#random = new Random("shard", number);
-    this.links = new LightLinks(this, addressesOf(number, count).first);
+    this.links = new LightLinks(this, addressesOf(number).first);
     [this.#trunks, this.#routing] = this.#start(count);
   }
 
@@ -119,6 +119,7 @@ export class SimulatedShard implements LinkOwner {
       },
       number: (to) => this.#numbers.get(to),
       keep: (to, number) => void this.#numbers.set(to, number),
+      moreShards: () => undefined,
       paired: () => undefined,
       subscribed: (of) => this.#subscribed.get(of) ?? [],
       noteSubscribed: (of, patterns) => void this.#subscribed.set(of, patterns),
@@ -139,7 +140,7 @@ export class SimulatedShard implements LinkOwner {
         throw new Error(`Shard ${this.#number} ends itself: ${reason}`);
       },
     };
-    const routing: Routing = new Routing(this.links, "simulated", runtime, count === 1 ? undefined : trunks);
+    const routing: Routing = new Routing(this.links, "simulated", runtime, trunks);
     return [trunks, routing];
   }
 

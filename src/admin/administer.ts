@@ -2,10 +2,10 @@ import type { Context } from "hono";
 import type { AdminMethod, RealmAdmin } from "../realm/realm-admin.ts";
 import { noRealm } from "./no-realm.ts";
 import { makeRealm, realmExists } from "./realms.ts";
-import { administerShards, objectOf } from "./shards.ts";
+import { administerShards } from "./shards.ts";
 import type { AdminEnv } from "./token.ts";
 
-/** Calls a method of a realm's object, or of those of its shards. Calls that give a realm something make the realm. */
+/** Calls a method of those of a realm's objects that it concerns. Calls that give a realm something make the realm. */
 export async function administer<Method extends AdminMethod>(
   context: Context<AdminEnv>,
   method: Method,
@@ -13,18 +13,15 @@ export async function administer<Method extends AdminMethod>(
 ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>> {
   const { env } = context;
   const realm = context.req.param("realm") ?? "";
-  if (method === "addClient" || method === "addKey" || method === "replaceRules") await makeRealm(env, realm);
+  const makesRealm = method === "addClient" || method === "addKey" || method === "replaceRules" || method === "grow";
+  if (makesRealm) await makeRealm(env, realm);
   else if (!(await realmExists(env, realm))) {
-    // It has all methods but the three above.
+    // It has all methods but the four above.
     const calls: Readonly<Record<string, unknown>> = noRealm;
     const call = calls[method] as (...parameters: unknown[]) => unknown;
     return call(...parameters) as Awaited<ReturnType<RealmAdmin[Method]>>;
   }
-  const first = objectOf(env, realm, 0);
-  const who = context.get("who");
-  const count = await first.shards();
-  if (count === 1) return await first.administer(who, method, ...parameters);
-  return (await administerShards({ env, realm, who, count }, method, parameters)) as Awaited<
+  return (await administerShards({ env, realm, who: context.get("who") }, method, parameters)) as Awaited<
     ReturnType<RealmAdmin[Method]>
   >;
 }

@@ -18,7 +18,7 @@ export const noRealm = {
   usage: () => ({ ...usageOf([Date.now()], Date.now()), unclosed: [] }),
   restart: () => undefined,
 } satisfies {
-  [Method in Exclude<AdminMethod, "addClient" | "addKey" | "replaceRules" | "becomeShard">]: (
+  [Method in Exclude<AdminMethod, "addClient" | "addKey" | "replaceRules" | "grow">]: (
     ...parameters: Parameters<RealmAdmin[Method]>
   ) => Awaited<ReturnType<RealmAdmin[Method]>>;
 };

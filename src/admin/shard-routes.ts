@@ -1,43 +1,33 @@
 import { routerLimits } from "@messagepasser/protocol";
-import { type Context, Hono } from "hono";
+import { locations, type RealmLayout } from "@messagepasser/protocol/admin";
+import { Hono } from "hono";
+import type { Env } from "../env.ts";
 import { ProblemError } from "../problem.ts";
+import { administer } from "./administer.ts";
 import { bad, fieldsIn } from "./body.ts";
-import { makeRealm, realmExists } from "./realms.ts";
-import { objectOf } from "./shards.ts";
+import { realmExists } from "./realms.ts";
+import { administeredObject } from "./shards.ts";
 import type { AdminEnv } from "./token.ts";
 
 /** The routes for the number of a realm's shards. */
 export const shardRoutes = new Hono<AdminEnv>()
-  .get("/realms/:realm/shards", async (context) => {
-    const realm = context.req.param("realm");
-    const exists = await realmExists(context.env, realm);
-    return context.json({ shards: exists ? await objectOf(context.env, realm, 0).shards() : 1 });
-  })
+  .get("/realms/:realm/shards", async (context) =>
+    context.json(await layoutOf(context.env, context.req.param("realm"))),
+  )
   .put("/realms/:realm/shards", async (context) => {
-    const shards: unknown = Object.fromEntries(await fieldsIn(context.req.raw, ["shards"]))["shards"];
+    const fields = await fieldsIn(context.req.raw, ["shards", "location"]);
+    const shards = fields.get("shards");
     if (typeof shards !== "number" || !Number.isInteger(shards) || shards < 1 || shards > routerLimits.maxShards)
       throw bad(`"shards" must be a whole number from 1 to ${routerLimits.maxShards}`);
-    await setShards(context, shards);
-    return context.body(null, 204);
+    const location = locations.find((known) => known === fields.get("location"));
+    if (fields.has("location") && location === undefined)
+      throw bad(`"location" must be one of ${locations.join(", ")}`);
+    const problem = await administer(context, "grow", shards, location);
+    if (problem !== undefined) throw new ProblemError({ code: "too-few-shards", detail: problem });
+    const layout = await layoutOf(context.env, context.req.param("realm"));
+    return context.json(layout, layout.target === undefined ? 200 : 202);
   });
 
-/** Gives a realm its shards, which works once, before it has clients. @throws ProblemError */
-async function setShards(context: Context<AdminEnv>, count: number): Promise<void> {
-  const { env } = context;
-  const realm = context.req.param("realm") ?? "";
-  await makeRealm(env, realm);
-  const first = objectOf(env, realm, 0);
-  const before = await first.shards();
-  if (before === count) return;
-  if (before > 1) throw fixed(`The realm has ${before} shards, and their number can't be changed`);
-  const who = context.get("who");
-  // The first one last: until it knows of the others, they are not asked.
-  for (let shard = count - 1; shard >= 0; shard--) {
-    const problem = await objectOf(env, realm, shard).administer(who, "becomeShard", count);
-    if (problem !== undefined) throw fixed(problem);
-  }
-}
-
-function fixed(detail: string): ProblemError {
-  return new ProblemError({ code: "shards-fixed", detail });
+async function layoutOf(env: Env, realm: string): Promise<RealmLayout> {
+  return (await realmExists(env, realm)) ? await administeredObject(env, realm, 0).layout() : { shards: 1 };
 }

@@ -7,7 +7,8 @@ import { askHome } from "./shard-counts.ts";
 /** Asks as a Worker does. @param count how many shards each object knows of @returns the objects that were asked */
 async function asked(realm: string, name: string, count: number | ((objectName: string) => number)): Promise<string[]> {
   const objects: string[] = [];
-  const there = await askHome<"here">(realm, name, async (objectName, shards): Promise<"here" | Moved> => {
+  const there = await askHome<"here">(realm, name, async (shard, shards): Promise<"here" | Moved> => {
+    const objectName = objectNameOf(realm, shard);
     objects.push(objectName);
     const known = typeof count === "number" ? count : count(objectName);
     const isHome = shards === known && objectName === objectNameOf(realm, homeOf(name, known));

@@ -14,6 +14,7 @@ import { verifyTicket } from "../credentials/ticket.ts";
 import { type Env, isUnset } from "../env.ts";
 import { badRequest, notConfiguredRetryS, type Problem, ProblemError } from "../problem.ts";
 import type { Admission, AdmittingObject, Busy, Moved } from "../realm/admission.ts";
+import { objectOf } from "../realm/objects.ts";
 import { authenticatorOf } from "./authenticator.ts";
 import { claimIn } from "./claim.ts";
 import { countConnect, noteRefusal } from "./connect-limit.ts";
@@ -108,9 +109,9 @@ export async function askObject<Answer>(
 ): Promise<Answer> {
   let answer: Answer | Busy;
   try {
-    answer = await askHome<Answer | Busy>(realm, name, async (objectName, shards) => {
+    answer = await askHome<Answer | Busy>(realm, name, async (shard, shards) => {
       // The types of RPC don't know the object's methods.
-      const object = env.ROUTER.getByName(objectName) as unknown as DurableObjectStub & AdmittingObject;
+      const object = objectOf(env, realm, shard) as unknown as DurableObjectStub & AdmittingObject;
       return await ask(object, shards);
     });
   } catch (error) {

@@ -1,10 +1,9 @@
-import { routerLimits } from "@messagepasser/protocol";
 import { expect, test } from "vitest";
 import { addressesOf } from "../shards/address.ts";
 import { Addresses } from "./addresses.ts";
 
-const { lastAddress } = routerLimits;
-const all = addressesOf(0, 1);
+const all = addressesOf(0);
+const lastAddress = all.last;
 
 /** Storage as the runtime has it, which survives the object. */
 function storageOf(nextAddress?: number): ConstructorParameters<typeof Addresses>[0] {
@@ -22,7 +21,7 @@ test("addresses begin with 1, and none comes twice though the object ends betwee
   expect(new Set(taken).size).toBe(taken.length);
 });
 
-test("addresses begin anew before those of the built-in peers, and pass over those that links have", () => {
+test("addresses begin anew after the last of the shard, and pass over those that links have", () => {
   const addresses = new Addresses(storageOf(lastAddress - 1), all, (address) => address === 2 || address === 3);
   expect(Array.from({ length: 5 }, () => addresses.take())).toEqual([lastAddress - 1, lastAddress, 1, 4, 5]);
   const later = new Addresses(storageOf(3 * lastAddress), all, () => false);
@@ -30,7 +29,7 @@ test("addresses begin anew before those of the built-in peers, and pass over tho
 });
 
 test("a shard hands out the addresses of its part, and wraps within it", () => {
-  const { first, last } = addressesOf(3, 4);
-  const addresses = new Addresses(storageOf(last - first + 1), addressesOf(3, 4), (address) => address === first);
+  const { first, last } = addressesOf(3);
+  const addresses = new Addresses(storageOf(last - first + 1), addressesOf(3), (address) => address === first);
   expect(Array.from({ length: 2 }, () => addresses.take())).toEqual([last, first + 1]);
 });

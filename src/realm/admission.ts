@@ -39,9 +39,16 @@ export interface Upgrade {
   readonly format: string;
 }
 
-/** How many shards a realm has: the answer of an object that is not the one of the client, since its asker counts others. */
+/** The answer of an object that is not the home of a client, or not one of all shards that its asker counts. */
 export interface Moved {
+  /** How many shards the realm has, as the object knows it. */
   readonly shards: number;
+  /** Whether the client is moving, or the realm is growing: then to be asked again in a moment. */
+  readonly isMoving?: boolean;
+}
+
+export function isMoved(answer: unknown): answer is Moved {
+  return answer instanceof Object && !(answer instanceof Response) && "shards" in answer;
 }
 
 /** The answer of an object that doesn't let a client in now, which may come again. */
@@ -80,24 +87,26 @@ export function upgradeRequest(upgrade: Upgrade, shards = 1): Request {
 }
 
 /** Reads a request of `upgradeRequest`; `undefined` if another version of the Worker made it. */
-export function upgradeIn(request: Request): (Upgrade & Moved) | undefined {
+export function upgradeIn(request: Request): (Upgrade & Pick<Moved, "shards">) | undefined {
   const text = request.headers.get(header);
   if (text === null) return undefined;
   // Only the Worker can send requests to the object.
-  const upgrade = JSON.parse(decodeURIComponent(text)) as Upgrade & Moved & { version: number };
+  const upgrade = JSON.parse(decodeURIComponent(text)) as Upgrade & { version: number; shards: number };
   return upgrade.version === version ? upgrade : undefined;
 }
 
-const shardsHeader = "mp-shards";
+const [shardsHeader, movingHeader] = ["mp-shards", "mp-moving"];
 
-/** The answer to an upgrade of which the Worker thought that the realm has another number of shards. */
-export function movedResponse({ shards }: Moved): Response {
-  return new Response(null, { status: 421, headers: { [shardsHeader]: String(shards) } });
+/** The answer to an upgrade of a client whose home is elsewhere, or that is moving. */
+export function movedResponse({ shards, isMoving = false }: Moved): Response {
+  const headers = { [shardsHeader]: String(shards), [movingHeader]: String(isMoving) };
+  return new Response(null, { status: 421, headers });
 }
 
-/** How many shards an object says that the realm has; `undefined` if it says something else. */
+/** What an object says of a client's home; `undefined` if it says something else. */
 export function movedIn({ status, headers }: Response): Moved | undefined {
-  return status === 421 ? { shards: Number(headers.get(shardsHeader)) } : undefined;
+  if (status !== 421) return undefined;
+  return { shards: Number(headers.get(shardsHeader)), isMoving: headers.get(movingHeader) === "true" };
 }
 
 const busyHeader = "mp-busy";

@@ -1,7 +1,9 @@
 import { goneReasons, routerLimits } from "@messagepasser/protocol";
-import { type Closing, closings, ofHolders } from "../routing/closings.ts";
+import { type Closing, closings, ofHolders, ofMoved } from "../routing/closings.ts";
 import type { Grant } from "../routing/link.ts";
 import type { Rules } from "../routing/rules.ts";
+import { shardOf } from "../shards/address.ts";
+import type { Place } from "./place.ts";
 import type { Registry } from "./registry.ts";
 import type { SocketLink } from "./socket-link.ts";
 import type { SocketLinks } from "./socket-links.ts";
@@ -9,6 +11,7 @@ import type { SocketLinks } from "./socket-links.ts";
 /** What ending links needs. */
 interface ExpulsionsStart {
   readonly links: SocketLinks;
+  readonly place: Place;
   /** Opened when it is needed. */
   registry(): Registry;
   rules(): Rules;
@@ -55,6 +58,19 @@ export class Expulsions {
     const busy = this.#start.links.busySince(Date.now() - routerLimits.busyLinkMs);
     for (const link of busy.slice(0, Math.ceil(busy.length / routerLimits.shedOneIn)))
       this.#start.drop(link, goneReasons.lost, closings.overloaded);
+  }
+
+  /** Clients have another home since the realm has grown. */
+  ofMoved(): void {
+    const { links, place, drop } = this.#start;
+    const moved = Array.from(links.all()).filter(
+      ({ name, address }) => !place.isHomeOf(name) || shardOf(address) !== place.shard,
+    );
+    const closing = ofMoved(moved.length);
+    for (const link of moved) {
+      const isHolder = link.token !== undefined;
+      drop(link, goneReasons.lost, isHolder ? ofHolders(closing, moved.length) : closing);
+    }
   }
 
   #ofGuests(isOver: (grant: Grant) => boolean, closing: Closing): void {

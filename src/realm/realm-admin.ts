@@ -6,6 +6,8 @@ import type {
   Decision,
   NewSecret,
   NewTokenKey,
+  RealmLayout,
+  RealmLocation,
   TokenKeyInfo,
   Unconfirmed,
   Usage,
@@ -14,6 +16,8 @@ import type { KeyTerms } from "../credentials/key-store.ts";
 import type { Validity } from "../credentials/credential-store.ts";
 import { type ClientName, type Rules, RulesError } from "../routing/rules.ts";
 import type { Registry } from "./registry.ts";
+import type { Moved } from "./admission.ts";
+import type { LayoutStore } from "./layout-store.ts";
 import type { RuleStore } from "./rule-store.ts";
 
 /** What an administrator works on. */
@@ -28,12 +32,9 @@ export interface AdministeredRealm extends Pick<Registry, "credentials" | "guest
   /** Applies changed rules to what is open. @returns the shards that have not confirmed them */
   rulesChanged(before: Rules): Promise<number[]>;
   usage(): Usage;
-  /** Whether it has no links. */
-  isUnused(): boolean;
-  /** Stores how many shards there are, and begins anew as one of them. */
-  keepShards(count: number): void;
-  /** Tells the other shards what all of them share. @returns those that have not confirmed it */
-  tellShards(): Promise<number[]>;
+  readonly layout: Pick<LayoutStore, "count" | "target" | "location">;
+  /** Makes the realm grow to the number of shards that it is to have. */
+  targetChanged(): Promise<void>;
   /** Ends the realm's object, and with it the sockets of all clients. Never returns. */
   restart(): Promise<void>;
 }
@@ -44,16 +45,33 @@ export const restartReason = "An administrator restarted the realm";
 /** The methods that the Worker may call. */
 export type AdminMethod = keyof RealmAdmin;
 
+/** The methods about one client, whose home is asked, by what they do with what is stored about it. */
+export const methodsOfNames: { readonly [Method in AdminMethod]?: "reads" | "writes" } = {
+  addClient: "writes",
+  rotateClient: "writes",
+  revokeClient: "writes",
+  setDisabled: "writes",
+  client: "reads",
+  decide: "reads",
+};
+
+/** Who calls a method. */
+export interface Asker {
+  /** Named in the audit trail. */
+  readonly who: string;
+  /** How many shards the Worker counts. */
+  readonly shards: number;
+}
+
 /** A realm's object, as the Worker administers it. Calls carry data only: a stub would keep the object from hibernating. */
 export interface AdministeredObject {
-  /** How many shards the realm has, as this object knows it. */
-  shards(): number | Promise<number>;
-  /** @param who is named in the audit trail */
+  /** As the first shard knows it. */
+  layout(): RealmLayout | Promise<RealmLayout>;
   administer<Method extends AdminMethod>(
-    who: string,
+    asker: Asker,
     method: Method,
     ...parameters: Parameters<RealmAdmin[Method]>
-  ): Promise<Awaited<ReturnType<RealmAdmin[Method]>>>;
+  ): Promise<Awaited<ReturnType<RealmAdmin[Method]>> | Moved>;
 }
 
 /** The object that knows all realms, as the Worker asks it. */
@@ -165,17 +183,26 @@ export class RealmAdmin {
     return this.#realm.audit.page(before, limit);
   }
 
-  /** Gives the realm its shards, of which this is the first or another one. @returns why it can't have them, if it can't */
-  async becomeShard(count: number): Promise<string | undefined> {
-    const { credentials, keys } = this.#realm;
-    if (credentials.list("", 1).clients.length > 0 || keys.list().length > 0)
-      return "The realm has clients or keys already: shards are for a new realm";
-    if (!this.#realm.isUnused()) return "The realm has links already: shards are for a new realm";
+  /**
+   * Makes the realm grow to so many shards.
+   *
+   * @param location where new shards are made from now on. Default: as before.
+   * @returns why it can't grow so, if it can't
+   */
+  async grow(shards: number, location?: RealmLocation): Promise<string | undefined> {
+    const { layout } = this.#realm;
+    const { count, target } = layout;
+    // The shard that is being added now can't be left out any more.
+    const least = target === undefined ? count : Math.min(count + 1, target);
+    if (shards < least) return `The realm has ${count} shards already, and their number can't be made smaller`;
+    const isMoved = location !== undefined && location !== layout.location;
+    if (shards === (target ?? count) && !isMoved) return undefined;
     this.#realm.atomically(() => {
-      this.#realm.audit.add(this.#who, `shards ${count}`, "");
-      this.#realm.keepShards(count);
+      this.#realm.audit.add(this.#who, `shards ${shards}${isMoved ? ` in ${location}` : ""}`, "");
+      layout.target = shards;
+      if (isMoved) layout.location = location;
     });
-    await this.#realm.tellShards();
+    await this.#realm.targetChanged();
     return undefined;
   }
 

@@ -2,6 +2,7 @@ import { CredentialStore } from "../credentials/credential-store.ts";
 import { GuestStore } from "../credentials/guest-store.ts";
 import { KeyStore } from "../credentials/key-store.ts";
 import { KvCopier } from "../credentials/kv-records.ts";
+import { NamedRows } from "../credentials/named-rows.ts";
 import { TicketStore } from "../credentials/ticket-store.ts";
 import type { Env } from "../env.ts";
 import type { Admission } from "./admission.ts";
@@ -27,6 +28,8 @@ export class Registry {
   /** Keys of tokens. */
   readonly keys: KeyStore;
   readonly audit: AuditLog;
+  /** What of all this is stored by the name of a client. */
+  readonly rows: NamedRows;
   readonly alarms: Alarms;
   /** What this shard and the others have in common. */
   readonly shared: SharedStore;
@@ -42,6 +45,7 @@ export class Registry {
     this.audit = new AuditLog(storage.sql);
     this.#tickets = new TicketStore(storage.sql);
     this.keys = new KeyStore(storage, MP_PEPPER ?? "", realm);
+    this.rows = new NamedRows(storage.sql);
     this.shared = new SharedStore(storage, this.keys, () => start.rules());
     this.sharing = new Sharing(storage.kv, this.shared, tellerOf(env, realm));
     const copies = { kvAttempts: new KvCopier(CREDENTIALS, realm, this), shardAttempts: this.sharing };

@@ -2,15 +2,18 @@ import { routerLimits } from "@messagepasser/protocol";
 import type { Env } from "../env.ts";
 import { CallRate, CallsMade } from "../shards/call-rate.ts";
 import { decodeAnswer } from "../shards/call.ts";
-import { objectNameOf } from "../shards/object-name.ts";
 import type { Outcome } from "../shards/trunk.ts";
 import { CallSocket } from "./call-socket.ts";
+import type { AskShard, GrowthSteps } from "./growth.ts";
+import { objectOf } from "./objects.ts";
 import type { UsageKeeper } from "./usage-keeper.ts";
 
 /** An object, as another shard of the same realm calls it. */
 export interface CalledObject {
   /** @returns the answer, as `encodeAnswer` writes it */
   takeCall(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** Carries out a step of the realm's growth. */
+  growthStep<Step extends keyof GrowthSteps>(step: Step, ...parameters: Parameters<GrowthSteps[Step]>): unknown;
 }
 
 /** Calls the objects of a realm's other shards. */
@@ -18,24 +21,40 @@ export class ShardCaller {
   readonly #env: Env;
   readonly #realm: string;
   readonly #usage: UsageKeeper;
+  readonly #location: () => DurableObjectLocationHint | undefined;
   readonly #made = new CallsMade();
   readonly #ways = new Map<number, Way>();
 
-  constructor(env: Env, realm: string, usage: UsageKeeper) {
+  /** @param location where objects are made that there aren't yet */
+  constructor(
+    { env, realm }: { readonly env: Env; readonly realm: string },
+    usage: UsageKeeper,
+    location: () => DurableObjectLocationHint | undefined,
+  ) {
     this.#env = env;
     this.#realm = realm;
     this.#usage = usage;
+    this.#location = location;
   }
 
   /** Calls a shard. @param bytes are good until it returns @param ended gets the outcome, once, and later */
   call(shard: number, bytes: Uint8Array, ended: (outcome: Outcome) => void): void {
     let way = this.#ways.get(shard);
     if (way === undefined) {
-      const objectName = objectNameOf(this.#realm, shard);
-      way = new Way(() => this.#env.ROUTER.getByName(objectName), this.#usage, this.#made);
+      way = new Way(() => this.#stubOf(shard), this.#usage, this.#made);
       this.#ways.set(shard, way);
     }
     way.call(bytes, ended);
+  }
+
+  readonly ask: AskShard = async (shard, step, ...parameters) => {
+    // Never the stub of an earlier call, which may have failed. The types of RPC don't know the object's methods.
+    const object = this.#stubOf(shard) as unknown as CalledObject;
+    return (await object.growthStep(step, ...parameters)) as ReturnType<GrowthSteps[typeof step]>;
+  };
+
+  #stubOf(shard: number): DurableObjectStub {
+    return objectOf(this.#env, this.#realm, shard, this.#location());
   }
 }
 

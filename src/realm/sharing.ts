@@ -1,6 +1,6 @@
 import { routerLimits } from "@messagepasser/protocol";
 import type { Env } from "../env.ts";
-import { objectNameOf } from "../shards/object-name.ts";
+import { objectOf } from "./objects.ts";
 import type { SharedChanges, SharedStore } from "./shared-store.ts";
 
 /** An object, as the first shard tells it what all shards share. */
@@ -12,10 +12,10 @@ export interface ToldObject {
 /** Tells a shard, which answers the version that it has then. Rejects if the shard can't be reached. */
 type Teller = (shard: number, changes: SharedChanges) => Promise<number>;
 
-export function tellerOf({ ROUTER }: Env, realm: string): Teller {
+export function tellerOf(env: Env, realm: string): Teller {
   return async (shard, changes) => {
     // The types of RPC don't know the object's methods. A stub that has failed once is of no use any more.
-    const object = ROUTER.getByName(objectNameOf(realm, shard)) as unknown as ToldObject;
+    const object = objectOf(env, realm, shard) as unknown as ToldObject;
     return await object.takeShared(changes);
   };
 }

@@ -69,6 +69,15 @@ export function ofHolders(closing: Closing, count: number): Closing {
   return { ...closing, delayMs: Math.floor(((count - 1) * 1_000) / routerLimits.maxHolderJoinsPerSecond) };
 }
 
+/**
+ * The end of the links of this many clients at once whose home is another shard now. They come back no faster than one
+ * object can take them.
+ */
+export function ofMoved(count: number): Closing {
+  const delayMs = Math.floor((count * 1_000) / routerLimits.movedJoinsPerSecond);
+  return { code: closeCodes.restarting, reason: "The realm has one more shard: connect again", delayMs };
+}
+
 /** The end of a link that broke a rule of the protocol. */
 export function malformed(problem: string): Closing {
   return { code: closeCodes.malformed, reason: problem, delayMs: 0 };

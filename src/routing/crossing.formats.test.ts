@@ -15,6 +15,7 @@ import { describe, expect, test } from "vitest";
 import { openTo, toRouter } from "../../test/support/batches.ts";
 import { readingOf } from "../../test/support/readings.ts";
 import {
+  alone,
   type FakeLink,
   type FakeLinkOptions,
   FakeLinks,
@@ -45,7 +46,7 @@ const nameOf = (shard: number, start: string): string => new FakeShards(3).nameO
 function oneShard(): Realm {
   const links = new FakeLinks(Infinity, 9_000_001);
   const runtime = new FakeRuntime();
-  const routing = new Routing(links, "home", runtime);
+  const routing = new Routing(links, "home", runtime, alone);
   return {
     join: (shard, start, options) => links.join(nameOf(shard, start), { lastHeardMs: runtime.nowMs, ...options }),
     receive: (from, message) => void routing.receive(from, message),

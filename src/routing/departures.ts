@@ -11,8 +11,7 @@ interface DeparturesStart {
   readonly links: Links;
   readonly delivery: Delivery;
   readonly presence: Presence;
-  /** `undefined` in a realm of one shard. */
-  readonly outbound: Outbound | undefined;
+  readonly outbound: Outbound;
   /** Of the platform; see `Runtime`. */
   readonly runtime: { now(): number; abort(reason: string): void };
 }
@@ -22,7 +21,7 @@ export class Departures {
   readonly #links: Links;
   readonly #delivery: Delivery;
   readonly #presence: Presence;
-  readonly #outbound: Outbound | undefined;
+  readonly #outbound: Outbound;
   readonly #runtime: DeparturesStart["runtime"];
   readonly lastSessions = new LastSessions();
 
@@ -79,7 +78,7 @@ export class Departures {
       this.#delivery.sayGone(other, to);
       unpair(to, other);
     }
-    this.#outbound?.cutPayer(to, payer);
+    this.#outbound.cutPayer(to, payer);
   }
 
   #close(link: Link, reason: number, { code, reason: text, delayMs }: Closing): void {
@@ -105,8 +104,8 @@ export class Departures {
       other.pairs.remove(link.address);
       if (reason === goneReasons.lost) waiting.push(other.address);
     }
-    const elsewhere = this.#outbound?.left(link, reason);
-    if (elsewhere !== undefined && reason === goneReasons.lost) waiting.push(...elsewhere);
+    const elsewhere = this.#outbound.left(link, reason);
+    if (reason === goneReasons.lost) waiting.push(...elsewhere);
     this.lastSessions.note(link, waiting);
   }
 
@@ -128,7 +127,7 @@ export class Departures {
     const absent = { kind: "absent", session: last.session, reason, peer: label } as const;
     for (const address of last.waiting) {
       const other = this.#links.byAddress(address);
-      if (other === undefined) this.#outbound?.say(address, absent);
+      if (other === undefined) this.#outbound.say(address, absent);
       // A client of a by-name format was told that its Connections are over.
       else if (other.format.addressing === "address") this.#delivery.say(other, absent);
     }

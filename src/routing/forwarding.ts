@@ -22,10 +22,9 @@ import type { RemoteLink } from "./remote-link.ts";
 export class Forwarding {
   readonly #links: Links;
   readonly #delivery: Delivery;
-  readonly #outbound: Outbound | undefined;
+  readonly #outbound: Outbound;
 
-  /** @param outbound `undefined` in a realm of one shard */
-  constructor(links: Links, delivery: Delivery, outbound: Outbound | undefined) {
+  constructor(links: Links, delivery: Delivery, outbound: Outbound) {
     this.#links = links;
     this.#delivery = delivery;
     this.#outbound = outbound;
@@ -37,7 +36,7 @@ export class Forwarding {
     const to = this.#links.byAddress(address);
     if (to === undefined || !arePaired(from, to)) {
       const builtInPeer = builtInPeerAt(address);
-      if (builtInPeer === undefined) return this.#outbound?.segment(from, segments) === true;
+      if (builtInPeer === undefined) return this.#outbound.segment(from, segments);
       this.#ask(builtInPeer, from, framesIn(format.peerFrames(bytes, start, end)));
       return true;
     }
@@ -62,7 +61,7 @@ export class Forwarding {
       this.#delivery.send(to, bytes, from);
     } else {
       const answers = this.#rewrite(to, from, framesIn(format.peerFrames(bytes, start, end)));
-      if (answers.length > 0) this.#outbound?.frames(to, address, answers);
+      if (answers.length > 0) this.#outbound.frames(to, address, answers);
     }
     return true;
   }
@@ -76,7 +75,7 @@ export class Forwarding {
     }
     const elsewhere = from.pairs.addressOf(call);
     if (elsewhere !== undefined) {
-      this.#outbound?.frames(from, elsewhere, frames);
+      this.#outbound.frames(from, elsewhere, frames);
       return true;
     }
     const to = calledBy(this.#links, from, call);
@@ -91,7 +90,7 @@ export class Forwarding {
     const builtInPeer = builtInPeerAt(address);
     if (to !== undefined && arePaired(from, to)) this.#carry(to, from, [frame]);
     else if (builtInPeer !== undefined) this.#ask(builtInPeer, from, [frame]);
-    else if (from.pairs.has(address)) this.#outbound?.frames(from, address, [frame]);
+    else if (from.pairs.has(address)) this.#outbound.frames(from, address, [frame]);
   }
 
   #ask(builtInPeer: BuiltInPeer, from: Link, frames: readonly PeerFrame[]): void {

@@ -25,9 +25,13 @@ export class GatheredLists {
     this.#outbound = outbound;
   }
 
-  /** Asks all other shards. @param own this shard's page. @returns false if one of them can't be asked now */
+  /** Asks all other shards, if there are any. @param own this shard's page. @returns false if one of them can't be asked now */
   begin(from: Link, frame: RouterFrameOf<"list">, own: RouterFrameOf<"peers">): boolean {
     const missing = this.#outbound.shardCount - 1;
+    if (missing === 0) {
+      this.#delivery.say(from, own);
+      return true;
+    }
     const list: Gathered = { names: new Set(own.names), hasMore: own.cursor !== "", missing };
     this.#lists.set(keyOf(from.address, frame), list);
     return this.#outbound.askAll({ kind: "list", who: from, frame });

@@ -42,8 +42,7 @@ interface Realm {
   readonly links: Links;
   readonly access: Access;
   readonly delivery: Delivery;
-  /** `undefined` in a realm of one shard. */
-  readonly outbound: Outbound | undefined;
+  readonly outbound: Outbound;
 }
 
 interface Situation extends Realm {
@@ -116,7 +115,7 @@ export class Opens {
     if ("code" in decision || "messages" in decision)
       this.#delivery.say(from, this.#carryOut(from, connection, decision).frame);
     else if ("shard" in decision) {
-      if (this.#realm.outbound?.ask(decision.shard, { kind: "open", who: from, frame: open }) !== true)
+      if (!this.#realm.outbound.ask(decision.shard, { kind: "open", who: from, frame: open }))
         this.#delivery.say(from, unreachable(connection));
     } else {
       this.#delivery.say(from, routedTo(connection, decision, from));
@@ -149,14 +148,14 @@ export class Opens {
     const { session, peer } = resume;
     const { outbound } = this.#realm;
     const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs);
-    const shard = outbound?.homeOf(splitLabel(peer).name);
+    const shard = outbound.homeOf(splitLabel(peer).name);
     if (
       isWithinRate &&
       shard !== undefined &&
       labelProblem(peer) === undefined &&
       builtInPeerNamed(peer) === undefined
     ) {
-      const canAsk = !from.pairs.isFull && outbound?.ask(shard, { kind: "resume", who: from, frame: resume }) === true;
+      const canAsk = !from.pairs.isFull && outbound.ask(shard, { kind: "resume", who: from, frame: resume });
       if (!canAsk) this.#delivery.say(from, { kind: "absent", session, reason: goneReasons.lost, peer });
       return;
     }
@@ -243,7 +242,7 @@ function decideOpen(
   const denial = access.denialOfName(from, called.name, protocol);
   if (denial !== undefined) return refusal(notAllowed, denial);
 
-  const shard = outbound?.homeOf(called.name);
+  const shard = outbound.homeOf(called.name);
   if (shard === undefined) return routeOpen(from, open, situation);
   return from.pairs.isFull ? refusal(busy, "This client has too many peers already") : { shard };
 }

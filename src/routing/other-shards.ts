@@ -1,6 +1,6 @@
 import type { CrossingItem } from "./crossing-item.ts";
 
-/** The other shards of a realm, as routing talks to them. A realm of one shard has none. */
+/** The other shards of a realm, as routing talks to them. A realm of one shard has none, until it grows. */
 export interface OtherShards {
   /** The numbers of all of them. */
   readonly all: readonly number[];

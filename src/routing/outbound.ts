@@ -123,6 +123,7 @@ export class Outbound {
   /** The shards with whose links those of this one are paired. Slow. */
   pairedShards(): ReadonlySet<number> {
     const shards = new Set<number>();
+    if (this.shardCount === 1) return shards;
     for (const link of this.#links.all())
       for (const address of link.pairs) {
         const shard = this.#others.shardOf(address);

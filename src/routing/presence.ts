@@ -15,8 +15,8 @@ interface PresenceStart {
   readonly links: Links;
   readonly access: Access;
   readonly delivery: Delivery;
-  /** The sessions of other shards; `undefined` in a realm of one. */
-  readonly remote: RemotePresence | undefined;
+  /** The sessions of other shards. */
+  readonly remote: RemotePresence;
   /** Milliseconds since 1970. */
   now(): number;
   /** Calls back later, and carries out then what delivery finds. */
@@ -84,13 +84,13 @@ export class Presence {
   }
 
   #newWatch(start: WatchStart, isNew: boolean, account: Account): Watch {
-    const shards = this.#start.remote?.shardsOf(start.pattern) ?? [];
+    const shards = this.#start.remote.shardsOf(start.pattern);
     return new Watch(start, isNew, { mostChanges: () => mostChangesOf(account), shards });
   }
 
   /** Tells other shards what to tell of. */
   #subscribe(): void {
-    this.#start.remote?.subscribe(
+    this.#start.remote.subscribe(
       Array.from(this.#all.values(), ({ watches }) => watches.map(({ pattern: { source } }) => source)).flat(),
     );
   }
@@ -100,7 +100,7 @@ export class Presence {
     // A client says what it serves right after its welcome: the two are told together.
     const isWhole = link.services !== undefined || link.format.addressing === "name";
     if (!this.#mayTellOf(link)) return;
-    this.#start.remote?.changed("joined", link);
+    this.#start.remote.changed("joined", link);
     this.#note(
       link,
       (watch, key) => {
@@ -116,7 +116,7 @@ export class Presence {
   }
 
   #noteChanged(link: Link): void {
-    this.#start.remote?.changed("changed", link);
+    this.#start.remote.changed("changed", link);
     this.#note(link, (watch, key) => {
       watch.changed(link, key);
     });
@@ -134,7 +134,7 @@ export class Presence {
 
   /** Whether clients watch anything, here or on other shards. */
   get #hasWatchers(): boolean {
-    return this.#all.size > 0 || this.#start.remote?.isSubscribed === true;
+    return this.#all.size > 0 || this.#start.remote.isSubscribed;
   }
 
   /** A link is over: its client watches nothing more. */
@@ -145,7 +145,7 @@ export class Presence {
       this.#forget(watcher);
       this.#subscribe();
     }
-    this.#start.remote?.changed("left", link);
+    this.#start.remote.changed("left", link);
     this.#roster.left();
     this.#late.delete(link);
     this.#note(link, (watch, key) => {
@@ -158,7 +158,7 @@ export class Presence {
     const session = seenOf(there);
     if (!isWatched(session.name, this.#all.values())) {
       // Before this object slept, somebody watched it.
-      this.#start.remote?.correct(session.address);
+      this.#start.remote.correct(session.address);
       this.#subscribe();
     }
     // What a session serves comes right after it, as with those of this shard.
@@ -188,10 +188,19 @@ export class Presence {
     if (!watcher.isBlocked) this.#urgent.add(watcher);
   }
 
+  /** The realm has more shards than before, which have taken over names of others. */
+  grown(): void {
+    if (this.#all.size === 0) return;
+    this.#subscribe();
+    for (const watcher of this.#all.values()) {
+      for (const watch of watcher.watches) watch.grown(this.#start.remote.shardsOf(watch.pattern.source));
+      this.#tellSoon(watcher);
+    }
+  }
+
   /** What another shard has told may have changed. */
   shardLost(shard: number): void {
     const { remote } = this.#start;
-    if (remote === undefined) return;
     remote.forget(shard);
     if (this.#all.size === 0) return;
     this.#subscribe();
@@ -201,15 +210,18 @@ export class Presence {
   /** @param shard which the watches concern. Default: all watches */
   #tellAgain(watcher: Watcher, shard?: number): void {
     for (const watch of watcher.watches) if (shard === undefined || watch.concerns(shard)) watch.restart();
-    if (isDone(watcher)) return;
-    this.#tellLater(watcher, this.#start.now() + routerLimits.tellEveryMs);
+    this.#tellSoon(watcher);
+  }
+
+  #tellSoon(watcher: Watcher): void {
+    if (!isDone(watcher)) this.#tellLater(watcher, this.#start.now() + routerLimits.tellEveryMs);
   }
 
   /** Tells watchers which clients they see by new rules, and which they no longer see. @param before the rules until now */
   rulesChanged(before: Rules): void {
     const { access, remote } = this.#start;
     for (const watcher of this.#all.values()) {
-      if (remote !== undefined) {
+      if (remote.hasOthers) {
         this.#tellAgain(watcher);
         continue;
       }
@@ -378,7 +390,7 @@ export class Presence {
     for (const watch of watcher.watches) {
       const page = watch.nextPage;
       if (page === undefined) continue;
-      const number = this.#start.remote?.ask(watcher.link, page, watch.pattern.source);
+      const number = this.#start.remote.ask(watcher.link, page, watch.pattern.source);
       if (number === undefined) this.#tellLater(watcher, this.#start.now() + routerLimits.tellEveryMs);
       else watch.asked(number);
     }

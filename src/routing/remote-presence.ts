@@ -50,6 +50,11 @@ export class RemotePresence {
     if (shard !== undefined) this.#subscribed.set(shard, "\n");
   }
 
+  /** Whether there are other shards. */
+  get hasOthers(): boolean {
+    return this.#outbound.shardCount > 1;
+  }
+
   /** Whether clients of other shards watch anything. */
   get isSubscribed(): boolean {
     return this.#outbound.isSubscribed;

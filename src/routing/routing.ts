@@ -56,9 +56,10 @@ export class Routing {
   readonly #presence: Presence;
   readonly #departures: Departures;
   readonly #opens: Opens;
-  /** What goes to other shards, and what comes from them; `undefined` in a realm of one shard. */
-  readonly #crossing:
-    { readonly outbound: Outbound; readonly inbound: Inbound; readonly lists: GatheredLists } | undefined;
+  /** What goes to other shards, and what comes from them. */
+  readonly #outbound: Outbound;
+  readonly #inbound: Inbound;
+  readonly #lists: GatheredLists;
   /** Whether the message that is being routed has held a `list`. */
   #hasListed = false;
   /** Whether it has held a `measure`. */
@@ -66,26 +67,26 @@ export class Routing {
   /** How many links the last list went through: what the next one costs. */
   #listedLinks = 0;
 
-  /** @param others absent in a realm of one shard */
-  constructor(links: Links, realm: string, runtime: Runtime, others?: OtherShards) {
+  constructor(links: Links, realm: string, runtime: Runtime, others: OtherShards) {
     this.#links = links;
     this.#realm = realm;
     this.#runtime = runtime;
     this.#delivery = new Delivery(runtime);
-    const outbound = others && new Outbound(links, this.#delivery, others);
+    const outbound = new Outbound(links, this.#delivery, others);
+    this.#outbound = outbound;
     this.#forwarding = new Forwarding(links, this.#delivery, outbound);
     this.#access = new Access(links, this.#delivery, () => runtime.rules());
     this.#presence = new Presence({
       links,
       access: this.#access,
       delivery: this.#delivery,
-      remote: outbound && new RemotePresence(outbound),
+      remote: new RemotePresence(outbound),
       now: () => runtime.now(),
       after: (delayMs, callback) => {
         runtime.after(delayMs, () => {
           callback();
           this.#departures.dropGivenUp();
-          outbound?.flush();
+          outbound.flush();
         });
       },
     });
@@ -96,21 +97,19 @@ export class Routing {
       this.#departures,
       () => runtime.randomU32() / 2 ** 32,
     );
-    if (outbound === undefined) return;
-    const lists = new GatheredLists(links, this.#delivery, outbound);
-    const inbound = new Inbound({
+    this.#lists = new GatheredLists(links, this.#delivery, outbound);
+    this.#inbound = new Inbound({
       links,
       access: this.#access,
       delivery: this.#delivery,
       forwarding: this.#forwarding,
       opens: this.#opens,
       outbound,
-      lists,
+      lists: this.#lists,
       presence: this.#presence,
       now: () => runtime.now(),
       namesFor: (from, frame) => this.#namesFor(from, frame),
     });
-    this.#crossing = { outbound, inbound, lists };
   }
 
   /** Bytes that the router holds because clients have not read them: of all links, and of those that are closing. */
@@ -152,35 +151,39 @@ export class Routing {
   changeRules(before: Rules): void {
     this.#access.changeRules(before);
     this.#presence.rulesChanged(before);
-    const { outbound } = this.#crossing ?? {};
-    if (outbound !== undefined)
+    if (this.#outbound.shardCount > 1)
       for (const link of this.#links.all())
-        outbound.changeRules(link, (remote) => this.#access.changeFor(link, remote, before));
+        this.#outbound.changeRules(link, (remote) => this.#access.changeFor(link, remote, before));
     this.#settle();
   }
 
   /** Carries out what another shard tells. Never throws. */
   take(item: CrossingItem, shard: number): void {
-    this.#crossing?.inbound.take(item, shard);
+    this.#inbound.take(item, shard);
   }
 
   /** All pairs with the links of another shard end, and questions to it get no answer. @param questions by whether they may have arrived */
   broken(shard: number, questions: { readonly sent: readonly Question[]; readonly unsent: readonly Question[] }): void {
-    this.#crossing?.outbound.broken(shard);
-    this.#crossing?.inbound.lost(questions.sent, true);
-    this.#crossing?.inbound.lost(questions.unsent, false);
+    this.#outbound.broken(shard);
+    this.#inbound.lost(questions.sent, true);
+    this.#inbound.lost(questions.unsent, false);
     this.#presence.shardLost(shard);
+  }
+
+  /** The realm has more shards than before. */
+  grown(): void {
+    this.#presence.grown();
   }
 
   /** Finds out whether the links of other shards are still there that links of this one are paired with. */
   checkShards(): void {
-    this.#crossing?.outbound.check();
+    this.#outbound.check();
     this.#settle();
   }
 
   /** Whether links of this shard are paired with links of others. Slow. */
   get isPairedElsewhere(): boolean {
-    return (this.#crossing?.outbound.pairedShards().size ?? 0) > 0;
+    return this.#outbound.pairedShards().size > 0;
   }
 
   /** Begins to carry out what another shard tells. `endCall` must follow. */
@@ -197,7 +200,7 @@ export class Routing {
   #settle(): void {
     this.#departures.dropGivenUp();
     if (this.#presence.flush()) this.#departures.dropGivenUp();
-    this.#crossing?.outbound.flush();
+    this.#outbound.flush();
   }
 
   /**
@@ -333,14 +336,14 @@ export class Routing {
   #check(from: Link, frame: RouterFrameOf<"check">, nowMs: number): void {
     const isWithinRate = this.#delivery.meterOf(from).account.opens.take(nowMs);
     const { address } = frame;
-    const to = this.#links.byAddress(address) ?? this.#crossing?.outbound.peerOf(from, address);
+    const to = this.#links.byAddress(address) ?? this.#outbound.peerOf(from, address);
     this.#access.check(from, frame, { to, isWithinRate });
   }
 
   /** Whether a client may ask for all links now; counts it. Past its rate its link ends, since it would wait in vain for an answer. */
   #mayList(from: Link): boolean {
     const { opens } = this.#delivery.meterOf(from).account;
-    const shards = this.#crossing?.outbound.shardCount ?? 1;
+    const shards = this.#outbound.shardCount;
     const isWithinRate = opens.take(
       from.memory.heardAtMs,
       shards * (1 + this.#listedLinks / routerLimits.linksPerToken),
@@ -370,9 +373,7 @@ export class Routing {
   #list(from: Link, frame: RouterFrameOf<"list">): void {
     if (!this.#mayList(from)) return;
     const own = this.#namesFor(from, frame);
-    if (this.#crossing === undefined) this.#delivery.say(from, own);
-    else if (!this.#crossing.lists.begin(from, frame, own))
-      this.#departures.drop(from, goneReasons.lost, closings.unanswered);
+    if (!this.#lists.begin(from, frame, own)) this.#departures.drop(from, goneReasons.lost, closings.unanswered);
   }
 
   #namesFor(from: Sender, { request, cursor }: RouterFrameOf<"list">): RouterFrameOf<"peers"> {

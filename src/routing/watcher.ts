@@ -44,7 +44,7 @@ export class Watch {
   #toldUpTo: number;
   #hasBegun = false;
   /** The other shards that may have sessions which fit. */
-  readonly #shards: readonly number[];
+  #shards: readonly number[];
   /** Those of them that have not told all their sessions, for a snapshot. */
   #untold: readonly number[] = [];
   #after = 0;
@@ -109,6 +109,13 @@ export class Watch {
     this.#after = next;
     if (next === 0) this.#untold = this.#untold.slice(1);
     for (const session of sessions) if (this.pattern.fits(session.name)) this.joined(session, keyOf(session));
+  }
+
+  /** The realm has grown. @param shards the other shards that may have sessions which fit now */
+  grown(shards: readonly number[]): void {
+    if (shards.join() === this.#shards.join()) return;
+    this.#shards = shards;
+    this.restart();
   }
 
   /** Has everything told again, by a new snapshot. */

@@ -1,6 +1,5 @@
-import { routerLimits } from "@messagepasser/protocol";
-
-// In a realm of several shards an address is the number of a shard, in its upper 10 bits, and a number within the shard.
+// An address is the number of a shard, in its upper 10 bits, and a number within the shard, also in a realm of one shard:
+// so a realm can grow whatever addresses its links have.
 
 const localBits = 22;
 
@@ -15,9 +14,8 @@ export interface AddressRange {
   readonly last: number;
 }
 
-/** The addresses of one of so many shards. A realm of one shard has all addresses but those of the built-in peers. */
-export function addressesOf(shard: number, count: number): AddressRange {
-  if (count === 1) return { first: 1, last: routerLimits.lastAddress };
+/** The addresses of a shard. Those of the built-in peers are of the last shard that there could be. */
+export function addressesOf(shard: number): AddressRange {
   const base = shard * 2 ** localBits;
   // Address 0 is the router's.
   return { first: base + 1, last: base + 2 ** localBits - 1 };

@@ -94,6 +94,7 @@ const item: fc.Arbitrary<CrossingItem> = fc.oneof(
 
 const call = fc.record({
   from: fc.nat(1_023),
+  shards: fc.nat(1_023),
   number: fc.nat(Number.MAX_SAFE_INTEGER),
   life: fc.nat(Number.MAX_SAFE_INTEGER),
   seq: u32,
@@ -116,6 +117,7 @@ test("a call names each link once, however much it has sent", () => {
   const lengthOf = (count: number): number =>
     encodeCall({
       from: 0,
+      shards: 2,
       number: 1,
       life: 1,
       seq: 1,
@@ -141,5 +143,5 @@ test("bytes that are no call are refused, whatever they are", () => {
 
 test("an answer is read as it was written, and one that can't be read is 0", () => {
   expect(decodeAnswer(encodeAnswer(2 ** 40))).toBe(2 ** 40);
-  for (const bytes of [[], [1], [2, 0, 0, 0, 0, 0, 0, 0, 1]]) expect(decodeAnswer(Uint8Array.from(bytes))).toBe(0);
+  for (const bytes of [[], [1], [3, 0, 0, 0, 0, 0, 0, 0, 1]]) expect(decodeAnswer(Uint8Array.from(bytes))).toBe(0);
 });

@@ -12,12 +12,14 @@ import { type CrossingItem, presenceChanges, type Stranger, type StrangerThere }
 import type { Grant, TokenGrant } from "../routing/link.ts";
 
 /** The version of the calls between shards. During a deploy two shards may have different ones. */
-const version = 1;
+const version = 2;
 
 /** What one shard calls another with. */
 export interface Call {
   /** The shard that calls. */
   readonly from: number;
+  /** How many shards the realm has, as the caller knows it. */
+  readonly shards: number;
   /** The number of the trunk between the two, as the caller has it. */
   readonly number: number;
   /** What the caller drew when it woke. */
@@ -50,13 +52,14 @@ const kinds = [
 const ownWriter = new ByteWriter();
 
 /** Writes a call. @returns bytes that the next call overwrites */
-export function encodeCall({ from, number, life, seq, isAgain, items }: Call): Uint8Array<ArrayBuffer> {
+export function encodeCall({ from, shards, number, life, seq, isAgain, items }: Call): Uint8Array<ArrayBuffer> {
   const writer = ownWriter;
   if (writer.capacityBytes > 2 * routerLimits.maxCallBytes) writer.clear();
   else writer.restart();
   writer.u8(version);
   writer.u8(isAgain ? 1 : 0);
   writer.u16(from);
+  writer.u16(shards);
   writer.u64(number);
   writer.u64(life);
   writer.u32(seq);
@@ -71,11 +74,12 @@ export function decodeCall(bytes: Uint8Array): Call {
   const theirs = reader.u8();
   if (theirs !== version) throw new ProtocolError(`A call of version ${theirs}, where ${version} is known`);
   const isAgain = reader.u8() === 1;
-  const [from, number, life, seq] = [reader.u16(), reader.u64(), reader.u64(), reader.u32()];
+  const [from, shards, number] = [reader.u16(), reader.u16(), reader.u64()];
+  const [life, seq] = [reader.u64(), reader.u32()];
   const known: Stranger[] = [];
   const items: CrossingItem[] = [];
   while (reader.position < reader.end) items.push(readItem(reader, known));
-  return { from, number, life, seq, isAgain, items };
+  return { from, shards, number, life, seq, isAgain, items };
 }
 
 export function encodeAnswer(number: Answer): Uint8Array<ArrayBuffer> {

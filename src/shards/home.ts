@@ -28,6 +28,11 @@ export function placeOf(name: string): string {
   return slash === -1 ? name : name.slice(0, slash);
 }
 
+/** The shard that gives half of its names to a new one. @param shard the number of the new one, from 1 */
+export function giverTo(shard: number): number {
+  return shard - 2 ** Math.floor(Math.log2(shard));
+}
+
 /** FNV-1a of the UTF-8 bytes, with the last step of MurmurHash3, since the low bits decide. */
 function hashOf(place: string): number {
   let hash = 0x811c9dc5;

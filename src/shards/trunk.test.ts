@@ -12,6 +12,7 @@ class CalledTrunk {
   number = 0;
   readonly trunk = new Trunk(0, undefined, {
     randomU32: () => 7,
+    shardCount: () => 2,
     after: () => undefined,
     call: () => undefined,
     keep: (number) => {
@@ -24,7 +25,7 @@ class CalledTrunk {
 
   /** The other shard calls, in its wake of that number. */
   receive(life: number, seq = 1, number = this.number): number {
-    return this.trunk.receive({ from: 1, number, life, seq, isAgain: false, items: [item] });
+    return this.trunk.receive({ from: 1, shards: 2, number, life, seq, isAgain: false, items: [item] });
   }
 }
 

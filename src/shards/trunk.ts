@@ -5,6 +5,8 @@ import { type Answer, type Call, encodeCall } from "./call.ts";
 /** What a trunk needs of the platform and of its shard. */
 export interface TrunkRuntime {
   randomU32(): number;
+  /** How many shards the realm has, as this one knows it. */
+  shardCount(): number;
   /** Calls back once, later. Until then the object is awake. */
   after(delayMs: number, callback: () => void): void;
   /** Calls the other shard, with bytes that are good until it returns. `ended` must be called once with the outcome, later. */
@@ -159,7 +161,15 @@ export class Trunk {
   #call(call: CallUnderWay): void {
     const { seq, items } = call;
     const isAgain = call.failures > 0;
-    const bytes = encodeCall({ from: this.#own, number: this.#number, life: this.#life, seq, isAgain, items });
+    const bytes = encodeCall({
+      from: this.#own,
+      shards: this.#runtime.shardCount(),
+      number: this.#number,
+      life: this.#life,
+      seq,
+      isAgain,
+      items,
+    });
     this.#runtime.call(bytes, (outcome) => {
       // A break has given it up.
       if (this.#underWay !== call) return;

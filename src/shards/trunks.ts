@@ -18,6 +18,8 @@ export interface TrunksRuntime {
   /** The patterns of which a shard wants to be told, as they were stored. */
   subscribed(shard: number): readonly string[];
   noteSubscribed(shard: number, patterns: readonly string[]): void;
+  /** Another shard knows that the realm has so many shards, which are more than this one knows. It may grow. */
+  moreShards(count: number): void;
   /** A link of this shard is paired with one of another: from time to time it has to be found out whether that is still there. */
   paired(): void;
   take(item: CrossingItem, shard: number): void;
@@ -26,9 +28,9 @@ export interface TrunksRuntime {
 
 /** All trunks of one shard of a realm. */
 export class Trunks implements OtherShards {
-  readonly all: readonly number[];
   readonly #own: number;
-  readonly #count: number;
+  #count = 0;
+  #all: readonly number[] = [];
   readonly #runtime: TrunksRuntime;
   /** Each is made when it is first needed. */
   readonly #trunks = new Map<number, Trunk>();
@@ -39,9 +41,18 @@ export class Trunks implements OtherShards {
   /** @param count how many shards the realm has, this one included */
   constructor(own: number, count: number, runtime: TrunksRuntime) {
     this.#own = own;
-    this.#count = count;
     this.#runtime = runtime;
-    this.all = Array.from({ length: count }, (_, shard) => shard).filter((shard) => shard !== own);
+    this.grow(count);
+  }
+
+  get all(): readonly number[] {
+    return this.#all;
+  }
+
+  /** The realm has so many shards from now on: more than before. */
+  grow(count: number): void {
+    this.#count = count;
+    this.#all = Array.from({ length: count }, (_, shard) => shard).filter((shard) => shard !== this.#own);
   }
 
   homeOf(name: string): number | undefined {
@@ -111,6 +122,7 @@ export class Trunks implements OtherShards {
   #read(bytes: Uint8Array): Call | undefined {
     try {
       const call = decodeCall(bytes);
+      if (call.shards > this.#count) this.#runtime.moreShards(call.shards);
       return call.from < this.#count && call.from !== this.#own ? call : undefined;
     } catch (error) {
       if (error instanceof ProtocolError) return undefined;
@@ -124,6 +136,7 @@ export class Trunks implements OtherShards {
     const runtime = this.#runtime;
     trunk = new Trunk(this.#own, runtime.number(shard), {
       randomU32: () => runtime.randomU32(),
+      shardCount: () => this.#count,
       after: (delayMs, callback) => {
         runtime.after(delayMs, callback);
       },

@@ -5,7 +5,7 @@ import { closings, malformed } from "../../src/routing/closings.ts";
 import { closingMessages } from "../../src/routing/encoding.ts";
 import { Routing } from "../../src/routing/routing.ts";
 import { batchOf } from "../../src/routing/encoding.ts";
-import { FakeLink, FakeLinks, FakeRuntime } from "../support/routing-fakes.ts";
+import { alone, FakeLink, FakeLinks, FakeRuntime } from "../support/routing-fakes.ts";
 import { heardBy } from "./heard.ts";
 import { peers, self, selfAddress } from "./names.ts";
 
@@ -21,7 +21,7 @@ const maxSpareBytes = 4_096;
 class FuzzedRealm {
   readonly runtime = new FakeRuntime();
   readonly links = new FakeLinks();
-  readonly routing = new Routing(this.links, "home", this.runtime);
+  readonly routing = new Routing(this.links, "home", this.runtime, alone);
   readonly alice: FakeLink;
   readonly peers: readonly FakeLink[];
   readonly zoe = this.#join(100, "zoe", native);

@@ -1,6 +1,7 @@
 import type { Mutation } from "./mutate.ts";
 
 const trunk = "src/shards/trunk.ts";
+const shards = "src/shards/trunks.ts";
 
 /** What shards tell each other. */
 export const trunks: readonly Mutation[] = [
@@ -122,6 +123,24 @@ export const trunks: readonly Mutation[] = [
         trunk,
         "      else this.#answered(call, outcome);\n      this.flush();",
         "      else this.#answered(call, outcome);",
+      ],
+    ],
+  },
+  {
+    rule: "a call says how many shards its caller knows",
+    changes: [[trunk, "shards: this.#runtime.shardCount(),", "shards: 1,"]],
+  },
+  {
+    rule: "a shard learns of more shards by a call",
+    changes: [[shards, "      if (call.shards > this.#count) this.#runtime.moreShards(call.shards);\n", ""]],
+  },
+  {
+    rule: "what waits for other shards survives a growth",
+    changes: [
+      [
+        shards,
+        "    this.#count = count;\n    this.#all",
+        "    this.#trunks.clear();\n    this.#count = count;\n    this.#all",
       ],
     ],
   },

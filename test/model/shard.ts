@@ -9,7 +9,7 @@ import { decodeAnswer, decodeCall } from "../../src/shards/call.ts";
 import { homeOf } from "../../src/shards/home.ts";
 import type { Outcome } from "../../src/shards/trunk.ts";
 import { Trunks } from "../../src/shards/trunks.ts";
-import { FakeLink, FakeLinks } from "../support/routing-fakes.ts";
+import { alone, FakeLink, FakeLinks } from "../support/routing-fakes.ts";
 import { answersIn, type CallJudge, faultIn, type Judged, type Scene, verdictsOn } from "./judge.ts";
 import type { Wire } from "./wire.ts";
 
@@ -70,7 +70,7 @@ export class Shard {
   constructor(number: number, surroundings: Surroundings) {
     this.#number = number;
     this.#surroundings = surroundings;
-    this.#nextAddress = addressesOf(number, surroundings.count).first;
+    this.#nextAddress = addressesOf(number).first;
     this.#routing = this.#begin();
   }
 
@@ -166,7 +166,7 @@ export class Shard {
     const wires = [...this.#ends.keys()];
     this.#ends.clear();
     this.#links = new FakeLinks();
-    if (this.#surroundings.count === 1) this.#nextAddress = addressesOf(this.#number, 1).first;
+    if (this.#surroundings.count === 1) this.#nextAddress = addressesOf(this.#number).first;
     this.#routing = this.#begin();
     return wires;
   }
@@ -211,6 +211,7 @@ export class Shard {
             },
             number: (of) => this.#stored.get(of),
             keep: (of, number) => void this.#stored.set(of, number),
+            moreShards: () => undefined,
             paired: () => undefined,
             subscribed: () => [],
             noteSubscribed: () => undefined,
@@ -235,7 +236,7 @@ export class Shard {
         throw new Error(`The router ended itself: ${reason}`);
       },
     };
-    return new Routing(this.#links, "home", runtime, this.#trunks);
+    return new Routing(this.#links, "home", runtime, this.#trunks ?? alone);
   }
 
   #checkAnswers(bytes: Uint8Array): void {

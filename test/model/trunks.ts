@@ -1,14 +1,15 @@
 // Shards that tell each other numbered things over calls which may be lost, doubled or late, while their objects sleep and
-// are reset. What is told must come once and in order, or its trunk must have broken at both ends; and every question must
+// are reset, and more shards come, of which the others learn by calls. What is told must come once and in order, or its trunk must have broken at both ends; and every question must
 // be answered, or be known to be lost.
 import fc from "fast-check";
 import { native } from "@messagepasser/protocol/formats";
 import type { CrossingItem, Question } from "../../src/routing/crossing-item.ts";
 import type { LostQuestions, Outcome } from "../../src/shards/trunk.ts";
 import { decodeAnswer } from "../../src/shards/call.ts";
+import { giverTo } from "../../src/shards/home.ts";
 import { Trunks } from "../../src/shards/trunks.ts";
 
-const shardCount = 3;
+const [firstCount, lastCount] = [3, 5];
 
 /** One choice after the other; each picks among what is possible then. */
 export const trunkSchedules = fc.array(fc.nat(1 << 20), { maxLength: 120, size: "max" });
@@ -45,9 +46,12 @@ class Shard {
   isGone = false;
   timers: Timer[] = [];
   random = 1;
+  /** How many shards there are, as this one has stored it. */
+  count: number;
 
-  constructor(number: number, world: World) {
+  constructor(number: number, count: number, world: World) {
     this.number = number;
+    this.count = count;
     this.world = world;
     this.trunks = this.begin();
   }
@@ -55,7 +59,7 @@ class Shard {
   begin(): Trunks {
     const start = ++this.start;
     this.timers = [];
-    return new Trunks(this.number, shardCount, {
+    return new Trunks(this.number, this.count, {
       randomU32: () => (this.random = (this.random * 48_271 + this.number) % 0x7fff_ffff),
       after: (delayMs, callback) => {
         this.timers.push({ dueMs: this.world.nowMs + delayMs, callback });
@@ -68,6 +72,9 @@ class Shard {
       },
       number: (of) => this.stored.get(of),
       keep: (of, number) => this.stored.set(of, number),
+      moreShards: (count) => {
+        this.learn(count);
+      },
       paired: () => undefined,
       subscribed: () => [],
       noteSubscribed: () => undefined,
@@ -78,6 +85,11 @@ class Shard {
         this.world.broken(this, of, questions);
       },
     });
+  }
+
+  learn(count: number): void {
+    this.count = count;
+    this.trunks.grow(count);
   }
 }
 
@@ -94,13 +106,21 @@ class World {
   #count = 0;
 
   constructor() {
-    this.shards = Array.from({ length: shardCount }, (_, number) => new Shard(number, this));
+    this.shards = Array.from({ length: firstCount }, (_, number) => new Shard(number, firstCount, this));
   }
 
   #at(number: number): Shard {
-    const shard = this.shards[number % shardCount];
+    const shard = this.shards[number % this.shards.length];
     if (shard === undefined) throw new Error("There is no such shard");
     return shard;
+  }
+
+  /** There is one more shard. The one that gives it names knows at once. */
+  grow(): void {
+    const number = this.shards.length;
+    if (number === lastCount) return;
+    this.shards.push(new Shard(number, number + 1, this));
+    this.#at(giverTo(number)).learn(number + 1);
   }
 
   #toldBy(from: number, to: number, trunk: number): { said: number[]; taken: number } {
@@ -259,7 +279,8 @@ class World {
   step(choice: number): void {
     const rest = Math.floor(choice / 16);
     const shard = this.#at(rest);
-    const other = this.#at(rest + 1 + (Math.floor(rest / 3) % 2));
+    const { all } = shard.trunks;
+    const other = this.#at(all[Math.floor(rest / this.shards.length) % all.length] ?? 0);
     switch (choice % 16) {
       case 0:
       case 1:
@@ -279,6 +300,7 @@ class World {
         break;
       case 8:
         if (rest % 4 === 0) this.reset(shard);
+        if (rest % 4 === 1) this.grow();
         break;
       case 9:
         this.arriveLate(rest);

@@ -12,8 +12,6 @@ export interface Scene {
   readonly random: Random;
   readonly gates: readonly Gate[];
   readonly router: Router;
-  /** How many shards the realm has. */
-  readonly shards: number;
   readonly processes: readonly Clients[];
   readonly attacker: Attacker;
   /** Fires when faults must end: those that last undo themselves then. */
@@ -210,8 +208,8 @@ export const faults: Readonly<Record<FaultKind, (scene: Scene) => Promise<void>>
   },
 };
 
-function anyShard({ random, shards }: Scene): number {
-  return random.integer(0, shards - 1);
+function anyShard({ random, router }: Scene): number {
+  return random.integer(0, router.shards - 1);
 }
 
 async function drop(scene: Scene, kind: FaultKind, gates: readonly Gate[]): Promise<void> {

@@ -13,8 +13,6 @@ export interface InjectorStart {
   readonly epochMs: number;
   readonly gates: readonly Gate[];
   readonly router: Router;
-  /** How many shards the realm has. */
-  readonly shards: number;
   readonly processes: readonly Clients[];
   readonly attacker: Attacker;
   readonly faultsPerSecond: number;
@@ -115,10 +113,11 @@ export class Injector {
   }
 
   #choose(random: Random, endMs: number): FaultKind | undefined {
-    const { kinds, shards } = this.#start;
+    const { kinds, router } = this.#start;
     // One that outlasts a client's patience needs a run that outlasts it by far.
     const isLongRun = endMs - this.#start.epochMs > 120_000 && endMs - Date.now() > 55_000;
-    const isPossible = (kind: FaultKind): boolean => (kind === "longStall" ? isLongRun : kind !== "lose" || shards > 1);
+    const isPossible = (kind: FaultKind): boolean =>
+      kind === "longStall" ? isLongRun : kind !== "lose" || router.shards > 1;
     const possible = faultKinds.filter((kind) => kinds.includes(kind) && isPossible(kind));
     if (possible.length === 0) return undefined;
     return random.weighted(Object.fromEntries(possible.map((kind) => [kind, weights[kind]])) as typeof weights);

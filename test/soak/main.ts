@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { addClient, setShards } from "../../scripts/admin-client.ts";
+import { addClient, beginGrowth, setShards } from "../../scripts/admin-client.ts";
 import type { ClientDial, FromClients } from "./calls.ts";
 import { Clients } from "./clients.ts";
 import { Gate } from "./gate.ts";
@@ -55,7 +55,8 @@ async function soak(options: Options, interrupted: AbortSignal): Promise<{ resul
 async function begin(options: Options, folder: string, stack: AsyncDisposableStack): Promise<Run> {
   const epochMs = Date.now();
   const router = stack.use(await Router.start(folder));
-  if (options.shards > 1) await setShards(router, options.shards);
+  await setShards(router, options.shards);
+  router.shards = options.shards;
   const dials: ClientDial[] = [];
   const gates: Gate[] = [];
   const certificates = await makeCertificates();
@@ -89,10 +90,10 @@ async function begin(options: Options, folder: string, stack: AsyncDisposableSta
 }
 
 /** The life of a run in which the soak itself works. */
-async function live({ options, processes, injector, ledger, progress }: Run): Promise<void> {
+async function live({ options, router, processes, injector, ledger, progress }: Run): Promise<void> {
   await Promise.all(processes.map(({ ready }) => ready));
   progress.phase(`seed ${options.seed}`);
-  await injector.run(options.seconds * 1_000);
+  await Promise.all([injector.run(options.seconds * 1_000), grow(options, router, progress)]);
   for (const clients of processes) clients.drain();
   progress.phase("drains");
   const endMs = Date.now() + drainMs;
@@ -100,6 +101,31 @@ async function live({ options, processes, injector, ledger, progress }: Run): Pr
   for (let times = 0; times < 2 && Date.now() < endMs; times = ledger.counts.open === 0 ? times + 1 : 0)
     await delay(1_000);
   await Promise.all(processes.map((clients) => clients.stop()));
+  // Does nothing where the realm has grown.
+  await setShards(router, options.lastShards);
+}
+
+/** Gives the realm more shards, one after the other, while faults come. */
+async function grow({ seconds, shards, lastShards }: Options, router: Router, progress: Progress): Promise<void> {
+  const pauseMs = (seconds * 1_000) / (lastShards - shards + 1);
+  while (router.shards < lastShards) {
+    await delay(pauseMs);
+    router.shards++;
+    await untilDone(() => beginGrowth(router, router.shards));
+    progress.say(`The realm gets shard ${router.shards - 1}`);
+  }
+}
+
+/** Tries again what fails while the router is struck. */
+async function untilDone(attempt: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      await attempt();
+      return;
+    } catch {
+      await delay(200);
+    }
+  }
 }
 
 /** Rejects when the run can't go on. */

@@ -10,7 +10,8 @@ Usage: npm run soak -- [options]
   --seconds N    how long faults come; then up to 90 s for what is open to finish (default: 60)
   --seed S       decides streams and faults, as far as timing lets it (default: a random one)
   --clients C    how many clients, in processes of 4 (default: 12)
-  --shards N     how many shards the realm has (default: 1); each fault of an object strikes one of them
+  --shards N     how many shards the realm has at first, two more come meanwhile (default: 1 to the end); each fault of an
+                 object strikes one of them
   --rate R       faults a second (default: 2.5); 0 for none, which makes the run fail in the end
   --only KINDS   only these faults, as a list with commas, of:
                  ${faultKinds.slice(0, 8).join(", ")},
@@ -33,6 +34,8 @@ export interface Options {
   readonly seed: number;
   readonly clients: number;
   readonly shards: number;
+  /** How many shards the realm has in the end. */
+  readonly lastShards: number;
   readonly faultsPerSecond: number;
   readonly kinds: readonly FaultKind[];
   readonly isJson: boolean;
@@ -46,7 +49,7 @@ export function optionsFrom(parameters: readonly string[]): Options | undefined 
       seconds: { type: "string", default: "60" },
       seed: { type: "string" },
       clients: { type: "string", default: "12" },
-      shards: { type: "string", default: "1" },
+      shards: { type: "string" },
       rate: { type: "string", default: "2.5" },
       only: { type: "string" },
       json: { type: "boolean", default: false },
@@ -54,11 +57,13 @@ export function optionsFrom(parameters: readonly string[]): Options | undefined 
     },
   });
   if (values.help) return undefined;
+  const shards = values.shards === undefined ? 1 : numberFrom("--shards", values.shards, 1, 62);
   return {
     seconds: numberFrom("--seconds", values.seconds, 1, 86_400),
     seed: values.seed === undefined ? randomInt(1_000_000) : numberFrom("--seed", values.seed, 0, 0xffff_ffff),
     clients: numberFrom("--clients", values.clients, 2, 200),
-    shards: numberFrom("--shards", values.shards, 1, 64),
+    shards,
+    lastShards: values.shards === undefined ? 1 : shards + 2,
     faultsPerSecond: numberFrom("--rate", values.rate, 0, 50, /^\d+(\.\d+)?$/),
     kinds: values.only === undefined ? faultKinds : kindsFrom(values.only),
     isJson: values.json,

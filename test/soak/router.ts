@@ -16,6 +16,8 @@ export class Router implements AsyncDisposable {
   readonly port: number;
   /** Stays the same, as all of its state. */
   adminToken = "";
+  /** How many shards its realm has, or is growing to. */
+  shards = 1;
   readonly #start: RouterStart;
   readonly #temporary: string;
   readonly #evictions = new Map<number, (error: string | undefined) => void>();

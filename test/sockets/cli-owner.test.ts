@@ -244,6 +244,38 @@ test("the router's clock decides whether a secret has expired, and not the clock
   });
 });
 
+test("mp names the shards that have not confirmed a change, for people and for programs", async () => {
+  const key = { id: "shop", algorithm: "HS256", source: "made", audiences: [], maxLifeS: 60, revokedBefore: null };
+  const server = createServer((request, response) => {
+    const answer = {
+      ...key,
+      addedAt: "2026-01-01T00:00:00.000Z",
+      unconfirmedShards: request.method === "PUT" ? [2] : [1, 3],
+    };
+    response.writeHead(202, { "content-type": "application/json" }).end(JSON.stringify(answer));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as { readonly port: number };
+  const owner = { MP_URL: `ws://127.0.0.1:${port}`, MP_ADMIN_TOKEN: "x" };
+  const rules = join(directory, "unconfirmed.txt");
+  writeFileSync(rules, "default closed");
+  const [revoked, removed, told] = await Promise.all([
+    mp(["token", "revoke", "--key", "shop"], owner),
+    mp(["key", "remove", "shop", "--json"], owner),
+    mp(["rule", "set", rules], owner),
+  ]);
+  expect(revoked).toMatchObject({
+    status: 0,
+    stderr: expect.stringContaining("mp: Shards 1, 3 have not confirmed this"),
+  });
+  expect([removed.status, JSON.parse(removed.text)]).toEqual([
+    0,
+    { id: "shop", isRemoved: true, unconfirmedShards: [1, 3] },
+  ]);
+  expect(told).toMatchObject({ status: 0, stderr: expect.stringContaining("mp: Shard 2 has not confirmed this") });
+});
+
 test("mp client disable, enable and rotate --overlap do what they say, and mp audit lists them", async () => {
   const { owner, of } = await realmOf("owned", "alice");
   const peers = async (): Promise<number | null> => (await mp(["peers"], of("alice"))).status;

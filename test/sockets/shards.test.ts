@@ -119,7 +119,31 @@ describe.each([2, 4])("a realm of %d shards", (count) => {
   });
 });
 
-test("mp realm shards gives a new realm its shards, once", async () => {
+test("a realm grows from one shard to four while clients talk, and no Connection is lost", async () => {
+  const shards = await shardsOf(1);
+  const names = [0, 1, 2, 3].map((shard) => nameOn(shard, "client", 4));
+  const realm = { router: shards.router, secretOf: (name: string) => addClient(shards.router, name) };
+  await using stack = new AsyncDisposableStack();
+  const sides: Side[] = [];
+  for (const name of names) sides.push(stack.use(await startSide(realm, name)));
+  const transfers = async (happens: () => Promise<void>): Promise<void> => {
+    const pairs: Promise<[Connection, Connection]>[] = [];
+    for (const [at, side] of sides.entries()) {
+      const next = sides[(at + 1) % sides.length];
+      if (next !== undefined) pairs.push(pair(side, next));
+    }
+    const [first, ...others] = await Promise.all(pairs);
+    if (first === undefined) throw new Error("There are no pairs");
+    await Promise.all([
+      transferWhile(happens, first),
+      ...others.map((ends) => transferWhile(async () => undefined, ends)),
+    ]);
+  };
+  for (const count of [2, 3, 4]) await transfers(() => setShards(shards.router, count));
+  expect((await sides[0]?.client.peers())?.sort()).toEqual(names.sort());
+});
+
+test("mp realm shards shows how many shards a realm has, and gives it more", async () => {
   const router = await startRouter();
   routers.push(router);
   const owner = { MP_URL: router.url.href, MP_REALM: "fleet", MP_ADMIN_TOKEN: router.adminToken };
@@ -129,14 +153,21 @@ test("mp realm shards gives a new realm its shards, once", async () => {
   for (const name of clients) expect(await mp(["client", "add", name], owner)).toMatchObject({ status: 0 });
   const { text } = await mp(["client", "list", "--json"], owner);
   expect((JSON.parse(text) as { name: string }[]).map(({ name }) => name)).toEqual(clients);
-  expect(await mp(["realm", "shards", "4"], owner)).toMatchObject({
+  expect(await mp(["realm", "shards", "2"], owner)).toMatchObject({
     status: 1,
-    stderr: "mp: The realm has 3 shards, and their number can't be changed\n",
+    stderr: "mp: The realm has 3 shards already, and their number can't be made smaller\n",
   });
   expect(await mp(["key", "add", "shop"], owner)).toMatchObject({ status: 0 });
   expect(await mp(["client", "revoke", "ann"], owner)).toMatchObject({ status: 0 });
   const audit = JSON.parse((await mp(["audit", "--json"], owner)).text) as { what: string; name: string }[];
   expect(audit.filter(({ what }) => what === "revoke")).toMatchObject([{ name: "ann" }]);
-  expect(audit).toHaveLength(3 + clients.length + 2);
-  expect(JSON.parse((await mp(["realm", "shards", "--json"], owner)).text)).toEqual({ realm: "fleet", shards: 3 });
+  expect(audit).toHaveLength(1 + clients.length + 2);
+  expect(JSON.parse((await mp(["realm", "shards", "5", "--json"], owner)).text)).toEqual({
+    realm: "fleet",
+    shards: 5,
+    target: null,
+    location: null,
+  });
+  const { text: after } = await mp(["client", "list", "--json"], owner);
+  expect((JSON.parse(after) as { name: string }[]).map(({ name }) => name)).toEqual(["ben", "cleo", "dan"]);
 });

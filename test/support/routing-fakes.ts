@@ -13,6 +13,7 @@ import {
   type Pairs,
   type TokenGrant,
 } from "../../src/routing/link.ts";
+import type { OtherShards } from "../../src/routing/other-shards.ts";
 import { Routing, type Runtime } from "../../src/routing/routing.ts";
 import type { Services } from "../../src/routing/services.ts";
 import { Rules } from "../../src/routing/rules.ts";
@@ -285,6 +286,20 @@ export function grantOf(host: string, peer = "*", protocol = "*", serves: readon
   return { host, peer, protocol, serves, expiresAtMs: Number.MAX_SAFE_INTEGER };
 }
 
+/** What a realm of one shard has of other shards. */
+export const alone: OtherShards = {
+  all: [],
+  homeOf: () => undefined,
+  homesOf: () => [],
+  shardOf: () => undefined,
+  tell: () => false,
+  subscribed: () => [],
+  noteSubscribed: () => undefined,
+  paired: () => undefined,
+  check: () => undefined,
+  flush: () => undefined,
+};
+
 export interface FakeRealm {
   readonly links: FakeLinks;
   readonly routing: Routing;
@@ -309,7 +324,7 @@ export function sleep({ links, runtime }: FakeRealm): FakeRealm {
 }
 
 function realmWith(links: FakeLinks, runtime: FakeRuntime): FakeRealm {
-  const routing = new Routing(links, "home", runtime);
+  const routing = new Routing(links, "home", runtime, alone);
   return {
     links,
     routing,

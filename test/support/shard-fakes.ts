@@ -37,7 +37,7 @@ export class FakeShards {
   /** @param pairCapacity of each link */
   constructor(count: number, pairCapacity?: number) {
     this.shards = Array.from({ length: count }, (_, number) => {
-      const links = new FakeLinks(pairCapacity, addressesOf(number, count).first);
+      const links = new FakeLinks(pairCapacity, addressesOf(number).first);
       const stored = { numbers: new Map<number, number>(), subscribed: new Map<number, readonly string[]>() };
       return this.#start(number, count, { links, runtime: new FakeRuntime(), stored });
     });
@@ -56,6 +56,7 @@ export class FakeShards {
       },
       number: (to) => numbers.get(to),
       keep: (to, trunk) => void numbers.set(to, trunk),
+      moreShards: () => undefined,
       paired: () => undefined,
       subscribed: (of) => subscribed.get(of) ?? [],
       noteSubscribed: (of, patterns) => void subscribed.set(of, patterns),

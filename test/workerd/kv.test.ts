@@ -5,10 +5,11 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type CredentialRecord, credentialKey, KvCopier } from "../../src/credentials/kv-records.ts";
 import { CredentialStore } from "../../src/credentials/credential-store.ts";
 import { KeyStore } from "../../src/credentials/key-store.ts";
+import type { NewSecret } from "@messagepasser/protocol/admin";
 import type { Env } from "../../src/env.ts";
 import { mintSecret } from "../../src/credentials/secret.ts";
 import worker from "../../src/worker.ts";
-import { adminToken, expectProblem, pepper, Realm } from "./realm.ts";
+import { adminToken, byTest, expectProblem, pepper, Realm } from "./realm.ts";
 import { basic } from "../support/credentials.ts";
 import { upgrade } from "./upgrade.ts";
 
@@ -334,7 +335,7 @@ describe("a change that KV refuses", () => {
     const client = await runInDurableObject(realm.stub, async (object, { storage }) => {
       const withFlakyKv = { ...bindings(), CREDENTIALS: kv as unknown as KVNamespace };
       Object.defineProperty(object, "env", { value: withFlakyKv });
-      const added = await object.administer("test", "addClient", "alice");
+      const added = (await object.administer(byTest, "addClient", "alice")) as NewSecret | undefined;
       expect(await storage.getAlarm()).not.toBeNull();
       return added;
     });
@@ -353,9 +354,9 @@ describe("a change that KV refuses", () => {
       const seen: (number | null)[] = [];
       const kv = { put: async () => void seen.push(await storage.getAlarm()) };
       Object.defineProperty(object, "env", { value: { ...bindings(), CREDENTIALS: kv } });
-      await object.administer("test", "addClient", "alice");
-      await object.administer("test", "rotateClient", "alice");
-      await object.administer("test", "revokeClient", "alice");
+      await object.administer(byTest, "addClient", "alice");
+      await object.administer(byTest, "rotateClient", "alice");
+      await object.administer(byTest, "revokeClient", "alice");
       return seen;
     });
     expect(alarms).toEqual([expect.any(Number), expect.any(Number), expect.any(Number)]);
@@ -369,7 +370,7 @@ describe("a change that KV refuses", () => {
       const kv = { put: (key: string) => Promise.resolve(void keys.push(key)) };
       Object.defineProperty(object, "env", { value: { ...bindings(), CREDENTIALS: kv } });
       await Promise.all(
-        Array.from({ length: count }, (_, number) => object.administer("test", "addClient", `client ${number}`)),
+        Array.from({ length: count }, (_, number) => object.administer(byTest, "addClient", `client ${number}`)),
       );
       return keys;
     });
@@ -411,7 +412,7 @@ describe("a change that KV refuses", () => {
       const realm = new Realm();
       const kv = flakyKv();
       await useKv(realm, kv);
-      await realm.stub.administer("test", "addClient", "alice");
+      await realm.stub.administer(byTest, "addClient", "alice");
       const waits = [await alarmIn(realm)];
       for (let attempt = 1; attempt <= 11; attempt++) {
         await evictDurableObject(realm.stub);
@@ -432,10 +433,10 @@ describe("a change that KV refuses", () => {
       const realm = new Realm();
       const kv = flakyKv();
       await useKv(realm, kv);
-      await realm.stub.administer("test", "addClient", "alice");
+      await realm.stub.administer(byTest, "addClient", "alice");
       for (let attempt = 0; attempt < 5; attempt++) await runDurableObjectAlarm(realm.stub);
       expect(await alarmIn(realm)).toBe(64_000);
-      await realm.stub.administer("test", "addClient", "bob");
+      await realm.stub.administer(byTest, "addClient", "bob");
       expect(await attemptsOf(realm)).toBeUndefined();
       expect(await alarmIn(realm)).toBe(2_000);
       await runDurableObjectAlarm(realm.stub);
@@ -451,15 +452,15 @@ describe("a change that KV refuses", () => {
       const kv = flakyKv();
       await useKv(realm, kv);
       kv.isDown = false;
-      await realm.stub.administer("test", "addClient", "alice");
+      await realm.stub.administer(byTest, "addClient", "alice");
       expect(await alarmIn(realm)).toBeUndefined();
       kv.isDown = true;
-      await realm.stub.administer("test", "rotateClient", "alice");
+      await realm.stub.administer(byTest, "rotateClient", "alice");
       expect(await alarmIn(realm)).toBe(2_000);
       kv.isDown = false;
-      await realm.stub.administer("test", "addClient", "bob");
+      await realm.stub.administer(byTest, "addClient", "bob");
       expect(await alarmIn(realm)).toBe(2_000);
-      await realm.stub.administer("test", "revokeClient", "alice");
+      await realm.stub.administer(byTest, "revokeClient", "alice");
       expect(await alarmIn(realm)).toBeUndefined();
       expect(await runDurableObjectAlarm(realm.stub)).toBe(false);
       expect(kv.puts).toHaveLength(3);
@@ -471,7 +472,7 @@ describe("a change that KV refuses", () => {
       await useKv(realm, kv);
       const count = 250;
       await runInDurableObject(realm.stub, async (object) => {
-        for (let number = 0; number < count; number++) await object.administer("test", "addClient", `client ${number}`);
+        for (let number = 0; number < count; number++) await object.administer(byTest, "addClient", `client ${number}`);
       });
       for (let attempt = 0; attempt < 3; attempt++) await runDurableObjectAlarm(realm.stub);
       kv.isDown = false;

@@ -11,6 +11,8 @@ import { socketOf, upgrade } from "./upgrade.ts";
 
 export const adminToken = set(env.MP_ADMIN_TOKEN);
 export const pepper = set(env.MP_PEPPER);
+/** A call of the admin API as the Worker makes it in a realm of one shard. */
+export const byTest = { who: "test", shards: 1 } as const;
 export const adminHeaders = { authorization: `Bearer ${adminToken}` };
 
 export interface AdminRequest {

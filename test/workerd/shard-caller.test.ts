@@ -62,9 +62,9 @@ class FakeShard {
     };
     const usage = { countCall: (counter: string) => void this.counted.push(counter) };
     this.caller = new ShardCaller(
-      { ROUTER: { getByName: () => stub } } as unknown as Env,
-      "realm",
+      { env: { ROUTER: { getByName: () => stub } } as unknown as Env, realm: "realm" },
       usage as unknown as UsageKeeper,
+      () => undefined,
     );
   }
 

@@ -7,17 +7,28 @@ import { admin, Realm } from "./realm.ts";
 
 /** A realm of several shards, and names that have their home on each. */
 export class ShardedRealm extends Realm {
-  readonly count: number;
+  /** How many shards `nameOn` counts. */
+  count = 1;
 
-  private constructor(count: number) {
-    super();
+  static async of(count: number): Promise<ShardedRealm> {
+    const realm = new ShardedRealm();
+    await realm.grow(count);
+    return realm;
+  }
+
+  /** Makes the realm grow, and waits until it has. */
+  async grow(count: number): Promise<void> {
+    expect([200, 202]).toContain((await setShards(this, count)).status);
+    await this.hasGrown(count);
+  }
+
+  async hasGrown(count: number): Promise<void> {
+    await expect.poll(() => this.layout()).toEqual({ shards: count });
     this.count = count;
   }
 
-  static async of(count: number): Promise<ShardedRealm> {
-    const realm = new ShardedRealm(count);
-    expect((await setShards(realm, count)).status).toBe(204);
-    return realm;
+  async layout(): Promise<unknown> {
+    return await (await admin(`/realms/${this.name}/shards`)).json();
   }
 
   shard(number: number): DurableObjectStub<RouterObject> {
@@ -25,8 +36,8 @@ export class ShardedRealm extends Realm {
   }
 
   /** A name whose home is a shard. */
-  nameOn(shard: number, start = "client"): string {
-    return nameOn(shard, start, this.count);
+  nameOn(shard: number, start = "client", count = this.count): string {
+    return nameOn(shard, start, count);
   }
 }
 

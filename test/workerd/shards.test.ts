@@ -8,8 +8,8 @@ import { encodeCall } from "../../src/shards/call.ts";
 import { basic } from "../support/credentials.ts";
 import type { SegmentLink } from "../support/readings.ts";
 import { expectTalk, type Pair, pairAgain, pairUp } from "./pairs.ts";
-import { admin, expectProblem, Realm } from "./realm.ts";
-import { setShards, ShardedRealm } from "./sharded-realm.ts";
+import { admin, expectProblem } from "./realm.ts";
+import { ShardedRealm } from "./sharded-realm.ts";
 import { socketOf, upgrade } from "./upgrade.ts";
 
 /** Has two links of different shards talk until calls between these go over WebSockets both ways. */
@@ -157,21 +157,6 @@ describe("a realm of four shards", () => {
   });
 });
 
-test("a realm's shards can't be changed once it has several, or has had clients", async () => {
-  const realm = await ShardedRealm.of(2);
-  expect((await setShards(realm, 2)).status).toBe(204);
-  expect(await (await admin(`/realms/${realm.name}/shards`)).json()).toEqual({ shards: 2 });
-  await expectProblem(await setShards(realm, 3), 409, "shards-fixed");
-  const used = new Realm();
-  await used.add("alice");
-  await expectProblem(await setShards(used, 2), 409, "shards-fixed");
-  expect(await (await admin(`/realms/${used.name}/shards`)).json()).toEqual({ shards: 1 });
-});
-
-test.each([0, 65, 1025, "four", 1.5, null])("a realm doesn't get %j shards", async (shards) => {
-  await expectProblem(await setShards(new Realm(), shards), 400, "bad-request");
-});
-
 describe("calls over WebSockets", () => {
   test("a peer of another shard hears that a link is gone, and the two resume, while calls go over WebSockets", async () => {
     const { realm, alice, bob, pair } = await busyPair();
@@ -234,6 +219,6 @@ test("no request of a client reaches the address at which objects take each othe
     socket.addEventListener("close", resolve);
   });
   socket.accept();
-  socket.send(encodeCall({ from: 0, number: 99, life: 1, seq: 1, isAgain: false, items: [] }));
+  socket.send(encodeCall({ from: 0, shards: 2, number: 99, life: 1, seq: 1, isAgain: false, items: [] }));
   expect((await closed).code).toBe(closeCodes.malformed);
 });

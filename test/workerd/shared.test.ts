@@ -14,6 +14,8 @@ import { admin, expectProblem, pepper } from "./realm.ts";
 import { ShardedRealm } from "./sharded-realm.ts";
 import { upgrade } from "./upgrade.ts";
 
+const byTest = { who: "test", shards: 2 } as const;
+
 // What all shards of a realm share: rules, and the keys of tokens with what of them is revoked.
 
 const revoked = { code: closeCodes.revoked, reason: "The token or its key was revoked" };
@@ -119,10 +121,10 @@ describe("tokens in a realm of four shards", () => {
     const realm = await ShardedRealm.of(4);
     const { secret = "" } = await keyOf(realm);
     const links = await holdersIn(realm, secret);
+    const holders = [0, 1, 2, 3].map((shard) => holderOn(realm, shard, secret));
     expect(await revoke(realm, { key: "shop" })).not.toHaveProperty("unconfirmedShards");
     for (const link of links) expect(await link.closedByRouter()).toEqual(revoked);
-    for (let shard = 0; shard < 4; shard++)
-      await expectProblem(await answerTo(holderOn(realm, shard, secret), realm), 401, "unauthorized");
+    for (const holder of holders) await expectProblem(await answerTo(holder, realm), 401, "unauthorized");
   });
 
   test("the revocation of one holder closes its links only", async () => {
@@ -184,8 +186,8 @@ describe("a shard that does not confirm a change", () => {
     const response = await setRules(realm, "default closed");
     expect(response.status).toBe(202);
     expect(await response.json()).toEqual({ unconfirmedShards: [1] });
-    const rulesThere = async (): Promise<string> =>
-      await runInDurableObject(realm.shard(1), (object) => object.administer("test", "rulesText"));
+    const rulesThere = async (): Promise<unknown> =>
+      await runInDurableObject(realm.shard(1), (object) => object.administer(byTest, "rulesText"));
     for (let times = 0; times < 3; times++) expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
     expect(await rulesThere()).toBe("");
     network.mend();
@@ -236,7 +238,7 @@ test("changes of another version of the router are not taken, and come again", a
   });
   expect((await setRules(realm, "default closed")).status).toBe(204);
   await runInDurableObject(realm.shard(1), async (object) => {
-    expect(await object.administer("test", "rulesText")).toBe("default closed");
+    expect(await object.administer(byTest, "rulesText")).toBe("default closed");
   });
 });
 
@@ -247,6 +249,6 @@ test("changes that come twice or late change nothing, and those after a gap are 
     const rules = { text: "default open", changedAt: 1 };
     expect(object.takeShared({ form: 1, after: 0, upTo: 1, rules, revocations: [] })).toBe(2);
     expect(object.takeShared({ form: 1, after: 5, upTo: 6, rules, revocations: [] })).toBe(2);
-    expect(await object.administer("test", "rulesText")).toBe("default closed");
+    expect(await object.administer(byTest, "rulesText")).toBe("default closed");
   });
 });

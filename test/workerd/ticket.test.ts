@@ -6,7 +6,7 @@ import { makeTicket } from "../../src/credentials/ticket.ts";
 import worker from "../../src/worker.ts";
 import { invite } from "../attacks/forge.ts";
 import { basic, newSession } from "../support/credentials.ts";
-import { expectProblem, pepper, Realm } from "./realm.ts";
+import { byTest, expectProblem, pepper, Realm } from "./realm.ts";
 import { refusals, refusedBy } from "./refusals.ts";
 import { upgrade } from "./upgrade.ts";
 
@@ -141,7 +141,7 @@ describe("a request for a ticket", () => {
 
   test("a request for a ticket of a disabled client is refused, as only the object knows", async () => {
     const { secret } = await realm.add("disabled");
-    await runInDurableObject(realm.stub, (object) => object.administer("admin", "setDisabled", "disabled", true));
+    await runInDurableObject(realm.stub, (object) => object.administer(byTest, "setDisabled", "disabled", true));
     await expectProblem(await ask(realm.name, { authorization: basic("disabled", secret) }), 401, "unauthorized");
   });
 
