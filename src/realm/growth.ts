@@ -74,7 +74,7 @@ export class Growth {
     while (layout.target !== undefined) {
       if (layout.count < layout.target) await this.#add(layout.count + 1);
       else {
-        // Calls between shards tell it too: this is for those that make none.
+        // Calls between shards tell the others too, meanwhile: this is for those that make none.
         await Promise.all(this.#tell(layout.count));
         if (layout.count >= layout.target) layout.target = undefined;
       }
@@ -99,7 +99,7 @@ export class Growth {
     }
     await share(count);
     await ask(0, "learn", count);
-    await Promise.allSettled(this.#tell(count));
+    await ask(added, "learn", count);
   }
 
   #tell(count: number): Promise<void>[] {

@@ -5,6 +5,7 @@ import type { Admission, Moved } from "./admission.ts";
 import { Giving } from "./giving.ts";
 import { type AskShard, Growth, type GrowthSteps, type RowsGiven } from "./growth.ts";
 import { type Filling, LayoutStore } from "./layout-store.ts";
+import { inTime } from "./platform.ts";
 import type { Registry } from "./registry.ts";
 
 /** What the place of an object needs of it. */
@@ -44,7 +45,7 @@ export class Place implements GrowthSteps {
       share: async (count) => {
         const { sharing } = start.registry();
         sharing.shareAmong(count);
-        await sharing.tell(count - 1);
+        await inTime(sharing.tell(count - 1));
       },
     });
   }

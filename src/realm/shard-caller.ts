@@ -1,4 +1,3 @@
-import { routerLimits } from "@messagepasser/protocol";
 import type { Env } from "../env.ts";
 import { CallRate, CallsMade } from "../shards/call-rate.ts";
 import { decodeAnswer } from "../shards/call.ts";
@@ -6,6 +5,7 @@ import type { Outcome } from "../shards/trunk.ts";
 import { CallSocket } from "./call-socket.ts";
 import type { AskShard, GrowthSteps } from "./growth.ts";
 import { objectOf } from "./objects.ts";
+import { inTime } from "./platform.ts";
 import type { UsageKeeper } from "./usage-keeper.ts";
 
 /** An object, as another shard of the same realm calls it. */
@@ -50,7 +50,7 @@ export class ShardCaller {
   readonly ask: AskShard = async (shard, step, ...parameters) => {
     // Never the stub of an earlier call, which may have failed. The types of RPC don't know the object's methods.
     const object = this.#stubOf(shard) as unknown as CalledObject;
-    return (await object.growthStep(step, ...parameters)) as ReturnType<GrowthSteps[typeof step]>;
+    return (await inTime(object.growthStep(step, ...parameters))) as ReturnType<GrowthSteps[typeof step]>;
   };
 
   #stubOf(shard: number): DurableObjectStub {
@@ -93,23 +93,16 @@ class Way {
   }
 
   async #callByRpc(bytes: Uint8Array): Promise<Outcome> {
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      late.reject(new Error(`No answer within ${routerLimits.maxCallMs} ms`));
-    }, routerLimits.maxCallMs);
     try {
       // The types of RPC don't know the object's methods.
       const object = this.#object as unknown as CalledObject;
       // RPC copies these at once too, but with all of the memory that they are a part of.
-      const answer = object.takeCall(bytes.slice());
-      return decodeAnswer(await Promise.race([answer, late.promise]));
+      return decodeAnswer(await inTime(object.takeCall(bytes.slice())));
     } catch (error) {
       console.warn("A call to another shard failed", error);
       // A stub that has failed once is of no use any more.
       this.#stub = undefined;
       return Object(error).durableObjectReset === true ? "reset" : "failed";
-    } finally {
-      clearTimeout(timer);
     }
   }
 

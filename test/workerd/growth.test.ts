@@ -123,6 +123,25 @@ describe.each(steps)("an object that ends in the step %s of a growth", (step) =>
   });
 });
 
+test("a shard that doesn't answer holds up only the end of a growth, and keeps nobody out", async () => {
+  vi.spyOn(console, "warn").mockImplementation(() => undefined);
+  const { realm, secrets } = await populated();
+  await realm.grow(2);
+  const original = Place.prototype.step as (...parameters: unknown[]) => unknown;
+  let isDeaf = true;
+  vi.spyOn(Place.prototype, "step").mockImplementation(function (this: Place, ...parameters: unknown[]) {
+    if (this.shard === 1 && isDeaf) throw new Error("There is no answer");
+    return original.apply(this, parameters);
+  });
+  expect((await setShards(realm, 3)).status).toBe(202);
+  await expect.poll(() => realm.layout()).toEqual({ shards: 3, target: 3 });
+  for (const [name, secret] of secrets) expect(await statusOf(realm, name, secret)).toBe(101);
+  isDeaf = false;
+  await runDurableObjectAlarm(realm.stub);
+  await realm.hasGrown(3);
+  await expectWhole(realm, secrets);
+});
+
 /** Ends an object: all that it had in memory is gone. */
 async function end(stub: DurableObjectStub<RouterObject>): Promise<void> {
   const ended = runInDurableObject(stub, (_, state) => {
