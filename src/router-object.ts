@@ -363,7 +363,7 @@ export class RouterObject
   }
 
   layout(): RealmLayout {
-    return this.#place.layout.shown;
+    return { ...this.#place.layout.shown, ...this.#registry.sharing.unconfirmed };
   }
 
   /** A step of the realm's growth, as the first shard asks for it. */

@@ -51,7 +51,12 @@ const perhapsUnconfirmedIn = objectOf({ unconfirmedShards: orNull(listOf(number)
 const decisionIn = objectOf<Decision>({ isAllowed: boolean, line: number });
 const entryIn = objectOf<AuditEntry>({ id: number, at: string, who: string, what: string, name: string });
 const entriesIn = objectOf({ entries: listOf(entryIn) });
-const layoutIn = objectOf<Layout>({ shards: number, target: orNull(number), location: orNull(string) });
+const layoutIn = objectOf<Layout>({
+  shards: number,
+  target: orNull(number),
+  location: orNull(string),
+  unconfirmedShards: orNull(listOf(number)),
+});
 const usageIn = objectOf<Usage>({
   since: string,
   unclosed: listOf(string),
@@ -68,6 +73,8 @@ export interface Layout extends Pick<RealmLayout, "shards"> {
   /** How many shards it is growing to; `null` if it isn't. */
   readonly target: number | null;
   readonly location: string | null;
+  /** The shards that lack a change of what all share; `null` if none does. */
+  readonly unconfirmedShards: readonly number[] | null;
 }
 
 /** The admin API of a router, for one realm. */

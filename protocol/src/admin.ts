@@ -107,7 +107,7 @@ export const locations = [
 export type RealmLocation = (typeof locations)[number];
 
 /** How a realm is spread over objects. */
-export interface RealmLayout {
+export interface RealmLayout extends Unconfirmed {
   readonly shards: number;
   /** How many shards the realm is growing to, while it does. */
   readonly target?: number;

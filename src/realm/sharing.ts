@@ -1,4 +1,5 @@
 import { routerLimits } from "@messagepasser/protocol";
+import type { Unconfirmed } from "@messagepasser/protocol/admin";
 import type { Env } from "../env.ts";
 import { objectOf } from "./objects.ts";
 import type { SharedChanges, SharedStore } from "./shared-store.ts";
@@ -74,6 +75,12 @@ export class Sharing {
     await Promise.race([Promise.all(told), isLate]);
     clearTimeout(timer);
     return this.#behind(version);
+  }
+
+  /** The shards that lack a change now. */
+  get unconfirmed(): Unconfirmed {
+    const shards = this.#behind(this.#store.version);
+    return shards.length === 0 ? {} : { unconfirmedShards: shards };
   }
 
   /** As `Alarms` asks it. */

@@ -267,13 +267,16 @@ test("mp names the shards that have not confirmed a change, for people and for p
   ]);
   expect(revoked).toMatchObject({
     status: 0,
-    stderr: expect.stringContaining("mp: Shards 1, 3 have not confirmed this"),
+    stderr: expect.stringContaining("mp: Shards 1, 3 have not confirmed the last change"),
   });
   expect([removed.status, JSON.parse(removed.text)]).toEqual([
     0,
     { id: "shop", isRemoved: true, unconfirmedShards: [1, 3] },
   ]);
-  expect(told).toMatchObject({ status: 0, stderr: expect.stringContaining("mp: Shard 2 has not confirmed this") });
+  expect(told).toMatchObject({
+    status: 0,
+    stderr: expect.stringContaining("mp: Shard 2 has not confirmed the last change"),
+  });
 });
 
 test("mp client disable, enable and rotate --overlap do what they say, and mp audit lists them", async () => {

@@ -167,6 +167,7 @@ test("mp realm shards shows how many shards a realm has, and gives it more", asy
     shards: 5,
     target: null,
     location: null,
+    unconfirmedShards: null,
   });
   const { text: after } = await mp(["client", "list", "--json"], owner);
   expect((JSON.parse(after) as { name: string }[]).map(({ name }) => name)).toEqual(["ben", "cleo", "dan"]);

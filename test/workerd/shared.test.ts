@@ -186,6 +186,7 @@ describe("a shard that does not confirm a change", () => {
     const response = await setRules(realm, "default closed");
     expect(response.status).toBe(202);
     expect(await response.json()).toEqual({ unconfirmedShards: [1] });
+    expect(await realm.layout()).toEqual({ shards: 2, unconfirmedShards: [1] });
     const rulesThere = async (): Promise<unknown> =>
       await runInDurableObject(realm.shard(1), (object) => object.administer(byTest, "rulesText"));
     for (let times = 0; times < 3; times++) expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
@@ -193,6 +194,7 @@ describe("a shard that does not confirm a change", () => {
     network.mend();
     expect(await runDurableObjectAlarm(realm.stub)).toBe(true);
     expect(await rulesThere()).toBe("default closed");
+    expect(await realm.layout()).toEqual({ shards: 2 });
     expect(await runDurableObjectAlarm(realm.stub)).toBe(false);
   });
 
@@ -228,6 +230,22 @@ describe("a shard that does not confirm a change", () => {
       expect(await link.closedByRouter()).toEqual(revoked);
     },
   );
+});
+
+test("a shard that is added to a realm has the realm's rules, keys and revocations", async () => {
+  const realm = await ShardedRealm.of(1);
+  const { secret = "" } = await keyOf(realm);
+  const [ann, ben] = [realm.nameOn(1, "+shop/ann", 2), realm.nameOn(1, "+shop/ben", 2)];
+  const tokenFor = (name: string): string => tokenOf(claimsOf(name.slice("+shop/".length)), secret);
+  await revoke(realm, { name: ben });
+  expect((await setRules(realm, "default closed")).status).toBe(204);
+  await realm.grow(2);
+  using link = await realm.link(ann, tokenFor(ann));
+  await expectProblem(await answerTo({ name: ben, token: tokenFor(ben) }, realm), 401, "unauthorized");
+  link.toRouter(openTo(realm.nameOn(0), { protocol: "chat" }));
+  expect(await link.hear("routed", "refused")).toMatchObject({ code: errorCodes.notAllowed });
+  await revoke(realm, { key: "shop" });
+  expect(await link.closedByRouter()).toEqual(revoked);
 });
 
 test("changes of another version of the router are not taken, and come again", async () => {

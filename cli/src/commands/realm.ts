@@ -6,6 +6,7 @@ import { AdminApi, type Layout } from "../admin-api.ts";
 import { countUpTo } from "../counts.ts";
 import { clearProgress, note, print, printJson, showProgress } from "../output.ts";
 import { Failure, statuses } from "../status.ts";
+import { noteUnconfirmed } from "../unconfirmed.ts";
 import { type AdminFlags, adminSettings, withAdminFlags } from "../settings.ts";
 
 interface Flags extends AdminFlags {
@@ -57,6 +58,7 @@ export function addRealm(program: Command): void {
       const layout = count === undefined ? await api.layout() : await grown(api, count, location);
       if (flags.json) await printJson({ realm: settings.realm, ...layout });
       else await print(String(layout.shards));
+      noteUnconfirmed(layout);
     });
 }
 
