@@ -34,6 +34,11 @@ async function isGrowing(router: Where, realm: string): Promise<boolean> {
   return "target" in ((await ask(router, "GET", `${realm}/shards`)) as object);
 }
 
+/** Ends all objects of a realm, with their sockets. */
+export async function restartRealm(router: Where, realm = "default"): Promise<void> {
+  await ask(router, "POST", `${realm}/restart`);
+}
+
 /** What a realm has used. */
 export async function usageOf(router: Where, realm = "default"): Promise<Usage> {
   // The router's own answer: see admin.ts.
