@@ -199,11 +199,50 @@ const findsMutation: Record<string, readonly Step[]> = {
   ],
 };
 
+/** A call is made again and again in vain, until its trunk breaks. */
+const lostCalls: readonly Step[] = [100, 100, 600, 600, 1_100, 3_000, 5_000].flatMap((ms): Step[] => [
+  { do: "pass", ms, flows: false },
+  { do: "call", call: 0, fate: "lost" },
+]);
+
+/** The same with two objects. */
+const findsMutationOverShards: Record<string, readonly Step[]> = {
+  "a trunk breaks while a message is under way": [
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+    { do: "flow" },
+    { do: "send", end: 0, size: 20, isText: true },
+    { do: "up", wire: 0, count: 5 },
+    { do: "call", call: 0, fate: "lost" },
+    ...lostCalls,
+  ],
+  "a trunk breaks after an open has arrived": [
+    { do: "flow" },
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+    { do: "up", wire: 0, count: 5 },
+    { do: "call", call: 0, fate: "unheard" },
+    { do: "call", call: 0, fate: "lost" },
+    // What the other object answers is lost as often.
+    ...lostCalls.flatMap((step): Step[] => (step.do === "call" ? [step, step] : [step])),
+  ],
+  "a client opens just after a trunk has broken": [
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+    { do: "flow" },
+    { do: "send", end: 0, size: 20, isText: true },
+    { do: "up", wire: 0, count: 5 },
+    { do: "call", call: 0, fate: "lost" },
+    ...lostCalls,
+    { do: "open", from: 0, to: 1, protocol: "take", first: undefined },
+    { do: "up", wire: 0, count: 5 },
+  ],
+};
+
 const all = { ...failedOnce, ...failedWithSessions, ...findsMutation };
 
 const start = { names: 2, says: "nothing", graceMs: longGraceMs, seed: 0 } as const;
 
 export const examples: readonly (readonly [why: string, Schedule])[] = [
   ...Object.entries(all).map(([why, steps]) => [why, { ...start, steps }] as const),
-  ...Object.entries(failedOverShards).map(([why, steps]) => [why, { ...start, shards: 2, steps }] as const),
+  ...Object.entries({ ...failedOverShards, ...findsMutationOverShards }).map(
+    ([why, steps]) => [why, { ...start, shards: 2, steps }] as const,
+  ),
 ];

@@ -105,6 +105,10 @@ export const trunks: readonly Mutation[] = [
     changes: [[trunk, "      if (this.#underWay === call) this.#call(call);\n", ""]],
   },
   {
+    rule: "what is told later leaves later",
+    changes: [[trunk, "    this.#queue.push(item);\n", "    this.#queue.unshift(item);\n"]],
+  },
+  {
     rule: "a shard whose questions have no answer stays in memory",
     changes: [[trunk, "      this.#awaitAnswers();\n    }\n    return true;", "    }\n    return true;"]],
   },

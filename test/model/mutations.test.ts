@@ -9,9 +9,10 @@ import { mutatedModel, type Mutation } from "./mutate.ts";
 import { ends } from "./mutations-of-ends.ts";
 import { links } from "./mutations-of-links.ts";
 import { sessions } from "./mutations-of-sessions.ts";
+import { shards } from "./mutations-of-shards.ts";
 import { trunks } from "./mutations-of-trunks.ts";
 import type { run } from "./run.ts";
-import { schedules } from "./schedules.ts";
+import { schedules, shardSchedules } from "./schedules.ts";
 import { type runTrunks, trunkSchedules } from "./trunks.ts";
 
 /** Enough schedules: each mutation is found within 1,000, and most within 50. The seed is fixed, so a run finds them again. */
@@ -36,10 +37,13 @@ async function bundleWithout(mutation: Mutation, name: string, entry?: string): 
 }
 
 describe("mutations of the model", () => {
-  test.each([...links, ...ends, ...sessions].map((mutation, at) => [mutation.rule, at, mutation] as const))(
+  const ofOneObject = [...links, ...ends, ...sessions].map((mutation) => ({ mutation, schedules }));
+  const ofSeveral = shards.map((mutation) => ({ mutation, schedules: shardSchedules }));
+
+  test.each([...ofOneObject, ...ofSeveral].map((each, at) => [each.mutation.rule, at, each] as const))(
     "the model notices when a rule is missing: %s",
     { timeout: 120_000 },
-    async (_, at, mutation) => {
+    async (_, at, { mutation, schedules }) => {
       // The bundle exports what run.ts exports.
       const mutated = (await bundleWithout(mutation, String(at))) as { run: typeof run };
       const property = fc.asyncProperty(schedules, (schedule) => mutated.run(schedule));
