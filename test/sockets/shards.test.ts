@@ -153,6 +153,8 @@ test("mp realm shards shows how many shards a realm has, and gives it more", asy
   for (const name of clients) expect(await mp(["client", "add", name], owner)).toMatchObject({ status: 0 });
   const { text } = await mp(["client", "list", "--json"], owner);
   expect((JSON.parse(text) as { name: string }[]).map(({ name }) => name)).toEqual(clients);
+  for (const wrong of [["four"], ["0"], ["1025"], ["--location", "weur"], ["4", "--location", "atlantis"]])
+    expect(await mp(["realm", "shards", ...wrong], owner)).toMatchObject({ status: 2 });
   expect(await mp(["realm", "shards", "2"], owner)).toMatchObject({
     status: 1,
     stderr: "mp: The realm has 3 shards already, and their number can't be made smaller\n",
