@@ -85,6 +85,7 @@ export class Pace {
   /** When others last caused what waited, and until when no pace is kept because of them. */
   #othersMs = -Infinity;
   #letGoUntilMs = -Infinity;
+  #isLetGo = false;
 
   /** @param isAtEnd whether what is heard of is the end of a step, which takes the line some time itself. */
   constructor(now: () => number, isAtEnd: boolean) {
@@ -99,7 +100,7 @@ export class Pace {
 
   /** Whether no pace is kept though something waits: then only what is under way may be bounded. */
   get isLetGo(): boolean {
-    return this.#now() < this.#letGoUntilMs;
+    return this.#isLetGo;
   }
 
   get bytesPerMs(): number {
@@ -151,6 +152,7 @@ export class Pace {
   heard(arrival: Arrival): void {
     this.#refill();
     const nowMs = this.#now();
+    if (nowMs >= this.#letGoUntilMs) this.#isLetGo = false;
     this.#lagMs = Math.min(arrival.lagMs, mostLagMs);
     this.#delay.add(arrival.delayMs, nowMs, this.#lagMs);
     const { queueMs } = this.#delay;
@@ -170,6 +172,7 @@ export class Pace {
         const isAgain = nowMs - this.#othersMs < othersWithinMs;
         if (this.#isAtEnd && isAgain && this.#bytesPerMs < hardlyBytesPerMs) {
           this.#letGoUntilMs = nowMs + letGoMs;
+          this.#isLetGo = true;
           this.#bytesPerMs = Infinity;
         } else this.#bytesPerMs = Math.max(this.#bytesPerMs, this.#bytesPerMsBefore);
         this.#othersMs = nowMs;
@@ -188,7 +191,7 @@ export class Pace {
     this.#bestBytesPerMs = Math.max(bytesPerMs, this.#bestBytesPerMs * bestDecay);
     if (bytesPerMs > mostBytesPerMs) this.#bytesPerMs = Infinity;
     else if (this.isFree) {
-      if (this.#leastQueueMs > this.slackMs && !this.isLetGo)
+      if (this.#leastQueueMs > this.slackMs && !this.#isLetGo)
         this.#bytesPerMs = Math.max(this.#bestBytesPerMs, leastBytesPerMs);
     } else if (!this.#delay.isDraining(this.#now())) this.#follow(bytes, bytesPerMs);
     this.#first = arrival;
