@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { clientLimits } from "@messagepasser/protocol";
 import { type Client, connect } from "messagepasser";
-import type { WebSocket } from "ws";
+import { WebSocket } from "ws";
 import { LinkError } from "../../client/src/errors.ts";
 import { systemClock } from "../../client/src/link/platform.ts";
 import { Redial } from "../../client/src/link/redial.ts";
@@ -19,6 +19,7 @@ import type { Contender, Figures, Scenario } from "./scenario.ts";
 const firstClients = 100;
 const atOnce = 50;
 const wakes = 5;
+const pollMs = 100;
 /** Until memory that only connecting needed is free again, and all links count as good ones. */
 const settleMs = 2_000;
 
@@ -61,6 +62,7 @@ async function measure(shards: number): Promise<Figures> {
   own.use(bob);
   /** Has all objects look at all links. @throws Error when the router doesn't know all of them */
   const check = async (): Promise<void> => {
+    await crowd.whole();
     const known = await alice.peers();
     if (known.length !== crowd.size + 2)
       throw new Error(`The router knows ${known.length} of ${crowd.size + 2} clients`);
@@ -155,6 +157,13 @@ class Crowd implements Disposable {
       for (const account of rest) await new Promise<void>((resolve) => this.#keepConnected(account, resolve));
     };
     await Promise.all(Array.from({ length: atOnce }, connectRest));
+  }
+
+  /** Waits until all have a link: a shard with too much to do sends some away for a while. */
+  async whole(): Promise<void> {
+    const isWhole = (): boolean =>
+      Array.from(this.#sockets.values()).every(({ readyState }) => readyState === WebSocket.OPEN);
+    while (!isWhole()) await delay(pollMs);
   }
 
   #keepConnected(account: Account, online: () => void): void {
