@@ -155,7 +155,14 @@ describe("what is under way from the router", () => {
         expect(quantile(moments, 0.95)).toBeLessThan(60 + wayMs / 2);
         expect(rateOf(moments, "carriedBytes")).toBeGreaterThan(0.8 * bytesPerMs);
       }),
-      { numRuns: 30 },
+      // The first two swung between too much and nothing.
+      {
+        numRuns: 30,
+        examples: [
+          [{ bytesPerMs: 9_166, wayMs: 10, connections: 10 }],
+          [{ bytesPerMs: 6_777, wayMs: 12, connections: 7 }],
+        ],
+      },
     );
   });
 

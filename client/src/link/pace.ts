@@ -15,6 +15,8 @@ const mostBytesPerMs = 20_000;
 const [leastRoundMs, leastRoundBytes] = [40, 8_192];
 /** The best rate of a round becomes less by that with each round. */
 const bestDecay = 0.98;
+/** The pace becomes less by that with each round in which too much waits and then nothing. */
+const swingDecay = 0.95;
 /** How many ms of the line may be sent at once, so that Connections take turns; and at least so many bytes. */
 const [stepMs, leastStepBytes] = [5, 1_024];
 /** How many ms of a pause of the program are made up for. */
@@ -69,9 +71,10 @@ export class Pace {
   #roomMs = 0;
   /** The gain since then. */
   #lastGain = 1;
-  /** The first arrival of this round, the least that waited since then, and whether all was sent that might be. */
+  /** The first arrival of this round, the least and the most that waited since then, and whether all was sent that might be. */
   #first: Arrival | undefined;
   #leastQueueMs = Infinity;
+  #mostQueueMs = 0;
   #isShort = false;
   /** In how many rounds little has waited. */
   #clearRounds = 0;
@@ -158,7 +161,10 @@ export class Pace {
     const { queueMs } = this.#delay;
     const underWayMs = arrival.underWayBytes / this.#bytesPerMs;
     this.#emptyMs = nowMs + Math.min(queueMs, underWayMs, mostQueueMs) + this.#lagMs + lateMs;
-    if (this.#first !== undefined) this.#leastQueueMs = Math.min(this.#leastQueueMs, queueMs);
+    if (this.#first !== undefined) {
+      this.#leastQueueMs = Math.min(this.#leastQueueMs, queueMs);
+      this.#mostQueueMs = Math.max(this.#mostQueueMs, queueMs);
+    }
     if (queueMs <= this.slackMs) {
       this.#relievedMs = this.#ownQueueMs = 0;
       this.#bytesPerMsBefore = this.#bytesPerMs;
@@ -196,6 +202,7 @@ export class Pace {
     } else if (!this.#delay.isDraining(this.#now())) this.#follow(bytes, bytesPerMs);
     this.#first = arrival;
     this.#leastQueueMs = Infinity;
+    this.#mostQueueMs = 0;
     this.#isShort = false;
   }
 
@@ -208,8 +215,10 @@ export class Pace {
       const [least, most] = isLower ? [leastBytesPerMs, Infinity] : [this.#bytesPerMs * 0.99, this.#bytesPerMs * 1.02];
       this.#bytesPerMs = Math.min(Math.max(bytesPerMs, least), most);
     } else if (this.#isShort) {
-      this.#clearRounds++;
-      this.#bytesPerMs = Math.max(bytesPerMs, this.#bytesPerMs);
+      // After too much waited, nothing was sent: that the line was idle then shows nothing, and the pace swings.
+      const isSwinging = this.#mostQueueMs > this.#excessMs;
+      this.#clearRounds = isSwinging ? 0 : this.#clearRounds + 1;
+      this.#bytesPerMs = Math.max(bytesPerMs, this.#bytesPerMs * (isSwinging ? swingDecay : 1));
     }
   }
 
