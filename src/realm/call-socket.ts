@@ -54,7 +54,8 @@ export class CallSocket {
   call(bytes: Uint8Array, ended: (outcome: Outcome) => void): void {
     this.#quietMs = 0;
     this.#waiting.push(ended);
-    this.#socket.send(bytes);
+    // The runtime may send later what it is given now, and the next call overwrites it.
+    this.#socket.send(bytes.slice());
   }
 
   #closeIfQuiet(): void {

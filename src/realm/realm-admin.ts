@@ -196,7 +196,11 @@ export class RealmAdmin {
     const least = target === undefined ? count : Math.min(count + 1, target);
     if (shards < least) return `The realm has ${count} shards already, and their number can't be made smaller`;
     const isMoved = location !== undefined && location !== layout.location;
-    if (shards === (target ?? count) && !isMoved) return undefined;
+    if (shards === (target ?? count) && !isMoved) {
+      // Asked again, a growth that stands still goes on.
+      if (target !== undefined) await this.#realm.targetChanged();
+      return undefined;
+    }
     this.#realm.atomically(() => {
       this.#realm.audit.add(this.#who, `shards ${shards}${isMoved ? ` in ${location}` : ""}`, "");
       layout.target = shards;

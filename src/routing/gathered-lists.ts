@@ -34,7 +34,9 @@ export class GatheredLists {
     }
     const list: Gathered = { names: new Set(own.names), hasMore: own.cursor !== "", missing };
     this.#lists.set(keyOf(from.address, frame), list);
-    return this.#outbound.askAll({ kind: "list", who: from, frame });
+    const isAsked = this.#outbound.askAll({ kind: "list", who: from, frame });
+    if (!isAsked) this.forget(from.address, frame);
+    return isAsked;
   }
 
   /** Another shard's page. Answers the client once it is the last. */

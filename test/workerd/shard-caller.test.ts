@@ -69,9 +69,9 @@ class FakeShard {
   }
 
   /** @returns outcomes, as they come */
-  call(): Outcome[] {
+  call(bytes = Uint8Array.of(7)): Outcome[] {
     const outcomes: Outcome[] = [];
-    this.caller.call(1, Uint8Array.of(7), (outcome) => outcomes.push(outcome));
+    this.caller.call(1, bytes, (outcome) => outcomes.push(outcome));
     return outcomes;
   }
 
@@ -130,6 +130,15 @@ describe("calls to another shard", () => {
     expect(outcomes).toEqual([5]);
     expect(shard.rpcCalls).toBe(rpcCalls);
     expect(shard.counted).toEqual(["callMessages"]);
+  });
+
+  test("what is sent over a WebSocket stays as it was when the next call is written into the same memory", async () => {
+    const shard = new FakeShard();
+    const socket = await shard.becomeBusy();
+    const memory = Uint8Array.of(7);
+    shard.call(memory);
+    memory[0] = 8;
+    expect(socket.sent).toEqual([Uint8Array.of(7)]);
   });
 
   test("a WebSocket closes after a second or two without a call, and later calls go by RPC", async () => {

@@ -1,4 +1,4 @@
-import { clientLimits, dataFlags, heartbeat, routerAddress } from "@messagepasser/protocol";
+import { clientLimits, heartbeat, routerAddress } from "@messagepasser/protocol";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Downlink } from "./downlink.ts";
 import { Link } from "./link.ts";
@@ -6,26 +6,17 @@ import { type Platform, type SocketEnd, type SocketEvents, systemClock } from ".
 
 // A socket that says nothing by itself: what a link notices of a dead one is a matter of time, which is a fake here.
 
-/** A segment of a peer, without a frame. */
-const segmentOfPeer = Uint8Array.of(1, 1, 1, 1, 0, 0, 0, 0);
-
 let ends: SocketEnd[];
 let sent: unknown[];
 let socket: SocketEvents;
 let link: Link;
 let bufferedBytes: number;
-let defer: Platform["defer"];
-let onSegment: () => void;
 
 beforeEach(() => {
   vi.useFakeTimers();
   ends = [];
   bufferedBytes = 0;
   sent = [];
-  defer = (callback) => {
-    callback();
-  };
-  onSegment = () => undefined;
   const platform: Platform = {
     dial: (_, __, ___, events) => {
       socket = events;
@@ -39,15 +30,13 @@ beforeEach(() => {
       };
     },
     defer: (callback) => {
-      defer(callback);
+      callback();
     },
     clock: systemClock,
   };
   const events = {
     onRouterFrame: () => undefined,
-    onSegment: () => {
-      onSegment();
-    },
+    onSegment: () => undefined,
     onEnd: (end: SocketEnd) => void ends.push(end),
     downlink: new Downlink(systemClock),
   };
@@ -119,28 +108,4 @@ test("a link whose router asks for answers and reads none ends before they fill 
   bufferedBytes++;
   link.frame(routerAddress, answer);
   expect(ends).toEqual([{ closeCode: 1006, reason: "the router reads nothing" }]);
-});
-
-test("what a program sends when its waiting message is out leaves in one batch with that message", async () => {
-  const turns: (() => void)[] = [];
-  defer = (callback) => void turns.push(callback);
-  const target = { address: 1, connection: 1 };
-  const write = (): void => {
-    link.data(target, dataFlags.last, 0, new Uint8Array(64));
-  };
-  const isOut = Promise.withResolvers<undefined>();
-  onSegment = () => {
-    link.requestTurn({
-      takeTurn: () => {
-        write();
-        isOut.resolve(undefined);
-        return false;
-      },
-    });
-  };
-  socket.onMessage(segmentOfPeer);
-  await isOut.promise;
-  write();
-  for (const turn of turns) turn();
-  expect(sent).toHaveLength(1);
 });

@@ -293,14 +293,8 @@ export class Link implements Carrier {
     } finally {
       this.#isReceiving = false;
     }
-    if (this.#isOver) return;
-    // Credit in the message may have made room for waiting senders. They write before the turn ends, so that what their
-    // programs send next leaves in the same batch.
-    if (!this.#turns.isEmpty) {
-      this.#limit();
-      this.#turns.serve(this.#isFullNow);
-    }
-    // After the handlers of opens in this batch, so that their answers leave together.
+    // After the handlers of opens in this batch, so that their answers leave together. Credit in it may also have made
+    // room for waiting senders.
     this.#schedule();
   }
 
