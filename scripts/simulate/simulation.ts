@@ -18,7 +18,7 @@ export interface ShardFigures {
   readonly messagesInPerSecond: number;
   readonly callsMadePerSecond: number;
   readonly callsTakenPerSecond: number;
-  /** All that wakes the object: messages, calls of other shards, connects and disconnects. */
+  /** Whatever wakes the object counts: messages of clients, calls of other shards, connects and disconnects. */
   readonly eventsPerSecond: number;
   /** What is in memory for links, and for what waits for other shards. */
   readonly memoryBytes: number;

@@ -64,7 +64,7 @@ export async function administerShards(
     });
   } catch (error) {
     if (!(error instanceof AskedInVain)) throw error;
-    const detail = "The realm is growing, and can't do this in this moment: try again";
+    const detail = "The realm is growing, and can't do this at the moment: try again";
     throw new ProblemError({ code: "restarting", detail, retryAfterS: 1 });
   }
 }

@@ -16,6 +16,12 @@ export interface RowCursor {
   readonly after: readonly SqlStorageValue[] | undefined;
 }
 
+/** A page of rows, and where the next one begins. */
+export interface RowsGiven {
+  readonly page: RowPage;
+  readonly next: RowCursor;
+}
+
 interface Table {
   readonly name: string;
   readonly key: readonly string[];
@@ -41,7 +47,7 @@ export class NamedRows {
   }
 
   /** The next rows of clients that move. @param cursor absent for the first. @returns `undefined` after the last page */
-  page(isMoving: (client: string) => boolean, cursor: RowCursor): { page: RowPage; next: RowCursor } | undefined {
+  page(isMoving: (client: string) => boolean, cursor: RowCursor): RowsGiven | undefined {
     const table = tables[cursor.table];
     if (table === undefined) return undefined;
     const { name, key, client } = table;

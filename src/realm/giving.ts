@@ -1,5 +1,5 @@
 import { routerLimits } from "@messagepasser/protocol";
-import type { NamedRows, RowCursor, RowPage } from "../credentials/named-rows.ts";
+import type { NamedRows, RowCursor, RowsGiven } from "../credentials/named-rows.ts";
 import { homeOf } from "../shards/home.ts";
 
 /** The attempt under way to give names to a new shard. */
@@ -32,7 +32,7 @@ export class Giving {
   }
 
   /** The next rows; `undefined` after the last. @throws Error if the attempt is over */
-  page(token: string, cursor: RowCursor): { page: RowPage; next: RowCursor } | undefined {
+  page(token: string, cursor: RowCursor): RowsGiven | undefined {
     const attempt = this.#of(token);
     attempt.untilMs = Date.now() + routerLimits.givingMs;
     return this.#rows.page((name) => homeOf(name, attempt.count) !== this.#own, cursor);

@@ -1,4 +1,4 @@
-import type { RowCursor, RowPage } from "../credentials/named-rows.ts";
+import type { RowCursor, RowPage, RowsGiven } from "../credentials/named-rows.ts";
 import { giverTo } from "../shards/home.ts";
 import type { Filling, LayoutStore } from "./layout-store.ts";
 
@@ -20,11 +20,6 @@ export interface GrowthSteps {
   fill(token: string, page: RowPage): void;
   /** Somebody knows of so many shards: then an object that was filled has all of its rows, and is one of them. */
   learn(count: number): void;
-}
-
-export interface RowsGiven {
-  readonly page: RowPage;
-  readonly next: RowCursor;
 }
 
 /** Asks the object of a shard, or of one that is yet to be, for a step. Rejects if the step fails, or the object ends. */

@@ -1,9 +1,9 @@
 import { routerLimits } from "@messagepasser/protocol";
-import type { RowCursor, RowPage } from "../credentials/named-rows.ts";
+import type { RowCursor, RowPage, RowsGiven } from "../credentials/named-rows.ts";
 import { giverTo, homeOf } from "../shards/home.ts";
 import type { Admission, Moved } from "./admission.ts";
 import { Giving } from "./giving.ts";
-import { type AskShard, Growth, type GrowthSteps, type RowsGiven } from "./growth.ts";
+import { type AskShard, Growth, type GrowthSteps } from "./growth.ts";
 import { type Filling, LayoutStore } from "./layout-store.ts";
 import { inTime } from "./platform.ts";
 import type { Registry } from "./registry.ts";
@@ -132,8 +132,11 @@ export class Place implements GrowthSteps {
 
   learn(count: number): void {
     const { count: before } = this.layout;
-    if (count <= before || this.#wouldHaveGiven(before, count)) return;
-    if (!this.#isShard) {
+    if (count <= before) return;
+    if (this.#isShard) {
+      // It would have given names, and knows best that it has not.
+      if (this.#givesNames(before, count)) return;
+    } else {
       const { filling } = this.layout;
       if (filling === undefined || count < filling.count) return;
       this.layout.filling = undefined;
@@ -144,9 +147,9 @@ export class Place implements GrowthSteps {
     this.#start.grown();
   }
 
-  /** Whether this shard must have given names for the realm to have so many shards, and knows best that it has not. */
-  #wouldHaveGiven(before: number, count: number): boolean {
-    for (let added = before; added < count; added++) if (giverTo(added) === this.shard) return this.#isShard;
+  /** Whether this shard gives names to a new one where the realm grows from one number of shards to another. */
+  #givesNames(before: number, count: number): boolean {
+    for (let added = before; added < count; added++) if (giverTo(added) === this.shard) return true;
     return false;
   }
 

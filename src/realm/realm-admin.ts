@@ -19,6 +19,7 @@ import type { Registry } from "./registry.ts";
 import type { Moved } from "./admission.ts";
 import type { LayoutStore } from "./layout-store.ts";
 import type { RuleStore } from "./rule-store.ts";
+import { unconfirmedIn } from "./sharing.ts";
 
 /** What an administrator works on. */
 export interface AdministeredRealm extends Pick<Registry, "credentials" | "guests" | "keys" | "audit"> {
@@ -55,7 +56,7 @@ export const methodsOfNames: { readonly [Method in AdminMethod]?: "reads" | "wri
   decide: "reads",
 };
 
-/** Who calls a method. */
+/** The administrator that calls a method, through a Worker. */
 export interface Asker {
   /** Named in the audit trail. */
   readonly who: string;
@@ -164,7 +165,7 @@ export class RealmAdmin {
       if (error instanceof RulesError) return { problem: error.message };
       throw error;
     }
-    return withUnconfirmed({}, await this.#realm.rulesChanged(before));
+    return unconfirmedIn(await this.#realm.rulesChanged(before));
   }
 
   /** Whether the rules allow an open. @param opener a client's name, or a guest's, as is `peer` */
@@ -236,7 +237,7 @@ export class RealmAdmin {
     change: () => Result | undefined,
   ): Promise<(Result & Unconfirmed) | undefined> {
     const result = this.#noted(what, name, change);
-    return result && withUnconfirmed(result, await this.#realm.tokensChanged());
+    return result && { ...result, ...unconfirmedIn(await this.#realm.tokensChanged()) };
   }
 
   #noted<Result>(what: string, name: string, change: () => Result | undefined): Result | undefined {
@@ -246,8 +247,4 @@ export class RealmAdmin {
       return changed;
     });
   }
-}
-
-function withUnconfirmed<Result extends object>(result: Result, shards: readonly number[]): Result & Unconfirmed {
-  return shards.length === 0 ? result : { ...result, unconfirmedShards: shards };
 }

@@ -19,8 +19,8 @@ export interface SharedChanges {
 }
 
 /**
- * What all shards of a realm share: its rules, and the keys of tokens with what of them is revoked. The first shard has the
- * truth, and each other one a copy with the version that it was told last.
+ * All shards of a realm share its rules, and the keys and revocations of its tokens. The first shard has the truth, and each
+ * other one a copy with the version that it was told last.
  */
 export class SharedStore {
   readonly #storage: DurableObjectStorage;

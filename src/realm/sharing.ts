@@ -79,8 +79,7 @@ export class Sharing {
 
   /** The shards that lack a change now. */
   get unconfirmed(): Unconfirmed {
-    const shards = this.#behind(this.#store.version);
-    return shards.length === 0 ? {} : { unconfirmedShards: shards };
+    return unconfirmedIn(this.#behind(this.#store.version));
   }
 
   /** As `Alarms` asks it. */
@@ -107,4 +106,9 @@ export class Sharing {
     // The realm may not count the shard yet.
     if (shard <= confirmed.length) this.#kv.put(key, confirmed.with(shard - 1, version));
   }
+}
+
+/** As an owner is told it. @param shards those that have not confirmed a change */
+export function unconfirmedIn(shards: readonly number[]): Unconfirmed {
+  return shards.length === 0 ? {} : { unconfirmedShards: shards };
 }

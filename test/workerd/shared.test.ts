@@ -16,7 +16,7 @@ import { upgrade } from "./upgrade.ts";
 
 const byTest = { who: "test", shards: 2 } as const;
 
-// What all shards of a realm share: rules, and the keys of tokens with what of them is revoked.
+// All shards of a realm share its rules, and the keys and revocations of its tokens.
 
 const revoked = { code: closeCodes.revoked, reason: "The token or its key was revoked" };
 
